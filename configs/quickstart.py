@@ -1,0 +1,40 @@
+"""A small EDSR x2 at 90 % zeros, from the photographs in scikit-image.
+
+    issp-train --config=configs/quickstart.py --workdir=runs/quickstart
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    config = ConfigDict()
+    config.seed = 10
+    config.steps = 3000
+    config.steps_per_epoch = 250
+    config.learning_rate = 1e-3
+    config.network = ConfigDict(
+        {
+            "name": "edsr",
+            "scale": 2,
+            "features": 32,
+            "blocks": 4,
+            "residual_scale": 1.0,
+        }
+    )
+    config.data = ConfigDict(
+        {
+            "train": "embedded",
+            "held_out": "embedded",
+            "patch_size": 32,
+            "batch_size": 8,
+        }
+    )
+    config.sparsity = ConfigDict(
+        {
+            "target_sparsity": 0.9,
+            "begin_step": 0,
+            "end_step": 2000,
+            "shrink_ratio": 0.95,
+        }
+    )
+    return config

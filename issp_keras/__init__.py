@@ -1,0 +1,15 @@
+"""Sparse super-resolution for the edge, with Keras 3."""
+
+from issp_keras import models
+from issp_keras.callbacks import ISSPCallback
+from issp_keras.callbacks import SparseTraining
+from issp_keras.sparsity import ISSPSchedule
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ISSPCallback",
+    "ISSPSchedule",
+    "SparseTraining",
+    "models",
+]

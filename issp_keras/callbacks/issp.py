@@ -1,0 +1,41 @@
+"""ISS-P as one callback."""
+
+from issp_keras.callbacks.sparse_training import SparseTraining
+from issp_keras.sparsity import ISSP
+
+
+class ISSPCallback(SparseTraining):
+    """Trains a model sparse from scratch with ISS-P.
+
+    After each optimizer update of the pruning stage, the
+    `min(ceil(sparsity * n), int(0.995 * n))` smallest weights of every kernel
+    are multiplied by `shrink_ratio`; after the last one they become exact
+    zeros, which hold through fine-tuning. See `SparseTraining` for what is
+    pruned and when.
+
+    Example:
+
+    >>> schedule = ISSPSchedule(target_sparsity=0.9, end_step=1000)
+    >>> model.fit(x, y, epochs=20, callbacks=[ISSPCallback(schedule)])
+    >>> model.save("sparse.keras")
+
+    Args:
+        schedule: A `tfmot.sparsity.keras.PruningSchedule` with an end, such
+            as `ISSPSchedule`.
+        shrink_ratio: Float in [0, 1). Defaults to `0.95`, the paper's alpha.
+        distribution: How much in each kernel. Defaults to `Uniform()`.
+        pattern: Which weights of a kernel. Defaults to `Unstructured()`.
+
+    Raises:
+        TypeError: If `schedule` is no `PruningSchedule`.
+        ValueError: If `shrink_ratio` is outside [0, 1), or for the reasons
+            named in `SparseTraining`.
+
+    Reference: Iterative Soft Shrinkage Learning for Efficient Image
+    Super-Resolution (ICCV 2023, arXiv 2303.09650), Sec. 3.
+    """
+
+    def __init__(
+        self, schedule, shrink_ratio=0.95, distribution=None, pattern=None
+    ):
+        super().__init__(schedule, ISSP(shrink_ratio), distribution, pattern)

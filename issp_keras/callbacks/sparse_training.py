@@ -1,0 +1,194 @@
+"""The bridge from `issp_keras.sparsity` to `model.fit`."""
+
+import warnings
+
+import keras
+import numpy as np
+from absl import logging
+from keras import ops
+
+from issp_keras.callbacks import sparse_update
+from issp_keras.callbacks.kernels import prunable_kernels
+from issp_keras.sparsity import PruningSchedule
+from issp_keras.sparsity import Uniform
+from issp_keras.sparsity import Unstructured
+from issp_keras.sparsity import zeros
+
+
+class SparseTraining(keras.callbacks.Callback):
+    """Trains a model sparse with any pruning method.
+
+    The kernels of every Conv2D, DepthwiseConv2D, Dense and EinsumDense layer
+    are pruned, in the model as it is: nothing is wrapped, replaced or cloned.
+    All work happens inside the compiled train step. The phases follow
+    `optimizer.iterations`, counted from 0:
+
+    - before `schedule.begin_step`: dense training;
+    - until `schedule.end_step`: each optimizer update for which the schedule
+      says so is followed by one update of the method;
+    - after the last of these, the weights just chosen become exact zeros,
+      and these zeros hold for the rest of the training (fine-tuning).
+
+    Args:
+        schedule: A `tfmot.sparsity.keras.PruningSchedule` with an end, such
+            as `ISSPSchedule`: when to prune, and how much overall.
+        method: A `sparsity.Method`: what happens to unimportant weights.
+        distribution: How much in each kernel. Defaults to `Uniform()`.
+        pattern: Which weights of a kernel. Defaults to `Unstructured()`.
+
+    Raises:
+        TypeError: If `schedule` is no `PruningSchedule`.
+        ValueError: If `schedule` never ends. When training begins: if the
+            model is not built or has no prunable layer, or if the optimizer
+            is already past `end_step` while the kernels are not sparse.
+    """
+
+    def __init__(self, schedule, method, distribution=None, pattern=None):
+        super().__init__()
+        _check_schedule(schedule)
+        self.schedule = schedule
+        self.method = method
+        self.distribution = distribution or Uniform()
+        self.pattern = pattern or Unstructured()
+        self._finalized = False
+        self._update = None
+
+    def on_train_begin(self, logs=None):
+        optimizer = _inner_optimizer(self.model.optimizer)
+        self._remove_stale_update(optimizer)
+        kernels = prunable_kernels(self.model)
+        if self._finalized or _steps(optimizer) >= self.schedule.end_step:
+            self._check_sparse(kernels)
+        self._update = sparse_update.SparseUpdate(
+            optimizer, kernels, self._phase, self._prune, self._choose
+        )
+        self._update.fit_params = self.params
+        self.model.make_train_function(force=True)
+
+    def on_train_end(self, logs=None):
+        self._update.remove()
+        self._update = None
+        self.model.make_train_function(force=True)
+        steps = _steps(_inner_optimizer(self.model.optimizer))
+        if not self._finalized and steps < self.schedule.end_step:
+            warnings.warn(
+                f"Training ended after {steps} optimizer steps, before "
+                f"end_step={self.schedule.end_step}: the kernels are not "
+                "sparse yet. Call `fit` again with this callback to go on, "
+                "or `callback.finalize()` to set the smallest weights to "
+                "zero now.",
+                stacklevel=2,
+            )
+
+    def finalize(self):
+        """Ends the pruning stage now, whatever the schedule says.
+
+        The smallest weights of every kernel become exact zeros. A later
+        `fit` with this callback keeps these zeros, as in fine-tuning.
+        """
+        if self.model is None:
+            raise ValueError(
+                "finalize() needs a model: call `fit` with this callback, or "
+                "`callback.set_model(model)`, first."
+            )
+        kernels = prunable_kernels(self.model)
+        averages = []
+        if self.model.optimizer is not None:
+            optimizer = _inner_optimizer(self.model.optimizer)
+            averages = sparse_update.moving_averages(optimizer, kernels)
+        masks = self._choose([kernel.value for kernel in kernels])
+        for group in (kernels, averages):
+            for variable, mask in zip(group, masks):
+                variable.assign(zeros.project(variable.value, mask))
+        self._finalized = True
+
+    def _phase(self, step):
+        if self._finalized:
+            return sparse_update.FROZEN
+        end = self.schedule.end_step
+        should_prune, _ = self.schedule(step)
+        phase = ops.where(
+            should_prune, sparse_update.PRUNE, sparse_update.DENSE
+        )
+        phase = ops.where(step == end - 1, sparse_update.PROJECT, phase)
+        return ops.where(step >= end, sparse_update.FROZEN, phase)
+
+    def _prune(self, step, values):
+        _, sparsity = self.schedule(step)
+        masks = self._unimportant(values, sparsity)
+        return [
+            self.method.update(value, mask)
+            for value, mask in zip(values, masks, strict=True)
+        ]
+
+    def _choose(self, values):
+        return self._unimportant(values, self._final_sparsity())
+
+    def _unimportant(self, values, sparsity):
+        sizes = [int(np.prod(value.shape)) for value in values]
+        counts = self.distribution.pruned_counts(sizes, sparsity)
+        return [
+            self.pattern.unimportant(value, count)
+            for value, count in zip(values, counts, strict=True)
+        ]
+
+    def _final_sparsity(self):
+        _, sparsity = self.schedule(self.schedule.end_step)
+        if not isinstance(sparsity, float):
+            # The decimal number that was meant, not its float32 neighbour:
+            # 0.8 of 1000 weights are 800, and not 801.
+            sparsity = float(str(np.float32(sparsity)))
+        return sparsity
+
+    def _check_sparse(self, kernels):
+        sizes = [int(np.prod(kernel.shape)) for kernel in kernels]
+        expected = self.distribution.pruned_counts(
+            sizes, self._final_sparsity()
+        )
+        for kernel, count in zip(kernels, expected, strict=True):
+            found = int(ops.count_nonzero(zeros.is_pruned(kernel.value)))
+            if found < count:
+                raise ValueError(
+                    f"The pruning stage is over (the optimizer has made "
+                    f"{_steps(self.model.optimizer)} steps, end_step="
+                    f"{self.schedule.end_step}), but '{kernel.path}' holds "
+                    f"{found} zeros instead of {count}. Compile the model "
+                    "again to count steps from 0, or use a schedule whose "
+                    "steps lie ahead."
+                )
+
+    def _remove_stale_update(self, optimizer):
+        """Removes what an interrupted `fit` has left on the optimizer."""
+        update = vars(optimizer).get("apply")
+        if not isinstance(update, sparse_update.SparseUpdate):
+            return
+        if update.fit_params is self.params:
+            raise ValueError(
+                "One `fit` can have one sparse-training callback. "
+                "Received two in its `callbacks`."
+            )
+        update.remove()
+
+
+def _check_schedule(schedule):
+    if not isinstance(schedule, PruningSchedule):
+        raise TypeError(
+            "`schedule` must be a tfmot.sparsity.keras.PruningSchedule, such "
+            f"as ISSPSchedule. Received: schedule={schedule!r} "
+            f"(of type {type(schedule).__name__})"
+        )
+    if schedule.end_step < 1:
+        raise ValueError(
+            "`schedule` must have an end, after which the zeros are exact. "
+            f"Received: end_step={schedule.end_step}"
+        )
+
+
+def _inner_optimizer(optimizer):
+    while hasattr(optimizer, "inner_optimizer"):
+        optimizer = optimizer.inner_optimizer
+    return optimizer
+
+
+def _steps(optimizer):
+    return int(ops.convert_to_numpy(optimizer.iterations))

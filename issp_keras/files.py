@@ -1,0 +1,50 @@
+"""Files that are written whole or not at all."""
+
+import contextlib
+import json
+import os
+import pathlib
+from collections.abc import Iterator
+
+from issp_keras.errors import blame
+
+
+@contextlib.contextmanager
+def replacing(path) -> Iterator[pathlib.Path]:
+    """Yields a path beside `path`, and renames it to `path` at the end.
+
+    If the block fails, what stood at `path` before still stands there.
+
+    Raises:
+        InputError: If the folder cannot be written.
+    """
+    path = pathlib.Path(path)
+    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    try:
+        with blame(f"{path}: cannot be written", OSError):
+            yield partial
+            partial.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+
+
+def write_json(path, content):
+    """Writes `content` as indented JSON."""
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def make_folder(path) -> pathlib.Path:
+    """Makes a folder, with its parents, that files can be written to.
+
+    Raises:
+        InputError: If that cannot be done.
+    """
+    path = pathlib.Path(path)
+    with blame(f"{path}: is not a folder that can be written to", OSError):
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    return path

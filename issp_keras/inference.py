@@ -1,0 +1,217 @@
+"""A network from a file, applied to whole photographs."""
+
+import math
+import pathlib
+import zipfile
+
+import keras
+import numpy as np
+
+from issp_keras import models  # noqa: F401 (registers what files hold)
+from issp_keras.data import to_grey
+from issp_keras.data import to_rgb
+from issp_keras.errors import InputError
+from issp_keras.errors import blame
+
+
+class Network:
+    """A super-resolution network, applied to a photograph of any size.
+
+    Large photographs are cut into overlapping tiles, so that memory stays
+    bounded. The result equals that of the whole photograph where the overlap
+    covers the network's receptive field (18 LR pixels for EDSR with 8
+    blocks, 40 for EDSR-baseline).
+
+    Args:
+        apply: Callable that maps float32 (1, height, width, 3) in 0..1 to
+            (1, scale * height, scale * width, 3).
+        size: Pair of the only height and width that `apply` takes, or None
+            if it takes any.
+        tile: Integer, height and width of a tile in LR pixels, where `apply`
+            takes any. Defaults to `384`.
+        overlap: Integer, LR pixels around a tile that are computed and cut
+            off. Defaults to `48`.
+
+    Attributes:
+        scale: Integer, the magnification, found by trying.
+    """
+
+    def __init__(self, apply, size=None, tile=384, overlap=48):
+        self._apply = apply
+        self._size = size
+        self._tile = size or (tile, tile)
+        self._overlap = min(overlap, (min(self._tile) - 1) // 2)
+        height, width = size or (16, 16)
+        output = apply(np.zeros((1, height, width, 3), np.float32))
+        self.scale = output.shape[1] // height
+
+    def upscale(self, pixels: np.ndarray) -> np.ndarray:
+        """Upscales one photograph.
+
+        Args:
+            pixels: uint8 array of shape (height, width, 3), or (height,
+                width) for grey.
+
+        Returns:
+            uint8 array, `scale` times taller and wider, RGB or grey as
+            `pixels`.
+        """
+        result = self._upscale_rgb(to_rgb(pixels))
+        return to_grey(result) if pixels.ndim == 2 else result
+
+    def _upscale_rgb(self, pixels):
+        height, width = pixels.shape[:2]
+        if self._size:
+            missing = [max(0, t - n) for t, n in zip(self._size, (height, width))]
+            pixels = np.pad(
+                pixels, ((0, missing[0]), (0, missing[1]), (0, 0)), "symmetric"
+            )
+        s = self.scale
+        result = np.empty(
+            (s * pixels.shape[0], s * pixels.shape[1], 3), np.uint8
+        )
+        for top, y0, y1 in _tiles(pixels.shape[0], self._tile[0], self._overlap):
+            for left, x0, x1 in _tiles(
+                pixels.shape[1], self._tile[1], self._overlap
+            ):
+                tile = pixels[
+                    top : top + self._tile[0], left : left + self._tile[1]
+                ]
+                output = self._upscale_tile(tile)
+                result[s * y0 : s * y1, s * x0 : s * x1] = output[
+                    s * (y0 - top) : s * (y1 - top),
+                    s * (x0 - left) : s * (x1 - left),
+                ]
+        return result[: s * height, : s * width]
+
+    def _upscale_tile(self, pixels):
+        output = self._apply(pixels[None].astype(np.float32) / 255)[0]
+        return np.clip(np.floor(output * 255 + 0.5), 0, 255).astype(np.uint8)
+
+
+def _tiles(size, tile, overlap):
+    """Cuts a length into tiles that overlap their neighbours on both sides.
+
+    Yields:
+        Triples (first, start, end): the tile begins at `first` and is
+        `min(tile, size)` long; it is used for `[start, end)`.
+    """
+    if size <= tile:
+        yield 0, 0, size
+        return
+    step = tile - 2 * overlap
+    count = math.ceil((size - 2 * overlap) / step)
+    for i in range(count):
+        first = min(i * step, size - tile)
+        start = 0 if i == 0 else i * step + overlap
+        end = size if i == count - 1 else (i + 1) * step + overlap
+        yield first, start, end
+
+
+def load_model(path) -> keras.Model:
+    """Loads a `.keras` file, uncompiled.
+
+    Raises:
+        InputError: If the file is missing or is no Keras model.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file.")
+    if not zipfile.is_zipfile(path):
+        raise InputError(f"{path}: is not a Keras model (a .keras file).")
+    broken = (ValueError, TypeError, OSError, KeyError, zipfile.BadZipFile)
+    with blame(f"{path}: is not a Keras model that can be loaded", *broken):
+        return keras.models.load_model(path, compile=False)
+
+
+def load_network(path, threads: int = 1) -> Network:
+    """Loads a `.keras` or `.tflite` super-resolution network.
+
+    Args:
+        path: Path of the file.
+        threads: Integer, threads of the TFLite interpreter.
+
+    Raises:
+        InputError: If the file is missing, broken, or not a network that
+            maps an RGB image to a larger one.
+    """
+    path = pathlib.Path(path)
+    if path.suffix == ".tflite":
+        interpreter = TFLiteInterpreter(path, threads)
+        return Network(interpreter, interpreter.size)
+    model = load_model(path)
+    shape = model.input_shape
+    if not isinstance(shape, tuple) or len(shape) != 4 or shape[-1] != 3:
+        raise InputError(
+            f"{path}: takes {shape}, expected a network for RGB images of "
+            "shape (batch, height, width, 3)."
+        )
+    size = shape[1:3] if None not in shape[1:3] else None
+    return Network(lambda x: np.asarray(model(x, training=False)), size)
+
+
+class TFLiteInterpreter:
+    """Runs a float32 image-to-image `.tflite` file.
+
+    Args:
+        path: Path of the file.
+        threads: Integer. Defaults to `1`.
+
+    Attributes:
+        size: Pair (height, width) if the file fixes them, else None.
+
+    Raises:
+        InputError: If the file is missing, broken, or has other inputs or
+            outputs than one RGB image each, float32, channels last.
+    """
+
+    def __init__(self, path, threads=1):
+        from ai_edge_litert.interpreter import Interpreter
+
+        path = pathlib.Path(path)
+        if not path.is_file():
+            raise InputError(f"{path}: no such file.")
+        with blame(f"{path}: is not a TFLite model", ValueError, RuntimeError):
+            self._interpreter = Interpreter(
+                model_path=str(path), num_threads=threads
+            )
+        inputs = self._interpreter.get_input_details()
+        outputs = self._interpreter.get_output_details()
+        for tensors in (inputs, outputs):
+            if len(tensors) != 1 or not _is_rgb_float(tensors[0]):
+                raise InputError(
+                    f"{path}: expected one float32 RGB image of shape "
+                    "(1, height, width, 3) in and one out."
+                )
+        signature = inputs[0]["shape_signature"]
+        self.size = None if -1 in signature else tuple(signature[1:3].tolist())
+        self._input = inputs[0]["index"]
+        self._output = outputs[0]["index"]
+        self._shape = None
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        self.set_input(images)
+        self.invoke()
+        return self._interpreter.get_tensor(self._output)
+
+    def set_input(self, images: np.ndarray):
+        """Sets the input, float32 (batch, height, width, 3)."""
+        if images.shape != self._shape:
+            if self.size is None:
+                self._interpreter.resize_tensor_input(self._input, images.shape)
+            self._interpreter.allocate_tensors()
+            self._shape = images.shape
+        self._interpreter.set_tensor(self._input, images)
+
+    def invoke(self):
+        """Runs the network once, for timings."""
+        self._interpreter.invoke()
+
+
+def _is_rgb_float(tensor):
+    signature = tensor["shape_signature"]
+    return (
+        tensor["dtype"] == np.float32
+        and len(signature) == 4
+        and signature[-1] == 3
+    )

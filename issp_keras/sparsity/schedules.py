@@ -1,0 +1,129 @@
+"""When to prune, and how much overall."""
+
+import importlib.util
+import operator
+import os
+import warnings
+
+import keras
+from keras import ops
+
+
+def _import_pruning_schedule():
+    """Imports tfmot's schedule base class without its side effects.
+
+    tfmot sets `TF_USE_LEGACY_KERAS` when it is imported, which would turn a
+    `tf.keras` that nobody has touched yet into Keras 2 for this process and
+    its children. Touching `tf.keras` first and restoring the variable keeps
+    both as the user had them.
+    """
+    import tensorflow as tf
+
+    before = os.environ.get("TF_USE_LEGACY_KERAS")
+    tf.keras.Model  # noqa: B018 (resolves the lazy loader)
+    try:
+        with warnings.catch_warnings():
+            # tfmot compares versions with distutils.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            from tensorflow_model_optimization.sparsity import (
+                keras as tfmot_sparsity,
+            )
+    finally:
+        if before is None:
+            os.environ.pop("TF_USE_LEGACY_KERAS", None)
+        else:
+            os.environ["TF_USE_LEGACY_KERAS"] = before
+    return tfmot_sparsity.PruningSchedule
+
+
+def _has_tfmot():
+    names = ("tensorflow", "tensorflow_model_optimization")
+    return all(importlib.util.find_spec(name) for name in names)
+
+
+if _has_tfmot():
+    PruningSchedule = _import_pruning_schedule()
+else:
+
+    class PruningSchedule:  # type: ignore[no-redef]
+        """The interface of tfmot's schedule, where tfmot is not installed."""
+
+        @classmethod
+        def from_config(cls, config):
+            return cls(**config)
+
+
+@keras.saving.register_keras_serializable(package="issp_keras")
+class ISSPSchedule(PruningSchedule):
+    """Constant sparsity from `begin_step` until `end_step` (ISS-P).
+
+    A `tfmot.sparsity.keras.PruningSchedule`: calling it with a step returns
+    whether the kernels are pruned after that step, and to which sparsity. A
+    step is one optimizer update, counted from 0. Steps in
+    `[begin_step, end_step)` shrink; the last of them ends in exact zeros,
+    and from `end_step` on the mask is frozen for fine-tuning.
+
+    Example:
+
+    >>> schedule = ISSPSchedule(target_sparsity=0.95, end_step=1000)
+    >>> schedule(0)
+    (True, 0.95)
+    >>> schedule(1000)
+    (False, 0.95)
+
+    Args:
+        target_sparsity: Float in [0, 1). Share of zeros in every kernel.
+        begin_step: Integer, the first step that prunes. Defaults to `0`.
+        end_step: Integer above `begin_step`: one past the last step that
+            prunes (the paper's K_P).
+
+    Raises:
+        ValueError: If `target_sparsity` is outside [0, 1), or the steps are
+            not whole numbers with `0 <= begin_step < end_step`.
+
+    Reference: ISS-P (arXiv 2303.09650), the schedule of Sec. 3: the ratio is
+    constant over the pruning stage.
+    """
+
+    def __init__(
+        self, target_sparsity: float, begin_step: int = 0, *, end_step: int
+    ):
+        if not 0.0 <= target_sparsity < 1.0:
+            raise ValueError(
+                "`target_sparsity` must be at least 0 and below 1. "
+                f"Received: target_sparsity={target_sparsity}"
+            )
+        self.target_sparsity = float(target_sparsity)
+        self.begin_step = _whole_number("begin_step", begin_step)
+        self.end_step = _whole_number("end_step", end_step)
+        if not 0 <= self.begin_step < self.end_step:
+            raise ValueError(
+                "Pruning steps must satisfy 0 <= begin_step < end_step. "
+                f"Received: begin_step={begin_step}, end_step={end_step}"
+            )
+
+    def __call__(self, step):
+        if isinstance(step, int):
+            should_prune = self.begin_step <= step < self.end_step
+        else:
+            should_prune = ops.logical_and(
+                step >= self.begin_step, step < self.end_step
+            )
+        return should_prune, self.target_sparsity
+
+    def get_config(self):
+        return {
+            "target_sparsity": self.target_sparsity,
+            "begin_step": self.begin_step,
+            "end_step": self.end_step,
+        }
+
+
+def _whole_number(name, value):
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise ValueError(
+            f"`{name}` must be a whole number of optimizer steps. "
+            f"Received: {name}={value!r}"
+        ) from None

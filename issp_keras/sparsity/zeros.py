@@ -1,0 +1,34 @@
+"""Exact zeros: a weight is zero if, and only if, it is pruned.
+
+Because of this rule no mask has to be stored: a projected kernel is its own
+mask, in memory, in every checkpoint and in the saved model.
+"""
+
+import keras
+import ml_dtypes
+from keras import ops
+
+
+def project(kernel, pruned):
+    """Sets the weights marked in `pruned` to zero, and no others.
+
+    A kept weight may be zero by chance, or because its layer was initialised
+    to zeros; left there it would count as pruned from then on. It is moved
+    to the smallest normal float, which changes no output.
+
+    Args:
+        kernel: Float tensor.
+        pruned: Boolean tensor of the same shape.
+
+    Returns:
+        The projected kernel: exactly as many zeros as `pruned` marks.
+    """
+    dtype = keras.backend.standardize_dtype(kernel.dtype)
+    tiny = float(ml_dtypes.finfo(dtype).tiny)
+    kept = ops.where(ops.abs(kernel) < tiny, tiny, kernel)
+    return ops.where(pruned, 0.0, kept)
+
+
+def is_pruned(kernel):
+    """Returns a boolean tensor, true where a projected kernel is pruned."""
+    return ops.equal(kernel, 0.0)

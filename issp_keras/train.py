@@ -1,0 +1,233 @@
+"""Trains a super-resolution network sparse with ISS-P.
+
+    issp-train --config=configs/quickstart.py --workdir=runs/quickstart
+
+Every entry of the config can be overridden (`--config.steps=500`). In the
+workdir: `metrics.csv`, `tensorboard/`, `checkpoint.keras` after every epoch,
+from which the same command goes on, and at the end `model.keras`, whose
+kernels hold exact zeros.
+"""
+
+import csv
+import json
+import pathlib
+
+import keras
+import numpy as np
+from absl import flags
+from absl import logging
+from ml_collections import config_flags
+
+from issp_keras import cli
+from issp_keras import files
+from issp_keras import models
+from issp_keras.callbacks import ISSPCallback
+from issp_keras.callbacks import prunable_kernels
+from issp_keras.data import load_photographs
+from issp_keras.data import random_patches
+from issp_keras.errors import InputError
+from issp_keras.errors import blame
+from issp_keras.evaluate import mean_score
+from issp_keras.inference import Network
+from issp_keras.sparsity import ISSPSchedule
+
+
+def train(config, workdir) -> keras.Model:
+    """Trains as `config` says, from the checkpoint in `workdir` if any.
+
+    Args:
+        config: `ml_collections.ConfigDict` with the entries of
+            `configs/quickstart.py`.
+        workdir: Path of a folder, made if missing.
+
+    Returns:
+        The trained model, also written to `workdir/model.keras`.
+
+    Raises:
+        InputError: If an entry of the config, a photograph or the workdir is
+            not usable.
+    """
+    # Everything that may be wrong with the input comes before any training.
+    callback = _sparse_callback(config)
+    scale = config.network.scale
+    keras.utils.set_random_seed(config.seed)
+    network = _build_network(config)
+    photographs = load_photographs(
+        config.data.train, "train", scale * config.data.patch_size
+    )
+    held_out = load_photographs(config.data.held_out, "held_out", 32)
+    workdir = files.make_folder(workdir)
+    _check_same_config(config, workdir / "config.json")
+
+    checkpoint = workdir / "checkpoint.keras"
+    model = _restore(checkpoint) if checkpoint.exists() else network
+    if not checkpoint.exists():
+        model.compile(_optimizer(config), loss="mean_absolute_error")
+    done = int(model.optimizer.iterations.numpy())
+    epoch = done // config.steps_per_epoch
+    patches = random_patches(
+        photographs,
+        scale,
+        config.data.patch_size,
+        config.data.batch_size,
+        config.steps,
+        config.seed,
+        first_step=done,
+    )
+    _keep_rows(workdir / "metrics.csv", epoch)
+    if done < config.steps:
+        model.fit(
+            patches,
+            epochs=config.steps // config.steps_per_epoch,
+            initial_epoch=epoch,
+            steps_per_epoch=config.steps_per_epoch,
+            callbacks=[
+                callback,
+                _HeldOutScore(held_out, scale),
+                keras.callbacks.CSVLogger(
+                    str(workdir / "metrics.csv"), append=True
+                ),
+                keras.callbacks.TensorBoard(str(workdir / "tensorboard")),
+                _Checkpoint(checkpoint),
+            ],
+        )
+    network.set_weights(model.get_weights())
+    with files.replacing(workdir / "model.keras") as partial:
+        network.save(partial)
+    return network
+
+
+def _sparse_callback(config):
+    with blame("--config.sparsity", ValueError, TypeError):
+        schedule = ISSPSchedule(
+            config.sparsity.target_sparsity,
+            config.sparsity.begin_step,
+            end_step=config.sparsity.end_step,
+        )
+        callback = ISSPCallback(schedule, config.sparsity.shrink_ratio)
+    if schedule.end_step > config.steps:
+        raise InputError(
+            f"--config.sparsity.end_step: is {schedule.end_step}, expected "
+            f"at most the {config.steps} steps of the training."
+        )
+    if config.steps % config.steps_per_epoch:
+        raise InputError(
+            f"--config.steps: is {config.steps}, expected a multiple of "
+            f"--config.steps_per_epoch={config.steps_per_epoch}."
+        )
+    return callback
+
+
+def _build_network(config):
+    arguments = config.network.to_dict()
+    name = arguments.pop("name")
+    if name not in models.NETWORKS:
+        raise InputError(
+            f"--config.network.name: is '{name}', expected one of "
+            f"{', '.join(sorted(models.NETWORKS))}."
+        )
+    with blame("--config.network", ValueError, TypeError):
+        return models.NETWORKS[name](**arguments)
+
+
+def _optimizer(config):
+    """Adam; its rate is constant until `end_step`, then decays to 0."""
+    rate = keras.optimizers.schedules.CosineDecay(
+        config.learning_rate,
+        decay_steps=max(1, config.steps - config.sparsity.end_step),
+        warmup_target=config.learning_rate,
+        warmup_steps=config.sparsity.end_step,
+    )
+    return keras.optimizers.Adam(rate, beta_1=0.9, beta_2=0.99)
+
+
+class _HeldOutScore(keras.callbacks.Callback):
+    """Adds PSNR and SSIM on the held-out photographs to an epoch's logs."""
+
+    def __init__(self, photographs, scale):
+        super().__init__()
+        self._photographs = photographs
+        self._scale = scale
+
+    def on_epoch_end(self, epoch, logs=None):
+        network = Network(lambda x: self.model(x, training=False).numpy())
+        score = mean_score(network.upscale, self._photographs, self._scale)
+        logs["val_psnr"] = score.psnr
+        logs["val_ssim"] = score.ssim
+
+
+class _Checkpoint(keras.callbacks.Callback):
+    """Saves the model with its optimizer after every epoch, whole."""
+
+    def __init__(self, path):
+        super().__init__()
+        self._path = path
+
+    def on_epoch_end(self, epoch, logs=None):
+        with files.replacing(self._path) as partial:
+            self.model.save(partial)
+
+
+def _restore(checkpoint):
+    broken = (ValueError, TypeError, OSError, KeyError)
+    with blame(f"{checkpoint}: is not a checkpoint that can be read", *broken):
+        model = keras.models.load_model(checkpoint)
+    logging.info(
+        "Going on from %s, step %d", checkpoint, model.optimizer.iterations
+    )
+    return model
+
+
+def _check_same_config(config, path):
+    """A workdir belongs to one config; otherwise a resume would mix two."""
+    current = json.loads(config.to_json_best_effort())
+    if path.exists():
+        with blame(f"{path}: is not a config that can be read", ValueError):
+            before = json.loads(path.read_text())
+        changed = [
+            f"{name} ({before.get(name)} before, {current.get(name)} now)"
+            for name in sorted({*before, *current})
+            if before.get(name) != current.get(name)
+        ]
+        if changed:
+            raise InputError(
+                f"--workdir: {path.parent} was begun with another config: "
+                f"{', '.join(changed)}; expected the same, or a new workdir."
+            )
+    files.write_json(path, current)
+
+
+def _keep_rows(path, epochs):
+    """Drops what an interrupted epoch may have logged after its checkpoint."""
+    if not path.exists():
+        return
+    with path.open(newline="") as file:
+        header, *rows = csv.reader(file) or [[]]
+    rows = [row for row in rows if row and int(row[0]) < epochs]
+    with files.replacing(path) as partial, partial.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows] if rows else [])
+
+
+def main(argv):
+    del argv
+    flag = flags.FLAGS
+    network = train(flag.config, flag.workdir)
+    kernels = [np.asarray(kernel) for kernel in prunable_kernels(network)]
+    weights = sum(kernel.size for kernel in kernels)
+    zeros = weights - sum(map(np.count_nonzero, kernels))
+    print(
+        f"Wrote {pathlib.Path(flag.workdir) / 'model.keras'}: {zeros} of "
+        f"{weights} kernel weights are zero ({zeros / weights:.2%})."
+    )
+
+
+def run():
+    """Entry point of `issp-train`."""
+    config_flags.DEFINE_config_file("config", None, "A file of configs/.")
+    flags.DEFINE_string("workdir", None, "Folder for what the training makes.")
+    flags.mark_flags_as_required(["config", "workdir"])
+    cli.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,52 @@
+"""Upscales a photograph.
+
+    issp-upscale --model=model.keras photo.jpg
+
+The result is written beside the photograph as `photo_x2.png`, or to
+`--output`.
+"""
+
+import pathlib
+
+from absl import flags
+
+from issp_keras import cli
+from issp_keras.data import read_photograph
+from issp_keras.data import write_photograph
+from issp_keras.errors import InputError
+from issp_keras.inference import load_network
+
+
+def main(argv):
+    flag = flags.FLAGS
+    source = pathlib.Path(cli.one_argument(argv, "a photograph"))
+    photograph = read_photograph(source)
+    network = load_network(flag.model, flag.threads)
+    target = pathlib.Path(
+        flag.output or source.with_name(f"{source.stem}_x{network.scale}.png")
+    )
+    if target.exists() and target.samefile(source):
+        raise InputError(
+            f"--output: names the photograph itself ({source}), expected "
+            "another file."
+        )
+    pixels = network.upscale(photograph.pixels)
+    write_photograph(target, pixels)
+    print(f"Wrote {target} ({pixels.shape[1]}x{pixels.shape[0]} pixels).")
+
+
+def run():
+    """Entry point of `issp-upscale`."""
+    flags.DEFINE_string("model", None, "A .keras or .tflite network.")
+    flags.DEFINE_string(
+        "output", None, "Image file to write; its ending names the format."
+    )
+    flags.DEFINE_integer(
+        "threads", 1, "Threads of the TFLite interpreter.", lower_bound=1
+    )
+    flags.mark_flag_as_required("model")
+    cli.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,56 @@
+"""Packages issp_keras; tool settings are in pyproject.toml."""
+
+import pathlib
+import re
+
+from setuptools import find_packages
+from setuptools import setup
+
+_ROOT = pathlib.Path(__file__).parent
+_INIT = (_ROOT / "issp_keras" / "__init__.py").read_text()
+_TEST = [
+    "mypy>=1.15",
+    "pytest>=8",
+    "ruff>=0.12",
+]
+
+setup(
+    name="issp-keras",
+    version=re.search(r'__version__ = "(.+)"', _INIT)[1],
+    description="Sparse super-resolution for the edge, with Keras 3",
+    long_description=(_ROOT / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    packages=[*find_packages(include=["issp_keras*"]), "issp_keras.tflite"],
+    package_dir={"issp_keras.tflite": "tflite"},
+    install_requires=[
+        "absl-py>=1.4",
+        "ai-edge-litert>=2.0",
+        "keras>=3.12,<4",
+        "ml-collections>=1.0",
+        "ml-dtypes>=0.5",
+        "numpy>=2,<3",
+        "pillow>=11",
+        "rich>=13",
+        "scikit-image>=0.25",
+        # tfmot 0.8 imports distutils, which Python 3.12 took out and
+        # setuptools puts back.
+        'setuptools; python_version >= "3.12"',
+        "tensorboard>=2.19",
+        "tensorflow>=2.20,<3",
+        "tensorflow-datasets>=4.9.7",
+        "tensorflow-model-optimization>=0.8,<0.9",
+    ],
+    extras_require={"jax": ["jax>=0.6"], "test": _TEST},
+    entry_points={
+        "console_scripts": [
+            "issp-train = issp_keras.train:run",
+            "issp-evaluate = issp_keras.evaluate:run",
+            "issp-upscale = issp_keras.upscale:run",
+            "issp-export = issp_keras.tflite.export:run",
+            "issp-benchmark = issp_keras.tflite.benchmark:run",
+        ]
+    },
+)

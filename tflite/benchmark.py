@@ -1,0 +1,183 @@
+"""Compares TFLite files: quality, size and latency on this host.
+
+    issp-benchmark model_dense.tflite model_sparse.tflite
+
+Prints a table, beginning with bicubic interpolation, and writes it to
+`--output` as JSON.
+"""
+
+import dataclasses
+import gzip
+import pathlib
+import statistics
+import time
+
+import numpy as np
+from absl import flags
+
+from issp_keras import cli
+from issp_keras import files
+from issp_keras.data import load_photographs
+from issp_keras.errors import InputError
+from issp_keras.evaluate import bicubic
+from issp_keras.evaluate import mean_score
+from issp_keras.inference import TFLiteInterpreter
+from issp_keras.inference import load_network
+from issp_keras.tflite.inspect import Weights
+from issp_keras.tflite.inspect import inspect
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        name: String.
+        psnr: Float, mean PSNR in dB on Y.
+        ssim: Float, mean SSIM on Y.
+        weights: `Weights`, or None for what is no network.
+        bytes: Integer, size of the file.
+        gzip_bytes: Integer, size of the file after gzip.
+        latency_ms: Float, median wall time of one inference.
+    """
+
+    name: str
+    psnr: float
+    ssim: float
+    weights: Weights | None = None
+    bytes: int | None = None
+    gzip_bytes: int | None = None
+    latency_ms: float | None = None
+
+
+def latencies(
+    paths: list, height: int, width: int, rounds: int, threads: int = 1
+) -> list[float]:
+    """Times `.tflite` files against each other on this host.
+
+    The files run in turn, round by round, so that a machine that changes its
+    speed changes it for all; one round before is not counted.
+
+    Args:
+        paths: Paths of the files.
+        height: Integer, the LR height in pixels, where a file takes any.
+        width: Integer, likewise.
+        rounds: Integer, at least 1.
+        threads: Integer. Defaults to `1`.
+
+    Returns:
+        The median wall time of one inference in milliseconds, for each file.
+    """
+    interpreters = [TFLiteInterpreter(path, threads) for path in paths]
+    for interpreter in interpreters:
+        size = interpreter.size or (height, width)
+        interpreter.set_input(np.full((1, *size, 3), 0.5, np.float32))
+    times: list[list[float]] = [[] for _ in interpreters]
+    for _ in range(rounds + 1):
+        for interpreter, of in zip(interpreters, times, strict=True):
+            start = time.perf_counter()
+            interpreter.invoke()
+            of.append(1000 * (time.perf_counter() - start))
+    return [statistics.median(of[1:]) for of in times]
+
+
+def benchmark(
+    paths: list, photographs, height=128, width=128, rounds=20, threads=1
+) -> list[Row]:
+    """Measures quality, size and latency of `.tflite` networks.
+
+    Returns:
+        A `Row` for bicubic interpolation, and one for each file.
+
+    Raises:
+        InputError: If a file is no network, or the files differ in scale.
+    """
+    networks = [load_network(path, threads) for path in paths]
+    scale = networks[0].scale
+    for path, network in zip(paths, networks, strict=True):
+        if network.scale != scale:
+            raise InputError(
+                f"{path}: magnifies {network.scale} times, expected {scale} "
+                f"as {paths[0]}."
+            )
+    mean = mean_score(bicubic(scale), photographs, scale)
+    rows = [Row("bicubic", mean.psnr, mean.ssim)]
+    medians = latencies(paths, height, width, rounds, threads)
+    for path, network, latency in zip(paths, networks, medians, strict=True):
+        mean = mean_score(network.upscale, photographs, scale)
+        content = pathlib.Path(path).read_bytes()
+        rows.append(
+            Row(
+                pathlib.Path(path).stem,
+                mean.psnr,
+                mean.ssim,
+                inspect(path),
+                len(content),
+                len(gzip.compress(content, mtime=0)),
+                latency,
+            )
+        )
+    return rows
+
+
+def _cells(row):
+    cells = [row.name, f"{row.psnr:.2f}", f"{row.ssim:.4f}"]
+    if row.weights is None:
+        return [*cells, "", "", "", ""]
+    share = row.weights.nonzeros / row.weights.count
+    return [
+        *cells,
+        f"{row.weights.nonzeros:,} ({share:.1%})",
+        f"{row.bytes / 1000:.1f} kB",
+        f"{row.gzip_bytes / 1000:.1f} kB",
+        f"{row.latency_ms:.2f} ms",
+    ]
+
+
+def main(argv):
+    flag = flags.FLAGS
+    paths = argv[1:]
+    if not paths:
+        raise InputError("expected one or more .tflite files. Received: none")
+    photographs = load_photographs(flag.data, "held_out", 32)
+    height, width = flag.size
+    rows = benchmark(
+        paths, photographs, height, width, flag.rounds, flag.threads
+    )
+    cli.print_table(
+        ["", "PSNR", "SSIM", "non-zeros", "file", "gzip", "latency"],
+        [_cells(row) for row in rows],
+    )
+    print(
+        f"PSNR (dB) and SSIM on Y: mean of {len(photographs)} photographs "
+        f"({flag.data}). Latency: median of {flag.rounds} runs for an LR "
+        f"image of {width}x{height} pixels, {flag.threads} thread(s), this "
+        "host."
+    )
+    if flag.output:
+        settings = {
+            "data": flag.data,
+            "lr_height": height,
+            "lr_width": width,
+            "rounds": flag.rounds,
+            "threads": flag.threads,
+        }
+        rows = [dataclasses.asdict(row) for row in rows]
+        files.write_json(flag.output, {"settings": settings, "rows": rows})
+        print(f"Wrote {flag.output}.")
+
+
+def run():
+    """Entry point of `issp-benchmark`."""
+    flags.DEFINE_string(
+        "data", "embedded", "Folder of HR photographs, or 'embedded'."
+    )
+    flags.DEFINE_list("size", [128, 128], "LR height and width in pixels.")
+    flags.DEFINE_integer("rounds", 20, "Timed runs.", lower_bound=1)
+    flags.DEFINE_integer("threads", 1, "Threads.", lower_bound=1)
+    flags.DEFINE_string("output", None, "JSON file to write the table to.")
+    cli.run(main)
+
+
+if __name__ == "__main__":
+    run()
