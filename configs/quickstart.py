@@ -1,6 +1,6 @@
 """A small EDSR x2 at 90 % zeros, from the photographs in scikit-image.
 
-    issp-train --config=configs/quickstart.py --workdir=runs/quickstart
+issp-train --config=configs/quickstart.py --workdir=runs/quickstart
 """
 
 from ml_collections import ConfigDict

@@ -101,8 +101,7 @@ def main(argv):
         scores[way] = list(score(upscale, photographs, network.scale))
         scores[way].append(_mean(scores[way]))
     rows = [
-        [of[0].name]
-        + [f"{s.psnr:.2f} / {s.ssim:.4f}" for s in of]
+        [of[0].name] + [f"{s.psnr:.2f} / {s.ssim:.4f}" for s in of]
         for of in zip(*scores.values(), strict=True)
     ]
     cli.print_table(["photograph", *ways], rows)

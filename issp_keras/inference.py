@@ -62,7 +62,9 @@ class Network:
     def _upscale_rgb(self, pixels):
         height, width = pixels.shape[:2]
         if self._size:
-            missing = [max(0, t - n) for t, n in zip(self._size, (height, width))]
+            missing = [
+                max(0, t - n) for t, n in zip(self._size, (height, width))
+            ]
             pixels = np.pad(
                 pixels, ((0, missing[0]), (0, missing[1]), (0, 0)), "symmetric"
             )
@@ -70,7 +72,9 @@ class Network:
         result = np.empty(
             (s * pixels.shape[0], s * pixels.shape[1], 3), np.uint8
         )
-        for top, y0, y1 in _tiles(pixels.shape[0], self._tile[0], self._overlap):
+        for top, y0, y1 in _tiles(
+            pixels.shape[0], self._tile[0], self._overlap
+        ):
             for left, x0, x1 in _tiles(
                 pixels.shape[1], self._tile[1], self._overlap
             ):

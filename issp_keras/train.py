@@ -48,6 +48,7 @@ def train(config, workdir) -> keras.Model:
             not usable.
     """
     # Everything that may be wrong with the input comes before any training.
+    _check_numbers(config)
     callback = _sparse_callback(config)
     scale = config.network.scale
     keras.utils.set_random_seed(config.seed)
@@ -81,6 +82,7 @@ def train(config, workdir) -> keras.Model:
             epochs=config.steps // config.steps_per_epoch,
             initial_epoch=epoch,
             steps_per_epoch=config.steps_per_epoch,
+            shuffle=False,
             callbacks=[
                 callback,
                 _HeldOutScore(held_out, scale),
@@ -97,6 +99,26 @@ def train(config, workdir) -> keras.Model:
     return network
 
 
+def _check_numbers(config):
+    numbers = {
+        "steps": config.steps,
+        "steps_per_epoch": config.steps_per_epoch,
+        "learning_rate": config.learning_rate,
+        "data.patch_size": config.data.patch_size,
+        "data.batch_size": config.data.batch_size,
+    }
+    for name, number in numbers.items():
+        if not number > 0:
+            raise InputError(
+                f"--config.{name}: is {number}, expected a positive number."
+            )
+    if config.steps % config.steps_per_epoch:
+        raise InputError(
+            f"--config.steps: is {config.steps}, expected a multiple of "
+            f"--config.steps_per_epoch={config.steps_per_epoch}."
+        )
+
+
 def _sparse_callback(config):
     with blame("--config.sparsity", ValueError, TypeError):
         schedule = ISSPSchedule(
@@ -109,11 +131,6 @@ def _sparse_callback(config):
         raise InputError(
             f"--config.sparsity.end_step: is {schedule.end_step}, expected "
             f"at most the {config.steps} steps of the training."
-        )
-    if config.steps % config.steps_per_epoch:
-        raise InputError(
-            f"--config.steps: is {config.steps}, expected a multiple of "
-            f"--config.steps_per_epoch={config.steps_per_epoch}."
         )
     return callback
 
@@ -204,7 +221,10 @@ def _keep_rows(path, epochs):
     with path.open(newline="") as file:
         header, *rows = csv.reader(file) or [[]]
     rows = [row for row in rows if row and int(row[0]) < epochs]
-    with files.replacing(path) as partial, partial.open("w", newline="") as file:
+    with (
+        files.replacing(path) as partial,
+        partial.open("w", newline="") as file,
+    ):
         csv.writer(file).writerows([header, *rows] if rows else [])
 
 

@@ -50,6 +50,7 @@ class SparseTraining(keras.callbacks.Callback):
         self.method = method
         self.distribution = distribution or Uniform()
         self.pattern = pattern or Unstructured()
+        self._final_sparsity = _final_sparsity(schedule)
         self._finalized = False
         self._update = None
 
@@ -57,25 +58,29 @@ class SparseTraining(keras.callbacks.Callback):
         optimizer = _inner_optimizer(self.model.optimizer)
         self._remove_stale_update(optimizer)
         kernels = prunable_kernels(self.model)
-        if self._finalized or _steps(optimizer) >= self.schedule.end_step:
-            self._check_sparse(kernels)
+        if self._is_over():
+            self._raise_if_dense(kernels)
         self._update = sparse_update.SparseUpdate(
             optimizer, kernels, self._phase, self._prune, self._choose
         )
-        self._update.fit_params = self.params
+        self._update.fit = self.params
+        # Keras made the train function before, without the update.
         self.model.make_train_function(force=True)
+        logging.info(
+            "Sparse training of %d kernels with %d weights.",
+            len(kernels),
+            sum(_sizes(kernels)),
+        )
 
     def on_train_end(self, logs=None):
         self._update.remove()
-        self._update = None
         self.model.make_train_function(force=True)
-        steps = _steps(_inner_optimizer(self.model.optimizer))
-        if not self._finalized and steps < self.schedule.end_step:
+        if not self._is_over():
             warnings.warn(
-                f"Training ended after {steps} optimizer steps, before "
-                f"end_step={self.schedule.end_step}: the kernels are not "
-                "sparse yet. Call `fit` again with this callback to go on, "
-                "or `callback.finalize()` to set the smallest weights to "
+                f"Training ended after {self._steps()} optimizer steps, "
+                f"before end_step={self.schedule.end_step}: the kernels are "
+                "not sparse yet. Call `fit` again with this callback to go "
+                "on, or `callback.finalize()` to set the smallest weights to "
                 "zero now.",
                 stacklevel=2,
             )
@@ -122,35 +127,32 @@ class SparseTraining(keras.callbacks.Callback):
         ]
 
     def _choose(self, values):
-        return self._unimportant(values, self._final_sparsity())
+        return self._unimportant(values, self._final_sparsity)
 
     def _unimportant(self, values, sparsity):
-        sizes = [int(np.prod(value.shape)) for value in values]
-        counts = self.distribution.pruned_counts(sizes, sparsity)
+        counts = self.distribution.pruned_counts(_sizes(values), sparsity)
         return [
             self.pattern.unimportant(value, count)
             for value, count in zip(values, counts, strict=True)
         ]
 
-    def _final_sparsity(self):
-        _, sparsity = self.schedule(self.schedule.end_step)
-        if not isinstance(sparsity, float):
-            # The decimal number that was meant, not its float32 neighbour:
-            # 0.8 of 1000 weights are 800, and not 801.
-            sparsity = float(str(np.float32(sparsity)))
-        return sparsity
+    def _steps(self):
+        return int(self.model.optimizer.iterations)
 
-    def _check_sparse(self, kernels):
-        sizes = [int(np.prod(kernel.shape)) for kernel in kernels]
-        expected = self.distribution.pruned_counts(
-            sizes, self._final_sparsity()
+    def _is_over(self):
+        return self._finalized or self._steps() >= self.schedule.end_step
+
+    def _raise_if_dense(self, kernels):
+        """The mask to hold in fine-tuning must be there: the zeros are it."""
+        counts = self.distribution.pruned_counts(
+            _sizes(kernels), self._final_sparsity
         )
-        for kernel, count in zip(kernels, expected, strict=True):
+        for kernel, count in zip(kernels, counts, strict=True):
             found = int(ops.count_nonzero(zeros.is_pruned(kernel.value)))
             if found < count:
                 raise ValueError(
                     f"The pruning stage is over (the optimizer has made "
-                    f"{_steps(self.model.optimizer)} steps, end_step="
+                    f"{self._steps()} steps, end_step="
                     f"{self.schedule.end_step}), but '{kernel.path}' holds "
                     f"{found} zeros instead of {count}. Compile the model "
                     "again to count steps from 0, or use a schedule whose "
@@ -162,7 +164,7 @@ class SparseTraining(keras.callbacks.Callback):
         update = vars(optimizer).get("apply")
         if not isinstance(update, sparse_update.SparseUpdate):
             return
-        if update.fit_params is self.params:
+        if self.params is not None and update.fit is self.params:
             raise ValueError(
                 "One `fit` can have one sparse-training callback. "
                 "Received two in its `callbacks`."
@@ -184,11 +186,20 @@ def _check_schedule(schedule):
         )
 
 
+def _final_sparsity(schedule):
+    _, sparsity = schedule(schedule.end_step)
+    if not isinstance(sparsity, float):
+        # The decimal number that was meant, not its float32 neighbour:
+        # 0.8 of 1000 weights are 800, and not 801.
+        sparsity = float(str(np.float32(sparsity)))
+    return sparsity
+
+
 def _inner_optimizer(optimizer):
     while hasattr(optimizer, "inner_optimizer"):
         optimizer = optimizer.inner_optimizer
     return optimizer
 
 
-def _steps(optimizer):
-    return int(ops.convert_to_numpy(optimizer.iterations))
+def _sizes(arrays):
+    return [int(np.prod(array.shape)) for array in arrays]

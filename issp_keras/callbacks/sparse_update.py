@@ -28,7 +28,12 @@ class SparseUpdate:
         prune: Callable `(step, values) -> values`: the method, applied to
             the values of all kernels.
         choose: Callable `values -> masks`: what the last step prunes.
+
+    Attributes:
+        fit: The `params` that Keras gives to all callbacks of one `fit`.
     """
+
+    fit = None
 
     def __init__(self, optimizer, kernels, phase, prune, choose):
         self._optimizer = optimizer
@@ -51,8 +56,9 @@ class SparseUpdate:
         # Under gradient accumulation most calls are no update.
         updated = self._optimizer.iterations > step
         phase = ops.where(updated, self._phase(step), DENSE)
-        variables = self._kernels, moving_averages(
-            self._optimizer, self._kernels
+        variables = (
+            self._kernels,
+            moving_averages(self._optimizer, self._kernels),
         )
         kernels, averages = [[v.value for v in group] for group in variables]
         branches = {

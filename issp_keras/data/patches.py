@@ -61,9 +61,7 @@ def random_patches(
             _flip_and_rotate(cut_hr(which, scale * y, scale * x), turn),
         )
 
-    indices = tf.data.Dataset.range(
-        first_step * batch_size, steps * batch_size
-    )
+    indices = tf.data.Dataset.range(first_step * batch_size, steps * batch_size)
     return (
         indices.map(draw, num_parallel_calls=tf.data.AUTOTUNE)
         .batch(batch_size, drop_remainder=True)

@@ -73,7 +73,9 @@ def load_photographs(
         paths = [_embedded_folder() / name for name in _EMBEDDED[split]]
     elif folder.is_dir():
         paths = sorted(
-            path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() in _SUFFIXES
         )
     else:
         raise InputError(
@@ -107,10 +109,12 @@ def read_photograph(path) -> Photograph:
     if not path.is_file():
         raise InputError(f"{path}: no such file.")
     unreadable = (OSError, SyntaxError, PIL.Image.DecompressionBombError)
-    with blame(f"{path}: cannot be read as a photograph", *unreadable):
-        with PIL.Image.open(path) as image:
-            image = PIL.ImageOps.exif_transpose(image)
-            image.load()
+    with (
+        blame(f"{path}: cannot be read as a photograph", *unreadable),
+        PIL.Image.open(path) as file,
+    ):
+        image = PIL.ImageOps.exif_transpose(file)
+        image.load()
     return Photograph(path.stem, np.asarray(_to_8_bit(image, path)))
 
 
@@ -121,9 +125,11 @@ def write_photograph(path, pixels: np.ndarray):
         InputError: If the folder cannot be written, or the ending is that of
             no known image format.
     """
-    with files.replacing(path) as partial:
-        with blame(f"{path}: cannot be written as an image", ValueError):
-            PIL.Image.fromarray(pixels).save(partial, quality=95)
+    with (
+        files.replacing(path) as partial,
+        blame(f"{path}: cannot be written as an image", ValueError),
+    ):
+        PIL.Image.fromarray(pixels).save(partial, quality=95)
 
 
 def to_rgb(pixels: np.ndarray) -> np.ndarray:

@@ -40,13 +40,15 @@ class PixelShuffle(keras.layers.Layer):
 
             # One op, which TFLite knows too.
             return tf.nn.depth_to_space(x, self.scale)
+        return self.rearrange(x)
+
+    def rearrange(self, x):
+        """Does the same with what every backend has."""
         s = self.scale
         batch, height, width, channels = ops.shape(x)
         x = ops.reshape(x, (batch, height, width, s, s, channels // s**2))
         x = ops.transpose(x, (0, 1, 3, 2, 4, 5))
-        return ops.reshape(
-            x, (batch, s * height, s * width, channels // s**2)
-        )
+        return ops.reshape(x, (batch, s * height, s * width, channels // s**2))
 
     def compute_output_shape(self, input_shape):
         batch, height, width, channels = input_shape

@@ -1,16 +1,26 @@
 """When to prune, and how much overall."""
 
+import abc
 import importlib.util
 import operator
 import os
 import warnings
+from typing import Any
 
 import keras
 from keras import ops
 
 
-def _import_pruning_schedule():
-    """Imports tfmot's schedule base class without its side effects.
+def _pruning_schedule() -> Any:
+    """Returns tfmot's base class, or its interface where tfmot is missing."""
+    names = ("tensorflow", "tensorflow_model_optimization")
+    if all(importlib.util.find_spec(name) for name in names):
+        return _import_tfmot().PruningSchedule
+    return abc.ABC
+
+
+def _import_tfmot():
+    """Imports tfmot's pruning interface without its side effects.
 
     tfmot sets `TF_USE_LEGACY_KERAS` when it is imported, which would turn a
     `tf.keras` that nobody has touched yet into Keras 2 for this process and
@@ -25,32 +35,16 @@ def _import_pruning_schedule():
         with warnings.catch_warnings():
             # tfmot compares versions with distutils.
             warnings.simplefilter("ignore", DeprecationWarning)
-            from tensorflow_model_optimization.sparsity import (
-                keras as tfmot_sparsity,
-            )
+            from tensorflow_model_optimization import sparsity
     finally:
         if before is None:
             os.environ.pop("TF_USE_LEGACY_KERAS", None)
         else:
             os.environ["TF_USE_LEGACY_KERAS"] = before
-    return tfmot_sparsity.PruningSchedule
+    return sparsity.keras
 
 
-def _has_tfmot():
-    names = ("tensorflow", "tensorflow_model_optimization")
-    return all(importlib.util.find_spec(name) for name in names)
-
-
-if _has_tfmot():
-    PruningSchedule = _import_pruning_schedule()
-else:
-
-    class PruningSchedule:  # type: ignore[no-redef]
-        """The interface of tfmot's schedule, where tfmot is not installed."""
-
-        @classmethod
-        def from_config(cls, config):
-            return cls(**config)
+PruningSchedule: Any = _pruning_schedule()
 
 
 @keras.saving.register_keras_serializable(package="issp_keras")
@@ -110,6 +104,10 @@ class ISSPSchedule(PruningSchedule):
                 step >= self.begin_step, step < self.end_step
             )
         return should_prune, self.target_sparsity
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
 
     def get_config(self):
         return {

@@ -1,0 +1,62 @@
+"""What tests share: tiny networks and photographs."""
+
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+
+from issp_keras import models
+from issp_keras.data import write_photograph
+
+ROOT = pathlib.Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    keras.utils.set_random_seed(1)
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """The folder of Set5, Set14 and others, beside the repository."""
+    if not SHARED.is_dir():
+        pytest.skip("the photographs of Set5 and Set14 are not here")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def tiny_edsr():
+    return models.edsr(scale=2, features=8, blocks=1)
+
+
+@pytest.fixture(scope="session")
+def sparse_model_path(tiny_edsr, tmp_path_factory):
+    """A saved EDSR x2 with 90 % zeros in every kernel."""
+    model = keras.models.clone_model(tiny_edsr)
+    rng = np.random.default_rng(0)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Conv2D):
+            kernel = layer.kernel.numpy()
+            kept = rng.permutation(kernel.size) < 0.1 * kernel.size
+            layer.kernel.assign(kernel * kept.reshape(kernel.shape))
+    path = tmp_path_factory.mktemp("model") / "model.keras"
+    model.save(path)
+    return path
+
+
+@pytest.fixture
+def folder_of_photographs(tmp_path):
+    """Two small colour photographs and a grey one."""
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name, shape in {
+        "a.png": (48, 60, 3),
+        "b.png": (41, 37, 3),
+        "grey.png": (40, 44),
+    }.items():
+        noise = rng.integers(0, 256, shape, np.uint8)
+        write_photograph(folder / name, noise)
+    return folder

@@ -1,0 +1,111 @@
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from issp_keras import models
+from issp_keras.callbacks import prunable_kernels
+from issp_keras.models.pixel_shuffle import PixelShuffle
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(
+    ("scale", "parameters", "weights", "kernels"),
+    [
+        (2, 1_369_859, 1_367_424, 36),
+        (3, 1_554_499, 1_551_744, 36),
+        (4, 1_517_571, 1_514_880, 37),
+    ],
+)
+def test_edsr_baseline_has_the_official_parameter_counts(
+    scale, parameters, weights, kernels
+):
+    model = models.edsr(scale)
+    assert model.count_params() == parameters
+    prunable = prunable_kernels(model)
+    assert len(prunable) == kernels
+    assert sum(np.prod(kernel.shape) for kernel in prunable) == weights
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (5, 8), (17, 3)])
+def test_edsr_takes_images_of_any_size(scale, height, width):
+    model = models.edsr(scale, features=4, blocks=1)
+    images = RNG.random((2, height, width, 3), np.float32)
+    output = model(images)
+    assert output.shape == (2, scale * height, scale * width, 3)
+
+
+def test_edsr_begins_near_the_range_of_an_image():
+    output = models.edsr(2)(RNG.random((1, 16, 16, 3), np.float32)).numpy()
+    assert 0.2 < output.mean() < 0.8
+
+
+def test_the_residual_scale_scales_the_blocks_alone():
+    one, zero = (
+        models.edsr(2, features=4, blocks=2, residual_scale=scale)
+        for scale in (1.0, 0.0)
+    )
+    zero.set_weights(one.get_weights())
+    for layer in one.layers:
+        if layer.name.endswith(".conv2"):
+            layer.kernel.assign(0 * layer.kernel)
+            layer.bias.assign(0 * layer.bias)
+    images = RNG.random((1, 6, 6, 3), np.float32)
+    np.testing.assert_allclose(one(images), zero(images), atol=1e-6)
+
+
+def test_names_of_the_paper_name_the_layers():
+    names = {layer.name for layer in models.edsr(4, blocks=2).layers}
+    assert names >= {
+        "conv_first",
+        "body.1.conv2",
+        "conv_after_body",
+        "upsample.2",
+        "conv_last",
+    }
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"scale": 5}, {"scale": 2, "features": 0}, {"scale": 2, "blocks": -1}],
+)
+def test_edsr_refuses_sizes_it_has_not(arguments):
+    with pytest.raises(ValueError, match="Received"):
+        models.edsr(**arguments)
+
+
+@pytest.mark.skipif(
+    not hasattr(keras.ops, "depth_to_space"),
+    reason="Keras before 3.14 has no depth_to_space of its own",
+)
+def test_a_saved_edsr_loads_with_keras_alone(sparse_model_path):
+    program = (
+        "import keras, sys\n"
+        f"model = keras.models.load_model({str(sparse_model_path)!r})\n"
+        "assert model.output_shape == (None, None, None, 3)\n"
+        "assert 'issp_keras' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_saved_edsr_gives_the_same_output(sparse_model_path):
+    first = keras.models.load_model(sparse_model_path)
+    again = keras.models.load_model(sparse_model_path)
+    images = RNG.random((1, 6, 7, 3), np.float32)
+    np.testing.assert_array_equal(first(images), again(images))
+
+
+def test_pixel_shuffle_for_older_keras_equals_depth_to_space():
+    import tensorflow as tf
+
+    images = RNG.random((2, 3, 4, 12), np.float32)
+    expected = tf.nn.depth_to_space(images, 2)
+    layer = PixelShuffle(2)
+    np.testing.assert_array_equal(layer(images), expected)
+    np.testing.assert_array_equal(layer.rearrange(images), expected)
+    assert layer.compute_output_shape((None, None, 4, 12)) == (None, None, 8, 3)
+    assert PixelShuffle.from_config(layer.get_config()).scale == 2

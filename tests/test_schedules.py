@@ -1,0 +1,113 @@
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+
+from issp_keras.sparsity import ISSPSchedule
+
+
+def test_prunes_from_begin_step_until_before_end_step():
+    schedule = ISSPSchedule(0.9, begin_step=2, end_step=4)
+    assert [schedule(step) for step in range(6)] == [
+        (False, 0.9),
+        (False, 0.9),
+        (True, 0.9),
+        (True, 0.9),
+        (False, 0.9),
+        (False, 0.9),
+    ]
+
+
+def test_takes_steps_as_tensors_inside_a_compiled_function():
+    schedule = ISSPSchedule(0.9, begin_step=2, end_step=4)
+    ask = tf.function(lambda step: schedule(step)[0], jit_compile=True)
+    answers = [bool(ask(ops.convert_to_tensor(step))) for step in range(6)]
+    assert answers == [False, False, True, True, False, False]
+
+
+def test_takes_numpy_integers():
+    schedule = ISSPSchedule(0.9, np.int64(0), end_step=np.int64(7))
+    assert schedule.end_step == 7
+    assert bool(schedule(np.int64(6))[0])
+
+
+def test_is_a_schedule_of_tfmot():
+    import tensorflow_model_optimization as tfmot
+
+    schedule = ISSPSchedule(0.9, end_step=4)
+    assert isinstance(schedule, tfmot.sparsity.keras.PruningSchedule)
+
+
+def test_survives_keras_serialisation():
+    schedule = ISSPSchedule(0.95, begin_step=3, end_step=70)
+    assert schedule.get_config() == {
+        "target_sparsity": 0.95,
+        "begin_step": 3,
+        "end_step": 70,
+    }
+    config = keras.saving.serialize_keras_object(schedule)
+    again = keras.saving.deserialize_keras_object(config)
+    assert isinstance(again, ISSPSchedule)
+    assert again.get_config() == schedule.get_config()
+
+
+@pytest.mark.parametrize("sparsity", [1.0, -0.1, float("nan"), 95])
+def test_refuses_a_sparsity_outside_its_range(sparsity):
+    with pytest.raises(ValueError, match=r"at least 0 and below 1.*Received"):
+        ISSPSchedule(sparsity, end_step=10)
+
+
+@pytest.mark.parametrize(
+    ("begin_step", "end_step"), [(5, 4), (5, 5), (-1, 4), (0, 0)]
+)
+def test_refuses_an_end_that_is_not_after_the_begin(begin_step, end_step):
+    with pytest.raises(ValueError, match="0 <= begin_step < end_step"):
+        ISSPSchedule(0.9, begin_step, end_step=end_step)
+
+
+def test_refuses_steps_that_are_not_whole_numbers():
+    with pytest.raises(ValueError, match=r"whole number.*end_step=1\.5"):
+        ISSPSchedule(0.9, end_step=1.5)
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "import issp_keras, tensorflow as tf",
+        "import tensorflow as tf, issp_keras",
+        "import tensorflow as tf; tf.keras; import issp_keras",
+        "import keras, issp_keras, tensorflow as tf",
+        "import issp_keras, tensorflow_model_optimization, tensorflow as tf",
+    ],
+)
+def test_import_leaves_tf_keras_at_keras_3(imports):
+    _run(
+        f"{imports}\n"
+        "import os\n"
+        "assert tf.keras.__version__.startswith('3')\n"
+        "assert 'tensorflow_model_optimization' in __import__('sys').modules\n"
+        + (
+            ""
+            if "model_optimization" in imports
+            else "assert 'TF_USE_LEGACY_KERAS' not in os.environ"
+        )
+    )
+
+
+def test_import_is_light():
+    _run(
+        "import sys, keras\n"
+        "before = set(sys.modules)\n"
+        "import issp_keras\n"
+        "new = {name.split('.')[0] for name in set(sys.modules) - before}\n"
+        "assert not new & {'matplotlib', 'tensorflow_datasets', 'skimage',"
+        " 'ai_edge_litert'}, new"
+    )
+
+
+def _run(program):
+    subprocess.run([sys.executable, "-c", program], check=True)

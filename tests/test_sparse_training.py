@@ -1,0 +1,462 @@
+"""What `fit` leaves in the kernels."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from keras import ops
+
+from issp_keras import ISSPCallback
+from issp_keras import ISSPSchedule
+from issp_keras import SparseTraining
+from issp_keras import models
+from issp_keras.callbacks import prunable_kernels
+from issp_keras.sparsity import Method
+from issp_keras.sparsity.schedules import PruningSchedule
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(160, 4)).astype("float32")
+Y = RNG.normal(size=(160, 3)).astype("float32")
+
+
+def _sequential(optimizer=None, **compile_arguments):
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(16, "relu"), layers.Dense(3)]
+    )
+    optimizer = optimizer or keras.optimizers.Adam(0.01)
+    model.compile(optimizer, "mse", **compile_arguments)
+    return model
+
+
+def _fit(model, callbacks, epochs=2):
+    model.fit(
+        X,
+        Y,
+        batch_size=8,
+        epochs=epochs,
+        shuffle=False,
+        verbose=0,
+        callbacks=callbacks,
+    )
+
+
+def _issp(sparsity=0.7, begin_step=0, *, end_step=30, **arguments):
+    schedule = ISSPSchedule(sparsity, begin_step, end_step=end_step)
+    return ISSPCallback(schedule, **arguments)
+
+
+def _kernels(model):
+    return [k.numpy() for k in prunable_kernels(model)]
+
+
+def _assert_exact_zeros(model, sparsity=0.7):
+    for kernel in _kernels(model):
+        count = min(math.ceil(sparsity * kernel.size), int(0.995 * kernel.size))
+        assert np.count_nonzero(kernel == 0) == count
+
+
+# The arithmetic.
+
+
+def test_equals_a_numpy_reference_over_20_steps():
+    """Linear regression with Adam and ISS-P, written out in numpy."""
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3)])
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    w, b = (v.numpy() for v in model.weights)
+    w, b = w.astype("float64"), b.astype("float64")
+    _fit(model, [_issp(0.5, begin_step=3, end_step=15)], epochs=1)
+    m, v, kept = [0, 0], [0, 0], 1
+    for t in range(20):
+        x, y = X[8 * t : 8 * t + 8], Y[8 * t : 8 * t + 8]
+        error = 2 * (x @ w + b - y) / y.size
+        for i, g in enumerate((x.T @ error, error.sum(0))):
+            m[i] = 0.9 * m[i] + 0.1 * g
+            v[i] = 0.999 * v[i] + 0.001 * g**2
+            rate = 0.01 * np.sqrt(1 - 0.999 ** (t + 1)) / (1 - 0.9 ** (t + 1))
+            step = rate * m[i] / (np.sqrt(v[i]) + 1e-7)
+            w, b = (w - step, b) if i == 0 else (w, b - step)
+        smallest = np.argsort(abs(w), axis=None, kind="stable")[:6]
+        if 3 <= t < 15:
+            w.flat[smallest] *= 0.95
+        if t == 14:
+            w.flat[smallest] = 0
+            kept = w != 0
+        w = w * kept
+    found = ops.convert_to_numpy(model.layers[0].kernel.value)
+    assert np.count_nonzero(found == 0) == 6
+    np.testing.assert_allclose(found, w, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("steps_per_execution", [1, 7])
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_equals_pruning_by_hand_after_every_step(
+    jit_compile, steps_per_execution
+):
+    by_hand = _sequential(jit_compile=jit_compile)
+    masks = {}
+    for step in range(40):
+        i = 8 * (step % 20)
+        by_hand.train_on_batch(X[i : i + 8], Y[i : i + 8])
+        for layer in by_hand.layers:
+            kernel = layer.kernel.numpy().copy()
+            count = math.ceil(0.7 * kernel.size)
+            if step < 30:
+                chosen = np.argsort(abs(kernel), axis=None, kind="stable")
+                factor = np.float32(0.95 if step < 29 else 0)
+                kernel.flat[chosen[:count]] *= factor
+                masks[layer.name] = kernel != 0
+            layer.kernel.assign(kernel * masks[layer.name])
+    model = _sequential(
+        jit_compile=jit_compile, steps_per_execution=steps_per_execution
+    )
+    _fit(model, [_issp()])
+    _assert_exact_zeros(model)
+    for found, expected in zip(_kernels(model), _kernels(by_hand), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_trains_dense_before_begin_step():
+    model, dense = _sequential(), _sequential()
+    _fit(dense, [], epochs=1)
+    with pytest.warns(UserWarning, match="not sparse yet"):
+        _fit(model, [_issp(begin_step=20, end_step=30)], epochs=1)
+    for found, expected in zip(_kernels(model), _kernels(dense), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+# Exact zeros in any model.
+
+
+class AttentionBlock(layers.Layer):
+    """A composite layer: attention, and a depthwise convolution."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.attention = layers.MultiHeadAttention(2, 4)
+        self.convolutions = [layers.DepthwiseConv2D(3, padding="same")]
+
+    def build(self, input_shape):
+        batch, height, width, channels = input_shape
+        self.attention.build(
+            (batch, height * width, channels),
+            (batch, height * width, channels),
+        )
+        self.convolutions[0].build(input_shape)
+
+    def call(self, x):
+        x = self.convolutions[0](x)
+        tokens = ops.reshape(x, (-1, 16, 8))
+        return ops.reshape(self.attention(tokens, tokens), (-1, 4, 4, 8))
+
+
+class NestedModel(keras.Model):
+    """A subclassed model around a functional model around a layer."""
+
+    def __init__(self):
+        super().__init__()
+        image = keras.Input((4, 4, 3))
+        features = layers.Conv2D(8, 3, padding="same")(image)
+        self.body = keras.Model(image, AttentionBlock()(features))
+        self.head = [layers.GlobalAveragePooling2D(), layers.Dense(3)]
+
+    def call(self, x):
+        x = self.body(x)
+        for layer in self.head:
+            x = layer(x)
+        return x
+
+
+def test_prunes_a_subclassed_nested_model():
+    model = NestedModel()
+    model.compile("adam", "mse")
+    images = RNG.normal(size=(160, 4, 4, 3)).astype("float32")
+    model(images[:1])
+    callback = _issp(0.75, end_step=10)
+    model.fit(
+        images, Y, batch_size=16, epochs=2, verbose=0, callbacks=[callback]
+    )
+    # Convolution, depthwise convolution, q, k, v, output, head.
+    assert len(prunable_kernels(model)) == 7
+    _assert_exact_zeros(model, 0.75)
+
+
+def test_prunes_a_sequential_classifier():
+    model = keras.Sequential(
+        [
+            keras.Input((4, 4, 3)),
+            layers.Conv2D(8, 3),
+            layers.Flatten(),
+            layers.Dense(3, "softmax"),
+        ]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy")
+    images = RNG.normal(size=(160, 4, 4, 3)).astype("float32")
+    labels = RNG.integers(0, 3, 160)
+    model.fit(
+        images,
+        labels,
+        batch_size=16,
+        epochs=2,
+        verbose=0,
+        callbacks=[_issp(0.9, end_step=15)],
+    )
+    _assert_exact_zeros(model, 0.9)
+
+
+def test_prunes_a_functional_edsr():
+    model = models.edsr(2, features=8, blocks=2)
+    model.compile("adam", "mae")
+    lr = RNG.random((16, 8, 8, 3), np.float32)
+    hr = RNG.random((16, 16, 16, 3), np.float32)
+    model.fit(
+        lr,
+        hr,
+        batch_size=2,
+        epochs=2,
+        verbose=0,
+        callbacks=[_issp(0.95, end_step=10)],
+    )
+    assert len(prunable_kernels(model)) == 8
+    _assert_exact_zeros(model, 0.95)
+
+
+def test_a_shared_kernel_is_pruned_once():
+    shared = layers.Dense(4)
+    x = keras.Input((4,))
+    model = keras.Model(x, layers.Dense(3)(shared(shared(x))))
+    model.compile("adam", "mse")
+    _fit(model, [_issp()])
+    assert len(prunable_kernels(model)) == 2
+    _assert_exact_zeros(model)
+
+
+def test_kernels_that_do_not_train_stay_as_they_are():
+    model = _sequential()
+    model.layers[0].trainable = False
+    model.compile("adam", "mse")
+    before = ops.convert_to_numpy(model.layers[0].kernel.value)
+    _fit(model, [_issp()])
+    np.testing.assert_array_equal(model.layers[0].kernel.numpy(), before)
+    _assert_exact_zeros(model)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        {"gradient_accumulation_steps": 4},
+        {"use_ema": True},
+        {"use_ema": True, "ema_overwrite_frequency": 3},
+        {"weight_decay": 0.01},
+    ],
+)
+def test_zeros_are_exact_with_any_option_of_the_optimizer(optimizer):
+    model = _sequential(keras.optimizers.Adam(0.01, **optimizer))
+    callback = _issp(end_step=9)
+    _fit(model, [callback])
+    _assert_exact_zeros(model)
+    _fit(model, [callback])
+    _assert_exact_zeros(model)
+
+
+def test_zeros_are_exact_under_mixed_precision():
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = _sequential()
+        _fit(model, [_issp()])
+    finally:
+        keras.config.set_dtype_policy("float32")
+    _assert_exact_zeros(model)
+
+
+def test_one_update_per_optimizer_step_under_gradient_accumulation():
+    """10 updates in 40 batches: as many as 10 batches of 4 times the size."""
+    model = _sequential(
+        keras.optimizers.SGD(0.01, gradient_accumulation_steps=4)
+    )
+    _fit(model, [_issp(end_step=9)])
+    large = _sequential(keras.optimizers.SGD(0.01))
+    large.fit(
+        X,
+        Y,
+        batch_size=32,
+        epochs=2,
+        shuffle=False,
+        verbose=0,
+        callbacks=[_issp(end_step=9)],
+    )
+    for found, expected in zip(_kernels(model), _kernels(large), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_kernel_of_zeros_gets_exactly_the_promised_zeros():
+    model = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(3, kernel_initializer="zeros")]
+    )
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    _fit(model, [_issp(0.5)])
+    _assert_exact_zeros(model, 0.5)
+
+
+def test_what_fit_saves_on_the_way_is_sparse(tmp_path):
+    model = _sequential()
+    checkpoint = keras.callbacks.ModelCheckpoint(
+        str(tmp_path / "{epoch}.keras")
+    )
+    _fit(model, [checkpoint, _issp()], epochs=3)
+    for epoch in (2, 3):
+        _assert_exact_zeros(
+            keras.models.load_model(tmp_path / f"{epoch}.keras")
+        )
+
+
+def test_a_constraint_of_the_user_keeps_working():
+    x = keras.Input((4,))
+    constrained = layers.Dense(16, kernel_constraint="non_neg")(x)
+    model = keras.Model(x, layers.Dense(3)(constrained))
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    _fit(model, [_issp()])
+    assert _kernels(model)[0].min() == 0
+    _assert_exact_zeros(model)
+    assert model.layers[1].get_config()["kernel_constraint"] is not None
+
+
+def test_fit_without_the_callback_prunes_no_more():
+    model = _sequential()
+    _fit(model, [_issp()])
+    _fit(model, [], epochs=1)
+    assert all(np.count_nonzero(kernel == 0) == 0 for kernel in _kernels(model))
+
+
+# Two runs, and ends.
+
+
+def test_goes_on_where_an_earlier_fit_stopped():
+    whole, in_two = _sequential(), _sequential()
+    _fit(whole, [_issp()])
+    callback = _issp()
+    with pytest.warns(UserWarning, match="after 20 optimizer steps"):
+        _fit(in_two, [callback], epochs=1)
+    _fit(in_two, [callback], epochs=1)
+    for found, expected in zip(_kernels(in_two), _kernels(whole), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_a_run_that_ends_early_warns_and_finalize_ends_it():
+    model = _sequential()
+    callback = _issp(end_step=1000)
+    with pytest.warns(UserWarning, match=r"end_step=1000.*finalize\(\)"):
+        _fit(model, [callback])
+    before = _kernels(model)
+    callback.finalize()
+    _assert_exact_zeros(model)
+    for kernel, old in zip(_kernels(model), before, strict=True):
+        kept = kernel != 0
+        np.testing.assert_array_equal(kernel[kept], old[kept])
+        assert abs(old[~kept]).max() <= abs(old[kept]).min()
+    _fit(model, [callback])
+    for kernel, old in zip(_kernels(model), before, strict=True):
+        assert set(np.flatnonzero(kernel)) <= set(np.flatnonzero(old))
+    _assert_exact_zeros(model)
+
+
+def test_finalize_before_fit_asks_for_a_model():
+    with pytest.raises(ValueError, match="set_model"):
+        _issp().finalize()
+
+
+def test_a_fit_after_an_interrupted_one_prunes_once_a_step():
+    class Interrupt(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 4:
+                raise KeyboardInterrupt
+
+    model, whole = _sequential(), _sequential()
+    with pytest.raises(KeyboardInterrupt):
+        _fit(model, [_issp(), Interrupt()])
+    with pytest.warns(UserWarning, match="after 5 optimizer steps"):
+        whole.fit(
+            X[:40],
+            Y[:40],
+            batch_size=8,
+            shuffle=False,
+            verbose=0,
+            callbacks=[_issp()],
+        )
+    for either in (model, whole):
+        _fit(either, [_issp()])
+    for found, expected in zip(_kernels(model), _kernels(whole), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+# tfmot's schedules, and methods of the user's own.
+
+
+def test_takes_a_ramp_of_tfmot():
+    import tensorflow_model_optimization as tfmot
+
+    schedule = tfmot.sparsity.keras.PolynomialDecay(
+        0.2, 0.8, begin_step=0, end_step=25, frequency=5
+    )
+    model = _sequential()
+    _fit(model, [ISSPCallback(schedule)])
+    _assert_exact_zeros(model, 0.8)
+
+
+def test_takes_a_method_of_the_users_own():
+    class Zero(Method):
+        def update(self, kernel, unimportant):
+            return ops.where(unimportant, 0.0, kernel)
+
+    model = _sequential()
+    with pytest.warns(UserWarning, match="not sparse yet"):
+        _fit(model, [SparseTraining(ISSPSchedule(0.7, end_step=99), Zero())])
+    _assert_exact_zeros(model)
+
+
+# Refusals.
+
+
+def test_refuses_a_model_without_prunable_layers():
+    model = keras.Sequential([keras.Input((4,)), layers.BatchNormalization()])
+    model.compile("adam", "mse")
+    with pytest.raises(ValueError, match=r"no prunable layer.*Conv2D.*Dense"):
+        model.fit(X, X, verbose=0, callbacks=[_issp()])
+
+
+def test_refuses_a_model_that_is_not_built():
+    with pytest.raises(ValueError, match="Only a built model"):
+        prunable_kernels(keras.Sequential([layers.Dense(3)]))
+
+
+def test_refuses_what_is_no_schedule():
+    with pytest.raises(TypeError, match=r"PruningSchedule.*schedule=0\.9"):
+        ISSPCallback(0.9)
+
+
+def test_refuses_a_schedule_without_an_end():
+    class Endless(PruningSchedule):
+        end_step = -1
+
+        def __call__(self, step):
+            return True, 0.5
+
+        def get_config(self):
+            return {}
+
+    with pytest.raises(ValueError, match=r"must have an end.*end_step=-1"):
+        ISSPCallback(Endless())
+
+
+def test_refuses_an_optimizer_that_is_past_the_end_of_a_dense_model():
+    model = _sequential()
+    _fit(model, [])
+    with pytest.raises(ValueError, match=r"has made 40 steps, end_step=30"):
+        _fit(model, [_issp()])
+
+
+def test_refuses_two_sparse_trainings_in_one_fit():
+    with pytest.raises(ValueError, match="one sparse-training callback"):
+        _fit(_sequential(), [_issp(), _issp()])

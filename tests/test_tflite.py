@@ -1,0 +1,149 @@
+import gzip
+
+import keras
+import numpy as np
+import pytest
+
+from issp_keras.data import load_photographs
+from issp_keras.errors import InputError
+from issp_keras.inference import TFLiteInterpreter
+from issp_keras.inference import load_model
+from issp_keras.tflite import export
+from issp_keras.tflite import inspect
+from issp_keras.tflite.benchmark import benchmark
+from issp_keras.tflite.benchmark import latencies
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def model(sparse_model_path):
+    return load_model(sparse_model_path)
+
+
+@pytest.fixture(scope="module")
+def paths(model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tflite")
+    paths = [folder / "dense.tflite", folder / "sparse.tflite"]
+    for path in paths:
+        export(model, path, sparse=path.stem == "sparse")
+    return paths
+
+
+# Export
+
+
+@pytest.mark.parametrize("shape", [(1, 6, 7, 3), (1, 16, 16, 3), (2, 5, 4, 3)])
+def test_both_encodings_equal_the_keras_model(model, paths, shape):
+    images = RNG.random(shape, np.float32)
+    expected = model(images, training=False)
+    dense, sparse = (TFLiteInterpreter(path)(images) for path in paths)
+    np.testing.assert_allclose(dense, expected, atol=1e-5)
+    np.testing.assert_array_equal(sparse, dense)
+
+
+def test_the_sparse_file_is_smaller(paths):
+    dense, sparse = (path.stat().st_size for path in paths)
+    assert sparse < 0.75 * dense
+
+
+def test_a_fixed_size_is_fixed_in_the_file(model, tmp_path):
+    path = tmp_path / "fixed.tflite"
+    export(model, path, height=8, width=10)
+    interpreter = TFLiteInterpreter(path)
+    assert interpreter.size == (8, 10)
+    assert interpreter(np.zeros((1, 8, 10, 3), np.float32)).shape == (
+        1,
+        16,
+        20,
+        3,
+    )
+    assert inspect(path).sparse_kernels > 0
+
+
+def test_a_file_that_differs_from_the_model_is_not_written(
+    model, tmp_path, monkeypatch
+):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(b"an earlier file")
+    other = keras.models.clone_model(model)
+    convert = export.__globals__["_convert"]
+    monkeypatch.setitem(
+        export.__globals__,
+        "_convert",
+        lambda _, *arguments: convert(other, *arguments),
+    )
+    with pytest.raises(
+        InputError, match=r"differs.*at most 1e-04.*not written"
+    ):
+        export(model, path)
+    assert path.read_bytes() == b"an earlier file"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_export_needs_a_folder_to_write_to(model, tmp_path):
+    with pytest.raises(InputError, match="cannot be written"):
+        export(model, tmp_path / "missing" / "model.tflite")
+
+
+# Inspect
+
+
+def test_counts_the_weights_of_both_encodings(model, paths):
+    kernels = [
+        layer.kernel.numpy()
+        for layer in model.layers
+        if isinstance(layer, keras.layers.Conv2D)
+    ]
+    for path in paths:
+        weights = inspect(path)
+        assert weights.count == sum(kernel.size for kernel in kernels)
+        assert weights.nonzeros == sum(map(np.count_nonzero, kernels))
+        assert weights.kernels == len(kernels)
+    assert inspect(paths[0]).sparse_kernels == 0
+    assert inspect(paths[1]).sparse_kernels == len(kernels)
+
+
+@pytest.mark.parametrize("content", [b"", b"\0\0\0\0TFL3", b"no model"])
+def test_inspect_refuses_what_is_no_model(tmp_path, content):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"model\.tflite: is not a TFLite"):
+        inspect(path)
+    with pytest.raises(InputError, match="no such file"):
+        inspect(tmp_path / "missing.tflite")
+
+
+# Benchmark
+
+
+def test_a_row_for_bicubic_and_one_for_each_file(paths):
+    photographs = load_photographs("embedded", "held_out")[:1]
+    bicubic, dense, sparse = benchmark(paths, photographs, 8, 8, rounds=2)
+    assert bicubic.psnr == pytest.approx(35.2, abs=0.1)
+    assert bicubic.weights is None
+    assert (dense.name, sparse.name) == ("dense", "sparse")
+    assert dense.psnr == sparse.psnr
+    for row, path in zip((dense, sparse), paths, strict=True):
+        assert row.bytes == path.stat().st_size
+        assert (
+            len(gzip.decompress(gzip.compress(path.read_bytes()))) == row.bytes
+        )
+        assert 0 < row.gzip_bytes < row.bytes
+        assert row.latency_ms > 0
+
+
+def test_times_files_of_a_fixed_size_too(model, tmp_path):
+    path = tmp_path / "fixed.tflite"
+    export(model, path, height=4, width=4)
+    (latency,) = latencies([path], 16, 16, rounds=3)
+    assert latency > 0
+
+
+def test_files_of_different_scales_are_not_compared(paths, tmp_path):
+    from issp_keras import models
+
+    other = tmp_path / "x3.tflite"
+    export(models.edsr(3, features=4, blocks=1), other)
+    with pytest.raises(InputError, match="magnifies 3 times, expected 2"):
+        benchmark([paths[0], other], [], rounds=1)
