@@ -1,0 +1,42 @@
+# From a fresh clone: `make quickstart` and `make test` need Python 3.11 or
+# newer, make and a package index, and nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := runs/quickstart
+
+# TensorFlow tells much about the machine that is of no use here.
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: quickstart test lint clean
+
+quickstart: $(VENV)/installed
+	$(BIN)/issp-train --config=configs/quickstart.py --workdir=$(RUN)
+	$(BIN)/issp-export $(RUN)/model.keras
+	$(BIN)/issp-evaluate --model=$(RUN)/model_sparse.tflite \
+		--comparison=$(RUN)/comparison.png
+	$(BIN)/issp-benchmark $(RUN)/model_dense.tflite \
+		$(RUN)/model_sparse.tflite --output=$(RUN)/results.json
+
+test: $(VENV)/installed-test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info runs
+
+$(VENV)/installed: setup.py pyproject.toml
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit( \
+		"issp_keras needs Python 3.11 or newer: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/installed-test: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@
