@@ -3,6 +3,7 @@
 import math
 import pathlib
 import zipfile
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -19,8 +20,8 @@ class Network:
 
     Large photographs are cut into overlapping tiles, so that memory stays
     bounded. The result equals that of the whole photograph where the overlap
-    covers the network's receptive field (18 LR pixels for EDSR with 8
-    blocks, 40 for EDSR-baseline).
+    covers what the network sees around a pixel (36 LR pixels each way for
+    EDSR-baseline).
 
     Args:
         apply: Callable that maps float32 (1, height, width, 3) in 0..1 to
@@ -151,7 +152,12 @@ def load_network(path, threads: int = 1) -> Network:
             "shape (batch, height, width, 3)."
         )
     size = shape[1:3] if None not in shape[1:3] else None
-    return Network(lambda x: np.asarray(model(x, training=False)), size)
+    return Network(keras_network(model), size)
+
+
+def keras_network(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    """A Keras model as a function of arrays."""
+    return lambda x: keras.ops.convert_to_numpy(model(x, training=False))
 
 
 class TFLiteInterpreter:

@@ -29,6 +29,7 @@ from issp_keras.errors import InputError
 from issp_keras.errors import blame
 from issp_keras.evaluate import mean_score
 from issp_keras.inference import Network
+from issp_keras.inference import keras_network
 from issp_keras.sparsity import ISSPSchedule
 
 
@@ -61,42 +62,47 @@ def train(config, workdir) -> keras.Model:
     _check_same_config(config, workdir / "config.json")
 
     checkpoint = workdir / "checkpoint.keras"
-    model = _restore(checkpoint) if checkpoint.exists() else network
-    if not checkpoint.exists():
+    if checkpoint.exists():
+        model = _restore(checkpoint)
+    else:
+        model = network
         model.compile(_optimizer(config), loss="mean_absolute_error")
-    done = int(model.optimizer.iterations.numpy())
-    epoch = done // config.steps_per_epoch
+    done = int(model.optimizer.iterations)
+    history = workdir / "metrics.csv"
+    _keep_rows(history, done // config.steps_per_epoch)
+    if done < config.steps:
+        callbacks = [
+            callback,
+            _HeldOutScore(held_out, scale),
+            keras.callbacks.CSVLogger(str(history), append=True),
+            keras.callbacks.TensorBoard(str(workdir / "tensorboard")),
+            _Checkpoint(checkpoint),
+        ]
+        _fit(model, config, photographs, callbacks, done)
+    network.set_weights(model.get_weights())
+    with files.replacing(workdir / "model.keras") as partial:
+        network.save(partial)
+    return network
+
+
+def _fit(model, config, photographs, callbacks, done):
     patches = random_patches(
         photographs,
-        scale,
+        config.network.scale,
         config.data.patch_size,
         config.data.batch_size,
         config.steps,
         config.seed,
         first_step=done,
     )
-    _keep_rows(workdir / "metrics.csv", epoch)
-    if done < config.steps:
-        model.fit(
-            patches,
-            epochs=config.steps // config.steps_per_epoch,
-            initial_epoch=epoch,
-            steps_per_epoch=config.steps_per_epoch,
-            shuffle=False,
-            callbacks=[
-                callback,
-                _HeldOutScore(held_out, scale),
-                keras.callbacks.CSVLogger(
-                    str(workdir / "metrics.csv"), append=True
-                ),
-                keras.callbacks.TensorBoard(str(workdir / "tensorboard")),
-                _Checkpoint(checkpoint),
-            ],
-        )
-    network.set_weights(model.get_weights())
-    with files.replacing(workdir / "model.keras") as partial:
-        network.save(partial)
-    return network
+    model.fit(
+        patches,
+        epochs=config.steps // config.steps_per_epoch,
+        initial_epoch=done // config.steps_per_epoch,
+        steps_per_epoch=config.steps_per_epoch,
+        shuffle=False,
+        callbacks=callbacks,
+    )
 
 
 def _check_numbers(config):
@@ -167,7 +173,7 @@ class _HeldOutScore(keras.callbacks.Callback):
         self._scale = scale
 
     def on_epoch_end(self, epoch, logs=None):
-        network = Network(lambda x: self.model(x, training=False).numpy())
+        network = Network(keras_network(self.model))
         score = mean_score(network.upscale, self._photographs, self._scale)
         logs["val_psnr"] = score.psnr
         logs["val_ssim"] = score.ssim
@@ -232,7 +238,7 @@ def main(argv):
     del argv
     flag = flags.FLAGS
     network = train(flag.config, flag.workdir)
-    kernels = [np.asarray(kernel) for kernel in prunable_kernels(network)]
+    kernels = [kernel.numpy() for kernel in prunable_kernels(network)]
     weights = sum(kernel.size for kernel in kernels)
     zeros = weights - sum(map(np.count_nonzero, kernels))
     print(

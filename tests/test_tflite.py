@@ -122,7 +122,7 @@ def test_a_row_for_bicubic_and_one_for_each_file(paths):
     bicubic, dense, sparse = benchmark(paths, photographs, 8, 8, rounds=2)
     assert bicubic.psnr == pytest.approx(35.2, abs=0.1)
     assert bicubic.weights is None
-    assert (dense.name, sparse.name) == ("dense", "sparse")
+    assert (dense.name, sparse.name) == ("dense TFLite", "sparse TFLite")
     assert dense.psnr == sparse.psnr
     for row, path in zip((dense, sparse), paths, strict=True):
         assert row.bytes == path.stat().st_size

@@ -32,13 +32,14 @@ class Row:
     """One line of the table.
 
     Attributes:
-        name: String.
+        name: String, what is measured.
         psnr: Float, mean PSNR in dB on Y.
         ssim: Float, mean SSIM on Y.
         weights: `Weights`, or None for what is no network.
         bytes: Integer, size of the file.
         gzip_bytes: Integer, size of the file after gzip.
         latency_ms: Float, median wall time of one inference.
+        file: String, the path of the file.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Row:
     bytes: int | None = None
     gzip_bytes: int | None = None
     latency_ms: float | None = None
+    file: str | None = None
 
 
 def latencies(
@@ -106,32 +108,53 @@ def benchmark(
     for path, network, latency in zip(paths, networks, medians, strict=True):
         mean = mean_score(network.upscale, photographs, scale)
         content = pathlib.Path(path).read_bytes()
+        weights = inspect(path)
         rows.append(
             Row(
-                pathlib.Path(path).stem,
+                f"{'sparse' if weights.sparse_kernels else 'dense'} TFLite",
                 mean.psnr,
                 mean.ssim,
-                inspect(path),
+                weights,
                 len(content),
                 len(gzip.compress(content, mtime=0)),
                 latency,
+                str(path),
             )
         )
     return rows
 
 
-def _cells(row):
-    cells = [row.name, f"{row.psnr:.2f}", f"{row.ssim:.4f}"]
-    if row.weights is None:
-        return [*cells, "", "", "", ""]
-    share = row.weights.nonzeros / row.weights.count
-    return [
-        *cells,
-        f"{row.weights.nonzeros:,} ({share:.1%})",
-        f"{row.bytes / 1000:.1f} kB",
-        f"{row.gzip_bytes / 1000:.1f} kB",
-        f"{row.latency_ms:.2f} ms",
-    ]
+def _cells(rows):
+    names = [row.name for row in rows]
+    for row in rows:
+        name = row.name
+        if names.count(name) > 1:
+            name += f" {pathlib.Path(row.file).stem}"
+        cells = [name, f"{row.psnr:.2f}", f"{row.ssim:.4f}"]
+        if row.weights is None:
+            yield [*cells, "", "", "", ""]
+            continue
+        share = row.weights.nonzeros / row.weights.count
+        yield [
+            *cells,
+            f"{row.weights.nonzeros:,} ({share:.0%})",
+            f"{row.bytes / 1000:.1f} kB",
+            f"{row.gzip_bytes / 1000:.1f} kB",
+            f"{row.latency_ms:.1f} ms",
+        ]
+
+
+def _size(values):
+    try:
+        height, width = map(int, values)
+    except ValueError:
+        height = width = 0
+    if height < 1 or width < 1:
+        raise InputError(
+            f"--size: is '{','.join(map(str, values))}', expected LR height "
+            "and width in pixels, such as 128,128."
+        )
+    return height, width
 
 
 def main(argv):
@@ -139,14 +162,14 @@ def main(argv):
     paths = argv[1:]
     if not paths:
         raise InputError("expected one or more .tflite files. Received: none")
+    height, width = _size(flag.size)
     photographs = load_photographs(flag.data, "held_out", 32)
-    height, width = flag.size
     rows = benchmark(
         paths, photographs, height, width, flag.rounds, flag.threads
     )
     cli.print_table(
         ["", "PSNR", "SSIM", "non-zeros", "file", "gzip", "latency"],
-        [_cells(row) for row in rows],
+        list(_cells(rows)),
     )
     print(
         f"PSNR (dB) and SSIM on Y: mean of {len(photographs)} photographs "

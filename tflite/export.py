@@ -14,11 +14,13 @@ import pathlib
 import keras
 import numpy as np
 from absl import flags
+from absl import logging
 
 from issp_keras import cli
 from issp_keras import files
 from issp_keras.errors import InputError
 from issp_keras.inference import TFLiteInterpreter
+from issp_keras.inference import keras_network
 from issp_keras.inference import load_model
 
 # In units of the output, which is 0..1: a fortieth of an 8-bit level.
@@ -72,14 +74,25 @@ def _convert(model, sparse, height, width):
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     if sparse:
         converter.optimizations = [tf.lite.Optimize.EXPERIMENTAL_SPARSITY]
-    # Keras prints where it saves what the converter reads.
-    with contextlib.redirect_stdout(io.StringIO()):
+    with _quiet():
         return converter.convert()
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Hides what Keras prints and logs of its steps to the converter."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.WARNING)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.set_verbosity(verbosity)
 
 
 def _largest_error(model, path, height, width):
     noise = np.random.default_rng(0).random((1, height, width, 3), np.float32)
-    expected = np.asarray(model(noise, training=False))
+    expected = keras_network(model)(noise)
     return float(np.abs(TFLiteInterpreter(path)(noise) - expected).max())
 
 

@@ -1,0 +1,146 @@
+"""The console commands, as a user at a shell meets them."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import PIL.Image
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+RNG = np.random.default_rng(0)
+
+
+def _run(module, *arguments, cwd):
+    return subprocess.run(
+        [sys.executable, "-m", f"issp_keras.{module}", *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+    )
+
+
+def _refused(result):
+    """The one sentence that a user gets for bad input."""
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    (sentence,) = [
+        line
+        for line in result.stderr.splitlines()
+        if line.startswith(("train.py", "upscale.py", "evaluate.py"))
+        or line.startswith(("export.py", "benchmark.py"))
+    ]
+    return sentence.split(": ", 1)[1]
+
+
+def test_from_a_keras_file_to_tflite_files_and_a_table(
+    sparse_model_path, folder_of_photographs, tmp_path
+):
+    model = tmp_path / "my model.keras"
+    model.write_bytes(sparse_model_path.read_bytes())
+    result = _run("tflite.export", model, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    files = [
+        tmp_path / f"my model_{kind}.tflite" for kind in ("dense", "sparse")
+    ]
+    assert all(str(file) in result.stdout for file in files)
+
+    result = _run(
+        "tflite.benchmark",
+        *files,
+        f"--data={folder_of_photographs}",
+        "--size=16,24",
+        "--rounds=3",
+        "--output=table.json",
+        cwd=tmp_path,
+    )
+    assert result.returncode == 0, result.stderr
+    for word in ("bicubic", "PSNR", "SSIM", "non-zeros", "gzip", "latency"):
+        assert word in result.stdout
+    table = json.loads((tmp_path / "table.json").read_text())
+    assert [row["name"] for row in table["rows"]] == [
+        "bicubic",
+        "dense TFLite",
+        "sparse TFLite",
+    ]
+    assert table["settings"]["lr_width"] == 24
+
+
+def test_evaluate_prints_and_writes_scores_and_a_picture(
+    sparse_model_path, folder_of_photographs, tmp_path
+):
+    result = _run(
+        "evaluate",
+        f"--model={sparse_model_path}",
+        f"--data={folder_of_photographs}",
+        "--output=scores.json",
+        "--comparison=picture.png",
+        cwd=tmp_path,
+    )
+    assert result.returncode == 0, result.stderr
+    scores = json.loads((tmp_path / "scores.json").read_text())["scores"]
+    assert list(scores) == ["bicubic", str(sparse_model_path)]
+    names = [score["name"] for score in scores["bicubic"]]
+    assert names == ["a", "b", "grey", "mean"]
+    assert f"{scores['bicubic'][-1]['psnr']:.2f}" in result.stdout
+    assert PIL.Image.open(tmp_path / "picture.png").mode == "RGB"
+
+
+@pytest.mark.parametrize("shape", [(13, 1, 3), (31, 47)])
+def test_upscale_writes_beside_the_photograph(
+    sparse_model_path, tmp_path, shape
+):
+    pixels = RNG.integers(0, 256, shape, np.uint8)
+    PIL.Image.fromarray(pixels).save(tmp_path / "photo.png")
+    result = _run(
+        "upscale", f"--model={sparse_model_path}", "photo.png", cwd=tmp_path
+    )
+    assert result.returncode == 0, result.stderr
+    with PIL.Image.open(tmp_path / "photo_x2.png") as image:
+        assert image.size == (2 * shape[1], 2 * shape[0])
+        assert image.mode == ("RGB" if len(shape) == 3 else "L")
+
+
+def test_upscale_never_overwrites_the_photograph(sparse_model_path, tmp_path):
+    photo = tmp_path / "photo.png"
+    PIL.Image.new("RGB", (9, 9)).save(photo)
+    before = photo.read_bytes()
+    result = _run(
+        "upscale",
+        f"--model={sparse_model_path}",
+        "--output=photo.png",
+        photo,
+        cwd=tmp_path,
+    )
+    assert "names the photograph itself" in _refused(result)
+    assert photo.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "message"),
+    [
+        ("upscale", ["--model=m.keras", "no.png"], "no.png: no such file."),
+        ("upscale", ["--model=m.keras"], "expected one argument"),
+        ("evaluate", ["--model=m.keras"], "m.keras: is not a Keras model"),
+        ("tflite.export", ["m.keras"], "m.keras: is not a Keras model"),
+        ("tflite.benchmark", [], "expected one or more .tflite files"),
+        ("tflite.benchmark", ["--size=8", "m.keras"], "--size: is '8'"),
+        (
+            "train",
+            [
+                f"--config={ROOT / 'configs/quickstart.py'}",
+                "--workdir=run",
+                "--config.sparsity.target_sparsity=1.0",
+            ],
+            "--config.sparsity: `target_sparsity` must be",
+        ),
+    ],
+)
+def test_bad_input_gets_one_sentence(tmp_path, module, arguments, message):
+    (tmp_path / "m.keras").write_text("no model")
+    sentence = _refused(_run(module, *arguments, cwd=tmp_path))
+    assert sentence.startswith(message)
+    assert [path.name for path in tmp_path.iterdir()] == ["m.keras"]
