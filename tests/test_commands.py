@@ -86,7 +86,8 @@ def test_evaluate_prints_and_writes_scores_and_a_picture(
     names = [score["name"] for score in scores["bicubic"]]
     assert names == ["a", "b", "grey", "mean"]
     assert f"{scores['bicubic'][-1]['psnr']:.2f}" in result.stdout
-    assert PIL.Image.open(tmp_path / "picture.png").mode == "RGB"
+    with PIL.Image.open(tmp_path / "picture.png") as picture:
+        assert picture.mode == "RGB"
 
 
 @pytest.mark.parametrize("shape", [(13, 1, 3), (31, 47)])
