@@ -271,6 +271,14 @@ def test_zeros_are_exact_under_mixed_precision():
     _assert_exact_zeros(model)
 
 
+def test_equals_the_compiled_run_when_run_eagerly():
+    compiled, eager = _sequential(), _sequential(run_eagerly=True)
+    for model in (compiled, eager):
+        _fit(model, [_issp()])
+    for found, expected in zip(_kernels(eager), _kernels(compiled)):
+        np.testing.assert_array_equal(found, expected)
+
+
 def test_one_update_per_optimizer_step_under_gradient_accumulation():
     """10 updates in 40 batches: as many as 10 batches of 4 times the size."""
     model = _sequential(
@@ -359,6 +367,16 @@ def test_a_run_that_ends_early_warns_and_finalize_ends_it():
     _fit(model, [callback])
     for kernel, old in zip(_kernels(model), before, strict=True):
         assert set(np.flatnonzero(kernel)) <= set(np.flatnonzero(old))
+    _assert_exact_zeros(model)
+
+
+def test_a_finalized_callback_begins_anew_with_another_model():
+    callback = _issp()
+    with pytest.warns(UserWarning, match="not sparse yet"):
+        _fit(_sequential(), [callback], epochs=1)
+    callback.finalize()
+    model = _sequential()
+    _fit(model, [callback])
     _assert_exact_zeros(model)
 
 

@@ -54,6 +54,11 @@ class SparseTraining(keras.callbacks.Callback):
         self._finalized = False
         self._update = None
 
+    def set_model(self, model):
+        if model is not self.model:
+            self._finalized = False
+        super().set_model(model)
+
     def on_train_begin(self, logs=None):
         optimizer = _inner_optimizer(self.model.optimizer)
         self._remove_stale_update(optimizer)
@@ -74,6 +79,8 @@ class SparseTraining(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         self._update.remove()
+        self._update = None
+        # Keras keeps the train function, and the update within, otherwise.
         self.model.make_train_function(force=True)
         if not self._is_over():
             warnings.warn(
@@ -137,7 +144,7 @@ class SparseTraining(keras.callbacks.Callback):
         ]
 
     def _steps(self):
-        return int(self.model.optimizer.iterations)
+        return int(ops.copy(self.model.optimizer.iterations))
 
     def _is_over(self):
         return self._finalized or self._steps() >= self.schedule.end_step
