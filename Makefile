@@ -9,7 +9,7 @@ RUN := runs/quickstart
 # TensorFlow tells much about the machine that is of no use here.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: quickstart test lint clean
+.PHONY: quickstart test test-lowest lint clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/issp-train --config=configs/quickstart.py --workdir=$(RUN)
@@ -22,18 +22,23 @@ quickstart: $(VENV)/installed
 test: $(VENV)/installed-test
 	$(BIN)/python -m pytest
 
+# The same with the least version of every dependency, for Python 3.11.
+test-lowest:
+	$(MAKE) test VENV=.venv-lowest PIP_CONSTRAINT=requirements_lowest.txt
+
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info runs
+	rm -rf .venv .venv-lowest build dist *.egg-info runs
 
 $(VENV)/installed: setup.py pyproject.toml
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit( \
 		"issp_keras needs Python 3.11 or newer: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
+	@echo "Installing TensorFlow and others into $(VENV), some minutes ..."
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 

@@ -6,6 +6,7 @@ import sys
 import rich.console
 import rich.table
 from absl import app
+from absl import flags
 
 from issp_keras.errors import InputError
 
@@ -25,6 +26,25 @@ def run(main):
         return 0
 
     app.run(guarded)
+
+
+def define_network_flags():
+    """Defines `--model` and `--threads`, for programs that apply a network."""
+    flags.DEFINE_string("model", None, "A .keras or .tflite network.")
+    flags.mark_flag_as_required("model")
+    define_threads_flag()
+
+
+def define_threads_flag():
+    flags.DEFINE_integer(
+        "threads", 1, "Threads of the TFLite interpreter.", lower_bound=1
+    )
+
+
+def define_data_flag():
+    flags.DEFINE_string(
+        "data", "embedded", "Folder of HR photographs, or 'embedded'."
+    )
 
 
 def one_argument(argv: list[str], expected: str) -> str:

@@ -125,18 +125,12 @@ def main(argv):
 
 def run():
     """Entry point of `issp-evaluate`."""
-    flags.DEFINE_string("model", None, "A .keras or .tflite network.")
-    flags.DEFINE_string(
-        "data", "embedded", "Folder of HR photographs, or 'embedded'."
-    )
+    cli.define_network_flags()
+    cli.define_data_flag()
     flags.DEFINE_string("output", None, "JSON file to write the scores to.")
     flags.DEFINE_string(
         "comparison", None, "PNG file to write a side-by-side picture to."
     )
-    flags.DEFINE_integer(
-        "threads", 1, "Threads of the TFLite interpreter.", lower_bound=1
-    )
-    flags.mark_flag_as_required("model")
     cli.run(main)
 
 

@@ -37,14 +37,10 @@ def main(argv):
 
 def run():
     """Entry point of `issp-upscale`."""
-    flags.DEFINE_string("model", None, "A .keras or .tflite network.")
+    cli.define_network_flags()
     flags.DEFINE_string(
         "output", None, "Image file to write; its ending names the format."
     )
-    flags.DEFINE_integer(
-        "threads", 1, "Threads of the TFLite interpreter.", lower_bound=1
-    )
-    flags.mark_flag_as_required("model")
     cli.run(main)
 
 

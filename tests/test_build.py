@@ -156,6 +156,14 @@ def test_the_lock_file_has_every_distribution_that_is_named():
     assert named <= locked
 
 
+def test_the_least_versions_are_those_that_are_tested():
+    setup = (ROOT / "setup.py").read_text()
+    required = re.search(r"install_requires=\[(.*?)\n    \]", setup, re.DOTALL)
+    least = re.findall(r'"([a-z-]+)>=([\d.]+)', required[1])
+    tested = (ROOT / "requirements_lowest.txt").read_text().splitlines()[1:]
+    assert [f"{name}=={version}" for name, version in least] == tested
+
+
 def test_versions_agree():
     version = re.search(
         r'__version__ = "(.+)"', (ROOT / "issp_keras/__init__.py").read_text()

@@ -192,12 +192,10 @@ def main(argv):
 
 def run():
     """Entry point of `issp-benchmark`."""
-    flags.DEFINE_string(
-        "data", "embedded", "Folder of HR photographs, or 'embedded'."
-    )
+    cli.define_data_flag()
+    cli.define_threads_flag()
     flags.DEFINE_list("size", [128, 128], "LR height and width in pixels.")
     flags.DEFINE_integer("rounds", 20, "Timed runs.", lower_bound=1)
-    flags.DEFINE_integer("threads", 1, "Threads.", lower_bound=1)
     flags.DEFINE_string("output", None, "JSON file to write the table to.")
     cli.run(main)
 
