@@ -25,7 +25,18 @@ def run(main):
             return 1
         return 0
 
-    app.run(guarded)
+    app.run(guarded, flags_parser=_parse_flags)
+
+
+def _parse_flags(argv):
+    """Parses the flags, and the config file that one of them may name."""
+    try:
+        return app.parse_flags_with_usage(argv)
+    except Exception as error:
+        # Only a config file can fail in its own way.
+        name = pathlib.Path(argv[0]).name
+        reason = str(error) or type(error).__name__
+        sys.exit(f"{name}: --config: {reason.splitlines()[0]}")
 
 
 def define_network_flags():
@@ -45,6 +56,18 @@ def define_data_flag():
     flags.DEFINE_string(
         "data", "embedded", "Folder of HR photographs, or 'embedded'."
     )
+
+
+def no_argument(argv: list[str]):
+    """Refuses positional arguments.
+
+    Raises:
+        InputError: If there is one.
+    """
+    if len(argv) > 1:
+        raise InputError(
+            f"expected flags alone. Received: {' '.join(argv[1:])}"
+        )
 
 
 def one_argument(argv: list[str], expected: str) -> str:

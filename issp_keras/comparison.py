@@ -48,12 +48,12 @@ def comparison(photograph: Photograph, network: Network) -> np.ndarray:
 
 
 def _where_most(error):
-    """The window of the largest mean, on a grid of half windows."""
+    """The window of the largest mean, on a grid of quarter windows."""
     error = error.mean(axis=-1)
     windows = [
         (slice(y, y + _CROP), slice(x, x + _CROP))
-        for y in range(0, max(1, error.shape[0] - _CROP), _CROP // 2)
-        for x in range(0, max(1, error.shape[1] - _CROP), _CROP // 2)
+        for y in range(0, max(1, error.shape[0] - _CROP + 1), _CROP // 4)
+        for x in range(0, max(1, error.shape[1] - _CROP + 1), _CROP // 4)
     ]
     return max(windows, key=lambda window: error[window].mean())
 

@@ -91,7 +91,7 @@ def _mean(scores):
 
 
 def main(argv):
-    del argv
+    cli.no_argument(argv)
     flag = flags.FLAGS
     network = load_network(flag.model, flag.threads)
     photographs = load_photographs(flag.data, "held_out", _SMALLEST)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import pathlib
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ def replacing(path) -> Iterator[pathlib.Path]:
         InputError: If the folder cannot be written.
     """
     path = pathlib.Path(path)
-    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    partial = path.with_name(f".partial-{path.name}")
     try:
         with blame(f"{path}: cannot be written", OSError):
             yield partial
@@ -30,9 +31,19 @@ def replacing(path) -> Iterator[pathlib.Path]:
 
 
 def write_json(path, content):
-    """Writes `content` as indented JSON."""
+    """Writes `content` as indented JSON; infinity and NaN become null."""
+    content = json.dumps(_finite(content), indent=2, allow_nan=False)
     with replacing(path) as partial:
-        partial.write_text(json.dumps(content, indent=2) + "\n")
+        partial.write_text(content + "\n")
+
+
+def _finite(content):
+    if isinstance(content, dict):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    is_lost = isinstance(content, float) and not math.isfinite(content)
+    return None if is_lost else content
 
 
 def make_folder(path) -> pathlib.Path:

@@ -21,7 +21,7 @@ class Network:
     Large photographs are cut into overlapping tiles, so that memory stays
     bounded. The result equals that of the whole photograph where the overlap
     covers what the network sees around a pixel (36 LR pixels each way for
-    EDSR-baseline).
+    EDSR-baseline, 68 for EDSR-L).
 
     Args:
         apply: Callable that maps float32 (1, height, width, 3) in 0..1 to
@@ -31,20 +31,29 @@ class Network:
         tile: Integer, height and width of a tile in LR pixels, where `apply`
             takes any. Defaults to `384`.
         overlap: Integer, LR pixels around a tile that are computed and cut
-            off. Defaults to `48`.
+            off. Defaults to `72`, and never more than a quarter of a tile.
 
     Attributes:
         scale: Integer, the magnification, found by trying.
+
+    Raises:
+        ValueError: If `apply` makes no larger RGB image of one.
     """
 
-    def __init__(self, apply, size=None, tile=384, overlap=48):
+    def __init__(self, apply, size=None, tile=384, overlap=72):
         self._apply = apply
         self._size = size
         self._tile = size or (tile, tile)
-        self._overlap = min(overlap, (min(self._tile) - 1) // 2)
-        height, width = size or (16, 16)
+        self._overlap = min(overlap, min(self._tile) // 4)
+        height, width = size or (16, 24)
         output = apply(np.zeros((1, height, width, 3), np.float32))
-        self.scale = output.shape[1] // height
+        self.scale = output.shape[1] // height if output.ndim == 4 else 0
+        expected = (1, self.scale * height, self.scale * width, 3)
+        if self.scale < 2 or output.shape != expected:
+            raise ValueError(
+                f"makes {output.shape} of an image of shape (1, {height}, "
+                f"{width}, 3), expected an RGB image 2 or more times larger."
+            )
 
     def upscale(self, pixels: np.ndarray) -> np.ndarray:
         """Upscales one photograph.
@@ -141,18 +150,24 @@ def load_network(path, threads: int = 1) -> Network:
             maps an RGB image to a larger one.
     """
     path = pathlib.Path(path)
-    if path.suffix == ".tflite":
-        interpreter = TFLiteInterpreter(path, threads)
-        return Network(interpreter, interpreter.size)
-    model = load_model(path)
+    apply: Callable[[np.ndarray], np.ndarray]
+    if path.suffix.lower() == ".tflite":
+        apply = interpreter = TFLiteInterpreter(path, threads)
+        size = interpreter.size
+    else:
+        model = load_model(path)
+        apply = keras_network(model)
+        size = fixed_size(model)
+    # A network of another kind fails here, in a way of its own.
+    with blame(f"{path}: is not a super-resolution network", Exception):
+        return Network(apply, size)
+
+
+def fixed_size(model: keras.Model) -> tuple[int, int] | None:
+    """The one height and width that a model takes, or None if it takes any."""
     shape = model.input_shape
-    if not isinstance(shape, tuple) or len(shape) != 4 or shape[-1] != 3:
-        raise InputError(
-            f"{path}: takes {shape}, expected a network for RGB images of "
-            "shape (batch, height, width, 3)."
-        )
-    size = shape[1:3] if None not in shape[1:3] else None
-    return Network(keras_network(model), size)
+    is_image = isinstance(shape, tuple) and len(shape) == 4
+    return shape[1:3] if is_image and None not in shape[1:3] else None
 
 
 def keras_network(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
@@ -193,8 +208,9 @@ class TFLiteInterpreter:
                     f"{path}: expected one float32 RGB image of shape "
                     "(1, height, width, 3) in and one out."
                 )
-        signature = inputs[0]["shape_signature"]
-        self.size = None if -1 in signature else tuple(signature[1:3].tolist())
+        size = tuple(inputs[0]["shape_signature"][1:3].tolist())
+        self.size = None if -1 in size else size
+        self._signature = inputs[0]["shape_signature"]
         self._input = inputs[0]["index"]
         self._output = outputs[0]["index"]
         self._shape = None
@@ -207,7 +223,7 @@ class TFLiteInterpreter:
     def set_input(self, images: np.ndarray):
         """Sets the input, float32 (batch, height, width, 3)."""
         if images.shape != self._shape:
-            if self.size is None:
+            if -1 in self._signature:
                 self._interpreter.resize_tensor_input(self._input, images.shape)
             self._interpreter.allocate_tensors()
             self._shape = images.shape

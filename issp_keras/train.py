@@ -10,12 +10,16 @@ kernels hold exact zeros.
 
 import csv
 import json
+import math
+import numbers
 import pathlib
+import zipfile
 
 import keras
 import numpy as np
 from absl import flags
 from absl import logging
+from ml_collections import ConfigDict
 from ml_collections import config_flags
 
 from issp_keras import cli
@@ -49,7 +53,7 @@ def train(config, workdir) -> keras.Model:
             not usable.
     """
     # Everything that may be wrong with the input comes before any training.
-    _check_numbers(config)
+    _check_config(config)
     callback = _sparse_callback(config)
     scale = config.network.scale
     keras.utils.set_random_seed(config.seed)
@@ -63,7 +67,7 @@ def train(config, workdir) -> keras.Model:
 
     checkpoint = workdir / "checkpoint.keras"
     if checkpoint.exists():
-        model = _restore(checkpoint)
+        model = _restore(checkpoint, network)
     else:
         model = network
         model.compile(_optimizer(config), loss="mean_absolute_error")
@@ -95,7 +99,7 @@ def _fit(model, config, photographs, callbacks, done):
         config.seed,
         first_step=done,
     )
-    model.fit(
+    history = model.fit(
         patches,
         epochs=config.steps // config.steps_per_epoch,
         initial_epoch=done // config.steps_per_epoch,
@@ -103,26 +107,62 @@ def _fit(model, config, photographs, callbacks, done):
         shuffle=False,
         callbacks=callbacks,
     )
+    loss = history.history["loss"][-1]
+    if not math.isfinite(loss):
+        raise InputError(
+            f"--config.learning_rate: the loss became {loss}, expected a "
+            "rate at which training converges; the checkpoint before is kept."
+        )
 
 
-def _check_numbers(config):
-    numbers = {
-        "steps": config.steps,
-        "steps_per_epoch": config.steps_per_epoch,
-        "learning_rate": config.learning_rate,
-        "data.patch_size": config.data.patch_size,
-        "data.batch_size": config.data.batch_size,
-    }
-    for name, number in numbers.items():
-        if not number > 0:
-            raise InputError(
-                f"--config.{name}: is {number}, expected a positive number."
-            )
+_ENTRIES = {
+    "": ("seed", "steps", "steps_per_epoch", "learning_rate"),
+    "network": ("name", "scale"),
+    "data": ("train", "held_out", "patch_size", "batch_size"),
+    "sparsity": ("target_sparsity", "begin_step", "end_step", "shrink_ratio"),
+}
+_POSITIVE = {
+    "": ("steps", "steps_per_epoch", "learning_rate"),
+    "data": ("patch_size", "batch_size"),
+}
+
+
+def _check_config(config):
+    if not isinstance(config, ConfigDict):
+        raise InputError(
+            f"--config: get_config() returns a {type(config).__name__}, "
+            "expected a ml_collections.ConfigDict."
+        )
+    for group, names in _ENTRIES.items():
+        entries = config.get(group, {}) if group else config
+        for name in names:
+            if name not in entries:
+                raise InputError(
+                    f"--config: has no entry '{_entry(group, name)}', "
+                    "expected those of configs/quickstart.py."
+                )
+    for group, names in _POSITIVE.items():
+        for name in names:
+            number = config[group][name] if group else config[name]
+            if not (isinstance(number, numbers.Real) and number > 0):
+                raise InputError(
+                    f"--config.{_entry(group, name)}: is {number!r}, "
+                    "expected a positive number."
+                )
+    if config.seed not in range(2**32):
+        raise InputError(
+            f"--config.seed: is {config.seed!r}, expected a whole number of "
+            "32 bits."
+        )
     if config.steps % config.steps_per_epoch:
         raise InputError(
             f"--config.steps: is {config.steps}, expected a multiple of "
             f"--config.steps_per_epoch={config.steps_per_epoch}."
         )
+
+
+def _entry(group, name):
+    return f"{group}.{name}" if group else name
 
 
 def _sparse_callback(config):
@@ -173,6 +213,8 @@ class _HeldOutScore(keras.callbacks.Callback):
         self._scale = scale
 
     def on_epoch_end(self, epoch, logs=None):
+        if not math.isfinite(logs["loss"]):
+            return
         network = Network(keras_network(self.model))
         score = mean_score(network.upscale, self._photographs, self._scale)
         logs["val_psnr"] = score.psnr
@@ -180,33 +222,47 @@ class _HeldOutScore(keras.callbacks.Callback):
 
 
 class _Checkpoint(keras.callbacks.Callback):
-    """Saves the model with its optimizer after every epoch, whole."""
+    """Saves the model with its optimizer after every epoch, whole.
+
+    A loss that is no number ends the training instead.
+    """
 
     def __init__(self, path):
         super().__init__()
         self._path = path
 
     def on_epoch_end(self, epoch, logs=None):
+        if not math.isfinite(logs["loss"]):
+            self.model.stop_training = True
+            return
         with files.replacing(self._path) as partial:
             self.model.save(partial)
 
 
-def _restore(checkpoint):
-    broken = (ValueError, TypeError, OSError, KeyError)
+def _restore(checkpoint, network):
+    """Loads a checkpoint, which must be one of such a network, compiled."""
+    broken = (ValueError, TypeError, OSError, KeyError, zipfile.BadZipFile)
     with blame(f"{checkpoint}: is not a checkpoint that can be read", *broken):
         model = keras.models.load_model(checkpoint)
+        if _shapes(model) != _shapes(network) or model.optimizer is None:
+            raise ValueError("it holds another network.")
     logging.info(
         "Going on from %s, step %d", checkpoint, model.optimizer.iterations
     )
     return model
 
 
+def _shapes(model):
+    return [(weight.path, weight.shape) for weight in model.weights]
+
+
 def _check_same_config(config, path):
     """A workdir belongs to one config; otherwise a resume would mix two."""
     current = json.loads(config.to_json_best_effort())
     if path.exists():
-        with blame(f"{path}: is not a config that can be read", ValueError):
-            before = json.loads(path.read_text())
+        broken = (OSError, ValueError, TypeError)
+        with blame(f"{path}: is not a config that can be read", *broken):
+            before = dict(json.loads(path.read_text()))
         changed = [
             f"{name} ({before.get(name)} before, {current.get(name)} now)"
             for name in sorted({*before, *current})
@@ -224,19 +280,23 @@ def _keep_rows(path, epochs):
     """Drops what an interrupted epoch may have logged after its checkpoint."""
     if not path.exists():
         return
-    with path.open(newline="") as file:
-        header, *rows = csv.reader(file) or [[]]
-    rows = [row for row in rows if row and int(row[0]) < epochs]
-    with (
-        files.replacing(path) as partial,
-        partial.open("w", newline="") as file,
-    ):
+    broken = (OSError, ValueError, csv.Error)
+    with blame(f"{path}: is not a history that can be read", *broken):
+        with path.open(newline="") as file:
+            header, *rows = list(csv.reader(file)) or [[]]
+        rows = [row for row in rows if int(row[0]) < epochs]
+    with files.replacing(path) as kept, kept.open("w", newline="") as file:
         csv.writer(file).writerows([header, *rows] if rows else [])
 
 
 def main(argv):
-    del argv
+    cli.no_argument(argv)
     flag = flags.FLAGS
+    if not flag.workdir:
+        raise InputError("--workdir: is empty, expected a folder.")
+    path = config_flags.get_config_filename(flag["config"])
+    if not pathlib.Path(path).is_file():
+        raise InputError(f"--config: {path}: no such file.")
     network = train(flag.config, flag.workdir)
     kernels = [kernel.numpy() for kernel in prunable_kernels(network)]
     weights = sum(kernel.size for kernel in kernels)

@@ -129,6 +129,8 @@ def test_upscale_never_overwrites_the_photograph(sparse_model_path, tmp_path):
         ("tflite.export", ["m.keras"], "m.keras: is not a Keras model"),
         ("tflite.benchmark", [], "expected one or more .tflite files"),
         ("tflite.benchmark", ["--size=8", "m.keras"], "--size: is '8'"),
+        ("evaluate", ["--model=m.keras", "more"], "expected flags alone"),
+        ("tflite.export", ["m.keras", "--height=8"], "m.keras: is not a"),
         (
             "train",
             [
@@ -138,10 +140,21 @@ def test_upscale_never_overwrites_the_photograph(sparse_model_path, tmp_path):
             ],
             "--config.sparsity: `target_sparsity` must be",
         ),
+        (
+            "train",
+            ["--config=no.py", "--workdir=run"],
+            "--config: no.py: no such",
+        ),
+        (
+            "train",
+            ["--config=m.py", "--workdir=run"],
+            "--config: invalid syntax",
+        ),
     ],
 )
 def test_bad_input_gets_one_sentence(tmp_path, module, arguments, message):
     (tmp_path / "m.keras").write_text("no model")
+    (tmp_path / "m.py").write_text("no config")
     sentence = _refused(_run(module, *arguments, cwd=tmp_path))
     assert sentence.startswith(message)
-    assert [path.name for path in tmp_path.iterdir()] == ["m.keras"]
+    assert {path.name for path in tmp_path.iterdir()} == {"m.keras", "m.py"}

@@ -32,6 +32,27 @@ def test_scores_photographs_of_odd_size_and_in_grey():
     assert len(list(score(bicubic(4), photographs, 4))) == 2
 
 
+def test_leaves_a_border_of_the_scale_out_of_both_scores():
+    """A way to upscale that errs in a frame of 3 pixels alone."""
+    flat = data.Photograph("flat", np.full((39, 39, 3), 90, np.uint8))
+
+    def upscale(pixels):
+        result = np.full((39, 39, 3), 90, np.uint8)
+        result[:3] = result[-3:] = result[:, :3] = result[:, -3:] = 200
+        return result
+
+    (found,) = score(upscale, [flat], 3)
+    assert (found.psnr, found.ssim) == (np.inf, 1.0)
+
+
+def test_the_comparison_shows_where_bicubic_errs_most():
+    pixels = np.full((144, 240, 3), 90, np.uint8)
+    pixels[-40:, -40:] = RNG.integers(0, 256, (40, 40, 3), np.uint8)
+    picture = comparison(data.Photograph("p", pixels), Network(_nearest))
+    hr = picture[26:, -288:]
+    np.testing.assert_array_equal(hr[::3, ::3], pixels[-96:, -96:])
+
+
 @pytest.mark.parametrize("shape", [(200, 150, 3), (60, 300), (33, 47, 3)])
 def test_the_comparison_shows_four_crops(shape):
     photograph = data.Photograph("p", RNG.integers(0, 256, shape, np.uint8))

@@ -34,11 +34,18 @@ def test_imresize_mirrors_at_the_borders():
     )
 
 
-def test_imresize_rounds_8_bits_after_each_pass():
-    image = RNG.integers(0, 256, (8, 8), np.uint8)
-    tall = data.imresize(image.astype(float), 0.5)
-    assert data.imresize(image, 0.5).dtype == np.uint8
-    assert np.abs(data.imresize(image, 0.5) - tall).max() <= 1.5
+@pytest.mark.parametrize("scale", [1 / 2, 1 / 3, 3])
+def test_imresize_rounds_8_bits_after_each_pass(scale):
+    """Height first, then width; rounding once gives other pixels."""
+    image = RNG.integers(0, 256, (12, 12), np.uint8)
+    # What becomes of a row that is 1 among rows of 0 is a column of weights.
+    rows = np.eye(12)[:, :, None] * np.ones(12)
+    weights = np.stack([data.imresize(row, scale)[:, 0] for row in rows], 1)
+    tall = np.clip(np.floor(weights @ image + 0.5), 0, 255)
+    expected = np.clip(np.floor(tall @ weights.T + 0.5), 0, 255)
+    np.testing.assert_array_equal(data.imresize(image, scale), expected)
+    once = np.clip(np.floor(weights @ image @ weights.T + 0.5), 0, 255)
+    assert (once != expected).any()
 
 
 @pytest.mark.parametrize("folder", ["Set5", "Set14"])

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -120,11 +121,33 @@ def test_a_missing_model_is_refused(tmp_path, suffix):
         load_network(tmp_path / f"model{suffix}")
 
 
-def test_a_model_of_something_else_is_refused(tmp_path):
-    import keras
+@pytest.mark.parametrize(
+    "model",
+    [
+        keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]),
+        keras.Sequential(
+            [keras.Input((None, None, 3)), keras.layers.Conv2D(3, 3)]
+        ),
+        keras.Sequential([keras.Input((8, 8, 4)), keras.layers.Conv2D(3, 3)]),
+        keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten()]),
+    ],
+)
+def test_a_model_of_something_else_is_refused(model, tmp_path):
+    path = tmp_path / "other.keras"
+    model.save(path)
+    with pytest.raises(
+        InputError, match=r"other\.keras: is not a super-resolution network: \w"
+    ):
+        load_network(path)
+
+
+def test_a_tflite_file_of_something_else_is_refused(tmp_path):
+    import tensorflow as tf
 
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
-    path = tmp_path / "classifier.keras"
-    model.save(path)
-    with pytest.raises(InputError, match=r"classifier\.keras: takes \(None, 4"):
+    path = tmp_path / "other.tflite"
+    path.write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+    with pytest.raises(
+        InputError, match=r"other\.tflite: expected one float32"
+    ):
         load_network(path)

@@ -1,3 +1,4 @@
+import pathlib
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ from issp_keras import models
 from issp_keras.callbacks import prunable_kernels
 from issp_keras.models.pixel_shuffle import PixelShuffle
 
+GOLDEN = pathlib.Path(__file__).parent / "golden"
 RNG = np.random.default_rng(0)
 
 
@@ -37,6 +39,29 @@ def test_edsr_takes_images_of_any_size(scale, height, width):
     images = RNG.random((2, height, width, 3), np.float32)
     output = model(images)
     assert output.shape == (2, scale * height, scale * width, 3)
+
+
+@pytest.mark.parametrize(
+    ("scale", "residual_scale"), [(2, 1.0), (3, 0.1), (4, 0.1)]
+)
+def test_edsr_equals_the_official_network(scale, residual_scale):
+    """Weights, input and output of BasicSR's EDSR in PyTorch."""
+    golden = np.load(GOLDEN / f"edsr_x{scale}_f8_b2.npz")
+    model = models.edsr(scale, 8, 2, residual_scale)
+    for layer in model.layers:
+        if not layer.weights:
+            continue
+        kernel = golden[f"{layer.name}.weight"].transpose(2, 3, 1, 0)
+        bias = golden[f"{layer.name}.bias"]
+        if layer.name.startswith("upsample"):
+            # PyTorch shuffles channels (c, dy, dx), TensorFlow (dy, dx, c).
+            pixels = 9 if scale == 3 else 4
+            order = np.arange(len(bias)).reshape(-1, pixels).T.ravel()
+            kernel, bias = kernel[..., order], bias[order]
+        layer.set_weights([kernel, bias])
+    output = model(golden["input"]).numpy()
+    expected = golden["output"]
+    assert np.abs(output - expected).max() <= 2e-6 * np.abs(expected).max()
 
 
 def test_edsr_begins_near_the_range_of_an_image():

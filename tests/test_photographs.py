@@ -79,6 +79,38 @@ def test_more_than_8_bits_are_refused(tmp_path):
         data.read_photograph(path)
 
 
+def test_16_bit_colours_are_refused(tmp_path):
+    import struct
+    import zlib
+
+    import tifffile
+
+    def chunk(kind, content):
+        checksum = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + checksum
+
+    png = tmp_path / "deep.png"
+    png.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 2, 16, 2, 0, 0, 0))
+        + chunk(b"IDAT", zlib.compress(bytes(2 * (1 + 2 * 6))))
+        + chunk(b"IEND", b"")
+    )
+    tiff = tmp_path / "deep.tif"
+    tifffile.imwrite(tiff, np.zeros((4, 4, 3), np.uint16), photometric="rgb")
+    for path in (png, tiff):
+        with pytest.raises(InputError, match="more than 8 bits"):
+            data.read_photograph(path)
+
+
+def test_opaque_grey_stays_grey(tmp_path):
+    grey = RNG.integers(0, 256, (4, 6), np.uint8)
+    image = PIL.Image.fromarray(grey).convert("LA")
+    image.save(tmp_path / "grey.png")
+    found = data.read_photograph(tmp_path / "grey.png").pixels
+    np.testing.assert_array_equal(found, grey)
+
+
 def test_transparency_is_refused_and_full_opacity_is_dropped(tmp_path):
     pixels = RNG.integers(0, 256, (4, 4, 4), np.uint8)
     path = tmp_path / "photo.png"

@@ -55,7 +55,7 @@ def test_survives_keras_serialisation():
     assert again.get_config() == schedule.get_config()
 
 
-@pytest.mark.parametrize("sparsity", [1.0, -0.1, float("nan"), 95])
+@pytest.mark.parametrize("sparsity", [1.0, -0.1, float("nan"), 95, "0.9"])
 def test_refuses_a_sparsity_outside_its_range(sparsity):
     with pytest.raises(ValueError, match=r"at least 0 and below 1.*Received"):
         ISSPSchedule(sparsity, end_step=10)

@@ -1,6 +1,8 @@
 """What `fit` leaves in the kernels."""
 
 import math
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -261,6 +263,12 @@ def test_zeros_are_exact_with_any_option_of_the_optimizer(optimizer):
     _assert_exact_zeros(model)
 
 
+def test_averages_are_sparse_when_training_ends_with_the_pruning_stage():
+    model = _sequential(keras.optimizers.Adam(0.01, use_ema=True))
+    _fit(model, [_issp(end_step=40)])
+    _assert_exact_zeros(model)
+
+
 def test_zeros_are_exact_under_mixed_precision():
     keras.config.set_dtype_policy("mixed_float16")
     try:
@@ -297,6 +305,48 @@ def test_one_update_per_optimizer_step_under_gradient_accumulation():
     )
     for found, expected in zip(_kernels(model), _kernels(large), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_layers_that_are_not_built_are_passed_by():
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.used, self.unused = layers.Dense(3), layers.Dense(5)
+
+        def build(self, input_shape):
+            self.used.build(input_shape)
+
+        def call(self, x):
+            return self.used(x)
+
+    model = Model()
+    model(X[:1])
+    model.compile("adam", "mse")
+    _fit(model, [_issp()])
+    _assert_exact_zeros(model)
+
+
+def test_replicas_of_a_mirrored_model_stay_equal_and_sparse():
+    program = """
+import numpy as np, tensorflow as tf
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0],
+    2 * [tf.config.LogicalDeviceConfiguration()],
+)
+import keras
+from issp_keras import ISSPCallback, ISSPSchedule
+with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(10)])
+    model.compile("adam", "mse")
+x = np.random.default_rng(0).normal(size=(64, 4))
+callback = ISSPCallback(ISSPSchedule(0.7, end_step=10))
+model.fit(x, x[:, :1] * np.ones(10), batch_size=8, epochs=2, verbose=0,
+          callbacks=[callback])
+first, second = (v.numpy() for v in model.layers[0].kernel.value.values)
+assert (first == second).all()
+assert (first == 0).sum() == 28
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_a_kernel_of_zeros_gets_exactly_the_promised_zeros():
@@ -370,6 +420,18 @@ def test_a_run_that_ends_early_warns_and_finalize_ends_it():
     _assert_exact_zeros(model)
 
 
+def test_finalize_inside_a_running_fit_holds_to_its_end():
+    class Finalize(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 10:
+                callback.finalize()
+
+    callback = _issp(end_step=1000)
+    model = _sequential()
+    _fit(model, [callback, Finalize()], epochs=1)
+    _assert_exact_zeros(model)
+
+
 def test_a_finalized_callback_begins_anew_with_another_model():
     callback = _issp()
     with pytest.warns(UserWarning, match="not sparse yet"):
@@ -409,6 +471,14 @@ def test_a_fit_after_an_interrupted_one_prunes_once_a_step():
         np.testing.assert_array_equal(found, expected)
 
 
+def test_warns_of_dense_weights_that_another_callback_has_restored():
+    stop = keras.callbacks.EarlyStopping(
+        "loss", mode="max", restore_best_weights=True, patience=9
+    )
+    with pytest.warns(UserWarning, match=r"0 zeros.*EarlyStopping"):
+        _fit(_sequential(), [stop, _issp(begin_step=25, end_step=30)])
+
+
 # tfmot's schedules, and methods of the user's own.
 
 
@@ -442,6 +512,13 @@ def test_refuses_a_model_without_prunable_layers():
     model.compile("adam", "mse")
     with pytest.raises(ValueError, match=r"no prunable layer.*Conv2D.*Dense"):
         model.fit(X, X, verbose=0, callbacks=[_issp()])
+
+
+def test_refuses_a_model_without_optimizer():
+    model = _sequential()
+    model.compile(optimizer=None, loss="mse")
+    with pytest.raises(ValueError, match="compile the model with an optimizer"):
+        _fit(model, [_issp()])
 
 
 def test_refuses_a_model_that_is_not_built():

@@ -40,9 +40,9 @@ def test_iss_p_shrinks_the_unimportant_weights_only():
     assert ops.convert_to_numpy(shrunk).tolist() == [4.0, -1.0, 0.5]
 
 
-@pytest.mark.parametrize("ratio", [1.0, -0.1])
+@pytest.mark.parametrize("ratio", [1.0, -0.1, "0.9"])
 def test_iss_p_refuses_a_ratio_that_does_not_shrink(ratio):
-    with pytest.raises(ValueError, match=f"Received: shrink_ratio={ratio}"):
+    with pytest.raises(ValueError, match=f"Received: shrink_ratio={ratio!r}"):
         ISSP(ratio)
 
 

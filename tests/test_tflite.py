@@ -81,6 +81,19 @@ def test_a_file_that_differs_from_the_model_is_not_written(
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_model_of_a_fixed_size_is_exported_at_that_size(tmp_path):
+    model = keras.Sequential(
+        [keras.Input((8, 10, 3)), keras.layers.UpSampling2D()]
+    )
+    export(model, tmp_path / "model.tflite")
+    assert TFLiteInterpreter(tmp_path / "model.tflite").size == (8, 10)
+
+
+def test_height_and_width_belong_together(model, tmp_path):
+    with pytest.raises(InputError, match="height=8, width=None"):
+        export(model, tmp_path / "model.tflite", height=8)
+
+
 def test_export_needs_a_folder_to_write_to(model, tmp_path):
     with pytest.raises(InputError, match="cannot be written"):
         export(model, tmp_path / "missing" / "model.tflite")
@@ -102,6 +115,28 @@ def test_counts_the_weights_of_both_encodings(model, paths):
         assert weights.kernels == len(kernels)
     assert inspect(paths[0]).sparse_kernels == 0
     assert inspect(paths[1]).sparse_kernels == len(kernels)
+
+
+@pytest.mark.parametrize("precision", ["float16", "int8"])
+def test_counts_the_weights_of_quantised_files(model, tmp_path, precision):
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if precision == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    path = tmp_path / "model.tflite"
+    path.write_bytes(converter.convert())
+    weights = inspect(path)
+    kernels = [
+        layer.kernel.numpy()
+        for layer in model.layers
+        if isinstance(layer, keras.layers.Conv2D)
+    ]
+    assert weights.count == sum(kernel.size for kernel in kernels)
+    nonzeros = sum(map(np.count_nonzero, kernels))
+    # A level of int8 may round a small weight to zero.
+    assert 0.95 * nonzeros <= weights.nonzeros <= nonzeros
 
 
 @pytest.mark.parametrize("content", [b"", b"\0\0\0\0TFL3", b"no model"])
@@ -126,18 +161,18 @@ def test_a_row_for_bicubic_and_one_for_each_file(paths):
     assert dense.psnr == sparse.psnr
     for row, path in zip((dense, sparse), paths, strict=True):
         assert row.bytes == path.stat().st_size
-        assert (
-            len(gzip.decompress(gzip.compress(path.read_bytes()))) == row.bytes
-        )
-        assert 0 < row.gzip_bytes < row.bytes
+        assert row.file == str(path)
+        assert row.gzip_bytes == len(gzip.compress(path.read_bytes()))
         assert row.latency_ms > 0
 
 
-def test_times_files_of_a_fixed_size_too(model, tmp_path):
+def test_times_a_file_of_a_fixed_size_at_that_size_only(model, tmp_path):
     path = tmp_path / "fixed.tflite"
-    export(model, path, height=4, width=4)
-    (latency,) = latencies([path], 16, 16, rounds=3)
+    export(model, path, height=4, width=6)
+    (latency,) = latencies([path], 4, 6, rounds=3)
     assert latency > 0
+    with pytest.raises(InputError, match=r"takes \(4, 6\) pixels only"):
+        latencies([path], 16, 16, rounds=3)
 
 
 def test_files_of_different_scales_are_not_compared(paths, tmp_path):

@@ -6,6 +6,7 @@ import math
 import os
 import pathlib
 import runpy
+import shutil
 import signal
 import subprocess
 import sys
@@ -105,6 +106,46 @@ def test_a_killed_run_goes_on_to_the_same_weights(
     assert _epochs(workdir) == list(range(8))
 
 
+def test_a_run_that_was_killed_in_its_first_epoch_begins_again(
+    config, tmp_path
+):
+    train(config, tmp_path / "whole")
+    workdir = tmp_path / "killed"
+    workdir.mkdir()
+    (workdir / "metrics.csv").touch()
+    shutil.copy(tmp_path / "whole" / "config.json", workdir)
+    (workdir / ".partial-checkpoint.keras").write_bytes(b"half a checkpoint")
+    train(config, workdir)
+    assert _epochs(workdir) == [0, 1, 2, 3]
+    assert not list(workdir.glob(".partial*"))
+
+
+def test_the_rate_is_constant_until_end_step_and_then_falls_to_0(
+    config, tmp_path
+):
+    train(config, tmp_path)
+    model = keras.models.load_model(tmp_path / "checkpoint.keras")
+    rate = model.optimizer.get_config()["learning_rate"]["config"]
+    rate = keras.optimizers.schedules.CosineDecay(**rate)
+    rates = [float(rate(step)) for step in (0, 3, 7, 9, 12)]
+    assert rates[:3] == pytest.approx([0.001] * 3)
+    assert 0 < rates[3] < 0.001
+    assert rates[4] == pytest.approx(0)
+
+
+def test_a_training_that_diverges_is_ended_before_its_checkpoint(
+    config, tmp_path
+):
+    config.learning_rate = 1e30
+    with (
+        pytest.warns(UserWarning, match="not sparse yet"),
+        pytest.raises(InputError, match=r"learning_rate: the loss became \w"),
+    ):
+        train(config, tmp_path)
+    assert not (tmp_path / "model.keras").exists()
+    assert not (tmp_path / "checkpoint.keras").exists()
+
+
 def test_rows_of_an_epoch_without_checkpoint_are_written_once(config, tmp_path):
     train(config, tmp_path)
     path = tmp_path / "metrics.csv"
@@ -117,6 +158,26 @@ def test_a_workdir_of_another_config_is_refused(config, tmp_path):
     train(config, tmp_path)
     config.seed = 11
     with pytest.raises(InputError, match=r"seed \(10 before, 11 now\)"):
+        train(config, tmp_path)
+
+
+def test_a_checkpoint_of_another_network_is_refused(config, tmp_path):
+    train(config, tmp_path / "first")
+    config.network.features = 5
+    train(config, tmp_path / "second")
+    shutil.copy(
+        tmp_path / "first" / "checkpoint.keras",
+        tmp_path / "second" / "checkpoint.keras",
+    )
+    with pytest.raises(InputError, match="it holds another network"):
+        train(config, tmp_path / "second")
+
+
+@pytest.mark.parametrize("name", ["config.json", "metrics.csv"])
+def test_a_broken_workdir_is_refused(config, tmp_path, name):
+    train(config, tmp_path)
+    (tmp_path / name).write_text("[1, 2]\nno,sense\n")
+    with pytest.raises(InputError, match=f"{name}: is not a"):
         train(config, tmp_path)
 
 
@@ -143,6 +204,7 @@ def test_a_broken_checkpoint_is_refused(config, tmp_path):
         ("data.train", "nowhere", "nowhere: no such folder"),
         ("data.held_out", "nowhere", "nowhere: no such folder"),
         ("data.batch_size", 0, "--config.data.batch_size: is 0"),
+        ("seed", -1, "--config.seed: is -1"),
         ("learning_rate", -1.0, r"--config.learning_rate: is -1\.0"),
     ],
 )
@@ -153,6 +215,15 @@ def test_refuses_bad_entries_before_it_writes(
     with pytest.raises(InputError, match=message):
         train(config, tmp_path / "workdir")
     assert not (tmp_path / "workdir").exists()
+
+
+@pytest.mark.parametrize("entry", ["seed", "sparsity", "data.held_out"])
+def test_refuses_a_config_that_lacks_an_entry(config, tmp_path, entry):
+    group, _, name = entry.rpartition(".")
+    with config.unlocked():
+        del (config[group] if group else config)[name]
+    with pytest.raises(InputError, match=f"has no entry '{entry}"):
+        train(config, tmp_path)
 
 
 def test_refuses_a_workdir_it_cannot_write_to(config, tmp_path):

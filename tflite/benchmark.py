@@ -62,18 +62,26 @@ def latencies(
 
     Args:
         paths: Paths of the files.
-        height: Integer, the LR height in pixels, where a file takes any.
+        height: Integer, the LR height in pixels.
         width: Integer, likewise.
         rounds: Integer, at least 1.
         threads: Integer. Defaults to `1`.
 
     Returns:
         The median wall time of one inference in milliseconds, for each file.
+
+    Raises:
+        InputError: If a file takes images of another size only.
     """
     interpreters = [TFLiteInterpreter(path, threads) for path in paths]
-    for interpreter in interpreters:
-        size = interpreter.size or (height, width)
-        interpreter.set_input(np.full((1, *size, 3), 0.5, np.float32))
+    image = np.full((1, height, width, 3), 0.5, np.float32)
+    for path, interpreter in zip(paths, interpreters, strict=True):
+        if interpreter.size not in (None, (height, width)):
+            raise InputError(
+                f"{path}: takes {interpreter.size} pixels only, expected "
+                f"({height}, {width}), the size to be timed at (--size)."
+            )
+        interpreter.set_input(image)
     times: list[list[float]] = [[] for _ in interpreters]
     for _ in range(rounds + 1):
         for interpreter, of in zip(interpreters, times, strict=True):
@@ -87,6 +95,14 @@ def benchmark(
     paths: list, photographs, height=128, width=128, rounds=20, threads=1
 ) -> list[Row]:
     """Measures quality, size and latency of `.tflite` networks.
+
+    Args:
+        paths: Paths of the files.
+        photographs: List of `Photograph`, for the scores.
+        height: Integer, the LR height in pixels, for the latency.
+        width: Integer, likewise.
+        rounds: Integer, timed runs of each file.
+        threads: Integer.
 
     Returns:
         A `Row` for bicubic interpolation, and one for each file.
@@ -102,9 +118,9 @@ def benchmark(
                 f"{path}: magnifies {network.scale} times, expected {scale} "
                 f"as {paths[0]}."
             )
+    medians = latencies(paths, height, width, rounds, threads)
     mean = mean_score(bicubic(scale), photographs, scale)
     rows = [Row("bicubic", mean.psnr, mean.ssim)]
-    medians = latencies(paths, height, width, rounds, threads)
     for path, network, latency in zip(paths, networks, medians, strict=True):
         mean = mean_score(network.upscale, photographs, scale)
         content = pathlib.Path(path).read_bytes()

@@ -20,8 +20,10 @@ from issp_keras import cli
 from issp_keras import files
 from issp_keras.errors import InputError
 from issp_keras.inference import TFLiteInterpreter
+from issp_keras.inference import fixed_size
 from issp_keras.inference import keras_network
 from issp_keras.inference import load_model
+from issp_keras.inference import load_network
 
 # In units of the output, which is 0..1: a fortieth of an 8-bit level.
 _TOLERANCE = 1e-4
@@ -42,21 +44,27 @@ def export(
         path: Path of the `.tflite` file, replaced if it exists.
         sparse: Boolean, whether kernels with at least 30 % zeros are stored
             without their zeros. Defaults to `True`.
-        height: Integer, the one height in pixels that the file takes.
-            Defaults to any.
-        width: Integer, likewise.
+        height: Integer, the one LR height in pixels that the file takes.
+            Defaults to what the model takes.
+        width: Integer, likewise; needed if, and only if, `height` is given.
 
     Returns:
         Float, the largest absolute difference between the outputs of the
         file in the interpreter and of `model`, on noise.
 
     Raises:
-        InputError: If that difference exceeds 1e-4, or the file cannot be
-            written.
+        InputError: If that difference exceeds 1e-4, the file cannot be
+            written, or the height is given without the width.
     """
+    if (height is None) != (width is None):
+        raise InputError(
+            "--height and --width belong together. Received: "
+            f"height={height}, width={width}"
+        )
+    size = (height, width) if height else fixed_size(model)
     with files.replacing(path) as partial:
-        partial.write_bytes(_convert(model, sparse, height, width))
-        error = _largest_error(model, partial, height or 24, width or 40)
+        partial.write_bytes(_convert(model, sparse, size))
+        error = _largest_error(model, partial, size or (24, 40))
         if not error <= _TOLERANCE:
             raise InputError(
                 f"{path}: differs from the Keras model by {error:.1e}, "
@@ -65,11 +73,11 @@ def export(
     return error
 
 
-def _convert(model, sparse, height, width):
+def _convert(model, sparse, size):
     import tensorflow as tf
 
-    if height or width:
-        image = keras.Input((height, width, 3), batch_size=1)
+    if size:
+        image = keras.Input((*size, 3), batch_size=1)
         model = keras.Model(image, model(image))
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     if sparse:
@@ -90,8 +98,8 @@ def _quiet():
         logging.set_verbosity(verbosity)
 
 
-def _largest_error(model, path, height, width):
-    noise = np.random.default_rng(0).random((1, height, width, 3), np.float32)
+def _largest_error(model, path, size):
+    noise = np.random.default_rng(0).random((1, *size, 3), np.float32)
     expected = keras_network(model)(noise)
     return float(np.abs(TFLiteInterpreter(path)(noise) - expected).max())
 
@@ -99,6 +107,7 @@ def _largest_error(model, path, height, width):
 def main(argv):
     flag = flags.FLAGS
     source = pathlib.Path(cli.one_argument(argv, "a .keras file"))
+    load_network(source)  # Refuses what is no super-resolution network.
     model = load_model(source)
     for variant in ("dense", "sparse"):
         path = source.with_name(f"{source.stem}_{variant}.tflite")
@@ -113,8 +122,12 @@ def main(argv):
 
 def run():
     """Entry point of `issp-export`."""
-    flags.DEFINE_integer("height", None, "The one LR height the files take.")
-    flags.DEFINE_integer("width", None, "The one LR width the files take.")
+    flags.DEFINE_integer(
+        "height", None, "The one LR height the files take.", lower_bound=1
+    )
+    flags.DEFINE_integer(
+        "width", None, "The one LR width the files take.", lower_bound=1
+    )
     cli.run(main)
 
 

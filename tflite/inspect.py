@@ -12,7 +12,9 @@ from issp_keras.errors import blame
 
 @dataclasses.dataclass(frozen=True)
 class Weights:
-    """The kernels of a network: its float constants of rank 2 and more.
+    """The kernels of a network: its constants of rank 2 and more.
+
+    They may be stored as float32, float16 or int8.
 
     Attributes:
         count: Integer, weights in all kernels.
@@ -28,10 +30,11 @@ class Weights:
 
 
 def inspect(path) -> Weights:
-    """Counts the weights of a float32 `.tflite` file.
+    """Counts the weights of a `.tflite` file.
 
     Raises:
-        InputError: If the file is missing, or is no TFLite model.
+        InputError: If the file is missing, is no TFLite model, or holds no
+            kernel.
     """
     from ai_edge_litert import schema_py_generated as schema
 
@@ -41,15 +44,26 @@ def inspect(path) -> Weights:
     content = path.read_bytes()
     if content[4:8] != b"TFL3":
         raise InputError(f"{path}: is not a TFLite model.")
+    dtypes = {
+        schema.TensorType.FLOAT32: np.float32,
+        schema.TensorType.FLOAT16: np.float16,
+        schema.TensorType.INT8: np.int8,
+    }
     broken = (struct.error, IndexError, TypeError, ValueError)
     with blame(f"{path}: is not a TFLite model", *broken):
         model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
         found = [
-            (tensor, model.buffers[tensor.buffer].data.view(np.float32))
+            (
+                tensor,
+                model.buffers[tensor.buffer].data.view(dtypes[tensor.type]),
+            )
             for graph in model.subgraphs
             for tensor in graph.tensors
-            if _is_kernel(tensor, model.buffers[tensor.buffer], schema)
+            if tensor.type in dtypes
+            and _is_kernel(tensor, model.buffers[tensor.buffer])
         ]
+    if not found:
+        raise InputError(f"{path}: holds no kernel, expected a network.")
     return Weights(
         count=sum(int(np.prod(tensor.shape)) for tensor, _ in found),
         nonzeros=sum(int(np.count_nonzero(values)) for _, values in found),
@@ -58,10 +72,9 @@ def inspect(path) -> Weights:
     )
 
 
-def _is_kernel(tensor, buffer, schema):
+def _is_kernel(tensor, buffer):
     return (
         buffer.data is not None
         and len(buffer.data) > 0
         and len(tensor.shape) >= 2
-        and tensor.type == schema.TensorType.FLOAT32
     )

@@ -37,7 +37,7 @@ def prunable_kernels(model):
     kernels = {
         id(layer.kernel): layer.kernel
         for layer in model._flatten_layers()
-        if isinstance(layer, _PRUNABLE_LAYERS)
+        if isinstance(layer, _PRUNABLE_LAYERS) and layer.built
     }
     kernels = [k for key, k in kernels.items() if key in trainable]
     if not kernels:

@@ -29,6 +29,12 @@ class SparseTraining(keras.callbacks.Callback):
     - after the last of these, the weights just chosen become exact zeros,
       and these zeros hold for the rest of the training (fine-tuning).
 
+    A callback that sets earlier weights at the end, as `EarlyStopping` does
+    with `restore_best_weights=True`, can bring dense ones back. Listed before
+    this callback, it is noticed, with a warning. After a `fit` that was
+    interrupted, compile the model again before training without this
+    callback.
+
     Args:
         schedule: A `tfmot.sparsity.keras.PruningSchedule` with an end, such
             as `ISSPSchedule`: when to prune, and how much overall.
@@ -60,11 +66,21 @@ class SparseTraining(keras.callbacks.Callback):
         super().set_model(model)
 
     def on_train_begin(self, logs=None):
+        if self.model.optimizer is None:
+            raise ValueError(
+                "Sparse training happens in the optimizer's steps: compile "
+                "the model with an optimizer. Received: optimizer=None"
+            )
         optimizer = _inner_optimizer(self.model.optimizer)
         self._remove_stale_update(optimizer)
         kernels = prunable_kernels(self.model)
-        if self._is_over():
-            self._raise_if_dense(kernels)
+        if self._is_over() and (dense := self._dense_kernel(kernels)):
+            raise ValueError(
+                f"The pruning stage is over (the optimizer has made "
+                f"{self._steps()} steps, end_step={self.schedule.end_step}), "
+                f"but {dense}. Compile the model again to count steps from "
+                "0, or use a schedule whose steps lie ahead."
+            )
         self._update = sparse_update.SparseUpdate(
             optimizer, kernels, self._phase, self._prune, self._choose
         )
@@ -91,6 +107,14 @@ class SparseTraining(keras.callbacks.Callback):
                 "zero now.",
                 stacklevel=2,
             )
+        elif dense := self._dense_kernel(prunable_kernels(self.model)):
+            warnings.warn(
+                f"The pruning stage is over, but {dense}: something has set "
+                "weights from before its end, as EarlyStopping with "
+                "restore_best_weights does. `callback.finalize()` sets the "
+                "smallest weights to zero again.",
+                stacklevel=2,
+            )
 
     def finalize(self):
         """Ends the pruning stage now, whatever the schedule says.
@@ -103,16 +127,17 @@ class SparseTraining(keras.callbacks.Callback):
                 "finalize() needs a model: call `fit` with this callback, or "
                 "`callback.set_model(model)`, first."
             )
+        if keras.backend.backend() == "jax":
+            # Inside a running `fit`, the kernels' values are not in them.
+            self.model.jax_state_sync()
         kernels = prunable_kernels(self.model)
-        averages = []
-        if self.model.optimizer is not None:
-            optimizer = _inner_optimizer(self.model.optimizer)
-            averages = sparse_update.moving_averages(optimizer, kernels)
         masks = self._choose([kernel.value for kernel in kernels])
-        for group in (kernels, averages):
-            for variable, mask in zip(group, masks):
-                variable.assign(zeros.project(variable.value, mask))
+        for kernel, mask in zip(kernels, masks, strict=True):
+            kernel.assign(zeros.project(kernel.value, mask))
         self._finalized = True
+        if self._update is not None:
+            # The train function of the running `fit` knows nothing of it.
+            self.model.make_train_function(force=True)
 
     def _phase(self, step):
         if self._finalized:
@@ -149,22 +174,16 @@ class SparseTraining(keras.callbacks.Callback):
     def _is_over(self):
         return self._finalized or self._steps() >= self.schedule.end_step
 
-    def _raise_if_dense(self, kernels):
-        """The mask to hold in fine-tuning must be there: the zeros are it."""
+    def _dense_kernel(self, kernels):
+        """Says which kernel lacks zeros; the zeros are the mask to hold."""
         counts = self.distribution.pruned_counts(
             _sizes(kernels), self._final_sparsity
         )
         for kernel, count in zip(kernels, counts, strict=True):
             found = int(ops.count_nonzero(zeros.is_pruned(kernel.value)))
             if found < count:
-                raise ValueError(
-                    f"The pruning stage is over (the optimizer has made "
-                    f"{self._steps()} steps, end_step="
-                    f"{self.schedule.end_step}), but '{kernel.path}' holds "
-                    f"{found} zeros instead of {count}. Compile the model "
-                    "again to count steps from 0, or use a schedule whose "
-                    "steps lie ahead."
-                )
+                return f"'{kernel.path}' holds {found} zeros instead of {count}"
+        return None
 
     def _remove_stale_update(self, optimizer):
         """Removes what an interrupted `fit` has left on the optimizer."""

@@ -108,14 +108,20 @@ def read_photograph(path) -> Photograph:
     path = pathlib.Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file.")
-    unreadable = (OSError, SyntaxError, PIL.Image.DecompressionBombError)
+    unreadable = (
+        OSError,
+        SyntaxError,
+        ValueError,
+        PIL.Image.DecompressionBombError,
+    )
     with (
         blame(f"{path}: cannot be read as a photograph", *unreadable),
         PIL.Image.open(path) as file,
     ):
+        _check_8_bit(file, path)
         image = PIL.ImageOps.exif_transpose(file)
         image.load()
-    return Photograph(path.stem, np.asarray(_to_8_bit(image, path)))
+    return Photograph(path.stem, np.asarray(_to_rgb_or_grey(image, path)))
 
 
 def write_photograph(path, pixels: np.ndarray):
@@ -148,12 +154,18 @@ def crop_to_multiple(pixels: np.ndarray, scale: int) -> np.ndarray:
     return pixels[:height, :width]
 
 
-def _to_8_bit(image, path):
-    if image.mode.startswith(("I", "F")):
+def _check_8_bit(image, path):
+    # Pillow cuts 16-bit RGB to 8 bits, and shows it only in how it decodes.
+    is_deep = any(";16" in str(tile[3]) for tile in image.tile)
+    if is_deep or image.mode.startswith(("I", "F")):
         raise InputError(
-            f"{path}: has more than 8 bits a channel (mode {image.mode}), "
-            "expected an 8-bit RGB or grey photograph."
+            f"{path}: has more than 8 bits a channel, expected an 8-bit RGB "
+            "or grey photograph."
         )
+
+
+def _to_rgb_or_grey(image, path):
+    mode = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
     if image.has_transparency_data:
         image = image.convert("RGBA")
         if image.getchannel("A").getextrema() != (255, 255):
@@ -161,8 +173,7 @@ def _to_8_bit(image, path):
                 f"{path}: is in part transparent, expected an RGB or grey "
                 "photograph."
             )
-    is_grey = image.mode in ("1", "L", "LA")
-    return image.convert("L" if is_grey else "RGB")
+    return image.convert(mode)
 
 
 def _embedded_folder():

@@ -2,6 +2,7 @@
 
 import abc
 import importlib.util
+import numbers
 import operator
 import os
 import warnings
@@ -82,10 +83,13 @@ class ISSPSchedule(PruningSchedule):
     def __init__(
         self, target_sparsity: float, begin_step: int = 0, *, end_step: int
     ):
-        if not 0.0 <= target_sparsity < 1.0:
+        if not (
+            isinstance(target_sparsity, numbers.Real)
+            and 0.0 <= target_sparsity < 1.0
+        ):
             raise ValueError(
                 "`target_sparsity` must be at least 0 and below 1. "
-                f"Received: target_sparsity={target_sparsity}"
+                f"Received: target_sparsity={target_sparsity!r}"
             )
         self.target_sparsity = float(target_sparsity)
         self.begin_step = _whole_number("begin_step", begin_step)

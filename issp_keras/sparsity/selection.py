@@ -15,7 +15,7 @@ def smallest(values, k):
     # [False, True, True, False]
 
     Args:
-        values: Float tensor of any shape.
+        values: Float tensor of any shape, compared in float32.
         k: Integer or scalar integer tensor in [0, number of entries].
 
     Returns:

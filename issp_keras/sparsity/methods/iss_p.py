@@ -1,5 +1,7 @@
 """ISS-P: iterative soft shrinkage by a percentage."""
 
+import numbers
+
 from keras import ops
 
 from issp_keras.sparsity.methods import base
@@ -17,10 +19,12 @@ class ISSP(base.Method):
     """
 
     def __init__(self, shrink_ratio: float = 0.95):
-        if not 0.0 <= shrink_ratio < 1.0:
+        if not (
+            isinstance(shrink_ratio, numbers.Real) and 0.0 <= shrink_ratio < 1.0
+        ):
             raise ValueError(
                 "`shrink_ratio` must be at least 0 and below 1. "
-                f"Received: shrink_ratio={shrink_ratio}"
+                f"Received: shrink_ratio={shrink_ratio!r}"
             )
         self.shrink_ratio = shrink_ratio
 

@@ -1,0 +1,28 @@
+import json
+
+import pytest
+
+from issp_keras import files
+from issp_keras.errors import InputError
+
+
+def test_a_block_that_fails_leaves_the_old_file_alone(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), files.replacing(path) as partial:
+        partial.write_text("half of the new")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_json_has_null_where_a_number_is_not_finite(tmp_path):
+    files.write_json(tmp_path / "a.json", {"a": [float("inf"), 1.5], "b": "x"})
+    content = json.loads((tmp_path / "a.json").read_text())
+    assert content == {"a": [None, 1.5], "b": "x"}
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="is not a folder that can be written"):
+        files.make_folder(tmp_path / "file" / "folder")
