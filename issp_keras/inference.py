@@ -1,5 +1,6 @@
 """A network from a file, applied to whole photographs."""
 
+import itertools
 import math
 import pathlib
 import zipfile
@@ -72,35 +73,35 @@ class Network:
     def _upscale_rgb(self, pixels):
         height, width = pixels.shape[:2]
         if self._size:
-            missing = [
-                max(0, t - n) for t, n in zip(self._size, (height, width))
-            ]
-            pixels = np.pad(
-                pixels, ((0, missing[0]), (0, missing[1]), (0, 0)), "symmetric"
-            )
+            pixels = _grow(pixels, *self._size)
         s = self.scale
+        tall, wide = self._tile
         result = np.empty(
             (s * pixels.shape[0], s * pixels.shape[1], 3), np.uint8
         )
-        for top, y0, y1 in _tiles(
-            pixels.shape[0], self._tile[0], self._overlap
-        ):
-            for left, x0, x1 in _tiles(
-                pixels.shape[1], self._tile[1], self._overlap
-            ):
-                tile = pixels[
-                    top : top + self._tile[0], left : left + self._tile[1]
-                ]
-                output = self._upscale_tile(tile)
-                result[s * y0 : s * y1, s * x0 : s * x1] = output[
-                    s * (y0 - top) : s * (y1 - top),
-                    s * (x0 - left) : s * (x1 - left),
-                ]
+        rows = _tiles(pixels.shape[0], tall, self._overlap)
+        columns = _tiles(pixels.shape[1], wide, self._overlap)
+        for (top, y0, y1), (left, x0, x1) in itertools.product(rows, columns):
+            tile = pixels[top : top + tall, left : left + wide]
+            output = self._upscale_tile(tile)
+            result[s * y0 : s * y1, s * x0 : s * x1] = output[
+                s * (y0 - top) : s * (y1 - top),
+                s * (x0 - left) : s * (x1 - left),
+            ]
         return result[: s * height, : s * width]
 
     def _upscale_tile(self, pixels):
         output = self._apply(pixels[None].astype(np.float32) / 255)[0]
         return np.clip(np.floor(output * 255 + 0.5), 0, 255).astype(np.uint8)
+
+
+def _grow(pixels, height, width):
+    """Mirrors bottom and right up to a least height and width."""
+    missing = [
+        max(0, least - size)
+        for least, size in zip((height, width), pixels.shape[:2], strict=True)
+    ]
+    return np.pad(pixels, [(0, n) for n in (*missing, 0)], "symmetric")
 
 
 def _tiles(size, tile, overlap):
