@@ -11,7 +11,7 @@ from absl import flags
 from issp_keras.errors import InputError
 
 
-def run(main):
+def run(main, parse_flags=app.parse_flags_with_usage):
     """Runs `main(argv)` as an absl program.
 
     Bad input ends the program with one sentence on stderr and status 1.
@@ -25,15 +25,15 @@ def run(main):
             return 1
         return 0
 
-    app.run(guarded, flags_parser=_parse_flags)
+    app.run(guarded, flags_parser=parse_flags)
 
 
-def _parse_flags(argv):
-    """Parses the flags, and the config file that one of them may name."""
+def parse_flags_with_config(argv: list[str]):
+    """Parses the flags, of which `--config` names a Python file."""
     try:
         return app.parse_flags_with_usage(argv)
     except Exception as error:
-        # Only a config file can fail in its own way.
+        # absl reports its own errors; what comes here is the config's.
         name = pathlib.Path(argv[0]).name
         reason = str(error) or type(error).__name__
         sys.exit(f"{name}: --config: {reason.splitlines()[0]}")
@@ -93,4 +93,4 @@ def print_table(header: list[str], rows: list[list[str]]):
         )
     for row in rows:
         table.add_row(*row)
-    rich.console.Console().print(table)
+    rich.console.Console(markup=False).print(table)

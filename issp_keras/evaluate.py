@@ -25,8 +25,8 @@ from issp_keras.data import load_photographs
 from issp_keras.data import write_photograph
 from issp_keras.inference import load_network
 
-# SSIM needs a window of 11 pixels inside a border of up to 4.
-_SMALLEST = 32
+# Least height and width: SSIM needs a window of 11 pixels inside the border.
+SMALLEST = 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +94,7 @@ def main(argv):
     cli.no_argument(argv)
     flag = flags.FLAGS
     network = load_network(flag.model, flag.threads)
-    photographs = load_photographs(flag.data, "held_out", _SMALLEST)
+    photographs = load_photographs(flag.data, "held_out", SMALLEST)
     ways = {"bicubic": bicubic(network.scale), flag.model: network.upscale}
     scores = {}
     for way, upscale in ways.items():

@@ -14,13 +14,15 @@ from issp_keras.errors import blame
 def replacing(path) -> Iterator[pathlib.Path]:
     """Yields a path beside `path`, and renames it to `path` at the end.
 
-    If the block fails, what stood at `path` before still stands there.
+    If the block fails, what stood at `path` before still stands there. Two
+    processes must not write the same file at once.
 
     Raises:
         InputError: If the folder cannot be written.
     """
     path = pathlib.Path(path)
-    partial = path.with_name(f".partial-{path.name}")
+    with blame(f"{path}: cannot be written", ValueError):
+        partial = path.with_name(f".partial-{path.name}")
     try:
         with blame(f"{path}: cannot be written", OSError):
             yield partial

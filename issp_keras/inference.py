@@ -5,6 +5,7 @@ import math
 import pathlib
 import zipfile
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -123,8 +124,13 @@ def _tiles(size, tile, overlap):
         yield first, start, end
 
 
-def load_model(path) -> keras.Model:
-    """Loads a `.keras` file, uncompiled.
+def load_model(path, compile: bool = False) -> keras.Model:
+    """Loads a `.keras` file.
+
+    Args:
+        path: Path of the file.
+        compile: Boolean, whether to load the optimizer too.
+            Defaults to `False`.
 
     Raises:
         InputError: If the file is missing or is no Keras model.
@@ -136,7 +142,7 @@ def load_model(path) -> keras.Model:
         raise InputError(f"{path}: is not a Keras model (a .keras file).")
     broken = (ValueError, TypeError, OSError, KeyError, zipfile.BadZipFile)
     with blame(f"{path}: is not a Keras model that can be loaded", *broken):
-        return keras.models.load_model(path, compile=False)
+        return keras.models.load_model(path, compile=compile)
 
 
 def load_network(path, threads: int = 1) -> Network:
@@ -166,9 +172,11 @@ def load_network(path, threads: int = 1) -> Network:
 
 def fixed_size(model: keras.Model) -> tuple[int, int] | None:
     """The one height and width that a model takes, or None if it takes any."""
-    shape = model.input_shape
+    shape: Any = getattr(model, "input_shape", None)
     is_image = isinstance(shape, tuple) and len(shape) == 4
-    return shape[1:3] if is_image and None not in shape[1:3] else None
+    if not is_image or None in shape[1:3]:
+        return None
+    return shape[1:3]
 
 
 def keras_network(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:

@@ -10,10 +10,8 @@ kernels hold exact zeros.
 
 import csv
 import json
-import math
 import numbers
 import pathlib
-import zipfile
 
 import keras
 import numpy as np
@@ -31,9 +29,11 @@ from issp_keras.data import load_photographs
 from issp_keras.data import random_patches
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
+from issp_keras.evaluate import SMALLEST
 from issp_keras.evaluate import mean_score
 from issp_keras.inference import Network
 from issp_keras.inference import keras_network
+from issp_keras.inference import load_model
 from issp_keras.sparsity import ISSPSchedule
 
 
@@ -61,7 +61,7 @@ def train(config, workdir) -> keras.Model:
     photographs = load_photographs(
         config.data.train, "train", scale * config.data.patch_size
     )
-    held_out = load_photographs(config.data.held_out, "held_out", 32)
+    held_out = load_photographs(config.data.held_out, "held_out", SMALLEST)
     workdir = files.make_folder(workdir)
     _check_same_config(config, workdir / "config.json")
 
@@ -69,7 +69,9 @@ def train(config, workdir) -> keras.Model:
     if checkpoint.exists():
         model = _restore(checkpoint, network)
     else:
-        model = network
+        # A copy, so that what is saved in the end holds no optimizer.
+        model = keras.models.clone_model(network)
+        model.set_weights(network.get_weights())
         model.compile(_optimizer(config), loss="mean_absolute_error")
     done = int(model.optimizer.iterations)
     history = workdir / "metrics.csv"
@@ -107,11 +109,10 @@ def _fit(model, config, photographs, callbacks, done):
         shuffle=False,
         callbacks=callbacks,
     )
-    loss = history.history["loss"][-1]
-    if not math.isfinite(loss):
+    if _has_diverged(model, {"loss": history.history["loss"][-1]}):
         raise InputError(
-            f"--config.learning_rate: the loss became {loss}, expected a "
-            "rate at which training converges; the checkpoint before is kept."
+            f"--config.learning_rate: training at {config.learning_rate} "
+            "diverged, expected a lower rate, in a new --workdir."
         )
 
 
@@ -121,8 +122,8 @@ _ENTRIES = {
     "data": ("train", "held_out", "patch_size", "batch_size"),
     "sparsity": ("target_sparsity", "begin_step", "end_step", "shrink_ratio"),
 }
-_POSITIVE = {
-    "": ("steps", "steps_per_epoch", "learning_rate"),
+_WHOLE = {
+    "": ("steps", "steps_per_epoch"),
     "data": ("patch_size", "batch_size"),
 }
 
@@ -134,22 +135,32 @@ def _check_config(config):
             "expected a ml_collections.ConfigDict."
         )
     for group, names in _ENTRIES.items():
-        entries = config.get(group, {}) if group else config
+        entries = config.get(group) if group else config
+        if not isinstance(entries, ConfigDict):
+            raise InputError(
+                f"--config: has no group '{group}', expected those of "
+                "configs/quickstart.py."
+            )
         for name in names:
             if name not in entries:
                 raise InputError(
                     f"--config: has no entry '{_entry(group, name)}', "
                     "expected those of configs/quickstart.py."
                 )
-    for group, names in _POSITIVE.items():
+    for group, names in _WHOLE.items():
         for name in names:
             number = config[group][name] if group else config[name]
-            if not (isinstance(number, numbers.Real) and number > 0):
+            if not (isinstance(number, int) and number > 0):
                 raise InputError(
                     f"--config.{_entry(group, name)}: is {number!r}, "
-                    "expected a positive number."
+                    "expected a positive whole number."
                 )
-    if config.seed not in range(2**32):
+    rate = config.learning_rate
+    if not (isinstance(rate, numbers.Real) and 0 < rate < float("inf")):
+        raise InputError(
+            f"--config.learning_rate: is {rate!r}, expected a positive number."
+        )
+    if not (isinstance(config.seed, int) and 0 <= config.seed < 2**32):
         raise InputError(
             f"--config.seed: is {config.seed!r}, expected a whole number of "
             "32 bits."
@@ -213,7 +224,7 @@ class _HeldOutScore(keras.callbacks.Callback):
         self._scale = scale
 
     def on_epoch_end(self, epoch, logs=None):
-        if not math.isfinite(logs["loss"]):
+        if _has_diverged(self.model, logs):
             return
         network = Network(keras_network(self.model))
         score = mean_score(network.upscale, self._photographs, self._scale)
@@ -224,7 +235,7 @@ class _HeldOutScore(keras.callbacks.Callback):
 class _Checkpoint(keras.callbacks.Callback):
     """Saves the model with its optimizer after every epoch, whole.
 
-    A loss that is no number ends the training instead.
+    Training ends instead where it has diverged.
     """
 
     def __init__(self, path):
@@ -232,23 +243,26 @@ class _Checkpoint(keras.callbacks.Callback):
         self._path = path
 
     def on_epoch_end(self, epoch, logs=None):
-        if not math.isfinite(logs["loss"]):
+        if _has_diverged(self.model, logs):
             self.model.stop_training = True
             return
         with files.replacing(self._path) as partial:
             self.model.save(partial)
 
 
+def _has_diverged(model, logs):
+    arrays = [logs["loss"], *model.get_weights()]
+    return not all(np.isfinite(array).all() for array in arrays)
+
+
 def _restore(checkpoint, network):
-    """Loads a checkpoint, which must be one of such a network, compiled."""
-    broken = (ValueError, TypeError, OSError, KeyError, zipfile.BadZipFile)
-    with blame(f"{checkpoint}: is not a checkpoint that can be read", *broken):
-        model = keras.models.load_model(checkpoint)
-        if _shapes(model) != _shapes(network) or model.optimizer is None:
-            raise ValueError("it holds another network.")
-    logging.info(
-        "Going on from %s, step %d", checkpoint, model.optimizer.iterations
-    )
+    model = load_model(checkpoint, compile=True)
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is None or _shapes(model) != _shapes(network):
+        raise InputError(
+            f"{checkpoint}: is not a checkpoint of this config's network."
+        )
+    logging.info("Going on from %s, step %d", checkpoint, optimizer.iterations)
     return model
 
 
@@ -284,7 +298,7 @@ def _keep_rows(path, epochs):
     with blame(f"{path}: is not a history that can be read", *broken):
         with path.open(newline="") as file:
             header, *rows = list(csv.reader(file)) or [[]]
-        rows = [row for row in rows if int(row[0]) < epochs]
+        rows = [row for row in rows if row and int(row[0]) < epochs]
     with files.replacing(path) as kept, kept.open("w", newline="") as file:
         csv.writer(file).writerows([header, *rows] if rows else [])
 
@@ -294,7 +308,8 @@ def main(argv):
     flag = flags.FLAGS
     if not flag.workdir:
         raise InputError("--workdir: is empty, expected a folder.")
-    path = config_flags.get_config_filename(flag["config"])
+    # What follows a colon is an argument for get_config().
+    path = config_flags.get_config_filename(flag["config"]).split(":")[0]
     if not pathlib.Path(path).is_file():
         raise InputError(f"--config: {path}: no such file.")
     network = train(flag.config, flag.workdir)
@@ -312,7 +327,7 @@ def run():
     config_flags.DEFINE_config_file("config", None, "A file of configs/.")
     flags.DEFINE_string("workdir", None, "Folder for what the training makes.")
     flags.mark_flags_as_required(["config", "workdir"])
-    cli.run(main)
+    cli.run(main, cli.parse_flags_with_config)
 
 
 if __name__ == "__main__":

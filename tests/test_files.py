@@ -16,6 +16,12 @@ def test_a_block_that_fails_leaves_the_old_file_alone(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("path", [".", "/"])
+def test_a_path_that_is_no_file_name_is_refused(path):
+    with pytest.raises(InputError, match="cannot be written"):
+        files.write_json(path, {})
+
+
 def test_json_has_null_where_a_number_is_not_finite(tmp_path):
     files.write_json(tmp_path / "a.json", {"a": [float("inf"), 1.5], "b": "x"})
     content = json.loads((tmp_path / "a.json").read_text())

@@ -121,6 +121,7 @@ def test_a_missing_model_is_refused(tmp_path, suffix):
         load_network(tmp_path / f"model{suffix}")
 
 
+@pytest.mark.filterwarnings("ignore:You are saving a model that has not")
 @pytest.mark.parametrize(
     "model",
     [
@@ -130,6 +131,7 @@ def test_a_missing_model_is_refused(tmp_path, suffix):
         ),
         keras.Sequential([keras.Input((8, 8, 4)), keras.layers.Conv2D(3, 3)]),
         keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten()]),
+        keras.Sequential([keras.layers.Conv2D(3, 3)]),
     ],
 )
 def test_a_model_of_something_else_is_refused(model, tmp_path):

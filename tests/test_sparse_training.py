@@ -420,14 +420,16 @@ def test_a_run_that_ends_early_warns_and_finalize_ends_it():
     _assert_exact_zeros(model)
 
 
-def test_finalize_inside_a_running_fit_holds_to_its_end():
+@pytest.mark.parametrize("batch", [10, 19])
+@pytest.mark.parametrize("use_ema", [False, True])
+def test_finalize_inside_a_running_fit_holds_to_its_end(use_ema, batch):
     class Finalize(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            if batch == 10:
+        def on_train_batch_end(self, done, logs=None):
+            if done == batch:
                 callback.finalize()
 
     callback = _issp(end_step=1000)
-    model = _sequential()
+    model = _sequential(keras.optimizers.Adam(0.01, use_ema=use_ema))
     _fit(model, [callback, Finalize()], epochs=1)
     _assert_exact_zeros(model)
 
@@ -439,6 +441,14 @@ def test_a_finalized_callback_begins_anew_with_another_model():
     callback.finalize()
     model = _sequential()
     _fit(model, [callback])
+    _assert_exact_zeros(model)
+
+
+def test_finalize_needs_no_fit_and_no_optimizer():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(10)])
+    callback = _issp()
+    callback.set_model(model)
+    callback.finalize()
     _assert_exact_zeros(model)
 
 

@@ -87,6 +87,8 @@ def test_a_model_of_a_fixed_size_is_exported_at_that_size(tmp_path):
     )
     export(model, tmp_path / "model.tflite")
     assert TFLiteInterpreter(tmp_path / "model.tflite").size == (8, 10)
+    with pytest.raises(InputError, match=r"takes \(8, 10\) only"):
+        export(model, tmp_path / "model.tflite", height=16, width=16)
 
 
 def test_height_and_width_belong_together(model, tmp_path):

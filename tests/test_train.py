@@ -47,6 +47,7 @@ def test_leaves_a_sparse_model_and_its_history(config, tmp_path):
     workdir = tmp_path / "new" / "workdir"
     train(config, workdir)
     model = keras.models.load_model(workdir / "model.keras")
+    assert not hasattr(model, "optimizer")
     for kernel in prunable_kernels(model):
         values = kernel.numpy()
         count = min(math.ceil(0.9 * values.size), int(0.995 * values.size))
@@ -63,6 +64,8 @@ def test_leaves_a_sparse_model_and_its_history(config, tmp_path):
 def test_a_second_run_changes_nothing(config, tmp_path):
     first = train(config, tmp_path).get_weights()
     second = train(config, tmp_path).get_weights()
+    model = keras.models.load_model(tmp_path / "model.keras")
+    assert not hasattr(model, "optimizer")
     for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a, b)
     assert _epochs(tmp_path) == [0, 1, 2, 3]
@@ -139,7 +142,7 @@ def test_a_training_that_diverges_is_ended_before_its_checkpoint(
     config.learning_rate = 1e30
     with (
         pytest.warns(UserWarning, match="not sparse yet"),
-        pytest.raises(InputError, match=r"learning_rate: the loss became \w"),
+        pytest.raises(InputError, match=r"training at 1e\+30 diverged"),
     ):
         train(config, tmp_path)
     assert not (tmp_path / "model.keras").exists()
@@ -149,7 +152,7 @@ def test_a_training_that_diverges_is_ended_before_its_checkpoint(
 def test_rows_of_an_epoch_without_checkpoint_are_written_once(config, tmp_path):
     train(config, tmp_path)
     path = tmp_path / "metrics.csv"
-    path.write_text(path.read_text() + "4,0.1,30.0,0.9\n")
+    path.write_text(path.read_text() + "4,0.1,30.0,0.9\n\n")
     train(config, tmp_path)
     assert _epochs(tmp_path) == [0, 1, 2, 3]
 
@@ -169,7 +172,7 @@ def test_a_checkpoint_of_another_network_is_refused(config, tmp_path):
         tmp_path / "first" / "checkpoint.keras",
         tmp_path / "second" / "checkpoint.keras",
     )
-    with pytest.raises(InputError, match="it holds another network"):
+    with pytest.raises(InputError, match="is not a checkpoint of this"):
         train(config, tmp_path / "second")
 
 
@@ -205,13 +208,17 @@ def test_a_broken_checkpoint_is_refused(config, tmp_path):
         ("data.held_out", "nowhere", "nowhere: no such folder"),
         ("data.batch_size", 0, "--config.data.batch_size: is 0"),
         ("seed", -1, "--config.seed: is -1"),
+        ("steps", 12.0, "--config.steps: is 12.0, expected a positive whole"),
+        ("sparsity", 0.9, "--config: has no group 'sparsity'"),
         ("learning_rate", -1.0, r"--config.learning_rate: is -1\.0"),
     ],
 )
 def test_refuses_bad_entries_before_it_writes(
     config, tmp_path, entry, value, message
 ):
-    config.update_from_flattened_dict({entry: value})
+    group, _, name = entry.rpartition(".")
+    with config.ignore_type():
+        (config[group] if group else config)[name] = value
     with pytest.raises(InputError, match=message):
         train(config, tmp_path / "workdir")
     assert not (tmp_path / "workdir").exists()
@@ -222,7 +229,7 @@ def test_refuses_a_config_that_lacks_an_entry(config, tmp_path, entry):
     group, _, name = entry.rpartition(".")
     with config.unlocked():
         del (config[group] if group else config)[name]
-    with pytest.raises(InputError, match=f"has no entry '{entry}"):
+    with pytest.raises(InputError, match=f"has no (entry|group) '{entry}"):
         train(config, tmp_path)
 
 

@@ -19,6 +19,7 @@ from issp_keras import cli
 from issp_keras import files
 from issp_keras.data import load_photographs
 from issp_keras.errors import InputError
+from issp_keras.evaluate import SMALLEST
 from issp_keras.evaluate import bicubic
 from issp_keras.evaluate import mean_score
 from issp_keras.inference import TFLiteInterpreter
@@ -179,7 +180,7 @@ def main(argv):
     if not paths:
         raise InputError("expected one or more .tflite files. Received: none")
     height, width = _size(flag.size)
-    photographs = load_photographs(flag.data, "held_out", 32)
+    photographs = load_photographs(flag.data, "held_out", SMALLEST)
     rows = benchmark(
         paths, photographs, height, width, flag.rounds, flag.threads
     )

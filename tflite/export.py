@@ -19,6 +19,7 @@ from absl import logging
 from issp_keras import cli
 from issp_keras import files
 from issp_keras.errors import InputError
+from issp_keras.errors import blame
 from issp_keras.inference import TFLiteInterpreter
 from issp_keras.inference import fixed_size
 from issp_keras.inference import keras_network
@@ -54,16 +55,26 @@ def export(
 
     Raises:
         InputError: If that difference exceeds 1e-4, the file cannot be
-            written, or the height is given without the width.
+            written, the model cannot be converted or takes another size, or
+            the height is given without the width.
     """
     if (height is None) != (width is None):
         raise InputError(
             "--height and --width belong together. Received: "
             f"height={height}, width={width}"
         )
-    size = (height, width) if height else fixed_size(model)
+    size = fixed_size(model)
+    if height is not None and width is not None:
+        if size not in (None, (height, width)):
+            raise InputError(
+                f"--height and --width: are ({height}, {width}), but the "
+                f"model takes {size} only."
+            )
+        size = height, width
     with files.replacing(path) as partial:
-        partial.write_bytes(_convert(model, sparse, size))
+        with blame(f"{path}: cannot be converted to", Exception):
+            content = _convert(model, sparse, size)
+        partial.write_bytes(content)
         error = _largest_error(model, partial, size or (24, 40))
         if not error <= _TOLERANCE:
             raise InputError(

@@ -109,8 +109,8 @@ class SparseTraining(keras.callbacks.Callback):
             )
         elif dense := self._dense_kernel(prunable_kernels(self.model)):
             warnings.warn(
-                f"The pruning stage is over, but {dense}: something has set "
-                "weights from before its end, as EarlyStopping with "
+                f"The pruning stage is over, but {dense}: weights from "
+                "before its end may have been set, as EarlyStopping with "
                 "restore_best_weights does. `callback.finalize()` sets the "
                 "smallest weights to zero again.",
                 stacklevel=2,
@@ -127,13 +127,17 @@ class SparseTraining(keras.callbacks.Callback):
                 "finalize() needs a model: call `fit` with this callback, or "
                 "`callback.set_model(model)`, first."
             )
-        if keras.backend.backend() == "jax":
-            # Inside a running `fit`, the kernels' values are not in them.
-            self.model.jax_state_sync()
         kernels = prunable_kernels(self.model)
+        averages = []
+        if getattr(self.model, "optimizer", None) is not None:
+            # Keras puts them in place of the kernels when `fit` ends.
+            averages = sparse_update.moving_averages(
+                _inner_optimizer(self.model.optimizer), kernels
+            )
         masks = self._choose([kernel.value for kernel in kernels])
-        for kernel, mask in zip(kernels, masks, strict=True):
-            kernel.assign(zeros.project(kernel.value, mask))
+        for group in (kernels, averages):
+            for variable, mask in zip(group, masks):
+                variable.assign(zeros.project(variable.value, mask))
         self._finalized = True
         if self._update is not None:
             # The train function of the running `fit` knows nothing of it.

@@ -58,7 +58,7 @@ class SparseUpdate:
         phase = ops.where(updated, self._phase(step), DENSE)
         variables = (
             self._kernels,
-            _moving_averages(self._optimizer, self._kernels),
+            moving_averages(self._optimizer, self._kernels),
         )
         kernels, averages = [[v.value for v in group] for group in variables]
         branches = {
@@ -73,7 +73,7 @@ class SparseUpdate:
                 variable.assign(value)
 
 
-def _moving_averages(optimizer, kernels):
+def moving_averages(optimizer, kernels):
     """The variables in which `use_ema=True` keeps the kernels' averages."""
     if not optimizer.use_ema or not optimizer.built:
         return []

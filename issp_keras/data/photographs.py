@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import re
 
 import numpy as np
 import PIL.Image
@@ -93,7 +94,7 @@ def load_photographs(
         if min(height, width) < smallest:
             raise InputError(
                 f"{path}: is {width}x{height} pixels, expected at least "
-                f"{smallest}x{smallest} (the size of a patch)."
+                f"{smallest}x{smallest}."
             )
     return photographs
 
@@ -156,7 +157,7 @@ def crop_to_multiple(pixels: np.ndarray, scale: int) -> np.ndarray:
 
 def _check_8_bit(image, path):
     # Pillow cuts 16-bit RGB to 8 bits, and shows it only in how it decodes.
-    is_deep = any(";16" in str(tile[3]) for tile in image.tile)
+    is_deep = any(re.search(";16[BLN]", str(tile[3])) for tile in image.tile)
     if is_deep or image.mode.startswith(("I", "F")):
         raise InputError(
             f"{path}: has more than 8 bits a channel, expected an 8-bit RGB "

@@ -1,7 +1,5 @@
 """When to prune, and how much overall."""
 
-import abc
-import importlib.util
 import numbers
 import operator
 import os
@@ -10,14 +8,6 @@ from typing import Any
 
 import keras
 from keras import ops
-
-
-def _pruning_schedule() -> Any:
-    """Returns tfmot's base class, or its interface where tfmot is missing."""
-    names = ("tensorflow", "tensorflow_model_optimization")
-    if all(importlib.util.find_spec(name) for name in names):
-        return _import_tfmot().PruningSchedule
-    return abc.ABC
 
 
 def _import_tfmot():
@@ -45,7 +35,7 @@ def _import_tfmot():
     return sparsity.keras
 
 
-PruningSchedule: Any = _pruning_schedule()
+PruningSchedule: Any = _import_tfmot().PruningSchedule
 
 
 @keras.saving.register_keras_serializable(package="issp_keras")
@@ -108,10 +98,6 @@ class ISSPSchedule(PruningSchedule):
                 step >= self.begin_step, step < self.end_step
             )
         return should_prune, self.target_sparsity
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
 
     def get_config(self):
         return {
