@@ -32,7 +32,7 @@ class ISSPCallback(SparseTraining):
             named in `SparseTraining`.
 
     Reference: Iterative Soft Shrinkage Learning for Efficient Image
-    Super-Resolution (ICCV 2023, arXiv 2303.09650), Sec. 3.
+    Super-Resolution (ICCV 2023, arXiv 2303.09650).
     """
 
     def __init__(

@@ -66,8 +66,8 @@ class ISSPSchedule(PruningSchedule):
         ValueError: If `target_sparsity` is outside [0, 1), or the steps are
             not whole numbers with `0 <= begin_step < end_step`.
 
-    Reference: ISS-P (arXiv 2303.09650), the schedule of Sec. 3: the ratio is
-    constant over the pruning stage.
+    Reference: ISS-P (arXiv 2303.09650): the ratio is constant over the
+    pruning stage.
     """
 
     def __init__(

@@ -14,8 +14,9 @@ class ISSP(base.Method):
         shrink_ratio: Float in [0, 1). Defaults to `0.95`; 0 is iterative
             hard thresholding.
 
-    Reference: ISS-P (arXiv 2303.09650), Sec. 3, the operator S: a weight
-    below the layer's threshold is attenuated by alpha, others are kept.
+    Reference: ISS-P (arXiv 2303.09650), the operator S of its method figure:
+    a weight below the layer's threshold is attenuated by alpha, others are
+    kept.
     """
 
     def __init__(self, shrink_ratio: float = 0.95):
