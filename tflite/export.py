@@ -24,7 +24,7 @@ from issp_keras.inference import TFLiteInterpreter
 from issp_keras.inference import fixed_size
 from issp_keras.inference import keras_network
 from issp_keras.inference import load_model
-from issp_keras.inference import load_network
+from issp_keras.inference import network_of
 
 # In units of the output, which is 0..1: a fortieth of an 8-bit level.
 _TOLERANCE = 1e-4
@@ -118,8 +118,8 @@ def _largest_error(model, path, size):
 def main(argv):
     flag = flags.FLAGS
     source = pathlib.Path(cli.one_argument(argv, "a .keras file"))
-    load_network(source)  # Refuses what is no super-resolution network.
     model = load_model(source)
+    network_of(model, source)  # Refuses what is no super-resolution network.
     for variant in ("dense", "sparse"):
         path = source.with_name(f"{source.stem}_{variant}.tflite")
         error = export(
