@@ -48,6 +48,7 @@ def test_survives_keras_serialisation():
         "target_sparsity": 0.95,
         "begin_step": 3,
         "end_step": 70,
+        "ramp": "constant",
     }
     config = keras.saving.serialize_keras_object(schedule)
     again = keras.saving.deserialize_keras_object(config)

@@ -505,8 +505,8 @@ def test_takes_a_ramp_of_tfmot():
 
 def test_takes_a_method_of_the_users_own():
     class Zero(Method):
-        def update(self, kernel, unimportant):
-            return ops.where(unimportant, 0.0, kernel)
+        def update(self, values, unimportant, clock):
+            return ops.where(unimportant, 0.0, values)
 
     model = _sequential()
     with pytest.warns(UserWarning, match="not sparse yet"):

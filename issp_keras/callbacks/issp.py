@@ -25,6 +25,11 @@ class ISSPCallback(SparseTraining):
         shrink_ratio: Float in [0, 1). Defaults to `0.95`, the paper's alpha.
         distribution: How much in each kernel. Defaults to `Uniform()`.
         pattern: Which weights of a kernel. Defaults to `Unstructured()`.
+        shrink_ramp: How `shrink_ratio` is reached over the pruning stage:
+            `"constant"` (at once, as in the paper), `"linear"` or `"cubic"`,
+            from 1. Defaults to `"constant"`.
+        **arguments: `include`, `exclude` and `optimizer_slots` of
+            `SparseTraining`.
 
     Raises:
         TypeError: If `schedule` is no `PruningSchedule`.
@@ -36,6 +41,14 @@ class ISSPCallback(SparseTraining):
     """
 
     def __init__(
-        self, schedule, shrink_ratio=0.95, distribution=None, pattern=None
+        self,
+        schedule,
+        shrink_ratio=0.95,
+        distribution=None,
+        pattern=None,
+        *,
+        shrink_ramp="constant",
+        **arguments,
     ):
-        super().__init__(schedule, ISSP(shrink_ratio), distribution, pattern)
+        method = ISSP(shrink_ratio, shrink_ramp)
+        super().__init__(schedule, method, distribution, pattern, **arguments)

@@ -1,49 +1,196 @@
-"""Finds the kernels of a Keras model that can be pruned."""
+"""Which kernels of a model are pruned, and which layers are not, and why."""
+
+import dataclasses
+import re
+from typing import Any
 
 from keras import layers
 
-_PRUNABLE_LAYERS = (
+from issp_keras.sparsity import Kernel
+from issp_keras.sparsity.distributions import check_expression
+
+_CONVOLUTIONS = (
+    layers.Conv1D,
     layers.Conv2D,
+    layers.Conv3D,
+    layers.DepthwiseConv1D,
     layers.DepthwiseConv2D,
-    layers.Dense,
-    layers.EinsumDense,
+)
+_TRANSPOSED = (
+    layers.Conv1DTranspose,
+    layers.Conv2DTranspose,
+    layers.Conv3DTranspose,
+)
+_SEPARABLE = (layers.SeparableConv1D, layers.SeparableConv2D)
+_CELLS = (layers.SimpleRNNCell, layers.GRUCell, layers.LSTMCell)
+_KERNELS = {
+    _CONVOLUTIONS: ("kernel",),
+    _TRANSPOSED: ("kernel",),
+    _SEPARABLE: ("depthwise_kernel", "pointwise_kernel"),
+    (layers.Dense, layers.EinsumDense): ("kernel",),
+    _CELLS: ("kernel", "recurrent_kernel"),
+}
+PRUNABLE = (
+    "Conv1D, Conv2D, Conv3D, their transposed, depthwise and separable kin, "
+    "Dense, EinsumDense, SimpleRNN, GRU, LSTM"
 )
 
 
-def prunable_kernels(model):
-    """Returns the kernels of a built model that pruning applies to.
+@dataclasses.dataclass(frozen=True)
+class PrunableKernel:
+    """A kernel, the layer it belongs to, and the facts about it."""
 
-    These are the trainable kernels of every Conv2D, DepthwiseConv2D, Dense
-    and EinsumDense layer (and of their subclasses), at any depth: inside
-    nested models, composite layers such as MultiHeadAttention, and
-    subclassed models. A kernel that layers share is listed once.
+    variable: Any
+    layer: Any
+    facts: Kernel
+
+
+def find_kernels(model, include=None, exclude=None):
+    """Finds what is pruned in a model, at any depth, and what is not.
 
     Args:
         model: A built `keras.Model`, or any built `keras.layers.Layer`.
+        include: What to prune: a regular expression searched in the layers'
+            paths, a list of them, or a callable `layer -> bool`. Defaults to
+            all.
+        exclude: The same for what not to prune. Defaults to nothing.
 
     Returns:
-        List of `keras.Variable`, in the order of the model.
+        A list of `PrunableKernel`, in the order of the model, where a kernel
+        that layers share stands once, and a dict of the other layers'
+        paths to the reason why they are not pruned.
 
     Raises:
-        ValueError: If the model is not built, or has no such kernel.
+        ValueError: If the model is not built, no kernel is found, or an
+            expression is found in no layer's path.
     """
     if not model.built:
         raise ValueError(
             f"Only a built model can be pruned. Call the model '{model.name}' "
             "on data, or `model.build(input_shape)`, first."
         )
-    trainable = {id(variable) for variable in model.trainable_variables}
     # The one way Keras offers to walk composite layers, not only models.
-    kernels = {
-        id(layer.kernel): layer.kernel
-        for layer in model._flatten_layers()
-        if isinstance(layer, _PRUNABLE_LAYERS) and layer.built
-    }
-    kernels = [k for key, k in kernels.items() if key in trainable]
+    every_layer = list(model._flatten_layers())
+    included = _chooser("include", include, every_layer)
+    excluded = _chooser("exclude", exclude, every_layer)
+    trainable = {id(variable) for variable in model.trainable_variables}
+    kernels: dict[int, PrunableKernel] = {}
+    skipped = {}
+    for layer in every_layer:
+        if not layer.built:
+            continue
+        found = _kernels_of(layer)
+        if not found:
+            if _own_variables(layer):
+                kind = type(layer).__name__
+                skipped[layer.path] = f"{kind} has no kernel to prune"
+        elif excluded is not None and excluded(layer):
+            skipped[layer.path] = "excluded"
+        elif included is not None and not included(layer):
+            skipped[layer.path] = "not included"
+        elif not any(id(variable) in trainable for variable in found):
+            skipped[layer.path] = "not trainable"
+        else:
+            for variable in found:
+                if id(variable) in trainable and id(variable) not in kernels:
+                    facts = _facts(len(kernels), layer, variable)
+                    kernels[id(variable)] = PrunableKernel(
+                        variable, layer, facts
+                    )
     if not kernels:
-        names = ", ".join(kind.__name__ for kind in _PRUNABLE_LAYERS)
+        reasons = "; ".join(f"{p}: {why}" for p, why in skipped.items())
         raise ValueError(
             f"The model '{model.name}' has no prunable layer: expected a "
-            f"trainable layer of type {names}."
+            f"trainable layer of type {PRUNABLE}. Found: {reasons or 'none'}"
         )
-    return kernels
+    return list(kernels.values()), skipped
+
+
+def prunable_kernels(model, include=None, exclude=None):
+    """Lists the kernels that sparse training prunes.
+
+    These are the trainable kernels of every convolution (transposed,
+    depthwise and separable ones too), Dense and EinsumDense layer, and
+    recurrent cell, and of their subclasses, at any depth: inside nested
+    models, composite layers such as MultiHeadAttention, and subclassed
+    models. A layer of another type takes part if it has a method
+    `get_prunable_weights()` that returns a list of variables, as a
+    `tfmot.sparsity.keras.PrunableLayer` has. A kernel that layers share is
+    listed once.
+
+    Args:
+        model: A built `keras.Model`, or any built `keras.layers.Layer`.
+        include: What to prune: a regular expression searched in the layers'
+            paths, a list of them, or a callable `layer -> bool`. Defaults to
+            all.
+        exclude: The same for what not to prune. Defaults to nothing.
+
+    Returns:
+        List of `keras.Variable`, in the order of the model.
+
+    Raises:
+        ValueError: If the model is not built, has no such kernel, or an
+            expression is found in no layer's path.
+    """
+    kernels, _ = find_kernels(model, include, exclude)
+    return [kernel.variable for kernel in kernels]
+
+
+def _chooser(name, rule, every_layer):
+    """Turns a rule into a callable `layer -> bool`, None for no rule."""
+    if rule is None or callable(rule):
+        return rule
+    expressions = [rule] if isinstance(rule, str) else list(rule)
+    for expression in expressions:
+        check_expression(expression)
+        if not any(re.search(expression, layer.path) for layer in every_layer):
+            raise ValueError(
+                f"`{name}`: no layer's path contains {expression!r}. Expected "
+                "a regular expression that some path contains; they are "
+                f"{', '.join(sorted({layer.path for layer in every_layer}))}"
+            )
+
+    def chosen(layer):
+        return any(re.search(e, layer.path) for e in expressions)
+
+    return chosen
+
+
+def _kernels_of(layer):
+    if hasattr(layer, "get_prunable_weights"):
+        return list(layer.get_prunable_weights())
+    for kinds, names in _KERNELS.items():
+        if isinstance(layer, kinds):
+            return [getattr(layer, name) for name in names]
+    return []
+
+
+def _own_variables(layer):
+    inner = {
+        id(v)
+        for child in layer._flatten_layers(include_self=False)
+        for v in child.weights
+    }
+    return [v for v in layer.weights if id(v) not in inner]
+
+
+def _facts(index, layer, variable):
+    rank = len(variable.shape)
+    if isinstance(layer, layers.EinsumDense):
+        inputs, outputs = _einsum_axes(layer.equation)
+    elif isinstance(layer, _TRANSPOSED):
+        inputs, outputs = (rank - 1,), (rank - 2,)
+    elif rank == 1:
+        inputs, outputs = (0,), ()
+    else:
+        inputs, outputs = (rank - 2,), (rank - 1,)
+    return Kernel(index, variable.path, tuple(variable.shape), inputs, outputs)
+
+
+def _einsum_axes(equation):
+    """Axes of an EinsumDense kernel that are summed over, and the others."""
+    operands, output = equation.split("->")
+    kernel = operands.split(",")[1].strip()
+    summed = [axis for axis, name in enumerate(kernel) if name not in output]
+    kept = [axis for axis, name in enumerate(kernel) if name in output]
+    return tuple(summed), tuple(kept)

@@ -1,33 +1,48 @@
 """The bridge from `issp_keras.sparsity` to `model.fit`."""
 
+import contextlib
 import warnings
 
 import keras
-import numpy as np
 from absl import logging
 from keras import ops
 
 from issp_keras.callbacks import sparse_update
-from issp_keras.callbacks.kernels import prunable_kernels
+from issp_keras.callbacks.kernels import find_kernels
+from issp_keras.callbacks.redraw import redraw
+from issp_keras.callbacks.state import SparseState
+from issp_keras.callbacks.state import attached_state
+from issp_keras.sparsity import Pruner
 from issp_keras.sparsity import PruningSchedule
 from issp_keras.sparsity import Uniform
 from issp_keras.sparsity import Unstructured
 from issp_keras.sparsity import zeros
+from issp_keras.sparsity.pruner import FROZEN
 
 
 class SparseTraining(keras.callbacks.Callback):
     """Trains a model sparse with any pruning method.
 
-    The kernels of every Conv2D, DepthwiseConv2D, Dense and EinsumDense layer
-    are pruned, in the model as it is: nothing is wrapped, replaced or cloned.
-    All work happens inside the compiled train step. The phases follow
-    `optimizer.iterations`, counted from 0:
+    The kernels of every convolution, Dense and EinsumDense layer and
+    recurrent cell are pruned (see `prunable_kernels`), in the model as it
+    is: nothing is wrapped, replaced or cloned. Layers that are not pruned are
+    named in the log, with the reason. All work happens inside the compiled
+    train step. The phases follow `optimizer.iterations`, counted from 0:
 
     - before `schedule.begin_step`: dense training;
     - until `schedule.end_step`: each optimizer update for which the schedule
       says so is followed by one update of the method;
     - after the last of these, the weights just chosen become exact zeros,
       and these zeros hold for the rest of the training (fine-tuning).
+
+    A one-shot method has no such stage: at `begin_step` the zeros are made.
+
+    To resume, load weights and optimizer from a checkpoint that was made
+    while training, and call `fit` with the same callbacks:
+    `keras.callbacks.BackupAndRestore` does that, and so do
+    `callback.set_model(model)` and `model.load_weights(checkpoint)`. The
+    state of the method, if it has one, is in the checkpoint beside the
+    optimizer's variables. A checkpoint of another training is refused.
 
     A callback that sets earlier weights at the end, as `EarlyStopping` does
     with `restore_best_weights=True`, can bring dense ones back. Listed before
@@ -41,29 +56,64 @@ class SparseTraining(keras.callbacks.Callback):
         method: A `sparsity.Method`: what happens to unimportant weights.
         distribution: How much in each kernel. Defaults to `Uniform()`.
         pattern: Which weights of a kernel. Defaults to `Unstructured()`.
+        include: Which layers to prune: a regular expression searched in
+            their paths, a list of them, or a callable `layer -> bool`.
+            Defaults to all.
+        exclude: The same for layers not to prune. Defaults to none.
+        optimizer_slots: `"keep"` or `"zero"`: what the optimizer remembers
+            for a weight (Adam's moments) once it is zero for good. Either
+            way it stays zero. Defaults to `"keep"`, as in the released code.
 
     Raises:
         TypeError: If `schedule` is no `PruningSchedule`.
-        ValueError: If `schedule` never ends. When training begins: if the
-            model is not built or has no prunable layer, or if the optimizer
-            is already past `end_step` while the kernels are not sparse.
+        ValueError: If `schedule` never ends, or `optimizer_slots` is another.
+            When training begins: if the model is not built or has no
+            prunable layer, if a rule finds no layer, if the optimizer is
+            already past `end_step` while the kernels are not sparse, or if
+            the checkpoint that was loaded is of another training.
+        FloatingPointError: At the end of an epoch, if a kernel holds NaN.
     """
 
-    def __init__(self, schedule, method, distribution=None, pattern=None):
+    def __init__(
+        self,
+        schedule,
+        method,
+        distribution=None,
+        pattern=None,
+        include=None,
+        exclude=None,
+        optimizer_slots="keep",
+    ):
         super().__init__()
         _check_schedule(schedule)
+        if optimizer_slots not in ("keep", "zero"):
+            raise ValueError(
+                "`optimizer_slots` must be 'keep' or 'zero'. "
+                f"Received: optimizer_slots={optimizer_slots!r}"
+            )
         self.schedule = schedule
         self.method = method
         self.distribution = distribution or Uniform()
         self.pattern = pattern or Unstructured()
-        self._final_sparsity = _final_sparsity(schedule)
+        self.include = include
+        self.exclude = exclude
+        self.optimizer_slots = optimizer_slots
+        # Set by callbacks that report them.
+        self.record_gradients = False
         self._finalized = False
+        self._kernels = []
+        self._pruner = None
         self._update = None
+        self._state = None
 
     def set_model(self, model):
         if model is not self.model:
             self._finalized = False
         super().set_model(model)
+        # Here, and not when training begins, because then other callbacks
+        # may already load a checkpoint.
+        if model.built:
+            self._look_at_model()
 
     def on_train_begin(self, logs=None):
         if self.model.optimizer is None:
@@ -73,25 +123,50 @@ class SparseTraining(keras.callbacks.Callback):
             )
         optimizer = _inner_optimizer(self.model.optimizer)
         self._remove_stale_update(optimizer)
-        kernels = prunable_kernels(self.model)
-        if self._is_over() and (dense := self._dense_kernel(kernels)):
+        skipped = self._look_at_model()
+        if self._steps() == 0 and self._pruner.end == 0:
+            self._prune_at_once()
+        if self._is_over() and (dense := self._lacking()):
             raise ValueError(
                 f"The pruning stage is over (the optimizer has made "
-                f"{self._steps()} steps, end_step={self.schedule.end_step}), "
+                f"{self._steps()} steps, end_step={self._pruner.end}), "
                 f"but {dense}. Compile the model again to count steps from "
                 "0, or use a schedule whose steps lie ahead."
             )
+        self._separate_averages(optimizer)
         self._update = sparse_update.SparseUpdate(
-            optimizer, kernels, self._phase, self._prune, self._choose
+            optimizer,
+            self._variables(),
+            self._pruner,
+            self._state,
+            self._phase,
+            self.optimizer_slots == "zero",
+            self.record_gradients,
         )
         self._update.fit = self.params
         # Keras made the train function before, without the update.
         self.model.make_train_function(force=True)
         logging.info(
             "Sparse training of %d kernels with %d weights.",
-            len(kernels),
-            sum(_sizes(kernels)),
+            len(self._kernels),
+            sum(kernel.facts.size for kernel in self._kernels),
         )
+        for path, reason in skipped.items():
+            logging.info("Not pruned: %s (%s).", path, reason)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        # Here, and not when training begins, because a callback after this
+        # one may have loaded a checkpoint then.
+        self._state.check(self._pruner)
+
+    def on_epoch_end(self, epoch, logs=None):
+        for kernel in self._kernels:
+            if bool(ops.any(ops.isnan(kernel.variable.value))):
+                raise FloatingPointError(
+                    f"The kernel of layer '{kernel.layer.path}' holds NaN "
+                    f"after {self._steps()} optimizer steps: the training "
+                    "diverged. Try a lower learning rate."
+                )
 
     def on_train_end(self, logs=None):
         self._update.remove()
@@ -101,13 +176,16 @@ class SparseTraining(keras.callbacks.Callback):
         if not self._is_over():
             warnings.warn(
                 f"Training ended after {self._steps()} optimizer steps, "
-                f"before end_step={self.schedule.end_step}: the kernels are "
+                f"before end_step={self._pruner.end}: the kernels are "
                 "not sparse yet. Call `fit` again with this callback to go "
                 "on, or `callback.finalize()` to set the smallest weights to "
                 "zero now.",
                 stacklevel=2,
             )
-        elif dense := self._dense_kernel(prunable_kernels(self.model)):
+            return
+        self._state.detach()
+        self._state = None
+        if dense := self._lacking():
             warnings.warn(
                 f"The pruning stage is over, but {dense}: weights from "
                 "before its end may have been set, as EarlyStopping with "
@@ -119,7 +197,7 @@ class SparseTraining(keras.callbacks.Callback):
     def finalize(self):
         """Ends the pruning stage now, whatever the schedule says.
 
-        The smallest weights of every kernel become exact zeros. A later
+        The weights that the method would prune become exact zeros. A later
         `fit` with this callback keeps these zeros, as in fine-tuning.
         """
         if self.model is None:
@@ -127,67 +205,125 @@ class SparseTraining(keras.callbacks.Callback):
                 "finalize() needs a model: call `fit` with this callback, or "
                 "`callback.set_model(model)`, first."
             )
-        kernels = prunable_kernels(self.model)
-        averages = []
-        if getattr(self.model, "optimizer", None) is not None:
-            # Keras puts them in place of the kernels when `fit` ends.
-            averages = sparse_update.moving_averages(
-                _inner_optimizer(self.model.optimizer), kernels
-            )
-        masks = self._choose([kernel.value for kernel in kernels])
-        for group in (kernels, averages):
-            for variable, mask in zip(group, masks):
-                variable.assign(zeros.project(variable.value, mask))
+        self._look_at_model()
+        self._project()
         self._finalized = True
         if self._update is not None:
             # The train function of the running `fit` knows nothing of it.
             self.model.make_train_function(force=True)
 
-    def _phase(self, step):
-        if self._finalized:
-            return sparse_update.FROZEN
-        end = self.schedule.end_step
-        should_prune, _ = self.schedule(step)
-        phase = ops.where(
-            should_prune, sparse_update.PRUNE, sparse_update.DENSE
+    def gradient_norms(self):
+        """Returns the L2 norms of the kernels' last gradients, by path."""
+        norms = self._state.gradient_norms.numpy()
+        paths = [kernel.path for kernel in self._pruner.kernels]
+        return dict(zip(paths, norms.tolist(), strict=True))
+
+    def thresholds(self):
+        """Returns each kernel's largest importance of a weight to prune.
+
+        Dict of kernel paths to floats: in training, how far the weights to
+        be pruned are from zero.
+        """
+        values = [variable.value for variable in self._variables()]
+        return {
+            kernel.facts.path: float(threshold)
+            for kernel, threshold in zip(
+                self._kernels, self._pruner.thresholds(values), strict=True
+            )
+        }
+
+    def _variables(self):
+        return [kernel.variable for kernel in self._kernels]
+
+    def _look_at_model(self):
+        """Finds what to prune; returns what not to, with the reasons."""
+        self._kernels, skipped = find_kernels(
+            self.model, self.include, self.exclude
         )
-        phase = ops.where(step == end - 1, sparse_update.PROJECT, phase)
-        return ops.where(step >= end, sparse_update.FROZEN, phase)
+        self._pruner = Pruner(
+            [kernel.facts for kernel in self._kernels],
+            self.schedule,
+            self.method,
+            self.distribution,
+            self.pattern,
+        )
+        if getattr(self.model, "optimizer", None) is not None:
+            self._attach_state()
+        return skipped
 
-    def _prune(self, step, values):
-        _, sparsity = self.schedule(step)
-        masks = self._unimportant(values, sparsity)
-        return [
-            self.method.update(value, mask)
-            for value, mask in zip(values, masks, strict=True)
-        ]
+    def _attach_state(self):
+        """Takes up the state of an earlier training, or makes a new one."""
+        optimizer = _inner_optimizer(self.model.optimizer)
+        state = attached_state(optimizer)
+        if state is not None and not state.serves(self._pruner):
+            state.detach()
+            state = None
+        if state is None:
+            if not self.model.optimizer.built:
+                with self._scope():
+                    self.model.optimizer.build(self.model.trainable_variables)
+            wrappers = _wrappers(self.model.optimizer)
+            state = SparseState(optimizer, wrappers, self._pruner, self._scope)
+            state.attach()
+        self._state = state
 
-    def _choose(self, values):
-        return self._unimportant(values, self._final_sparsity)
+    def _scope(self):
+        """Where variables are made that live as long as the model's."""
+        strategy = getattr(self.model, "distribute_strategy", None)
+        return strategy.scope() if strategy else contextlib.nullcontext()
 
-    def _unimportant(self, values, sparsity):
-        counts = self.distribution.pruned_counts(_sizes(values), sparsity)
-        return [
-            self.pattern.unimportant(value, count)
-            for value, count in zip(values, counts, strict=True)
-        ]
+    def _phase(self, step):
+        return FROZEN if self._finalized else self._pruner.phase(step)
+
+    def _prune_at_once(self):
+        """What a one-shot method does before the first step."""
+        self._project()
+        if self.method.redraw_seed is not None:
+            variables = self._variables()
+            masks = [zeros.is_pruned(variable.value) for variable in variables]
+            layers = [kernel.layer for kernel in self._kernels]
+            redraw(layers, self.method.redraw_seed)
+            for variable, mask in zip(variables, masks, strict=True):
+                variable.assign(zeros.project(variable.value, mask))
+
+    def _project(self):
+        variables = self._variables()
+        averages = []
+        states = [None] * len(variables)
+        if getattr(self.model, "optimizer", None) is not None:
+            # Keras puts them in place of the kernels when `fit` ends.
+            averages = sparse_update.moving_averages(
+                _inner_optimizer(self.model.optimizer), variables
+            )
+            if self._state is not None and self._state.arrays:
+                states = [array.value for array in self._state.arrays]
+        masks = self._pruner.final_masks(
+            [variable.value for variable in variables], states
+        )
+        for group in (variables, averages):
+            for variable, mask in zip(group, masks):
+                variable.assign(zeros.project(variable.value, mask))
 
     def _steps(self):
         return int(ops.copy(self.model.optimizer.iterations))
 
     def _is_over(self):
-        return self._finalized or self._steps() >= self.schedule.end_step
+        return self._finalized or self._steps() >= self._pruner.end
 
-    def _dense_kernel(self, kernels):
+    def _lacking(self):
         """Says which kernel lacks zeros; the zeros are the mask to hold."""
-        counts = self.distribution.pruned_counts(
-            _sizes(kernels), self._final_sparsity
-        )
-        for kernel, count in zip(kernels, counts, strict=True):
-            found = int(ops.count_nonzero(zeros.is_pruned(kernel.value)))
-            if found < count:
-                return f"'{kernel.path}' holds {found} zeros instead of {count}"
-        return None
+        values = [variable.value for variable in self._variables()]
+        return self._pruner.lacking(values)
+
+    def _separate_averages(self, optimizer):
+        """Gives averages and weights buffers of their own.
+
+        An earlier `fit` has put the averages in place of the weights. On JAX
+        both then are one buffer, which a train step cannot donate twice.
+        """
+        if keras.backend.backend() == "jax" and optimizer.use_ema:
+            for average in optimizer._model_variables_moving_average:
+                average.assign(ops.copy(average.value))
 
     def _remove_stale_update(self, optimizer):
         """Removes what an interrupted `fit` has left on the optimizer."""
@@ -216,20 +352,16 @@ def _check_schedule(schedule):
         )
 
 
-def _final_sparsity(schedule):
-    _, sparsity = schedule(schedule.end_step)
-    if not isinstance(sparsity, float):
-        # The decimal number that was meant, not its float32 neighbour:
-        # 0.8 of 1000 weights are 800, and not 801.
-        sparsity = float(str(np.float32(sparsity)))
-    return sparsity
-
-
 def _inner_optimizer(optimizer):
     while hasattr(optimizer, "inner_optimizer"):
         optimizer = optimizer.inner_optimizer
     return optimizer
 
 
-def _sizes(arrays):
-    return [int(np.prod(array.shape)) for array in arrays]
+def _wrappers(optimizer):
+    """The optimizers around the inner one, from the outside."""
+    wrappers = []
+    while hasattr(optimizer, "inner_optimizer"):
+        wrappers.append(optimizer)
+        optimizer = optimizer.inner_optimizer
+    return wrappers

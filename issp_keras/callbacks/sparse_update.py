@@ -1,11 +1,14 @@
 """The sparse update inside the compiled train step."""
 
+import keras
 from keras import ops
 
+from issp_keras.sparsity import Method
 from issp_keras.sparsity import zeros
-
-# What an optimizer step is followed by.
-DENSE, PRUNE, PROJECT, FROZEN = range(4)
+from issp_keras.sparsity.pruner import DENSE
+from issp_keras.sparsity.pruner import FROZEN
+from issp_keras.sparsity.pruner import PROJECT
+from issp_keras.sparsity.pruner import PRUNE
 
 
 class SparseUpdate:
@@ -15,19 +18,21 @@ class SparseUpdate:
     compiles, on every backend, so what is done here is compiled with it. The
     variables' own constraints have then been applied already.
 
-    It holds no state of its own: everything follows from the kernels and
-    from `optimizer.iterations`. In the `FROZEN` phase the zeros that a kernel
-    has before an update are the mask that holds after it. Moving averages
+    It holds no mask: in the `FROZEN` phase the zeros that a kernel has
+    before an update are the mask that holds after it. Moving averages
     (`use_ema=True`) get the same zeros.
 
     Args:
         optimizer: The optimizer that owns the kernels; a wrapper such as
             `LossScaleOptimizer` must be taken off first.
         kernels: List of `keras.Variable` trained by it.
+        pruner: `Pruner` of these kernels.
+        state: `SparseState`, attached to the optimizer.
         phase: Callable `step -> phase`, a scalar integer tensor.
-        prune: Callable `(step, values) -> values`: the method, applied to
-            the values of all kernels.
-        choose: Callable `values -> masks`: what the last step prunes.
+        zero_slots: Boolean, whether the optimizer's slots (such as Adam's
+            moments) of pruned weights are set to zero too.
+        record_gradients: Boolean, whether to record the kernels' gradient
+            norms in the state.
 
     Attributes:
         fit: The `params` that Keras gives to all callbacks of one `fit`.
@@ -35,12 +40,23 @@ class SparseUpdate:
 
     fit = None
 
-    def __init__(self, optimizer, kernels, phase, prune, choose):
+    def __init__(
+        self,
+        optimizer,
+        kernels,
+        pruner,
+        state,
+        phase,
+        zero_slots=False,
+        record_gradients=False,
+    ):
         self._optimizer = optimizer
         self._kernels = kernels
+        self._pruner = pruner
+        self._state = state
         self._phase = phase
-        self._prune = prune
-        self._choose = choose
+        self._zero_slots = zero_slots
+        self._record_gradients = record_gradients
         self._apply = optimizer.apply
         optimizer.apply = self
 
@@ -50,27 +66,131 @@ class SparseUpdate:
             del self._optimizer.apply
 
     def __call__(self, grads, trainable_variables=None):
-        step = ops.copy(self._optimizer.iterations)
+        step = ops.cast(ops.copy(self._optimizer.iterations), "int32")
         pruned = [zeros.is_pruned(kernel.value) for kernel in self._kernels]
+        grads = self._before(step, list(grads), trainable_variables)
         self._apply(grads, trainable_variables)
-        # Under gradient accumulation most calls are no update.
-        updated = self._optimizer.iterations > step
-        phase = ops.where(updated, self._phase(step), DENSE)
-        variables = (
-            self._kernels,
-            moving_averages(self._optimizer, self._kernels),
+        self._after(step, pruned)
+
+    def _before(self, step, grads, trainable_variables):
+        """Changes the gradients as the method wants them."""
+        if trainable_variables is None:
+            trainable_variables = self._optimizer._trainable_variables
+        place = {id(v): i for i, v in enumerate(trainable_variables)}
+        places = [place[id(kernel)] for kernel in self._kernels]
+        if self._record_gradients:
+            norms = [_norm(grads[i]) for i in places]
+            self._state.gradient_norms.assign(ops.stack(norms))
+        if type(self._pruner.method).gradient is Method.gradient:
+            return grads
+        self._renew_state(step)
+        gradients = [grads[i] for i in places]
+        changed = ops.cond(
+            self._pruner.in_stage(step),
+            lambda: self._with_penalty(gradients, step),
+            lambda: gradients,
         )
-        kernels, averages = [[v.value for v in group] for group in variables]
+        for i, gradient in zip(places, changed, strict=True):
+            grads[i] = gradient
+        return grads
+
+    def _renew_state(self, step):
+        """Lets the method renew its state, once per optimizer step.
+
+        Under gradient accumulation this is called more often.
+        """
+        prepared, arrays = self._state.prepared, self._state.arrays
+        values = [kernel.value for kernel in self._kernels]
+        states = [array.value for array in arrays]
+        method = self._pruner.method
+
+        def renewed():
+            masks = self._pruner.unimportant(values, step)
+            return [
+                ops.cast(method.refresh(state, mask), state.dtype)
+                for state, mask in zip(states, masks, strict=True)
+            ]
+
+        is_due = ops.logical_and(
+            ops.logical_and(self._pruner.in_stage(step), prepared <= step),
+            method.refreshes(self._pruner.clock(step)),
+        )
+        new_states = ops.cond(
+            is_due, renewed, lambda: [ops.copy(state) for state in states]
+        )
+        for array, state in zip(arrays, new_states, strict=True):
+            array.assign(state)
+        prepared.assign(step + 1)
+
+    def _with_penalty(self, gradients, step):
+        replicas = _replicas()
+        clock = self._pruner.clock(step)
+        changed = []
+        for gradient, variable, state, kernel in zip(
+            gradients,
+            self._kernels,
+            self._states(),
+            self._pruner.kernels,
+            strict=True,
+        ):
+            own = self._pruner.method.gradient(
+                gradient, variable.value, state, kernel, clock
+            )
+            # Keras will add up the replicas' gradients.
+            changed.append(gradient + (own - gradient) / replicas)
+        return changed
+
+    def _states(self):
+        """One tensor a kernel; None where the method has no state."""
+        states = [array.value for array in self._state.arrays]
+        return states or [None] * len(self._kernels)
+
+    def _after(self, step, pruned):
+        """Prunes, where the optimizer has made an update."""
+        # Under gradient accumulation most calls are no update.
+        updated = ops.cast(self._optimizer.iterations, "int32") > step
+        phase = ops.where(updated, self._phase(step), DENSE)
+        averages = moving_averages(self._optimizer, self._kernels)
+        slots = self._slots()
+        variables = (self._kernels, averages, [v for _, v in slots])
+        kernel_values, average_values, slot_values = [
+            [v.value for v in group] for group in variables
+        ]
+
+        def projected(masks):
+            return (
+                [zeros.project(*pair) for pair in zip(kernel_values, masks)],
+                [zeros.project(*pair) for pair in zip(average_values, masks)],
+                [
+                    ops.where(masks[i], 0.0, value)
+                    for (i, _), value in zip(slots, slot_values)
+                ],
+            )
+
+        def with_kernels(values):
+            return values, average_values, slot_values
+
+        def final():
+            return self._pruner.final_masks(kernel_values, self._states())
+
         branches = {
-            DENSE: lambda: (kernels, averages),
-            PRUNE: lambda: (self._prune(step, kernels), averages),
-            PROJECT: lambda: _project(self._choose(kernels), kernels, averages),
-            FROZEN: lambda: _project(pruned, kernels, averages),
+            DENSE: lambda: with_kernels(kernel_values),
+            PRUNE: lambda: with_kernels(
+                self._pruner.updated(kernel_values, step)
+            ),
+            PROJECT: lambda: projected(final()),
+            FROZEN: lambda: projected(pruned),
         }
         updates = ops.switch(phase, [branches[i] for i in sorted(branches)])
         for group, values in zip(variables, updates, strict=True):
             for variable, value in zip(group, values, strict=True):
                 variable.assign(value)
+
+    def _slots(self):
+        """Pairs of a kernel's place and a variable of the optimizer for it."""
+        if not self._zero_slots:
+            return []
+        return optimizer_slots(self._optimizer, self._kernels)
 
 
 def moving_averages(optimizer, kernels):
@@ -88,8 +208,45 @@ def moving_averages(optimizer, kernels):
     return [averages[id(kernel)] for kernel in kernels]
 
 
-def _project(masks, *groups):
-    return tuple(
-        [zeros.project(value, mask) for value, mask in zip(group, masks)]
-        for group in groups
+def optimizer_slots(optimizer, kernels):
+    """Finds what the optimizer keeps for each weight of the kernels.
+
+    Returns:
+        List of pairs: a kernel's place in `kernels`, and a variable of its
+        shape, such as one of Adam's moments.
+    """
+    place = {id(v): i for i, v in enumerate(optimizer._trainable_variables)}
+    others = (
+        "_trainable_variables",
+        "_model_variables_moving_average",
+        "_accumulated_gradients",
     )
+    # Keras has no public way to them: each kind is a list with one variable
+    # for each trainable variable.
+    kinds = [
+        value
+        for name, value in vars(optimizer).items()
+        if name not in others
+        and isinstance(value, (list, tuple))
+        and len(value) == len(place)
+    ]
+    return [
+        (i, kind[place[id(kernel)]])
+        for i, kernel in enumerate(kernels)
+        for kind in kinds
+        if getattr(kind[place[id(kernel)]], "shape", None) == kernel.shape
+    ]
+
+
+def _norm(gradient):
+    if gradient is None:
+        return ops.zeros((), "float32")
+    return ops.sqrt(ops.sum(ops.square(ops.cast(gradient, "float32"))))
+
+
+def _replicas():
+    if keras.backend.backend() != "tensorflow":
+        return 1
+    import tensorflow as tf
+
+    return tf.distribute.get_strategy().num_replicas_in_sync

@@ -3,21 +3,62 @@
 When and how much overall (`schedules`), how much in this kernel
 (`distributions`), which weights (`patterns`, `selection`), what happens to
 them (`methods`), and what a pruned weight is (`zeros`). None knows another's
-answer; `issp_keras.callbacks` puts them together.
+answer; `pruner` puts them together, and `issp_keras.callbacks` puts that
+into `model.fit`.
 """
 
+from issp_keras.sparsity.distributions import DISTRIBUTIONS
+from issp_keras.sparsity.distributions import ERK
+from issp_keras.sparsity.distributions import Global
+from issp_keras.sparsity.distributions import Map
 from issp_keras.sparsity.distributions import Uniform
+from issp_keras.sparsity.kernels import Kernel
+from issp_keras.sparsity.methods import ASSL
+from issp_keras.sparsity.methods import IHT
 from issp_keras.sparsity.methods import ISSP
+from issp_keras.sparsity.methods import ISSR
+from issp_keras.sparsity.methods import METHODS
+from issp_keras.sparsity.methods import SRP
+from issp_keras.sparsity.methods import Clock
+from issp_keras.sparsity.methods import L1Norm
 from issp_keras.sparsity.methods import Method
+from issp_keras.sparsity.methods import Random
+from issp_keras.sparsity.methods import Scratch
+from issp_keras.sparsity.patterns import NM
+from issp_keras.sparsity.patterns import PATTERNS
+from issp_keras.sparsity.patterns import Block
 from issp_keras.sparsity.patterns import Unstructured
+from issp_keras.sparsity.pruner import Pruner
 from issp_keras.sparsity.schedules import ISSPSchedule
 from issp_keras.sparsity.schedules import PruningSchedule
+from issp_keras.sparsity.selection import Exact
+from issp_keras.sparsity.selection import Sampled
 
 __all__ = [
+    "ASSL",
+    "DISTRIBUTIONS",
+    "ERK",
+    "IHT",
     "ISSP",
+    "ISSR",
+    "METHODS",
+    "NM",
+    "PATTERNS",
+    "SRP",
+    "Block",
+    "Clock",
+    "Exact",
+    "Global",
     "ISSPSchedule",
+    "Kernel",
+    "L1Norm",
+    "Map",
     "Method",
+    "Pruner",
     "PruningSchedule",
+    "Random",
+    "Sampled",
+    "Scratch",
     "Uniform",
     "Unstructured",
 ]

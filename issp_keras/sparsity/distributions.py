@@ -1,8 +1,12 @@
 """How much to prune in each kernel."""
 
 import math
+import re
 
+import numpy as np
 from keras import ops
+
+from issp_keras.sparsity.selection import Exact
 
 # The cap of the reference implementation: whatever the ratio, a kernel keeps
 # about 0.5 % of its weights, and a tiny kernel at least one.
@@ -13,29 +17,169 @@ class Uniform:
     """The same sparsity in every kernel, as in the ISS-P paper.
 
     A kernel of n weights loses `min(ceil(sparsity * n), int(0.995 * n))`.
-
-    Example:
-
-    >>> Uniform().pruned_counts([1000, 10], 0.95)
-    [950, 9]
     """
 
-    def pruned_counts(self, sizes, sparsity):
+    def pruned_counts(self, kernels, scores, sparsity, progress):
         """Returns how many weights each kernel loses.
 
         Args:
-            sizes: List of integers, the number of weights of each kernel.
+            kernels: List of `Kernel`.
+            scores: List of float tensors, the importance of every weight.
             sparsity: Float in [0, 1), or a scalar tensor where the schedule
-                computes it inside the compiled step.
+                computes it inside the compiled step: the share of zeros
+                among all weights of the kernels.
+            progress: Float or scalar tensor in [0, 1]: `sparsity` as a share
+                of what it is at the end of pruning.
 
         Returns:
             List of integers, or of scalar int32 tensors.
         """
-        return [_pruned_count(size, sparsity) for size in sizes]
+        return [_pruned_count(kernel.size, sparsity) for kernel in kernels]
+
+
+class ERK:
+    """Erdős-Rényi-Kernel: small kernels keep a larger share.
+
+    The density of a kernel is proportional to the sum of its dimensions
+    divided by their product, with one factor for all kernels, such that the
+    overall share of zeros is that of the schedule; a kernel whose density
+    would exceed 1 stays dense. Counts are rounded and capped as in `Uniform`.
+
+    Reference: Evci et al., Rigging the Lottery (RigL, arXiv 1911.11134),
+    Sec. 3; Mocanu et al. 2018 for the original.
+    """
+
+    def pruned_counts(self, kernels, scores, sparsity, progress):
+        """As `Uniform.pruned_counts`."""
+        sizes = np.array([kernel.size for kernel in kernels], "float64")
+        raw = np.array([sum(kernel.shape) for kernel in kernels]) / sizes
+        # The share of weights kept is piecewise linear in the factor, with a
+        # bend where a kernel becomes dense.
+        factors = np.array([0.0, *np.sort(1 / raw)])
+        kept = np.minimum(1.0, factors[:, None] * raw) @ sizes / sizes.sum()
+        factor = _interpolate(1.0 - sparsity, kept, factors)
+        if isinstance(sparsity, float):
+            sparse = [max(0.0, 1.0 - float(factor * r)) for r in raw]
+        else:
+            sparse = [ops.maximum(0.0, 1.0 - factor * r) for r in raw]
+        return [
+            _pruned_count(kernel.size, s) for kernel, s in zip(kernels, sparse)
+        ]
+
+
+class Global:
+    """One ranking over the weights of all kernels.
+
+    The `ceil(sparsity * n)` least important of all n weights are pruned,
+    except that every kernel keeps the 0.5 % most important of its own
+    (rounded up), so that no layer dies.
+    """
+
+    def pruned_counts(self, kernels, scores, sparsity, progress):
+        """As `Uniform.pruned_counts`."""
+        sizes = [kernel.size for kernel in kernels]
+        caps = [int(_MAX_SPARSITY * size) for size in sizes]
+        flat = [ops.cast(ops.reshape(s, (-1,)), "float32") for s in scores]
+        prunable = Exact().smallest(flat, caps)
+        ranked = ops.concatenate(
+            [ops.where(p, s, float("inf")) for p, s in zip(prunable, flat)]
+        )
+        total = _ceil_of(sum(sizes), sparsity)
+        total = ops.minimum(total, sum(caps))
+        (chosen,) = Exact().smallest([ranked], [total])
+        ends = np.cumsum(sizes)[:-1].tolist()
+        return [
+            ops.sum(ops.cast(part, "int32")) for part in ops.split(chosen, ends)
+        ]
+
+
+class Map:
+    """A sparsity for each kernel whose path a regular expression finds.
+
+    Kernels that no expression finds get the sparsity of the schedule. Under
+    a ramp, the given sparsities grow in proportion.
+
+    Example: `Map({"conv_(first|last)": 0.5, r"mlp\\.": 0.98})`
+
+    Args:
+        sparsities: Dict of regular expressions, searched in a kernel's path,
+            to floats in [0, 1); the first that is found counts.
+
+    Raises:
+        ValueError: If a sparsity is outside [0, 1), an expression is not
+            valid, or, when training begins, is found in no path.
+    """
+
+    def __init__(self, sparsities: dict[str, float]):
+        self.sparsities = dict(sparsities)
+        for expression, sparsity in self.sparsities.items():
+            if not 0.0 <= sparsity < 1.0:
+                raise ValueError(
+                    "A sparsity must be at least 0 and below 1. "
+                    f"Received: {expression!r}: {sparsity!r}"
+                )
+            check_expression(expression)
+
+    def check(self, kernels):
+        """Raises a ValueError for an expression that no path contains."""
+        for expression in self.sparsities:
+            if not any(re.search(expression, k.path) for k in kernels):
+                raise ValueError(
+                    f"No pruned kernel's path contains {expression!r}: "
+                    f"{', '.join(kernel.path for kernel in kernels)}"
+                )
+
+    def pruned_counts(self, kernels, scores, sparsity, progress):
+        """As `Uniform.pruned_counts`."""
+        return [
+            _pruned_count(
+                kernel.size, self._sparsity(kernel, sparsity, progress)
+            )
+            for kernel in kernels
+        ]
+
+    def _sparsity(self, kernel, sparsity, progress):
+        for expression, own in self.sparsities.items():
+            if re.search(expression, kernel.path):
+                return own * progress
+        return sparsity
+
+
+DISTRIBUTIONS = {"uniform": Uniform, "erk": ERK, "global": Global, "map": Map}
+
+
+def check_expression(expression):
+    """Raises a ValueError unless `expression` is a regular expression."""
+    try:
+        re.compile(expression)
+    except (re.error, TypeError) as error:
+        raise ValueError(
+            f"Not a regular expression: {expression!r} ({error})"
+        ) from None
 
 
 def _pruned_count(size, sparsity):
     most = int(_MAX_SPARSITY * size)
+    count = _ceil_of(size, sparsity)
+    if isinstance(count, int):
+        return min(count, most)
+    return ops.minimum(count, most)
+
+
+def _ceil_of(size, sparsity):
     if isinstance(sparsity, float):
-        return min(math.ceil(sparsity * size), most)
-    return ops.minimum(ops.cast(ops.ceil(sparsity * size), "int32"), most)
+        return math.ceil(sparsity * size)
+    return ops.cast(ops.ceil(sparsity * size), "int32")
+
+
+def _interpolate(x, xs, ys):
+    """Piecewise linear interpolation, `xs` ascending, for any backend."""
+    if isinstance(x, float):
+        return np.interp(x, xs, ys)
+    xs, ys = xs.astype("float32"), ys.astype("float32")
+    xs, unique = np.unique(xs, return_index=True)
+    ys = ys[unique]
+    right = ops.clip(ops.searchsorted(xs, ops.reshape(x, (1,))), 1, len(xs) - 1)
+    x0, x1 = ops.take(xs, right - 1), ops.take(xs, right)
+    y0, y1 = ops.take(ys, right - 1), ops.take(ys, right)
+    return (y0 + (x - x0) * (y1 - y0) / (x1 - x0))[0]

@@ -1,11 +1,211 @@
 """In which pattern weights may be pruned."""
 
-from issp_keras.sparsity import selection
+import math
+
+from keras import ops
+
+from issp_keras.sparsity.selection import Exact
+from issp_keras.sparsity.selection import smallest
 
 
 class Unstructured:
-    """Any weights of the kernel: those of smallest magnitude."""
+    """Any weights of the kernel: those of smallest importance.
 
-    def unimportant(self, kernel, count):
-        """Returns a boolean mask of the `count` least important weights."""
-        return selection.smallest(kernel, count)
+    Args:
+        selection: `Exact()`, the default, or `Sampled(sample_size)`.
+    """
+
+    def __init__(self, selection=None):
+        self.selection = selection or Exact()
+
+    def unimportant(self, kernels, scores, counts, step=0, exact=True):
+        """Marks the least important weights of each kernel.
+
+        Args:
+            kernels: List of `Kernel`.
+            scores: List of non-negative float tensors, the importance of
+                every weight.
+            counts: List of integers or scalar integer tensors: how many
+                weights the distribution takes from each kernel.
+            step: Scalar integer, for selections by chance.
+            exact: Boolean, whether the counts must be met exactly, as at the
+                end of pruning. Defaults to `True`.
+
+        Returns:
+            List of boolean tensors of the shapes of `scores`.
+        """
+        selection = Exact() if exact else self.selection
+        return selection.smallest(scores, counts, step)
+
+
+class NM:
+    """At most `zeros` of every `group` consecutive weights.
+
+    The count that schedule and distribution give to a kernel of n weights
+    says how many of each group are pruned: `count * group // n`, so that a
+    ramp is followed, and never more than `zeros`. The last group of a run
+    whose length is no multiple of `group` is shorter, and loses its share,
+    rounded down. Among equal scores, the first of a group are pruned.
+
+    Example: `NM(2, 4)` under `ISSPSchedule(0.5, ...)`.
+
+    Args:
+        zeros: Integer, the most zeros in a group, below `group`.
+        group: Integer, weights in a group.
+        order: `"input"`: a group lies along the input channels, the axis
+            that TFLite stores innermost. `"torch"`: a group is consecutive
+            in the row-major order of (output, input, height, width), as in
+            the released code of ISS-P. Defaults to `"input"`.
+
+    Raises:
+        ValueError: If not `0 < zeros < group`, or `order` is another.
+    """
+
+    def __init__(self, zeros: int, group: int, order: str = "input"):
+        if not 0 < zeros < group:
+            raise ValueError(
+                "N:M sparsity must satisfy 0 < zeros < group. "
+                f"Received: zeros={zeros}, group={group}"
+            )
+        if order not in ("input", "torch"):
+            raise ValueError(
+                f"`order` must be 'input' or 'torch'. Received: order={order!r}"
+            )
+        self.zeros = zeros
+        self.group = group
+        self.order = order
+
+    def unimportant(self, kernels, scores, counts, step=0, exact=True):
+        """As `Unstructured.unimportant`."""
+        return [
+            self._mask(kernel, score, count)
+            for kernel, score, count in zip(kernels, scores, counts)
+        ]
+
+    def _mask(self, kernel, score, count):
+        if self.order == "input":
+            last = kernel.input_axes
+            axes = (*kernel.output_axes, *kernel.spatial_axes, *last)
+            run = math.prod(kernel.shape[axis] for axis in last)
+        else:
+            axes = (
+                *kernel.output_axes,
+                *kernel.input_axes,
+                *kernel.spatial_axes,
+            )
+            run = kernel.size
+        whole, rest = divmod(run, self.group)
+        runs = ops.reshape(ops.transpose(score, axes), (-1, run))
+        zeros = ops.minimum(
+            self.zeros,
+            ops.cast(ops.floor(count * (self.group / kernel.size)), "int32"),
+        )
+        parts = []
+        if whole:
+            groups = ops.reshape(runs[:, : run - rest], (-1, self.group))
+            parts.append(
+                ops.reshape(_smallest_of_each(groups, zeros), (-1, run - rest))
+            )
+        if rest:
+            share = zeros * rest // self.group
+            parts.append(_smallest_of_each(runs[:, run - rest :], share))
+        mask = ops.concatenate(parts, axis=1)
+        mask = ops.reshape(mask, [kernel.shape[axis] for axis in axes])
+        return ops.transpose(mask, [axes.index(a) for a in range(len(axes))])
+
+
+class Block:
+    """Whole blocks of input times output channels.
+
+    A block is as important as the mean of its weights is. The share of
+    blocks that is pruned is the kernel's share of weights, rounded down.
+    Where the channels are no multiple of the block, those at the end are
+    smaller, so that the share of zeros may differ a little from that of the
+    blocks. Among equal blocks, the first in row-major order of (spatial,
+    input, output) are pruned.
+
+    Args:
+        inputs: Integer, input channels in a block.
+        outputs: Integer, output channels in a block.
+
+    Raises:
+        ValueError: If a side is below 1.
+    """
+
+    def __init__(self, inputs: int, outputs: int):
+        if inputs < 1 or outputs < 1:
+            raise ValueError(
+                "The sides of a block must be at least 1. "
+                f"Received: inputs={inputs}, outputs={outputs}"
+            )
+        self.inputs = inputs
+        self.outputs = outputs
+
+    def unimportant(self, kernels, scores, counts, step=0, exact=True):
+        """As `Unstructured.unimportant`."""
+        means = [self._means(k, s) for k, s in zip(kernels, scores)]
+        blocks = [math.prod(mean.shape) for mean in means]
+        pruned = [
+            ops.cast(ops.floor(count * (number / kernel.size)), "int32")
+            for kernel, count, number in zip(kernels, counts, blocks)
+        ]
+        chosen = Exact().smallest(means, pruned)
+        return [self._expand(k, mask) for k, mask in zip(kernels, chosen)]
+
+    def _axes(self, kernel):
+        return (
+            *kernel.spatial_axes,
+            *kernel.input_axes,
+            *kernel.output_axes,
+        )
+
+    def _matrix(self, kernel):
+        """Spatial places, input channels, output channels."""
+        return [
+            math.prod(kernel.shape[axis] for axis in axes)
+            for axes in (
+                kernel.spatial_axes,
+                kernel.input_axes,
+                kernel.output_axes,
+            )
+        ]
+
+    def _means(self, kernel, score):
+        spatial, inputs, outputs = self._matrix(kernel)
+        matrix = ops.reshape(
+            ops.transpose(score, self._axes(kernel)), (spatial, inputs, outputs)
+        )
+        sums = self._sums(matrix)
+        return sums / self._sums(ops.ones_like(matrix[:1]))
+
+    def _sums(self, matrix):
+        spatial, inputs, outputs = matrix.shape
+        down, across = -inputs % self.inputs, -outputs % self.outputs
+        matrix = ops.pad(matrix, ((0, 0), (0, down), (0, across)))
+        blocks = ops.reshape(
+            matrix,
+            (
+                spatial,
+                (inputs + down) // self.inputs,
+                self.inputs,
+                (outputs + across) // self.outputs,
+                self.outputs,
+            ),
+        )
+        return ops.sum(blocks, axis=(2, 4))
+
+    def _expand(self, kernel, mask):
+        _, inputs, outputs = self._matrix(kernel)
+        mask = ops.repeat(mask, self.inputs, axis=1)
+        mask = ops.repeat(mask, self.outputs, axis=2)[:, :inputs, :outputs]
+        axes = self._axes(kernel)
+        mask = ops.reshape(mask, [kernel.shape[axis] for axis in axes])
+        return ops.transpose(mask, [axes.index(a) for a in range(len(axes))])
+
+
+def _smallest_of_each(rows, count):
+    counts = ops.broadcast_to(ops.cast(count, "int32"), (rows.shape[0],))
+    return smallest(rows, counts)
+
+
+PATTERNS = {"unstructured": Unstructured, "n_m": NM, "block": Block}

@@ -1,5 +1,7 @@
 """When to prune, and how much overall."""
 
+import abc
+import importlib.util
 import numbers
 import operator
 import os
@@ -8,6 +10,25 @@ from typing import Any
 
 import keras
 from keras import ops
+
+from issp_keras.sparsity.ramps import check_ramp
+from issp_keras.sparsity.ramps import ramp_to
+
+
+class _PruningSchedule(abc.ABC):
+    """The interface of tfmot's class, where TensorFlow is not installed."""
+
+    @abc.abstractmethod
+    def __call__(self, step):
+        """Returns whether to prune after `step`, and to which sparsity."""
+
+    @abc.abstractmethod
+    def get_config(self):
+        """Returns the arguments of the constructor."""
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
 
 
 def _import_tfmot():
@@ -35,18 +56,28 @@ def _import_tfmot():
     return sparsity.keras
 
 
-PruningSchedule: Any = _import_tfmot().PruningSchedule
+def _installed(package):
+    return importlib.util.find_spec(package) is not None
+
+
+PruningSchedule: Any = (
+    _import_tfmot().PruningSchedule
+    if _installed("tensorflow") and _installed("tensorflow_model_optimization")
+    else _PruningSchedule
+)
 
 
 @keras.saving.register_keras_serializable(package="issp_keras")
 class ISSPSchedule(PruningSchedule):
-    """Constant sparsity from `begin_step` until `end_step` (ISS-P).
+    """Prunes from `begin_step` until `end_step` (ISS-P).
 
     A `tfmot.sparsity.keras.PruningSchedule`: calling it with a step returns
     whether the kernels are pruned after that step, and to which sparsity. A
     step is one optimizer update, counted from 0. Steps in
     `[begin_step, end_step)` shrink; the last of them ends in exact zeros,
-    and from `end_step` on the mask is frozen for fine-tuning.
+    and from `end_step` on the mask is frozen for fine-tuning. Where
+    TensorFlow is not installed, the class has the same interface without
+    tfmot's base class.
 
     Example:
 
@@ -61,17 +92,26 @@ class ISSPSchedule(PruningSchedule):
         begin_step: Integer, the first step that prunes. Defaults to `0`.
         end_step: Integer above `begin_step`: one past the last step that
             prunes (the paper's K_P).
+        ramp: How the sparsity comes from 0 to `target_sparsity`, which the
+            last step of the stage has: `"constant"` (at once), `"linear"` or
+            `"cubic"`. Defaults to `"constant"`.
 
     Raises:
-        ValueError: If `target_sparsity` is outside [0, 1), or the steps are
-            not whole numbers with `0 <= begin_step < end_step`.
+        ValueError: If `target_sparsity` is outside [0, 1), the steps are not
+            whole numbers with `0 <= begin_step < end_step`, or `ramp` is
+            another.
 
     Reference: ISS-P (arXiv 2303.09650): the ratio is constant over the
-    pruning stage.
+    pruning stage. The cubic ramp: Zhu and Gupta, arXiv 1710.01878, eq. 1.
     """
 
     def __init__(
-        self, target_sparsity: float, begin_step: int = 0, *, end_step: int
+        self,
+        target_sparsity: float,
+        begin_step: int = 0,
+        *,
+        end_step: int,
+        ramp: str = "constant",
     ):
         if not (
             isinstance(target_sparsity, numbers.Real)
@@ -89,6 +129,8 @@ class ISSPSchedule(PruningSchedule):
                 "Pruning steps must satisfy 0 <= begin_step < end_step. "
                 f"Received: begin_step={begin_step}, end_step={end_step}"
             )
+        check_ramp(ramp)
+        self.ramp = ramp
 
     def __call__(self, step):
         if isinstance(step, int):
@@ -97,14 +139,26 @@ class ISSPSchedule(PruningSchedule):
             should_prune = ops.logical_and(
                 step >= self.begin_step, step < self.end_step
             )
-        return should_prune, self.target_sparsity
+        return should_prune, self._sparsity(step)
 
     def get_config(self):
         return {
             "target_sparsity": self.target_sparsity,
             "begin_step": self.begin_step,
             "end_step": self.end_step,
+            "ramp": self.ramp,
         }
+
+    def _sparsity(self, step):
+        if self.ramp == "constant":
+            return self.target_sparsity
+        last = max(1, self.end_step - 1 - self.begin_step)
+        if isinstance(step, int):
+            progress = min(max((step - self.begin_step) / last, 0.0), 1.0)
+        else:
+            age = ops.cast(step - self.begin_step, "float32")
+            progress = ops.clip(age / last, 0.0, 1.0)
+        return ramp_to(self.ramp, 0.0, self.target_sparsity, progress)
 
 
 def _whole_number(name, value):

@@ -1,6 +1,38 @@
 """Pruning methods, one class a file."""
 
+from issp_keras.sparsity.methods.assl import ASSL
+from issp_keras.sparsity.methods.base import Clock
 from issp_keras.sparsity.methods.base import Method
+from issp_keras.sparsity.methods.iht import IHT
 from issp_keras.sparsity.methods.iss_p import ISSP
+from issp_keras.sparsity.methods.iss_r import ISSR
+from issp_keras.sparsity.methods.l1_norm import L1Norm
+from issp_keras.sparsity.methods.random import Random
+from issp_keras.sparsity.methods.scratch import Scratch
+from issp_keras.sparsity.methods.srp import SRP
 
-__all__ = ["ISSP", "Method"]
+# By name, for configs.
+METHODS = {
+    "assl": ASSL,
+    "iht": IHT,
+    "iss_p": ISSP,
+    "iss_r": ISSR,
+    "l1_norm": L1Norm,
+    "random": Random,
+    "scratch": Scratch,
+    "srp": SRP,
+}
+
+__all__ = [
+    "ASSL",
+    "IHT",
+    "ISSP",
+    "ISSR",
+    "METHODS",
+    "SRP",
+    "Clock",
+    "L1Norm",
+    "Method",
+    "Random",
+    "Scratch",
+]

@@ -1,20 +1,108 @@
 """What a pruning method is."""
 
+from typing import NamedTuple
+
+from keras import ops
+
+
+class Clock(NamedTuple):
+    """Where in the pruning stage a step lies.
+
+    Args:
+        age: Scalar integer tensor, optimizer steps since the stage began.
+        length: Integer, steps of the whole stage.
+    """
+
+    age: object
+    length: int
+
+    @property
+    def progress(self):
+        """Float scalar in [0, 1): the share of the stage that is over."""
+        return ops.cast(self.age, "float32") / self.length
+
 
 class Method:
     """What happens to the unimportant weights of a kernel while pruning.
 
     A method knows nothing of when, how much, and in which pattern weights
-    are chosen: it gets a kernel just updated by the optimizer and the mask
-    of its unimportant weights. `update` runs inside the compiled train
-    step, so it may use `keras.ops` only.
+    are chosen. All it does happens inside the compiled train step, so it may
+    use `keras.ops` only. Most methods override one of these:
+
+    - `update`: changes the kernel after each optimizer update;
+    - `gradient`: changes the gradient before it. What must be remembered
+      from step to step is one array per kernel, of `state_dtype`, of zeros
+      at first and renewed by `refresh` whenever `refreshes` says so;
+    - `importance`: ranks the weights otherwise than by magnitude.
+
+    Attributes:
+        one_shot: Boolean. If true, the mask is chosen once, from the weights
+            at the schedule's `begin_step`, and there is no pruning stage.
+        redraw_seed: Integer or None. If an integer, the weights of the
+            pruned layers are drawn anew after the mask was chosen.
+        state_dtype: String or None, the dtype of the state.
     """
 
-    def update(self, kernel, unimportant):
-        """Returns the new value of the kernel.
+    one_shot = False
+    redraw_seed: int | None = None
+    state_dtype: str | None = None
+
+    def check(self, kernels):
+        """Raises a ValueError where the method cannot prune these kernels.
 
         Args:
-            kernel: Float tensor, the kernel after the optimizer update.
+            kernels: List of `Kernel`.
+        """
+
+    def importance(self, values, kernel):
+        """Returns non-negative floats of the kernel's shape; least go first.
+
+        Args:
+            values: Float tensor, the weights.
+            kernel: `Kernel`, the facts about them.
+        """
+        return ops.abs(values)
+
+    def update(self, values, unimportant, clock):
+        """Returns the new weights of a kernel after an optimizer update.
+
+        Args:
+            values: Float tensor, the weights.
+            unimportant: Boolean tensor of the same shape.
+            clock: `Clock`, where in the pruning stage this step lies.
+        """
+        return values
+
+    def refreshes(self, clock):
+        """Returns whether the state is renewed before this step."""
+        return False
+
+    def refresh(self, state, unimportant):
+        """Returns the new state of a kernel, in any dtype.
+
+        Args:
+            state: Tensor of the kernel's shape and `state_dtype`.
             unimportant: Boolean tensor of the same shape.
         """
-        raise NotImplementedError
+        return state
+
+    def gradient(self, gradient, values, state, kernel, clock):
+        """Returns the gradient that the optimizer gets for a kernel.
+
+        Args:
+            gradient: Float tensor, the gradient of the loss.
+            values: Float tensor, the weights.
+            state: Tensor of the state, or None without `state_dtype`.
+            kernel: `Kernel`, the facts about them.
+            clock: `Clock`, where in the pruning stage this step lies.
+        """
+        return gradient
+
+    def pruned(self, unimportant, state):
+        """Returns the mask of what becomes zero at the end of the stage.
+
+        Args:
+            unimportant: Boolean tensor, the least important weights then.
+            state: Tensor of the state, or None without `state_dtype`.
+        """
+        return unimportant

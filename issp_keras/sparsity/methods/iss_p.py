@@ -4,22 +4,30 @@ import numbers
 
 from keras import ops
 
-from issp_keras.sparsity.methods import base
+from issp_keras.sparsity.methods.base import Method
+from issp_keras.sparsity.ramps import check_ramp
+from issp_keras.sparsity.ramps import ramp_to
 
 
-class ISSP(base.Method):
+class ISSP(Method):
     """Multiplies the unimportant weights by `shrink_ratio` at every step.
 
     Args:
         shrink_ratio: Float in [0, 1). Defaults to `0.95`; 0 is iterative
             hard thresholding.
+        ramp: How the ratio comes from 1 to `shrink_ratio` over the pruning
+            stage: `"constant"` (at once), `"linear"` or `"cubic"`. Defaults
+            to `"constant"`.
+
+    Raises:
+        ValueError: If `shrink_ratio` is outside [0, 1) or `ramp` is another.
 
     Reference: ISS-P (arXiv 2303.09650), the operator S of its method figure:
     a weight below the layer's threshold is attenuated by alpha, others are
     kept.
     """
 
-    def __init__(self, shrink_ratio: float = 0.95):
+    def __init__(self, shrink_ratio: float = 0.95, ramp: str = "constant"):
         if not (
             isinstance(shrink_ratio, numbers.Real) and 0.0 <= shrink_ratio < 1.0
         ):
@@ -27,7 +35,11 @@ class ISSP(base.Method):
                 "`shrink_ratio` must be at least 0 and below 1. "
                 f"Received: shrink_ratio={shrink_ratio!r}"
             )
+        check_ramp(ramp)
         self.shrink_ratio = shrink_ratio
+        self.ramp = ramp
 
-    def update(self, kernel, unimportant):
-        return ops.where(unimportant, self.shrink_ratio * kernel, kernel)
+    def update(self, values, unimportant, clock):
+        ratio = ramp_to(self.ramp, 1.0, self.shrink_ratio, clock.progress)
+        ratio = ops.cast(ratio, values.dtype)
+        return ops.where(unimportant, ratio * values, values)

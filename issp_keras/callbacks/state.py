@@ -1,0 +1,201 @@
+"""What sparse training remembers, in every checkpoint of the optimizer."""
+
+import contextlib
+import json
+
+import keras
+import numpy as np
+from keras import ops
+
+_NAME = "sparse_training"
+
+
+class SparseState(keras.layers.Layer):
+    """The state of a method, kept and saved with the optimizer.
+
+    On JAX the compiled train step may change variables of the optimizer, and
+    no others of ours; so there the state is among its `variables` while it
+    is attached. `save` and `save_weights` write it beside the optimizer's
+    own variables, not among them, with a description of the training and the
+    optimizer's step: `load_weights` brings it back where one is attached,
+    and plain Keras, which has none, loads the same file without it.
+
+    A `Layer`, for that is the one public type that Keras saves wherever it
+    finds it.
+
+    Args:
+        optimizer: The optimizer that owns the kernels, taken out of any
+            wrapper.
+        wrappers: List of the optimizers around it.
+        pruner: `Pruner`.
+        scope: Callable that returns a context to make variables in.
+
+    Attributes:
+        arrays: List of variables, one a kernel, empty for methods without
+            state.
+        prepared: Variable, the next step whose state is not made yet.
+        gradient_norms: Variable of shape (kernels,), of the last step.
+    """
+
+    def __init__(self, optimizer, wrappers, pruner, scope):
+        super().__init__(name=_NAME, trainable=False)
+        # Not a list: Keras would save what it finds in one.
+        self._optimizers = lambda: [*wrappers, optimizer]
+        self._description = pruner.describe()
+        self._loaded = None
+        dtype = pruner.method.state_dtype
+        with scope():
+            self.prepared = _variable((), "int32")
+            self.gradient_norms = _variable((len(pruner.kernels),), "float32")
+            self.arrays = [
+                _variable(kernel.shape, dtype)
+                for kernel in pruner.kernels
+                if dtype is not None
+            ]
+        self.built = True
+
+    def serves(self, pruner):
+        """Whether this is the state of a training as `pruner` does it."""
+        return self._description == pruner.describe()
+
+    def attach(self):
+        """Puts the variables among the optimizer's, and saves them beside."""
+        optimizer = self._optimizers()[-1]
+        setattr(optimizer, _NAME, self)
+        self._put_in()
+        for each in self._optimizers():
+            each.save_own_variables = _aside(self, each.save_own_variables)
+            each.load_own_variables = _aside(self, each.load_own_variables)
+
+    def detach(self):
+        """Leaves the optimizer as it was."""
+        optimizer = self._optimizers()[-1]
+        self._take_out()
+        delattr(optimizer, _NAME)
+        for each in self._optimizers():
+            del each.save_own_variables
+            del each.load_own_variables
+
+    @contextlib.contextmanager
+    def aside(self):
+        """Within, the optimizer has its own variables only."""
+        self._take_out()
+        try:
+            yield
+        finally:
+            self._put_in()
+
+    def save_own_variables(self, store):
+        """Writes the state; called by Keras."""
+        description = json.dumps(self._description).encode()
+        store["description"] = np.frombuffer(description, np.uint8)
+        store["step"] = np.array(self._step())
+        store["prepared"] = self.prepared.numpy()
+        for i, array in enumerate(self.arrays):
+            values = array.numpy()
+            if values.dtype == bool:
+                values = np.packbits(values)
+            store[str(i)] = values
+
+    def load_own_variables(self, store):
+        """Reads the state; called by Keras. `check` says whether it fits."""
+        if not len(store.keys()):
+            # A checkpoint that was made without sparse training.
+            return
+        description = json.loads(np.array(store["description"]).tobytes())
+        self._loaded = (description, int(np.array(store["step"])))
+        if description != self._description:
+            return
+        self.prepared.assign(np.array(store["prepared"]))
+        for i, array in enumerate(self.arrays):
+            values = np.array(store[str(i)])
+            if array.dtype == "bool":
+                size = int(np.prod(array.shape))
+                values = np.unpackbits(values, count=size).astype(bool)
+            array.assign(values.reshape(array.shape))
+
+    def check(self, pruner):
+        """Raises a ValueError if this is not the state of this training."""
+        step = self._step()
+        if self._loaded is not None:
+            description, loaded_step = self._loaded
+            for part, current in self._description.items():
+                if (before := description.get(part)) != current:
+                    raise ValueError(_mismatch(part, before, current))
+            if loaded_step != step:
+                raise ValueError(
+                    "The state of sparse training that was loaded is of step "
+                    f"{loaded_step}, and the optimizer is at step {step}: "
+                    "load both from one checkpoint."
+                )
+            self._loaded = None
+        prepared = int(self.prepared.numpy())
+        is_needed = self.arrays and pruner.begin < step < pruner.end
+        if is_needed and prepared != step:
+            raise ValueError(
+                f"{type(pruner.method).__name__} cannot go on: the optimizer "
+                f"is at step {step}, and the method's state at step "
+                f"{prepared}. Call `callback.set_model(model)`, then "
+                "`model.load_weights(checkpoint)`, so that the state is "
+                "loaded too, or compile the model again."
+            )
+
+    def _step(self):
+        return int(ops.copy(self._optimizers()[-1].iterations))
+
+    def _put_in(self):
+        optimizer = self._optimizers()[-1]
+        for variable in self._in_optimizer():
+            optimizer._track_variable(variable)
+
+    def _take_out(self):
+        optimizer = self._optimizers()[-1]
+        for variable in self._in_optimizer():
+            optimizer._tracker.untrack(variable)
+
+    def _in_optimizer(self):
+        if keras.backend.backend() != "jax":
+            return []
+        return [self.prepared, self.gradient_norms, *self.arrays]
+
+
+def attached_state(optimizer):
+    """Returns the state that an earlier training has left, or None."""
+    return getattr(optimizer, _NAME, None)
+
+
+def _variable(shape, dtype):
+    return keras.Variable(
+        lambda shape, dtype: ops.zeros(shape, dtype),
+        shape=shape,
+        dtype=dtype,
+        trainable=False,
+        # Equal on all replicas, since all compute it from the same kernels.
+        aggregation="only_first_replica",
+    )
+
+
+def _aside(state, function):
+    def without_state(store):
+        with state.aside():
+            return function(store)
+
+    return without_state
+
+
+def _mismatch(part, before, current):
+    if part == "model":
+        before, current = _first_difference(
+            (before or "").split("; "), current.split("; ")
+        )
+    return (
+        f"The checkpoint is of another {part}: it was trained with {before}, "
+        f"and this training has {current}. Go on with the same {part}, or "
+        "compile the model and begin anew."
+    )
+
+
+def _first_difference(before, current):
+    if len(before) != len(current):
+        return f"{len(before)} kernels", f"{len(current)} kernels"
+    return next((b, c) for b, c in zip(before, current) if b != c)

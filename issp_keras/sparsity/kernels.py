@@ -1,0 +1,35 @@
+"""What a pruned kernel looks like, apart from its values."""
+
+import dataclasses
+import math
+
+
+@dataclasses.dataclass(frozen=True)
+class Kernel:
+    """The static facts about one pruned kernel.
+
+    Args:
+        index: Integer, its place among the pruned kernels of the model.
+        path: String, such as `"body.3.conv1/kernel"`.
+        shape: Tuple of integers.
+        input_axes: Tuple of the axes that run over input channels: the ones
+            that TFLite stores innermost.
+        output_axes: Tuple of the axes that run over output channels. The
+            other axes are spatial.
+    """
+
+    index: int
+    path: str
+    shape: tuple[int, ...]
+    input_axes: tuple[int, ...]
+    output_axes: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of weights."""
+        return math.prod(self.shape)
+
+    @property
+    def spatial_axes(self) -> tuple[int, ...]:
+        channels = (*self.input_axes, *self.output_axes)
+        return tuple(a for a in range(len(self.shape)) if a not in channels)

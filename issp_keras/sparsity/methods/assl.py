@@ -1,0 +1,105 @@
+"""ASSL: alignment of the important weights, then a growing penalty."""
+
+import re
+
+from keras import ops
+
+from issp_keras.sparsity.distributions import check_expression
+from issp_keras.sparsity.methods.srp import SRP
+from issp_keras.sparsity.selection import Exact
+
+
+class ASSL(SRP):
+    """SRP after a phase that aligns the weights of constrained layers.
+
+    For the first share `alignment` of the stage, the loss of each
+    constrained kernel of weights w has the term
+    `-ratio * sum(sigmoid(w - t)**2) / number of constrained kernels`, where
+    t is the q-th smallest weight, with its sign, and q the number of weights
+    that the kernel is to lose; t is a constant to the gradient. Other
+    kernels are under SRP's penalty from the start. Then all kernels choose
+    their unimportant weights anew, and the penalty of the constrained ones
+    grows as that of SRP does. Keeps one byte per weight.
+
+    Args:
+        constrained: Regular expression, searched in the paths of kernels.
+            Those found must be of equal size. Defaults to `"mlp"`, the
+            linear layers of SwinIR and CAT.
+        alignment: Float in [0, 1). Defaults to `0.108`: 17,260 of 160,430
+            steps in the released code.
+        ratio: Float, weight of the alignment's term. Defaults to `1e-8`.
+        limit: Float, the largest coefficient. Defaults to `0.5`.
+        interval: Integer, steps between two steps of growth. Defaults to
+            `20`.
+        growth: Float in (0, 1], the share of the stage in which the
+            coefficient grows. Defaults to `0.623`: 100,020 of 160,430 steps.
+
+    Raises:
+        ValueError: If an argument is out of range. When training begins: if
+            `constrained` finds no kernel, or kernels of different sizes.
+
+    Reference: `ASSL` of the released code of ISS-P (arXiv 2303.09650), after
+    Zhang et al., Aligned Structured Sparsity Learning for Efficient Image
+    Super-Resolution, NeurIPS 2021, here without structure.
+    """
+
+    def __init__(
+        self,
+        constrained: str = "mlp",
+        alignment: float = 0.108,
+        ratio: float = 1e-8,
+        limit: float = 0.5,
+        interval: int = 20,
+        growth: float = 0.623,
+    ):
+        super().__init__(limit, interval, growth)
+        check_expression(constrained)
+        if not 0 <= alignment < 1:
+            raise ValueError(
+                "`alignment` must be at least 0 and below 1. "
+                f"Received: alignment={alignment!r}"
+            )
+        self.constrained = constrained
+        self.alignment = alignment
+        self.ratio = ratio
+
+    def check(self, kernels):
+        sizes = {k.path: k.size for k in kernels if self._constrains(k)}
+        if len(set(sizes.values())) != 1:
+            found = ", ".join(f"{p} ({n})" for p, n in sizes.items())
+            raise ValueError(
+                "ASSL needs constrained kernels of equal size. Received: "
+                f"constrained={self.constrained!r}, which finds "
+                f"{found or 'no kernel'}"
+            )
+        self._number = len(sizes)
+
+    def refreshes(self, clock):
+        return ops.logical_or(
+            ops.equal(clock.age, 0), ops.equal(clock.age, self._steps(clock))
+        )
+
+    def gradient(self, gradient, values, state, kernel, clock):
+        if not self._constrains(kernel):
+            return super().gradient(gradient, values, state, kernel, clock)
+        later = clock._replace(age=clock.age - self._steps(clock))
+        return ops.cond(
+            later.age < 0,
+            lambda: gradient + self._alignment(values, state),
+            lambda: SRP.gradient(self, gradient, values, state, kernel, later),
+        )
+
+    def _constrains(self, kernel):
+        return re.search(self.constrained, kernel.path) is not None
+
+    def _steps(self, clock):
+        return round(self.alignment * clock.length)
+
+    def _alignment(self, values, state):
+        pruned = ops.sum(ops.cast(state, "int32"))
+        # Kept non-negative, as the selection wants them; order is the same.
+        (below,) = Exact().smallest([values - ops.min(values)], [pruned])
+        threshold = ops.max(ops.where(below, values, ops.min(values)))
+        share = ops.sigmoid(values - threshold)
+        factor = 2 * self.ratio / self._number
+        return -factor * share**2 * (1 - share)

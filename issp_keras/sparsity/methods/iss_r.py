@@ -1,0 +1,45 @@
+"""ISS-R: iterative soft shrinkage by a growing regularisation."""
+
+from keras import ops
+
+from issp_keras.sparsity.methods.growing_l2 import GrowingL2
+
+_MOST = 65_535
+
+
+class ISSR(GrowingL2):
+    """Penalises each weight the more, the more often it was unimportant.
+
+    Every `interval` steps, from the first on, the coefficient of each weight
+    that is then unimportant grows, and never falls again. Keeps two bytes
+    per weight, how often that was (at most 65,535 times).
+
+    Args:
+        limit: Float, the largest coefficient. Defaults to `0.5`.
+        interval: Integer, steps between two choices. Defaults to `20`.
+        growth: Float in (0, 1], the share of the pruning stage after which a
+            weight chosen every time has reached `limit`. Defaults to `1.0`.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Reference: `IST-GReg` of the released code of ISS-P (arXiv 2303.09650).
+    """
+
+    state_dtype = "uint16"
+
+    def __init__(
+        self, limit: float = 0.5, interval: int = 20, growth: float = 1.0
+    ):
+        super().__init__(limit, interval, growth)
+
+    def refreshes(self, clock):
+        return ops.equal(clock.age % self.interval, 0)
+
+    def refresh(self, state, unimportant):
+        times = ops.cast(state, "int32") + ops.cast(unimportant, "int32")
+        return ops.minimum(times, _MOST)
+
+    def gradient(self, gradient, values, state, kernel, clock):
+        times = ops.cast(state, "int32")
+        return self.penalised(gradient, values, self.coefficient(times, clock))

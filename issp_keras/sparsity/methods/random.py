@@ -1,0 +1,25 @@
+"""Random pruning, the control of every comparison."""
+
+import keras
+
+from issp_keras.sparsity.methods.base import Method
+from issp_keras.sparsity.seeds import derived_seed
+
+
+class Random(Method):
+    """Prunes weights chosen by chance once, then trains the others.
+
+    Args:
+        seed: Integer that, with the place of a kernel, decides what is
+            chosen in it. Defaults to `0`.
+    """
+
+    one_shot = True
+
+    def __init__(self, seed: int = 0):
+        self.seed = seed
+
+    def importance(self, values, kernel):
+        return keras.random.uniform(
+            kernel.shape, seed=derived_seed(self.seed, kernel.index)
+        )

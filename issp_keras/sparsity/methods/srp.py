@@ -1,0 +1,50 @@
+"""SRP: a growing penalty on weights chosen at the start."""
+
+from keras import ops
+
+from issp_keras.sparsity.methods.growing_l2 import GrowingL2
+
+
+class SRP(GrowingL2):
+    """Penalises the weights that were unimportant when the stage began.
+
+    Keeps one byte per weight, whether it is one of them.
+
+    Args:
+        limit: Float, the largest coefficient. Defaults to `0.5`.
+        interval: Integer, steps between two steps of growth. Defaults to
+            `20`.
+        growth: Float in (0, 1], the share of the pruning stage after which
+            `limit` is reached. Defaults to `0.7`: 100,020 of 143,170 steps in
+            the released code.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Reference: `GReg-1` of the released code of ISS-P (arXiv 2303.09650),
+    after Zhang et al., Learning Efficient Image Super-Resolution Networks
+    via Structure-Regularized Pruning, ICLR 2022, here without structure.
+    """
+
+    state_dtype = "bool"
+
+    def __init__(
+        self, limit: float = 0.5, interval: int = 20, growth: float = 0.7
+    ):
+        super().__init__(limit, interval, growth)
+
+    def refreshes(self, clock):
+        return ops.equal(clock.age, 0)
+
+    def refresh(self, state, unimportant):
+        return unimportant
+
+    def gradient(self, gradient, values, state, kernel, clock):
+        increments = 1 + clock.age // self.interval
+        coefficient = self.coefficient(increments, clock)
+        return self.penalised(
+            gradient, values, ops.where(state, coefficient, 0.0)
+        )
+
+    def pruned(self, unimportant, state):
+        return state
