@@ -34,10 +34,15 @@ def get_config() -> ConfigDict:
     )
     config.sparsity = ConfigDict(
         {
+            "method": "iss_p",
             "target_sparsity": 0.9,
             "begin_step": 0,
             "end_step": 2000,
-            "shrink_ratio": 0.95,
+            "ramp": "constant",
+            "distribution": "uniform",
+            "pattern": "unstructured",
+            # Arguments of the method.
+            "iss_p": {"shrink_ratio": 0.95},
         }
     )
     return config

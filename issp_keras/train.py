@@ -1,29 +1,36 @@
-"""Trains a super-resolution network sparse with ISS-P.
+"""Trains a super-resolution network sparse with ISS-P or another method.
 
     issp-train --config=configs/quickstart.py --workdir=runs/quickstart
 
 Every entry of the config can be overridden (`--config.steps=500`). In the
-workdir: `metrics.csv`, `tensorboard/`, `checkpoint.keras` after every epoch,
-from which the same command goes on, and at the end `model.keras`, whose
-kernels hold exact zeros.
+workdir: `metrics.csv`, `sparsity.csv`, `tensorboard/`, `checkpoint.keras`
+after every epoch, from which the same command goes on, and at the end
+`model.keras`, whose kernels hold exact zeros.
+
+Several processes share the work, on one machine or more that see one
+workdir, under the JAX backend: start on each
+
+    KERAS_BACKEND=jax issp-train ... --processes=2 --coordinator=HOST:PORT \
+        --process_id=0
+
+with its own `--process_id`, counted from 0. Each trains on its share of
+every batch, and the weights become those of one process.
 """
 
 import csv
 import json
-import numbers
 import pathlib
 
 import keras
 import numpy as np
 from absl import flags
 from absl import logging
-from ml_collections import ConfigDict
 from ml_collections import config_flags
 
 from issp_keras import cli
+from issp_keras import configuration
 from issp_keras import files
-from issp_keras import models
-from issp_keras.callbacks import ISSPCallback
+from issp_keras.callbacks import SparsitySummaries
 from issp_keras.callbacks import prunable_kernels
 from issp_keras.data import load_photographs
 from issp_keras.data import random_patches
@@ -34,16 +41,17 @@ from issp_keras.evaluate import mean_score
 from issp_keras.inference import Network
 from issp_keras.inference import keras_network
 from issp_keras.inference import load_model
-from issp_keras.sparsity import ISSPSchedule
+from issp_keras.processes import Processes
 
 
-def train(config, workdir) -> keras.Model:
+def train(config, workdir, processes=None) -> keras.Model:
     """Trains as `config` says, from the checkpoint in `workdir` if any.
 
     Args:
         config: `ml_collections.ConfigDict` with the entries of
             `configs/quickstart.py`.
         workdir: Path of a folder, made if missing.
+        processes: `Processes` that train together. Defaults to one.
 
     Returns:
         The trained model, also written to `workdir/model.keras`.
@@ -53,46 +61,63 @@ def train(config, workdir) -> keras.Model:
             not usable.
     """
     # Everything that may be wrong with the input comes before any training.
-    _check_config(config)
-    callback = _sparse_callback(config)
+    processes = processes or Processes()
+    configuration.check(config)
+    callback = configuration.sparse_training(config)
+    processes.check_batch(config.data.batch_size)
     scale = config.network.scale
     keras.utils.set_random_seed(config.seed)
-    network = _build_network(config)
+    network = configuration.network(config)
     photographs = load_photographs(
         config.data.train, "train", scale * config.data.patch_size
     )
     held_out = load_photographs(config.data.held_out, "held_out", SMALLEST)
     workdir = files.make_folder(workdir)
-    _check_same_config(config, workdir / "config.json")
+    _check_same_config(config, workdir / "config.json", processes)
 
-    checkpoint = workdir / "checkpoint.keras"
-    if checkpoint.exists():
-        model = _restore(checkpoint, network)
-    else:
-        # A copy, so that what is saved in the end holds no optimizer.
+    with processes.sharing_data():
         model = keras.models.clone_model(network)
         model.set_weights(network.get_weights())
-        model.compile(_optimizer(config), loss="mean_absolute_error")
-    done = int(model.optimizer.iterations)
-    history = workdir / "metrics.csv"
-    _keep_rows(history, done // config.steps_per_epoch)
-    if done < config.steps:
-        callbacks = [
-            callback,
-            _StopIfDiverged(),
-            _HeldOutScore(held_out, scale),
-            keras.callbacks.CSVLogger(str(history), append=True),
-            keras.callbacks.TensorBoard(str(workdir / "tensorboard")),
-            _Checkpoint(checkpoint),
-        ]
-        _fit(model, config, photographs, callbacks, done)
-    network.set_weights(model.get_weights())
-    with files.replacing(workdir / "model.keras") as partial:
-        network.save(partial)
+        model.compile(
+            configuration.optimizer(config), loss="mean_absolute_error"
+        )
+        checkpoint = workdir / "checkpoint.keras"
+        if checkpoint.exists():
+            _restore(model, callback, checkpoint)
+        done = int(keras.ops.copy(model.optimizer.iterations))
+        if processes.is_first:
+            _keep_rows(workdir / "metrics.csv", done // config.steps_per_epoch)
+        if done < config.steps:
+            callbacks = [
+                _StopIfDiverged(),
+                callback,
+                _HeldOutScore(network, held_out, scale),
+            ]
+            if processes.is_first:
+                callbacks += _writers(workdir, callback, checkpoint)
+            _fit(model, config, photographs, callbacks, done, processes)
+        # Without optimizer.
+        network.set_weights(model.get_weights())
+    if processes.is_first:
+        with files.replacing(workdir / "model.keras") as partial:
+            network.save(partial)
     return network
 
 
-def _fit(model, config, photographs, callbacks, done):
+def _writers(workdir, callback, checkpoint):
+    """The callbacks that write, of one process alone."""
+    writers = [
+        SparsitySummaries(callback, workdir),
+        keras.callbacks.CSVLogger(str(workdir / "metrics.csv"), append=True),
+    ]
+    if keras.backend.backend() == "tensorflow":
+        writers.append(
+            keras.callbacks.TensorBoard(str(workdir / "tensorboard"))
+        )
+    return [*writers, _Checkpoint(checkpoint)]
+
+
+def _fit(model, config, photographs, callbacks, done, processes):
     patches = random_patches(
         photographs,
         config.network.scale,
@@ -101,6 +126,7 @@ def _fit(model, config, photographs, callbacks, done):
         config.steps,
         config.seed,
         first_step=done,
+        shard=(processes.index, processes.count),
     )
     model.fit(
         patches,
@@ -108,6 +134,7 @@ def _fit(model, config, photographs, callbacks, done):
         initial_epoch=done // config.steps_per_epoch,
         steps_per_epoch=config.steps_per_epoch,
         shuffle=False,
+        verbose="auto" if processes.is_first else 0,
         callbacks=callbacks,
     )
     if model.stop_training:
@@ -115,105 +142,6 @@ def _fit(model, config, photographs, callbacks, done):
             f"--config.learning_rate: training at {config.learning_rate} "
             "diverged, expected a lower rate, in a new --workdir."
         )
-
-
-_ENTRIES = {
-    "": ("seed", "steps", "steps_per_epoch", "learning_rate"),
-    "network": ("name", "scale"),
-    "data": ("train", "held_out", "patch_size", "batch_size"),
-    "sparsity": ("target_sparsity", "begin_step", "end_step", "shrink_ratio"),
-}
-_WHOLE = {
-    "": ("steps", "steps_per_epoch"),
-    "data": ("patch_size", "batch_size"),
-}
-
-
-def _check_config(config):
-    if not isinstance(config, ConfigDict):
-        raise InputError(
-            f"--config: get_config() returns a {type(config).__name__}, "
-            "expected a ml_collections.ConfigDict."
-        )
-    for group, names in _ENTRIES.items():
-        entries = config.get(group) if group else config
-        if not isinstance(entries, ConfigDict):
-            raise InputError(
-                f"--config: has no group '{group}', expected those of "
-                "configs/quickstart.py."
-            )
-        for name in names:
-            if name not in entries:
-                raise InputError(
-                    f"--config: has no entry '{_entry(group, name)}', "
-                    "expected those of configs/quickstart.py."
-                )
-    for group, names in _WHOLE.items():
-        for name in names:
-            number = config[group][name] if group else config[name]
-            if not (isinstance(number, int) and number > 0):
-                raise InputError(
-                    f"--config.{_entry(group, name)}: is {number!r}, "
-                    "expected a positive whole number."
-                )
-    rate = config.learning_rate
-    if not (isinstance(rate, numbers.Real) and 0 < rate < float("inf")):
-        raise InputError(
-            f"--config.learning_rate: is {rate!r}, expected a positive number."
-        )
-    if not (isinstance(config.seed, int) and 0 <= config.seed < 2**32):
-        raise InputError(
-            f"--config.seed: is {config.seed!r}, expected a whole number of "
-            "32 bits."
-        )
-    if config.steps % config.steps_per_epoch:
-        raise InputError(
-            f"--config.steps: is {config.steps}, expected a multiple of "
-            f"--config.steps_per_epoch={config.steps_per_epoch}."
-        )
-
-
-def _entry(group, name):
-    return f"{group}.{name}" if group else name
-
-
-def _sparse_callback(config):
-    with blame("--config.sparsity", ValueError, TypeError):
-        schedule = ISSPSchedule(
-            config.sparsity.target_sparsity,
-            config.sparsity.begin_step,
-            end_step=config.sparsity.end_step,
-        )
-        callback = ISSPCallback(schedule, config.sparsity.shrink_ratio)
-    if schedule.end_step > config.steps:
-        raise InputError(
-            f"--config.sparsity.end_step: is {schedule.end_step}, expected "
-            f"at most the {config.steps} steps of the training."
-        )
-    return callback
-
-
-def _build_network(config):
-    arguments = config.network.to_dict()
-    name = arguments.pop("name")
-    if name not in models.NETWORKS:
-        raise InputError(
-            f"--config.network.name: is '{name}', expected one of "
-            f"{', '.join(sorted(models.NETWORKS))}."
-        )
-    with blame("--config.network", ValueError, TypeError):
-        return models.NETWORKS[name](**arguments)
-
-
-def _optimizer(config):
-    """Adam; its rate is constant until `end_step`, then decays to 0."""
-    rate = keras.optimizers.schedules.CosineDecay(
-        config.learning_rate,
-        decay_steps=max(1, config.steps - config.sparsity.end_step),
-        warmup_target=config.learning_rate,
-        warmup_steps=config.sparsity.end_step,
-    )
-    return keras.optimizers.Adam(rate, beta_1=0.9, beta_2=0.99)
 
 
 class _StopIfDiverged(keras.callbacks.Callback):
@@ -228,15 +156,18 @@ class _StopIfDiverged(keras.callbacks.Callback):
 class _HeldOutScore(keras.callbacks.Callback):
     """Adds PSNR and SSIM on the held-out photographs to an epoch's logs."""
 
-    def __init__(self, photographs, scale):
+    def __init__(self, network, photographs, scale):
         super().__init__()
+        self._network = network
         self._photographs = photographs
         self._scale = scale
 
     def on_epoch_end(self, epoch, logs=None):
         if self.model.stop_training:
             return
-        network = Network(keras_network(self.model))
+        # Not the model itself, which other processes may have a part in.
+        self._network.set_weights(self.model.get_weights())
+        network = Network(keras_network(self._network))
         score = mean_score(network.upscale, self._photographs, self._scale)
         logs["val_psnr"] = score.psnr
         logs["val_ssim"] = score.ssim
@@ -256,22 +187,22 @@ class _Checkpoint(keras.callbacks.Callback):
             self.model.save(partial)
 
 
-def _restore(checkpoint, network):
-    model = load_model(checkpoint, compile=True)
-    optimizer = getattr(model, "optimizer", None)
-    if optimizer is None or _shapes(model) != _shapes(network):
-        raise InputError(
-            f"{checkpoint}: is not a checkpoint of this config's network."
-        )
-    logging.info("Going on from %s, step %d", checkpoint, optimizer.iterations)
-    return model
+def _restore(model, callback, checkpoint):
+    other = f"{checkpoint}: is not a checkpoint of this config's network"
+    if _shapes(load_model(checkpoint)) != _shapes(model):
+        raise InputError(f"{other}.")
+    # So that the state of sparse training is loaded too.
+    callback.set_model(model)
+    with blame(other, ValueError, KeyError):
+        model.load_weights(checkpoint)
+    logging.info("Going on from %s", checkpoint)
 
 
 def _shapes(model):
     return [(weight.path, weight.shape) for weight in model.weights]
 
 
-def _check_same_config(config, path):
+def _check_same_config(config, path, processes):
     """A workdir belongs to one config; otherwise a resume would mix two."""
     current = json.loads(config.to_json_best_effort())
     if path.exists():
@@ -288,7 +219,8 @@ def _check_same_config(config, path):
                 f"--workdir: {path.parent} was begun with another config: "
                 f"{', '.join(changed)}; expected the same, or a new workdir."
             )
-    files.write_json(path, current)
+    if processes.is_first:
+        files.write_json(path, current)
 
 
 def _keep_rows(path, epochs):
@@ -313,7 +245,12 @@ def main(argv):
     path = config_flags.get_config_filename(flag["config"]).split(":")[0]
     if not pathlib.Path(path).is_file():
         raise InputError(f"--config: {path}: no such file.")
-    network = train(flag.config, flag.workdir)
+    processes = Processes.connect(
+        flag.processes, flag.coordinator, flag.process_id
+    )
+    network = train(flag.config, flag.workdir, processes)
+    if not processes.is_first:
+        return
     kernels = [kernel.numpy() for kernel in prunable_kernels(network)]
     weights = sum(kernel.size for kernel in kernels)
     zeros = weights - sum(map(np.count_nonzero, kernels))
@@ -327,6 +264,13 @@ def run():
     """Entry point of `issp-train`."""
     config_flags.DEFINE_config_file("config", None, "A file of configs/.")
     flags.DEFINE_string("workdir", None, "Folder for what the training makes.")
+    flags.DEFINE_integer(
+        "processes", 1, "Processes that train together.", lower_bound=1
+    )
+    flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0.")
+    flags.DEFINE_integer(
+        "process_id", 0, "Which of the processes this is.", lower_bound=0
+    )
     flags.mark_flags_as_required(["config", "workdir"])
     cli.run(main, cli.parse_flags_with_config)
 

@@ -1,5 +1,6 @@
 """What tests share: tiny networks and photographs."""
 
+import importlib.util
 import pathlib
 
 import keras
@@ -7,10 +8,44 @@ import numpy as np
 import pytest
 
 from issp_keras import models
-from issp_keras.data import write_photograph
 
 ROOT = pathlib.Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "data"
+
+# The core, which needs Keras, NumPy and any backend.
+_CORE = (
+    "callbacks",
+    "data_parallel",
+    "distributions",
+    "methods",
+    "models",
+    "patterns",
+    "resume",
+    "schedules",
+    "selection",
+    "sparse_training",
+    "zeros",
+)
+
+
+def pytest_ignore_collect(collection_path):
+    """Without TensorFlow, or on another backend, the core is tested."""
+    if (
+        _has_tensorflow() and keras.backend.backend() == "tensorflow"
+    ) or not collection_path.name.startswith("test_"):
+        return None
+    return collection_path.stem.removeprefix("test_") not in _CORE
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("tensorflow") and (
+        not _has_tensorflow() or keras.backend.backend() != "tensorflow"
+    ):
+        pytest.skip("needs the TensorFlow backend")
+
+
+def _has_tensorflow():
+    return importlib.util.find_spec("tensorflow") is not None
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +84,8 @@ def sparse_model_path(tiny_edsr, tmp_path_factory):
 @pytest.fixture
 def folder_of_photographs(tmp_path):
     """Two small colour photographs and a grey one."""
+    from issp_keras.data import write_photograph
+
     folder = tmp_path / "photographs"
     folder.mkdir()
     rng = np.random.default_rng(0)

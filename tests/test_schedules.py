@@ -4,7 +4,6 @@ import sys
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from keras import ops
 
 from issp_keras.sparsity import ISSPSchedule
@@ -22,7 +21,10 @@ def test_prunes_from_begin_step_until_before_end_step():
     ]
 
 
+@pytest.mark.tensorflow
 def test_takes_steps_as_tensors_inside_a_compiled_function():
+    import tensorflow as tf
+
     schedule = ISSPSchedule(0.9, begin_step=2, end_step=4)
     ask = tf.function(lambda step: schedule(step)[0], jit_compile=True)
     answers = [bool(ask(ops.convert_to_tensor(step))) for step in range(6)]
@@ -35,6 +37,28 @@ def test_takes_numpy_integers():
     assert bool(schedule(np.int64(6))[0])
 
 
+@pytest.mark.parametrize(
+    ("ramp", "sparsities"),
+    [
+        ("linear", [0.0, 0.2, 0.4, 0.6, 0.8]),
+        ("cubic", [0.0, 0.4625, 0.7, 0.7875, 0.8]),
+    ],
+)
+def test_ramps_up_to_the_target_over_the_pruning_stage(ramp, sparsities):
+    schedule = ISSPSchedule(0.8, begin_step=2, end_step=7, ramp=ramp)
+    for step, sparsity in enumerate(sparsities, start=2):
+        assert schedule(step)[1] == pytest.approx(sparsity)
+        tensor = ops.convert_to_tensor(step, "int32")
+        assert float(schedule(tensor)[1]) == pytest.approx(sparsity)
+    assert schedule(100)[1] == 0.8
+
+
+def test_refuses_a_ramp_that_is_none():
+    with pytest.raises(ValueError, match=r"'cubic'.*ramp='quick'"):
+        ISSPSchedule(0.8, end_step=7, ramp="quick")
+
+
+@pytest.mark.tensorflow
 def test_is_a_schedule_of_tfmot():
     import tensorflow_model_optimization as tfmot
 
@@ -75,6 +99,7 @@ def test_refuses_steps_that_are_not_whole_numbers():
         ISSPSchedule(0.9, end_step=1.5)
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize(
     "imports",
     [

@@ -284,7 +284,7 @@ def test_equals_the_compiled_run_when_run_eagerly():
     for model in (compiled, eager):
         _fit(model, [_issp()])
     for found, expected in zip(_kernels(eager), _kernels(compiled)):
-        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_one_update_per_optimizer_step_under_gradient_accumulation():
@@ -326,6 +326,7 @@ def test_layers_that_are_not_built_are_passed_by():
     _assert_exact_zeros(model)
 
 
+@pytest.mark.tensorflow
 def test_replicas_of_a_mirrored_model_stay_equal_and_sparse():
     program = """
 import numpy as np, tensorflow as tf
@@ -493,8 +494,7 @@ def test_warns_of_dense_weights_that_another_callback_has_restored():
 
 
 def test_takes_a_ramp_of_tfmot():
-    import tensorflow_model_optimization as tfmot
-
+    tfmot = pytest.importorskip("tensorflow_model_optimization")
     schedule = tfmot.sparsity.keras.PolynomialDecay(
         0.2, 0.8, begin_step=0, end_step=25, frequency=5
     )

@@ -1,8 +1,10 @@
 """The training program on tiny networks and photographs."""
 
 import csv
+import functools
 import json
 import math
+import operator
 import os
 import pathlib
 import runpy
@@ -199,7 +201,9 @@ def test_a_broken_checkpoint_is_refused(config, tmp_path):
         ("sparsity.target_sparsity", -0.1, "--config.sparsity: .*at least 0"),
         ("sparsity.begin_step", 9, "begin_step < end_step"),
         ("sparsity.end_step", 13, "end_step: is 13, expected at most the 12"),
-        ("sparsity.shrink_ratio", 1.5, "shrink_ratio=1.5"),
+        ("sparsity.iss_p.shrink_ratio", 1.5, "sparsity.iss_p: .*ratio=1.5"),
+        ("sparsity.method", "best", "is 'best', expected one of assl, iht"),
+        ("sparsity.pattern", "2:4", "pattern: is '2:4', expected one of"),
         ("steps", 13, "--config.steps: is 13, expected a multiple"),
         ("network.name", "resnet", "is 'resnet', expected one of edsr"),
         ("network.scale", 5, "--config.network: .*scale=5"),
@@ -216,9 +220,9 @@ def test_a_broken_checkpoint_is_refused(config, tmp_path):
 def test_refuses_bad_entries_before_it_writes(
     config, tmp_path, entry, value, message
 ):
-    group, _, name = entry.rpartition(".")
+    *groups, name = entry.split(".")
     with config.ignore_type():
-        (config[group] if group else config)[name] = value
+        functools.reduce(operator.getitem, groups, config)[name] = value
     with pytest.raises(InputError, match=message):
         train(config, tmp_path / "workdir")
     assert not (tmp_path / "workdir").exists()

@@ -3,5 +3,11 @@
 from issp_keras.callbacks.issp import ISSPCallback
 from issp_keras.callbacks.kernels import prunable_kernels
 from issp_keras.callbacks.sparse_training import SparseTraining
+from issp_keras.callbacks.summaries import SparsitySummaries
 
-__all__ = ["ISSPCallback", "SparseTraining", "prunable_kernels"]
+__all__ = [
+    "ISSPCallback",
+    "SparseTraining",
+    "SparsitySummaries",
+    "prunable_kernels",
+]

@@ -71,7 +71,8 @@ class SparseTraining(keras.callbacks.Callback):
             prunable layer, if a rule finds no layer, if the optimizer is
             already past `end_step` while the kernels are not sparse, or if
             the checkpoint that was loaded is of another training.
-        FloatingPointError: At the end of an epoch, if a kernel holds NaN.
+        FloatingPointError: At the end of an epoch, if a kernel holds NaN and
+            no callback before this one has stopped the training.
     """
 
     def __init__(
@@ -124,12 +125,12 @@ class SparseTraining(keras.callbacks.Callback):
         optimizer = _inner_optimizer(self.model.optimizer)
         self._remove_stale_update(optimizer)
         skipped = self._look_at_model()
-        if self._steps() == 0 and self._pruner.end == 0:
+        if self.steps() == 0 and self._pruner.end == 0:
             self._prune_at_once()
         if self._is_over() and (dense := self._lacking()):
             raise ValueError(
                 f"The pruning stage is over (the optimizer has made "
-                f"{self._steps()} steps, end_step={self._pruner.end}), "
+                f"{self.steps()} steps, end_step={self._pruner.end}), "
                 f"but {dense}. Compile the model again to count steps from "
                 "0, or use a schedule whose steps lie ahead."
             )
@@ -160,11 +161,13 @@ class SparseTraining(keras.callbacks.Callback):
         self._state.check(self._pruner)
 
     def on_epoch_end(self, epoch, logs=None):
+        if self.model.stop_training:
+            return
         for kernel in self._kernels:
             if bool(ops.any(ops.isnan(kernel.variable.value))):
                 raise FloatingPointError(
                     f"The kernel of layer '{kernel.layer.path}' holds NaN "
-                    f"after {self._steps()} optimizer steps: the training "
+                    f"after {self.steps()} optimizer steps: the training "
                     "diverged. Try a lower learning rate."
                 )
 
@@ -175,7 +178,7 @@ class SparseTraining(keras.callbacks.Callback):
         self.model.make_train_function(force=True)
         if not self._is_over():
             warnings.warn(
-                f"Training ended after {self._steps()} optimizer steps, "
+                f"Training ended after {self.steps()} optimizer steps, "
                 f"before end_step={self._pruner.end}: the kernels are "
                 "not sparse yet. Call `fit` again with this callback to go "
                 "on, or `callback.finalize()` to set the smallest weights to "
@@ -212,8 +215,22 @@ class SparseTraining(keras.callbacks.Callback):
             # The train function of the running `fit` knows nothing of it.
             self.model.make_train_function(force=True)
 
+    def steps(self):
+        """Returns how many steps the optimizer has made, an integer."""
+        return int(ops.copy(self.model.optimizer.iterations))
+
+    def kernel_values(self):
+        """Returns the pruned kernels as arrays, by path."""
+        return {
+            kernel.path: variable.numpy()
+            for kernel, variable in zip(
+                self._pruner.kernels, self._variables(), strict=True
+            )
+        }
+
     def gradient_norms(self):
         """Returns the L2 norms of the kernels' last gradients, by path."""
+        _ = self.model
         norms = self._state.gradient_norms.numpy()
         paths = [kernel.path for kernel in self._pruner.kernels]
         return dict(zip(paths, norms.tolist(), strict=True))
@@ -226,13 +243,17 @@ class SparseTraining(keras.callbacks.Callback):
         """
         values = [variable.value for variable in self._variables()]
         return {
-            kernel.facts.path: float(threshold)
+            kernel.path: float(threshold)
             for kernel, threshold in zip(
-                self._kernels, self._pruner.thresholds(values), strict=True
+                self._pruner.kernels,
+                self._pruner.thresholds(values),
+                strict=True,
             )
         }
 
     def _variables(self):
+        # On JAX, asking for the model brings its variables up to date.
+        _ = self.model
         return [kernel.variable for kernel in self._kernels]
 
     def _look_at_model(self):
@@ -304,11 +325,8 @@ class SparseTraining(keras.callbacks.Callback):
             for variable, mask in zip(group, masks):
                 variable.assign(zeros.project(variable.value, mask))
 
-    def _steps(self):
-        return int(ops.copy(self.model.optimizer.iterations))
-
     def _is_over(self):
-        return self._finalized or self._steps() >= self._pruner.end
+        return self._finalized or self.steps() >= self._pruner.end
 
     def _lacking(self):
         """Says which kernel lacks zeros; the zeros are the mask to hold."""

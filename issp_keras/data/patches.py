@@ -16,6 +16,7 @@ def random_patches(
     steps: int,
     seed: int,
     first_step: int = 0,
+    shard: tuple[int, int] = (0, 1),
 ):
     """Makes batches of random LR/HR patches, flipped and rotated.
 
@@ -33,11 +34,13 @@ def random_patches(
         steps: Integer, one past the last step.
         seed: Integer.
         first_step: Integer, the first step. Defaults to `0`.
+        shard: Pair `(i, n)`: yield the i-th of n equal parts of each batch
+            only, for process i of n. Defaults to the whole.
 
     Returns:
         A `tf.data.Dataset` of `steps - first_step` batches `(lr, hr)`:
-        float32 in 0..1, of shape (batch_size, patch_size, patch_size, 3) and
-        (batch_size, scale * patch_size, scale * patch_size, 3).
+        float32 in 0..1, of shape (batch_size / n, patch_size, patch_size, 3)
+        and (batch_size / n, scale * patch_size, scale * patch_size, 3).
     """
     import tensorflow as tf
 
@@ -47,7 +50,12 @@ def random_patches(
     cut_lr = _patch_cutter(lr, patch_size)
     cut_hr = _patch_cutter(hr, patch_size * scale)
 
-    def draw(index):
+    part, parts = shard
+    share = batch_size // parts
+
+    def draw(place):
+        # From the place in this part of the batches to that in the whole.
+        index = place // share * batch_size + part * share + place % share
         corner_seed, turn_seed = tf.unstack(
             tf.random.split([seed, index], 2), axis=0
         )
@@ -61,10 +69,10 @@ def random_patches(
             _flip_and_rotate(cut_hr(which, scale * y, scale * x), turn),
         )
 
-    indices = tf.data.Dataset.range(first_step * batch_size, steps * batch_size)
+    indices = tf.data.Dataset.range(first_step * share, steps * share)
     return (
         indices.map(draw, num_parallel_calls=tf.data.AUTOTUNE)
-        .batch(batch_size, drop_remainder=True)
+        .batch(share, drop_remainder=True)
         .map(_to_float, num_parallel_calls=tf.data.AUTOTUNE)
         .prefetch(tf.data.AUTOTUNE)
     )

@@ -96,10 +96,7 @@ class NM:
             run = kernel.size
         whole, rest = divmod(run, self.group)
         runs = ops.reshape(ops.transpose(score, axes), (-1, run))
-        zeros = ops.minimum(
-            self.zeros,
-            ops.cast(ops.floor(count * (self.group / kernel.size)), "int32"),
-        )
+        zeros = ops.minimum(self.zeros, count * self.group // kernel.size)
         parts = []
         if whole:
             groups = ops.reshape(runs[:, : run - rest], (-1, self.group))
@@ -109,9 +106,7 @@ class NM:
         if rest:
             share = zeros * rest // self.group
             parts.append(_smallest_of_each(runs[:, run - rest :], share))
-        mask = ops.concatenate(parts, axis=1)
-        mask = ops.reshape(mask, [kernel.shape[axis] for axis in axes])
-        return ops.transpose(mask, [axes.index(a) for a in range(len(axes))])
+        return _in_place(ops.concatenate(parts, axis=1), kernel, axes)
 
 
 class Block:
@@ -146,7 +141,7 @@ class Block:
         means = [self._means(k, s) for k, s in zip(kernels, scores)]
         blocks = [math.prod(mean.shape) for mean in means]
         pruned = [
-            ops.cast(ops.floor(count * (number / kernel.size)), "int32")
+            _share(count, number, kernel.size)
             for kernel, count, number in zip(kernels, counts, blocks)
         ]
         chosen = Exact().smallest(means, pruned)
@@ -198,9 +193,25 @@ class Block:
         _, inputs, outputs = self._matrix(kernel)
         mask = ops.repeat(mask, self.inputs, axis=1)
         mask = ops.repeat(mask, self.outputs, axis=2)[:, :inputs, :outputs]
-        axes = self._axes(kernel)
-        mask = ops.reshape(mask, [kernel.shape[axis] for axis in axes])
-        return ops.transpose(mask, [axes.index(a) for a in range(len(axes))])
+        return _in_place(mask, kernel, self._axes(kernel))
+
+
+def _share(count, number, size):
+    """Returns `count * number / size` as an integer, rounded down."""
+    if size % number == 0:
+        return count // (size // number)
+    share = ops.cast(count, "float32") * (number / size)
+    return ops.cast(ops.floor(share), "int32")
+
+
+def _in_place(mask, kernel, axes):
+    """Gives a mask of transposed `axes` the order of its kernel."""
+    mask = ops.reshape(mask, [kernel.shape[axis] for axis in axes])
+    # TensorFlow's fast transpose takes no booleans, and complains.
+    mask = ops.transpose(
+        ops.cast(mask, "uint8"), [axes.index(a) for a in range(len(axes))]
+    )
+    return ops.cast(mask, "bool")
 
 
 def _smallest_of_each(rows, count):

@@ -8,6 +8,7 @@ from keras import ops
 from issp_keras.sparsity import zeros
 from issp_keras.sparsity.methods import Clock
 from issp_keras.sparsity.methods import Method
+from issp_keras.sparsity.schedules import traceable
 
 # What an optimizer step is followed by.
 DENSE, PRUNE, PROJECT, FROZEN = range(4)
@@ -37,12 +38,13 @@ class Pruner:
 
     def __init__(self, kernels, schedule, method, distribution, pattern):
         self.kernels = kernels
-        self.schedule = schedule
+        self.schedule = traceable(schedule)
         self.method = method
         self.distribution = distribution
         self.pattern = pattern
         self.begin = schedule.begin_step
         self.end = self.begin if method.one_shot else schedule.end_step
+        self._schedule = _describe(schedule)
         self._final_sparsity = _final_sparsity(schedule)
         for part in (method, distribution):
             if hasattr(part, "check"):
@@ -124,7 +126,7 @@ class Pruner:
         ]
         return {
             "model": "; ".join(kernels),
-            "schedule": _describe(self.schedule),
+            "schedule": self._schedule,
             "method": _describe(self.method),
             "distribution": _describe(self.distribution),
             "pattern": _describe(self.pattern),

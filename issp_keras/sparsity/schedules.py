@@ -161,6 +161,42 @@ class ISSPSchedule(PruningSchedule):
         return ramp_to(self.ramp, 0.0, self.target_sparsity, progress)
 
 
+class TabulatedSchedule:
+    """A schedule of TensorFlow operations, for the other backends.
+
+    Asks the schedule for all its steps at once, when it is made.
+
+    Args:
+        schedule: A pruning schedule with an end.
+    """
+
+    def __init__(self, schedule):
+        import tensorflow as tf
+
+        self.begin_step = schedule.begin_step
+        self.end_step = schedule.end_step
+        steps = tf.range(self.end_step + 1)
+        should_prune, sparsity = schedule(steps)
+        self._should_prune = tf.broadcast_to(should_prune, steps.shape).numpy()
+        self._sparsity = tf.broadcast_to(sparsity, steps.shape).numpy()
+
+    def __call__(self, step):
+        step = ops.clip(step, 0, self.end_step)
+        return ops.take(self._should_prune, step), ops.take(
+            self._sparsity, step
+        )
+
+
+def traceable(schedule):
+    """Returns a schedule that can be called inside the compiled step."""
+    is_of_tfmot = type(schedule).__module__.startswith(
+        "tensorflow_model_optimization"
+    )
+    if is_of_tfmot and keras.backend.backend() != "tensorflow":
+        return TabulatedSchedule(schedule)
+    return schedule
+
+
 def _whole_number(name, value):
     try:
         return operator.index(value)

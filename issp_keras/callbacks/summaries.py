@@ -1,0 +1,163 @@
+"""How the sparse structure develops, for TensorBoard and spreadsheets."""
+
+import csv
+import pathlib
+
+import keras
+import numpy as np
+
+from issp_keras.callbacks.sparse_training import SparseTraining
+
+_COLUMNS = (
+    "step",
+    "kernel",
+    "sparsity",
+    "threshold",
+    "mask_change",
+    "gradient_norm",
+)
+
+
+class SparsitySummaries(keras.callbacks.Callback):
+    """Logs what sparse training does to each kernel.
+
+    For each kernel: `sparsity`, the share of exact zeros; `threshold`, the
+    largest magnitude (importance) among the weights that would be pruned
+    now; `mask_change`, the share of its weights that have changed sides of
+    that threshold since the last log; `gradient_norm`, the L2 norm of the
+    loss's gradient in the last step (with `MirroredStrategy`, of the first
+    replica), the paper's measure of trainability.
+
+    They are written to `sparsity.csv` in `folder`, a row for each kernel and
+    time, and as scalars for TensorBoard to `folder/tensorboard`, if the
+    package tensorboard is installed. Rows of a training that goes on from a
+    checkpoint continue the file; those after the checkpoint are dropped.
+
+    Args:
+        sparse_training: The `SparseTraining` or `ISSPCallback` of the same
+            `fit`.
+        folder: Path of a folder, made if missing.
+        frequency: `"epoch"`, or an integer: log every so many optimizer
+            steps (checked after each batch that Keras reports). Defaults to
+            `"epoch"`.
+
+    Raises:
+        TypeError: If `sparse_training` is no `SparseTraining`.
+        ValueError: If `frequency` is something else.
+    """
+
+    def __init__(self, sparse_training, folder, frequency="epoch"):
+        super().__init__()
+        if not isinstance(sparse_training, SparseTraining):
+            raise TypeError(
+                "`sparse_training` must be the SparseTraining callback of the "
+                f"same fit. Received: {sparse_training!r}"
+            )
+        is_number = isinstance(frequency, int) and frequency > 0
+        if frequency != "epoch" and not is_number:
+            raise ValueError(
+                "`frequency` must be 'epoch' or a positive number of steps. "
+                f"Received: frequency={frequency!r}"
+            )
+        sparse_training.record_gradients = True
+        self._training = sparse_training
+        self._folder = pathlib.Path(folder)
+        self._frequency = frequency
+        self._masks = {}
+        self._logged = 0
+        self._writer = None
+
+    def on_train_begin(self, logs=None):
+        self._masks = {}
+        self._writer = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        # Here other callbacks have loaded what they load.
+        if self._writer is None:
+            self._logged = self._training.steps()
+            self._open()
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self._frequency == "epoch":
+            return
+        step = self._training.steps()
+        if step // self._frequency > self._logged // self._frequency:
+            self._log(step)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self._frequency == "epoch":
+            self._log(self._training.steps())
+
+    def on_train_end(self, logs=None):
+        if self._writer is not None:
+            self._writer.close()
+
+    def _open(self):
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / "sparsity.csv"
+        rows = []
+        if path.exists():
+            with path.open(newline="") as file:
+                rows = [
+                    row
+                    for row in csv.DictReader(file)
+                    if int(row["step"]) <= self._logged
+                ]
+        partial = path.with_name(f".partial-{path.name}")
+        with partial.open("w", newline="") as file:
+            writer = csv.DictWriter(file, _COLUMNS)
+            writer.writeheader()
+            writer.writerows(rows)
+        partial.replace(path)
+        self._writer = _ScalarWriter(self._folder / "tensorboard")
+
+    def _log(self, step):
+        self._logged = step
+        norms = self._training.gradient_norms()
+        thresholds = self._training.thresholds()
+        rows = []
+        for path, values in self._training.kernel_values().items():
+            mask = np.abs(values) <= thresholds[path]
+            before = self._masks.get(path, mask)
+            self._masks[path] = mask
+            rows.append(
+                {
+                    "step": step,
+                    "kernel": path,
+                    "sparsity": float(np.mean(values == 0)),
+                    "threshold": thresholds[path],
+                    "mask_change": float(np.mean(mask != before)),
+                    "gradient_norm": norms[path],
+                }
+            )
+        with (self._folder / "sparsity.csv").open("a", newline="") as file:
+            csv.DictWriter(file, _COLUMNS).writerows(rows)
+        for row in rows:
+            for name in _COLUMNS[2:]:
+                tag = f"{name}/{row['kernel']}"
+                self._writer.add_scalar(tag, row[name], step)
+        self._writer.flush()
+
+
+class _ScalarWriter:
+    """Writes scalars for TensorBoard without TensorFlow, or nowhere."""
+
+    def __init__(self, folder):
+        try:
+            from tensorboard.summary import Writer
+        except ImportError:
+            self._writer = None
+        else:
+            self._writer = Writer(str(folder))
+
+    def add_scalar(self, tag, value, step):
+        if self._writer is not None:
+            self._writer.add_scalar(tag, value, step)
+
+    def flush(self):
+        if self._writer is not None:
+            self._writer.flush()
+
+    def close(self):
+        if self._writer is not None:
+            self._writer.close()

@@ -1,0 +1,168 @@
+"""What a training's config says, checked and built."""
+
+import numbers
+
+import keras
+from ml_collections import ConfigDict
+
+from issp_keras import models
+from issp_keras.callbacks import SparseTraining
+from issp_keras.errors import InputError
+from issp_keras.errors import blame
+from issp_keras.sparsity import DISTRIBUTIONS
+from issp_keras.sparsity import METHODS
+from issp_keras.sparsity import PATTERNS
+from issp_keras.sparsity import ISSPSchedule
+from issp_keras.sparsity import Sampled
+
+_ENTRIES = {
+    "": ("seed", "steps", "steps_per_epoch", "learning_rate"),
+    "network": ("name", "scale"),
+    "data": ("train", "held_out", "patch_size", "batch_size"),
+    "sparsity": ("method", "target_sparsity", "begin_step", "end_step"),
+}
+_WHOLE = {
+    "": ("steps", "steps_per_epoch"),
+    "data": ("patch_size", "batch_size"),
+}
+
+
+def check(config):
+    """Raises an `InputError` for an entry that is missing or not usable.
+
+    Args:
+        config: `ml_collections.ConfigDict` with the entries of
+            `configs/quickstart.py`.
+    """
+    if not isinstance(config, ConfigDict):
+        raise InputError(
+            f"--config: get_config() returns a {type(config).__name__}, "
+            "expected a ml_collections.ConfigDict."
+        )
+    for group, names in _ENTRIES.items():
+        entries = config.get(group) if group else config
+        if not isinstance(entries, ConfigDict):
+            raise InputError(
+                f"--config: has no group '{group}', expected those of "
+                "configs/quickstart.py."
+            )
+        for name in names:
+            if name not in entries:
+                raise InputError(
+                    f"--config: has no entry '{_entry(group, name)}', "
+                    "expected those of configs/quickstart.py."
+                )
+    for group, names in _WHOLE.items():
+        for name in names:
+            number = config[group][name] if group else config[name]
+            if not (isinstance(number, int) and number > 0):
+                raise InputError(
+                    f"--config.{_entry(group, name)}: is {number!r}, "
+                    "expected a positive whole number."
+                )
+    rate = config.learning_rate
+    if not (isinstance(rate, numbers.Real) and 0 < rate < float("inf")):
+        raise InputError(
+            f"--config.learning_rate: is {rate!r}, expected a positive number."
+        )
+    if not (isinstance(config.seed, int) and 0 <= config.seed < 2**32):
+        raise InputError(
+            f"--config.seed: is {config.seed!r}, expected a whole number of "
+            "32 bits."
+        )
+    if config.steps % config.steps_per_epoch:
+        raise InputError(
+            f"--config.steps: is {config.steps}, expected a multiple of "
+            f"--config.steps_per_epoch={config.steps_per_epoch}."
+        )
+
+
+def _entry(group, name):
+    return f"{group}.{name}" if group else name
+
+
+def sparse_training(config) -> SparseTraining:
+    """The callback that `config.sparsity` describes.
+
+    `method`, `distribution` and `pattern` name a part; its arguments are in
+    the group of that name, if there is one: `config.sparsity.n_m.zeros`.
+
+    Raises:
+        InputError: If a name or an argument is not usable.
+    """
+    entries = config.sparsity
+    with blame("--config.sparsity", ValueError, TypeError):
+        schedule = ISSPSchedule(
+            entries.target_sparsity,
+            entries.begin_step,
+            end_step=entries.end_step,
+            ramp=entries.get("ramp", "constant"),
+        )
+        callback = SparseTraining(
+            schedule,
+            _part(entries, "method", METHODS),
+            _part(entries, "distribution", DISTRIBUTIONS, "uniform"),
+            _part(entries, "pattern", PATTERNS, "unstructured"),
+            include=entries.get("include"),
+            exclude=entries.get("exclude"),
+            optimizer_slots=entries.get("optimizer_slots", "keep"),
+        )
+    if schedule.end_step > config.steps:
+        raise InputError(
+            f"--config.sparsity.end_step: is {schedule.end_step}, expected "
+            f"at most the {config.steps} steps of the training."
+        )
+    return callback
+
+
+def _part(entries, question, parts, default=None):
+    name = entries.get(question, default)
+    if name not in parts:
+        raise InputError(
+            f"--config.sparsity.{question}: is {name!r}, expected one of "
+            f"{', '.join(sorted(parts))}."
+        )
+    arguments = entries.get(name)
+    arguments = arguments.to_dict() if arguments is not None else {}
+    if "sample_size" in arguments:
+        arguments["selection"] = Sampled(arguments.pop("sample_size"))
+    with blame(f"--config.sparsity.{name}", ValueError, TypeError):
+        return parts[name](**arguments)
+
+
+def network(config) -> keras.Model:
+    """The network that `config.network` describes, with new weights."""
+    arguments = config.network.to_dict()
+    name = arguments.pop("name")
+    if name not in models.NETWORKS:
+        raise InputError(
+            f"--config.network.name: is '{name}', expected one of "
+            f"{', '.join(sorted(models.NETWORKS))}."
+        )
+    with blame("--config.network", ValueError, TypeError):
+        return models.NETWORKS[name](**arguments)
+
+
+def optimizer(config) -> keras.optimizers.Optimizer:
+    """Adam, its rate constant until the mask is final.
+
+    In fine-tuning, the rate is halved after each of the numbers of steps in
+    `config.halve_at`; without that entry it decays to 0 as a cosine.
+    """
+    end = config.sparsity.end_step
+    rate: keras.optimizers.schedules.LearningRateSchedule
+    if "halve_at" in config:
+        rates = [
+            config.learning_rate / 2**i for i in range(len(config.halve_at) + 1)
+        ]
+        rate = keras.optimizers.schedules.PiecewiseConstantDecay(
+            [end + step for step in config.halve_at], rates
+        )
+    else:
+        rate = keras.optimizers.schedules.CosineDecay(
+            config.learning_rate,
+            decay_steps=max(1, config.steps - end),
+            warmup_target=config.learning_rate,
+            warmup_steps=end,
+        )
+    return keras.optimizers.Adam(rate, beta_1=0.9, beta_2=0.99)
