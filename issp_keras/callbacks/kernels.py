@@ -83,13 +83,13 @@ def find_kernels(model, include=None, exclude=None):
         if not found:
             if _own_variables(layer):
                 kind = type(layer).__name__
-                skipped[layer.path] = f"{kind} has no kernel to prune"
+                skipped[_path(layer)] = f"{kind} has no kernel to prune"
         elif excluded is not None and excluded(layer):
-            skipped[layer.path] = "excluded"
+            skipped[_path(layer)] = "excluded"
         elif included is not None and not included(layer):
-            skipped[layer.path] = "not included"
+            skipped[_path(layer)] = "not included"
         elif not any(id(variable) in trainable for variable in found):
-            skipped[layer.path] = "not trainable"
+            skipped[_path(layer)] = "not trainable"
         else:
             for variable in found:
                 if id(variable) in trainable and id(variable) not in kernels:
@@ -143,17 +143,23 @@ def _chooser(name, rule, every_layer):
     expressions = [rule] if isinstance(rule, str) else list(rule)
     for expression in expressions:
         check_expression(expression)
-        if not any(re.search(expression, layer.path) for layer in every_layer):
+        paths = [_path(layer) for layer in every_layer]
+        if not any(re.search(expression, path) for path in paths):
             raise ValueError(
                 f"`{name}`: no layer's path contains {expression!r}. Expected "
                 "a regular expression that some path contains; they are "
-                f"{', '.join(sorted({layer.path for layer in every_layer}))}"
+                f"{', '.join(sorted(paths))}"
             )
 
     def chosen(layer):
-        return any(re.search(e, layer.path) for e in expressions)
+        return any(re.search(e, _path(layer)) for e in expressions)
 
     return chosen
+
+
+def _path(layer):
+    # An input has no path.
+    return layer.path or layer.name
 
 
 def _kernels_of(layer):

@@ -1,0 +1,360 @@
+"""What each method does to weights, and that `fit` ends in exact zeros."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from keras import ops
+
+from issp_keras import ISSPSchedule
+from issp_keras import SparseTraining
+from issp_keras.callbacks import prunable_kernels
+from issp_keras.sparsity import ASSL
+from issp_keras.sparsity import IHT
+from issp_keras.sparsity import ISSP
+from issp_keras.sparsity import ISSR
+from issp_keras.sparsity import METHODS
+from issp_keras.sparsity import SRP
+from issp_keras.sparsity import Clock
+from issp_keras.sparsity import Kernel
+from issp_keras.sparsity import L1Norm
+from issp_keras.sparsity import Random
+from issp_keras.sparsity import Scratch
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(160, 4)).astype("float32")
+Y = RNG.normal(size=(160, 3)).astype("float32")
+KERNEL = Kernel(0, "mlp/kernel", (4,), (0,), ())
+START = Clock(0, 100)
+
+
+def _numbers(tensor):
+    return ops.convert_to_numpy(tensor)
+
+
+def _linear(rate=0.05):
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3, name="mlp")])
+    model.compile(keras.optimizers.SGD(rate), "mse")
+    return model
+
+
+def _fit(model, method, sparsity=0.5, end_step=15, epochs=1, **arguments):
+    schedule = ISSPSchedule(sparsity, end_step=end_step)
+    model.fit(
+        X,
+        Y,
+        batch_size=8,
+        epochs=epochs,
+        shuffle=False,
+        verbose=0,
+        callbacks=[SparseTraining(schedule, method, **arguments)],
+    )
+
+
+def _kernel(model):
+    return prunable_kernels(model)[0].numpy()
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+@pytest.mark.parametrize("steps_per_execution", [1, 7])
+def test_every_method_ends_in_exact_zeros(name, steps_per_execution):
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            layers.Dense(16, "relu", name="mlp"),
+            layers.Dense(3, name="head"),
+        ]
+    )
+    optimizer = keras.optimizers.Adam(0.01, use_ema=True)
+    model.compile(optimizer, "mse", steps_per_execution=steps_per_execution)
+    _fit(model, METHODS[name](), sparsity=0.7)
+    found = [int((k.numpy() == 0).sum()) for k in prunable_kernels(model)]
+    assert found == [45, 34]
+
+
+# ISS-P and IHT.
+
+
+def test_iss_p_shrinks_the_unimportant_weights_only():
+    kernel = ops.array([4.0, -2.0, 1.0])
+    marks = ops.array([False, True, True])
+    shrunk = ISSP(0.5).update(kernel, marks, START)
+    assert _numbers(shrunk).tolist() == [4.0, -1.0, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("ramp", "ratio"), [("constant", 0.5), ("linear", 0.75), ("cubic", 0.5625)]
+)
+def test_iss_p_can_reach_its_ratio_by_a_ramp(ramp, ratio):
+    half = Clock(50, 100)
+    shrunk = ISSP(0.5, ramp).update(ops.ones(1), ops.array([True]), half)
+    assert float(shrunk[0]) == pytest.approx(ratio)
+
+
+@pytest.mark.parametrize("ratio", [1.0, -0.1, "0.9"])
+def test_iss_p_refuses_a_ratio_that_does_not_shrink(ratio):
+    with pytest.raises(ValueError, match=f"Received: shrink_ratio={ratio!r}"):
+        ISSP(ratio)
+
+
+def test_iht_sets_the_unimportant_weights_to_zero():
+    kernel = ops.array([4.0, -2.0])
+    shrunk = IHT().update(kernel, ops.array([False, True]), START)
+    assert _numbers(shrunk).tolist() == [4.0, 0.0]
+
+
+# Growing penalties.
+
+
+def _reference(w, b, penalties, steps=20, end=15):
+    """Linear regression by SGD; `penalties(step, w)` are coefficients."""
+    w, b = w.astype("float64"), b.astype("float64")
+    for step in range(steps):
+        x, y = X[8 * step : 8 * step + 8], Y[8 * step : 8 * step + 8]
+        error = 2 * (x @ w + b - y) / y.size
+        zeros = w == 0
+        penalty = penalties(step, w) * w if step < end else 0
+        w = w - 0.05 * (x.T @ error + penalty)
+        b = b - 0.05 * error.sum(0)
+        if step == end - 1:
+            w.flat[penalties.final(w)] = 0
+        elif step >= end:
+            w[zeros] = 0
+    return w
+
+
+def _smallest(w, count=6):
+    return np.argsort(abs(w), axis=None, kind="stable")[:count]
+
+
+def test_iss_r_equals_a_numpy_reference():
+    model = _linear()
+    w, b = (v.numpy() for v in model.weights)
+    times = np.zeros(w.shape)
+
+    def penalties(step, w):
+        if step % 2 == 0:
+            times.flat[_smallest(w)] += 1
+        return np.minimum(0.5 * times / (0.8 * 15 / 2), 0.5)
+
+    penalties.final = _smallest
+    expected = _reference(w, b, penalties)
+    _fit(model, ISSR(limit=0.5, interval=2, growth=0.8))
+    np.testing.assert_allclose(_kernel(model), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_srp_equals_a_numpy_reference():
+    model = _linear()
+    w, b = (v.numpy() for v in model.weights)
+    chosen = _smallest(w)
+
+    def penalties(step, w):
+        coefficients = np.zeros(w.shape)
+        coefficients.flat[chosen] = min(
+            0.5 * (1 + step // 2) / (0.7 * 15 / 2), 0.5
+        )
+        return coefficients
+
+    penalties.final = lambda w: chosen
+    expected = _reference(w, b, penalties)
+    _fit(model, SRP(interval=2))
+    np.testing.assert_allclose(_kernel(model), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_srp_has_the_coefficients_of_the_released_code():
+    """1e-4 more every 20 steps, 0.5 from step 100,000 on, of 143,170."""
+    gradients = [
+        SRP().gradient(
+            ops.zeros(1),
+            ops.ones(1),
+            ops.array([True]),
+            KERNEL,
+            Clock(age, 143_170),
+        )
+        for age in (0, 19, 20, 50_000, 100_020, 140_000)
+    ]
+    found = [float(gradient[0]) for gradient in gradients]
+    expected = [1e-4, 1e-4, 2e-4, 0.2501, 0.5, 0.5]
+    assert found == pytest.approx(expected, rel=3e-3)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: SRP(limit=0), "limit=0"),
+        (lambda: ISSR(interval=0), "interval=0"),
+        (lambda: SRP(growth=1.5), r"growth=1\.5"),
+        (lambda: ASSL(alignment=1), "alignment=1"),
+        (lambda: ASSL("("), "Not a regular expression"),
+    ],
+)
+def test_refuses_arguments_out_of_range(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_one_growth_per_optimizer_step_under_gradient_accumulation():
+    """10 updates in 40 batches: as many as 10 batches of 4 times the size."""
+    models = [_linear(), _linear()]
+    models[1].set_weights(models[0].get_weights())
+    models[0].compile(
+        keras.optimizers.SGD(0.05, gradient_accumulation_steps=4), "mse"
+    )
+    for model, batch_size in zip(models, (4, 16), strict=True):
+        schedule = ISSPSchedule(0.5, end_step=9)
+        model.fit(
+            X,
+            Y,
+            batch_size=batch_size,
+            shuffle=False,
+            verbose=0,
+            callbacks=[SparseTraining(schedule, ISSR(interval=1))],
+        )
+    np.testing.assert_allclose(
+        _kernel(models[0]), _kernel(models[1]), rtol=1e-4, atol=1e-6
+    )
+
+
+# ASSL.
+
+
+def test_assl_aligns_as_the_gradient_of_its_loss():
+    method = ASSL("mlp", ratio=1.0)
+    method.check([KERNEL])
+    w = np.array([-0.5, 0.1, 0.3, -0.2], "float32")
+    state = ops.array([False, True, False, True])  # Two are to be pruned.
+    found = _numbers(
+        method.gradient(ops.zeros(4), ops.array(w), state, KERNEL, START)
+    )
+
+    def loss(w):
+        return -np.sum(1 / (1 + np.exp(-(w.astype("float64") + 0.2))) ** 2)
+
+    for i in range(4):
+        step = np.eye(4)[i] * 1e-6
+        slope = (loss(w + step) - loss(w - step)) / 2e-6
+        assert found[i] == pytest.approx(slope, rel=1e-4)
+
+
+def test_assl_penalises_after_the_alignment():
+    method = ASSL("mlp", alignment=0.5, growth=0.2, interval=1)
+    method.check([KERNEL])
+    state = ops.array([True, True, False, False])
+
+    def gradient(age, kernel):
+        found = method.gradient(
+            ops.zeros(4), ops.ones(4), state, kernel, Clock(age, 100)
+        )
+        return _numbers(found).tolist()
+
+    other = Kernel(1, "head/kernel", (4,), (0,), ())
+    assert gradient(49, other) == [0.5, 0.5, 0, 0]
+    assert gradient(50, KERNEL) == pytest.approx([0.025, 0.025, 0, 0])
+    assert gradient(99, KERNEL) == [0.5, 0.5, 0, 0]
+
+
+def test_assl_refuses_constrained_kernels_of_several_sizes():
+    kernels = [KERNEL, Kernel(1, "mlp2/kernel", (5,), (0,), ())]
+    with pytest.raises(ValueError, match=r"equal size.*mlp/kernel \(4\), mlp2"):
+        ASSL("mlp").check(kernels)
+    with pytest.raises(ValueError, match="finds no kernel"):
+        ASSL("attention").check(kernels)
+
+
+# One shot.
+
+
+def test_l1_norm_masks_the_given_weights_before_the_first_step():
+    model = _linear(rate=0.0)
+    given = _kernel(model)
+    _fit(model, L1Norm())
+    expected = given.copy()
+    expected.flat[_smallest(given)] = 0
+    np.testing.assert_array_equal(_kernel(model), expected)
+
+
+def test_l1_norm_can_come_after_dense_training():
+    dense, model = _linear(), _linear()
+    model.set_weights(dense.get_weights())
+    dense.fit(X[:80], Y[:80], batch_size=8, shuffle=False, verbose=0)
+    schedule = ISSPSchedule(0.5, begin_step=10, end_step=11)
+    with pytest.warns(UserWarning, match="not sparse yet"):
+        model.fit(
+            X[:72],
+            Y[:72],
+            batch_size=8,
+            shuffle=False,
+            verbose=0,
+            callbacks=[SparseTraining(schedule, L1Norm())],
+        )
+    model.fit(
+        X[72:80],
+        Y[72:80],
+        batch_size=8,
+        verbose=0,
+        callbacks=[SparseTraining(schedule, L1Norm())],
+    )
+    expected = _kernel(dense)
+    expected.flat[_smallest(expected)] = 0
+    np.testing.assert_allclose(_kernel(model), expected, rtol=1e-6)
+
+
+def test_scratch_really_draws_anew():
+    model = _linear(rate=0.0)
+    given = _kernel(model)
+    _fit(model, Scratch())
+    found = _kernel(model)
+    kept = np.ones(given.shape, bool)
+    kept.flat[_smallest(given)] = False
+    np.testing.assert_array_equal(found != 0, kept)
+    assert not np.isin(found[kept], given).any()
+    other = _linear(rate=0.0)
+    other.set_weights([given, np.zeros(3)])
+    _fit(other, Scratch(seed=1))
+    assert not np.isin(_kernel(other)[kept], found).any()
+
+
+def test_scratch_refuses_a_layer_it_cannot_draw():
+    class Scale(layers.Layer):
+        def build(self, shape):
+            self.scale = self.add_weight(shape=(4,), initializer="ones")
+
+        def get_prunable_weights(self):
+            return [self.scale]
+
+        def call(self, x):
+            return x * self.scale
+
+    model = keras.Sequential([keras.Input((4,)), Scale(name="scale")])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="scale' cannot be drawn anew"):
+        model.fit(
+            X,
+            X,
+            verbose=0,
+            callbacks=[
+                SparseTraining(ISSPSchedule(0.5, end_step=2), Scratch())
+            ],
+        )
+
+
+def test_random_masks_do_not_follow_the_magnitude():
+    masks = []
+    for seed in (0, 0, 1):
+        model = keras.Sequential([keras.Input((4,)), layers.Dense(100)])
+        model.compile(keras.optimizers.SGD(0.0), "mse")
+        before = abs(_kernel(model))
+        model.fit(
+            X,
+            np.zeros((160, 100)),
+            verbose=0,
+            callbacks=[
+                SparseTraining(ISSPSchedule(0.5, end_step=2), Random(seed))
+            ],
+        )
+        masks.append(_kernel(model) == 0)
+        assert masks[-1].sum() == 200
+        pruned, kept = before[masks[-1]], before[~masks[-1]]
+        assert pruned.max() > np.median(kept) > kept.min()
+    assert (masks[0] == masks[1]).all()
+    assert (masks[0] != masks[2]).any()

@@ -1,0 +1,226 @@
+"""A training that was killed goes on as if it had not been."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from issp_keras import ISSPSchedule
+from issp_keras import SparseTraining
+from issp_keras.callbacks import prunable_kernels
+from issp_keras.sparsity import METHODS
+from issp_keras.sparsity import NM
+from issp_keras.sparsity import Method
+
+HERE = pathlib.Path(__file__)
+
+
+class Kill(keras.callbacks.Callback):
+    """Kills the process while the given epoch runs."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self._epoch = epoch
+        self._running = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._running = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self._running == self._epoch and batch >= 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _model(optimizer=None, units=16):
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            layers.Dense(units, "relu", name="mlp"),
+            layers.Dense(3, name="head"),
+        ]
+    )
+    model.compile(optimizer or keras.optimizers.Adam(0.01), "mse")
+    return model
+
+
+def _callback(method="iss_p", sparsity=0.7, end_step=30, **arguments):
+    schedule = ISSPSchedule(sparsity, end_step=end_step)
+    if isinstance(method, str):
+        method = METHODS[method]()
+    return SparseTraining(schedule, method, **arguments)
+
+
+def _fit(model, callbacks, epochs=5):
+    rng = np.random.default_rng(0)
+    model.fit(
+        rng.normal(size=(80, 4)).astype("float32"),
+        rng.normal(size=(80, 3)).astype("float32"),
+        batch_size=8,
+        epochs=epochs,
+        shuffle=False,
+        verbose=0,
+        callbacks=callbacks,
+    )
+
+
+def _train(method, folder, kill_in=None):
+    """The program that is killed, and that goes on."""
+    model = _model()
+    callbacks = [
+        keras.callbacks.BackupAndRestore(str(folder), delete_checkpoint=False),
+        _callback(method),
+    ]
+    if kill_in is not None:
+        # The order of callbacks must not matter.
+        callbacks = [*callbacks[::-1], Kill(kill_in)]
+    _fit(model, callbacks)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("method", "kill_in"),
+    [("iss_p", 2), ("iss_p", 4), ("iss_r", 2), ("srp", 1), ("assl", 2)],
+)
+def test_resume_equals_uninterrupted_run(tmp_path, method, kill_in):
+    """Steps 0..29 shrink (epochs 0..2), the others fine-tune."""
+    killed = subprocess.run(
+        [sys.executable, str(HERE), method, str(tmp_path), str(kill_in)],
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"},
+    )
+    assert killed.returncode == -signal.SIGKILL
+    resumed = _train(method, tmp_path)
+    whole = _model()
+    _fit(whole, [_callback(method)])
+    assert int(keras.ops.copy(resumed.optimizer.iterations)) == 50
+    for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    found = [int((k.numpy() == 0).sum()) for k in prunable_kernels(resumed)]
+    assert found == [45, 34]
+
+
+@pytest.mark.parametrize("method", ["iss_p", "srp"])
+def test_goes_on_from_any_checkpoint_with_load_weights(tmp_path, method):
+    path = tmp_path / "checkpoint.keras"
+    whole = _model()
+    checkpoint = keras.callbacks.ModelCheckpoint(
+        str(tmp_path / "{epoch}.keras")
+    )
+    _fit(whole, [_callback(method), checkpoint])
+    (tmp_path / "2.keras").rename(path)
+    model, callback = _model(), _callback(method)
+    callback.set_model(model)
+    model.load_weights(path)
+    _fit(model, [callback], epochs=3)
+    for a, b in zip(whole.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_two_fits_with_new_callbacks_equal_one():
+    whole, in_two = _model(), _model()
+    _fit(whole, [_callback("srp")])
+    with pytest.warns(UserWarning, match="not sparse yet"):
+        _fit(in_two, [_callback("srp")], epochs=1)
+    _fit(in_two, [_callback("srp")], epochs=4)
+    for a, b in zip(whole.get_weights(), in_two.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def _checkpoint(tmp_path, **arguments):
+    """Weights and optimizer after 10 of 30 steps of the pruning stage."""
+    path = str(tmp_path / "latest.weights.h5")
+    model = _model()
+    save = keras.callbacks.ModelCheckpoint(path, save_weights_only=True)
+    with pytest.warns(UserWarning, match="not sparse yet"):
+        _fit(model, [_callback(**arguments), save], epochs=1)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            {"sparsity": 0.8},
+            r"another schedule.*target_sparsity=0\.7.*target_sparsity=0\.8",
+        ),
+        ({"end_step": 40}, r"another schedule.*end_step=30.*end_step=40"),
+        ({"method": "iht"}, r"another method.*ISSP\(.*IHT\("),
+        ({"pattern": NM(2, 4)}, r"another pattern.*Unstructured\(.*NM\("),
+        ({"exclude": "head"}, "another model.*2 kernels.*1 kernels"),
+    ],
+)
+def test_refuses_a_checkpoint_of_another_training(tmp_path, arguments, message):
+    path = _checkpoint(tmp_path)
+    model, callback = _model(), _callback(**arguments)
+    callback.set_model(model)
+    model.load_weights(path)
+    with pytest.raises(ValueError, match=message):
+        _fit(model, [callback])
+
+
+def test_refuses_a_backup_of_another_schedule_in_any_order(tmp_path):
+    def fit(sparsity, epochs):
+        backup = keras.callbacks.BackupAndRestore(
+            str(tmp_path), delete_checkpoint=False
+        )
+        _fit(_model(), [_callback(sparsity=sparsity), backup], epochs)
+
+    with pytest.warns(UserWarning, match="not sparse yet"):
+        fit(0.7, epochs=1)
+    with pytest.raises(ValueError, match=r"another schedule.*0\.7.*0\.8"):
+        fit(0.8, epochs=2)
+
+
+def test_refuses_to_go_on_without_the_state_of_a_method(tmp_path):
+    path = _checkpoint(tmp_path, method="srp")
+    model = _model()
+    model.optimizer.build(model.trainable_variables)
+    model.load_weights(path)
+    with pytest.raises(ValueError, match=r"SRP cannot go on.*load_weights"):
+        _fit(model, [_callback("srp")])
+
+
+def test_describes_a_method_of_the_users_own():
+    class Mine(Method):
+        def __init__(self, strength):
+            self.strength = strength
+
+    model, callback = _model(), _callback(Mine(3))
+    callback.set_model(model)
+    description = model.optimizer.sparse_training._description
+    assert description["method"] == "Mine(strength=3)"
+
+
+@pytest.mark.parametrize("method", ["iss_p", "srp"])
+def test_what_is_saved_while_training_loads_without_issp_keras(
+    tmp_path, method
+):
+    save = keras.callbacks.ModelCheckpoint(str(tmp_path / "{epoch}.keras"))
+    model = _model()
+    _fit(model, [save, _callback(method)])
+    model.save(tmp_path / "6.keras")
+    program = """
+import sys, warnings
+warnings.simplefilter("error", UserWarning)
+sys.modules["issp_keras"] = None
+import keras
+for epoch in range(1, 7):
+    model = keras.models.load_model(f"{sys.argv[1]}/{epoch}.keras")
+    steps = int(keras.ops.copy(model.optimizer.iterations))
+    assert steps == 10 * min(epoch, 5)
+    moment = model.optimizer._momentums[0].numpy()
+    assert (moment != 0).any()
+zeros = [int((layer.kernel.numpy() == 0).sum()) for layer in model.layers]
+assert zeros == [45, 34]
+"""
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
+
+
+if __name__ == "__main__":
+    _train(sys.argv[1], sys.argv[2], int(sys.argv[3]))
