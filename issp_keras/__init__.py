@@ -3,6 +3,7 @@
 from issp_keras import models
 from issp_keras.callbacks import ISSPCallback
 from issp_keras.callbacks import SparseTraining
+from issp_keras.callbacks import SparsitySummaries
 from issp_keras.sparsity import ISSPSchedule
 
 __version__ = "0.1.0"
@@ -11,5 +12,6 @@ __all__ = [
     "ISSPCallback",
     "ISSPSchedule",
     "SparseTraining",
+    "SparsitySummaries",
     "models",
 ]

@@ -67,17 +67,26 @@ class Processes:
                 f"multiple of --processes={self.count}."
             )
 
-    @contextlib.contextmanager
     def sharing_data(self):
-        """Within, models are replicated, and batches are split."""
+        """Returns a context in which models are replicated, batches split."""
         if self.count == 1:
-            yield
-            return
-        before = keras.distribution.distribution()
-        keras.distribution.set_distribution(
+            return contextlib.nullcontext()
+        return _distribution(
             keras.distribution.DataParallel(auto_shard_dataset=False)
         )
-        try:
-            yield
-        finally:
-            keras.distribution.set_distribution(before)
+
+    def apart(self):
+        """Returns a context in which this process computes by itself."""
+        if self.count == 1:
+            return contextlib.nullcontext()
+        return _distribution(None)
+
+
+@contextlib.contextmanager
+def _distribution(distribution):
+    before = keras.distribution.distribution()
+    keras.distribution.set_distribution(distribution)
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(before)

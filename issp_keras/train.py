@@ -20,6 +20,7 @@ every batch, and the weights become those of one process.
 import csv
 import json
 import pathlib
+import tempfile
 
 import keras
 import numpy as np
@@ -91,20 +92,21 @@ def train(config, workdir, processes=None) -> keras.Model:
             callbacks = [
                 _StopIfDiverged(),
                 callback,
-                _HeldOutScore(network, held_out, scale),
+                _HeldOutScore(network, held_out, scale, processes),
             ]
             if processes.is_first:
-                callbacks += _writers(workdir, callback, checkpoint)
+                callbacks += _writers(workdir, callback)
+            callbacks.append(_Checkpoint(checkpoint, processes))
             _fit(model, config, photographs, callbacks, done, processes)
-        # Without optimizer.
-        network.set_weights(model.get_weights())
+    # Without optimizer.
+    network.set_weights(model.get_weights())
     if processes.is_first:
         with files.replacing(workdir / "model.keras") as partial:
             network.save(partial)
     return network
 
 
-def _writers(workdir, callback, checkpoint):
+def _writers(workdir, callback):
     """The callbacks that write, of one process alone."""
     writers = [
         SparsitySummaries(callback, workdir),
@@ -114,7 +116,7 @@ def _writers(workdir, callback, checkpoint):
         writers.append(
             keras.callbacks.TensorBoard(str(workdir / "tensorboard"))
         )
-    return [*writers, _Checkpoint(checkpoint)]
+    return writers
 
 
 def _fit(model, config, photographs, callbacks, done, processes):
@@ -156,19 +158,21 @@ class _StopIfDiverged(keras.callbacks.Callback):
 class _HeldOutScore(keras.callbacks.Callback):
     """Adds PSNR and SSIM on the held-out photographs to an epoch's logs."""
 
-    def __init__(self, network, photographs, scale):
+    def __init__(self, network, photographs, scale, processes):
         super().__init__()
         self._network = network
         self._photographs = photographs
         self._scale = scale
+        self._processes = processes
 
     def on_epoch_end(self, epoch, logs=None):
         if self.model.stop_training:
             return
-        # Not the model itself, which other processes may have a part in.
-        self._network.set_weights(self.model.get_weights())
-        network = Network(keras_network(self._network))
-        score = mean_score(network.upscale, self._photographs, self._scale)
+        weights = self.model.get_weights()
+        with self._processes.apart():
+            self._network.set_weights(weights)
+            network = Network(keras_network(self._network))
+            score = mean_score(network.upscale, self._photographs, self._scale)
         logs["val_psnr"] = score.psnr
         logs["val_ssim"] = score.ssim
 
@@ -176,15 +180,21 @@ class _HeldOutScore(keras.callbacks.Callback):
 class _Checkpoint(keras.callbacks.Callback):
     """Saves the model with its optimizer after every epoch, whole."""
 
-    def __init__(self, path):
+    def __init__(self, path, processes):
         super().__init__()
         self._path = path
+        self._processes = processes
 
     def on_epoch_end(self, epoch, logs=None):
         if self.model.stop_training:
             return
-        with files.replacing(self._path) as partial:
-            self.model.save(partial)
+        if self._processes.is_first:
+            with files.replacing(self._path) as partial:
+                self.model.save(partial)
+        else:
+            # Saving is a work of all processes; one file is enough.
+            with tempfile.TemporaryDirectory() as folder:
+                self.model.save(pathlib.Path(folder) / "unused.keras")
 
 
 def _restore(model, callback, checkpoint):

@@ -15,6 +15,7 @@ from issp_keras import ISSPSchedule
 from issp_keras import SparseTraining
 from issp_keras import models
 from issp_keras.callbacks import prunable_kernels
+from issp_keras.sparsity import SRP
 from issp_keras.sparsity import Method
 from issp_keras.sparsity.schedules import PruningSchedule
 
@@ -245,6 +246,7 @@ def test_kernels_that_do_not_train_stay_as_they_are():
     _assert_exact_zeros(model)
 
 
+@pytest.mark.parametrize("jit_compile", [False, True])
 @pytest.mark.parametrize(
     "optimizer",
     [
@@ -254,8 +256,12 @@ def test_kernels_that_do_not_train_stay_as_they_are():
         {"weight_decay": 0.01},
     ],
 )
-def test_zeros_are_exact_with_any_option_of_the_optimizer(optimizer):
-    model = _sequential(keras.optimizers.Adam(0.01, **optimizer))
+def test_zeros_are_exact_with_any_option_of_the_optimizer(
+    optimizer, jit_compile
+):
+    model = _sequential(
+        keras.optimizers.Adam(0.01, **optimizer), jit_compile=jit_compile
+    )
     callback = _issp(end_step=9)
     _fit(model, [callback])
     _assert_exact_zeros(model)
@@ -269,14 +275,108 @@ def test_averages_are_sparse_when_training_ends_with_the_pruning_stage():
     _assert_exact_zeros(model)
 
 
-def test_zeros_are_exact_under_mixed_precision():
-    keras.config.set_dtype_policy("mixed_float16")
+@pytest.mark.parametrize("before", [False, True])
+def test_zeros_are_exact_with_swapped_averages(before):
+    """What is validated, and what is left, are sparse averages."""
+
+    class Validate(keras.callbacks.Callback):
+        def on_test_begin(self, logs=None):
+            if self.model.optimizer.iterations >= 30:
+                _assert_exact_zeros(self.model)
+                seen.append(True)
+
+    seen = []
+    model = _sequential(keras.optimizers.Adam(0.01, use_ema=True))
+    callbacks = [keras.callbacks.SwapEMAWeights(), _issp()]
+    if before:
+        callbacks.reverse()
+    model.fit(
+        X,
+        Y,
+        batch_size=8,
+        epochs=3,
+        shuffle=False,
+        verbose=0,
+        validation_data=(X, Y),
+        callbacks=[*callbacks, Validate()],
+    )
+    assert seen
+    _assert_exact_zeros(model)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("use_ema", [False, True])
+def test_zeros_are_exact_under_mixed_precision(policy, use_ema):
+    keras.config.set_dtype_policy(policy)
     try:
-        model = _sequential()
+        model = _sequential(keras.optimizers.Adam(0.01, use_ema=use_ema))
         _fit(model, [_issp()])
     finally:
         keras.config.set_dtype_policy("float32")
     _assert_exact_zeros(model)
+
+
+def test_zeros_are_exact_with_a_loss_scale():
+    optimizer = keras.optimizers.LossScaleOptimizer(
+        keras.optimizers.Adam(0.01), initial_scale=16.0
+    )
+    model = _sequential(optimizer)
+    _fit(model, [SparseTraining(ISSPSchedule(0.7, end_step=30), SRP())])
+    _assert_exact_zeros(model)
+    plain = _sequential()
+    _fit(plain, [SparseTraining(ISSPSchedule(0.7, end_step=30), SRP())])
+    for found, expected in zip(_kernels(model), _kernels(plain), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("slots", ["keep", "zero"])
+def test_slots_of_frozen_weights_are_kept_or_zeroed(slots):
+    model = _sequential()
+    _fit(model, [_issp(optimizer_slots=slots)])
+    _assert_exact_zeros(model)
+    optimizer = model.optimizer
+    kept = 0
+    for kernel in prunable_kernels(model):
+        place = [id(v) for v in optimizer._trainable_variables].index(
+            id(kernel)
+        )
+        for moments in (optimizer._momentums, optimizer._velocities):
+            moment = moments[place].numpy()
+            assert (moment[kernel.numpy() != 0] != 0).any()
+            kept += np.count_nonzero(moment[kernel.numpy() == 0])
+    assert (kept > 0) == (slots == "keep")
+
+
+def test_the_train_step_is_traced_once():
+    """No retrace in any phase, and nothing of ours runs at each step."""
+    traces = []
+
+    class Traced(ISSPSchedule):
+        def __call__(self, step):
+            if not isinstance(step, int):
+                traces.append(step)
+            return super().__call__(step)
+
+    def count(epochs):
+        traces.clear()
+        model = _sequential()
+        schedule = Traced(0.7, begin_step=5, end_step=20 * epochs - 10)
+        _fit(model, [ISSPCallback(schedule)], epochs)
+        _assert_exact_zeros(model)
+        return len(traces)
+
+    assert 0 < count(epochs=2) == count(epochs=6)
+
+
+def test_a_kernel_of_nan_stops_the_training_with_its_name():
+    x = keras.Input((4,))
+    broken = layers.Dense(16, name="broken", kernel_initializer="ones")
+    model = keras.Model(x, layers.Dense(3)(broken(x)))
+    model.compile(keras.optimizers.SGD(1e30), "mse")
+    with pytest.raises(
+        FloatingPointError, match=r"layer 'broken' holds NaN after 20 optimizer"
+    ):
+        _fit(model, [_issp(end_step=100)])
 
 
 def test_equals_the_compiled_run_when_run_eagerly():
@@ -335,17 +435,26 @@ tf.config.set_logical_device_configuration(
     2 * [tf.config.LogicalDeviceConfiguration()],
 )
 import keras
-from issp_keras import ISSPCallback, ISSPSchedule
-with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(10)])
-    model.compile("adam", "mse")
+from issp_keras import ISSPSchedule, SparseTraining
+from issp_keras.sparsity import ISSP, ISSR, SRP
 x = np.random.default_rng(0).normal(size=(64, 4))
-callback = ISSPCallback(ISSPSchedule(0.7, end_step=10))
-model.fit(x, x[:, :1] * np.ones(10), batch_size=8, epochs=2, verbose=0,
-          callbacks=[callback])
-first, second = (v.numpy() for v in model.layers[0].kernel.value.values)
-assert (first == second).all()
-assert (first == 0).sum() == 28
+y = x[:, :1] * np.ones(10)
+def train(strategy, method):
+    keras.utils.set_random_seed(1)
+    with strategy.scope():
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(10)])
+        model.compile(keras.optimizers.SGD(0.1), "mse")
+    callback = SparseTraining(ISSPSchedule(0.7, end_step=10), method)
+    model.fit(x, y, batch_size=8, epochs=2, verbose=0, shuffle=False,
+              callbacks=[callback])
+    return model.layers[0].kernel.value
+for method in (ISSP(), ISSR(interval=1), SRP(interval=1)):
+    mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    first, second = (v.numpy() for v in train(mirrored, method).values)
+    assert (first == second).all()
+    assert (first == 0).sum() == 28
+    alone = train(tf.distribute.get_strategy(), method).numpy()
+    np.testing.assert_allclose(first, alone, rtol=1e-4, atol=1e-6)
 """
     subprocess.run([sys.executable, "-c", program], check=True)
 

@@ -4,6 +4,7 @@ import contextlib
 import warnings
 
 import keras
+import numpy as np
 from absl import logging
 from keras import ops
 
@@ -163,8 +164,8 @@ class SparseTraining(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if self.model.stop_training:
             return
-        for kernel in self._kernels:
-            if bool(ops.any(ops.isnan(kernel.variable.value))):
+        for kernel, values in zip(self._kernels, self._arrays(), strict=True):
+            if np.isnan(values).any():
                 raise FloatingPointError(
                     f"The kernel of layer '{kernel.layer.path}' holds NaN "
                     f"after {self.steps()} optimizer steps: the training "
@@ -221,12 +222,8 @@ class SparseTraining(keras.callbacks.Callback):
 
     def kernel_values(self):
         """Returns the pruned kernels as arrays, by path."""
-        return {
-            kernel.path: variable.numpy()
-            for kernel, variable in zip(
-                self._pruner.kernels, self._variables(), strict=True
-            )
-        }
+        paths = [kernel.path for kernel in self._pruner.kernels]
+        return dict(zip(paths, self._arrays(), strict=True))
 
     def gradient_norms(self):
         """Returns the L2 norms of the kernels' last gradients, by path."""
@@ -241,20 +238,19 @@ class SparseTraining(keras.callbacks.Callback):
         Dict of kernel paths to floats: in training, how far the weights to
         be pruned are from zero.
         """
-        values = [variable.value for variable in self._variables()]
-        return {
-            kernel.path: float(threshold)
-            for kernel, threshold in zip(
-                self._pruner.kernels,
-                self._pruner.thresholds(values),
-                strict=True,
-            )
-        }
+        # Copies, since one of several processes may ask alone.
+        values = [ops.convert_to_tensor(array) for array in self._arrays()]
+        thresholds = map(float, self._pruner.thresholds(values))
+        paths = [kernel.path for kernel in self._pruner.kernels]
+        return dict(zip(paths, thresholds, strict=True))
 
     def _variables(self):
         # On JAX, asking for the model brings its variables up to date.
         _ = self.model
         return [kernel.variable for kernel in self._kernels]
+
+    def _arrays(self):
+        return [variable.numpy() for variable in self._variables()]
 
     def _look_at_model(self):
         """Finds what to prune; returns what not to, with the reasons."""

@@ -1,0 +1,228 @@
+"""Which layers are pruned, and what is reported of them."""
+
+import csv
+import logging as std_logging
+
+import keras
+import numpy as np
+import pytest
+from absl import logging
+from keras import layers
+
+from issp_keras import ISSPCallback
+from issp_keras import ISSPSchedule
+from issp_keras import SparsitySummaries
+from issp_keras.callbacks import prunable_kernels
+from issp_keras.callbacks.kernels import find_kernels
+
+RNG = np.random.default_rng(0)
+
+
+def _model():
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.Conv2D(4, 3, name="stem"),
+            layers.BatchNormalization(name="norm"),
+            layers.Conv2D(4, 3, name="body.conv1"),
+            layers.Conv2D(4, 3, name="body.conv2"),
+            layers.GlobalAveragePooling2D(name="pool"),
+            layers.Dense(3, name="head"),
+        ],
+        name="net",
+    )
+    model.compile("adam", "mse")
+    return model
+
+
+def _fit(model, callbacks, epochs=2):
+    images = RNG.normal(size=(20, 8, 8, 3)).astype("float32")
+    targets = RNG.normal(size=(20, 3)).astype("float32")
+    model.fit(
+        images,
+        targets,
+        batch_size=2,
+        epochs=epochs,
+        verbose=0,
+        callbacks=callbacks,
+    )
+
+
+def _names(kernels):
+    return [kernel.path.split("/")[-2] for kernel in kernels]
+
+
+@pytest.mark.parametrize(
+    ("rules", "pruned"),
+    [
+        ({}, ["stem", "body.conv1", "body.conv2", "head"]),
+        ({"include": r"body\."}, ["body.conv1", "body.conv2"]),
+        ({"exclude": ["net/stem$", "head$"]}, ["body.conv1", "body.conv2"]),
+        ({"include": "conv", "exclude": "conv2"}, ["body.conv1"]),
+        (
+            {"include": lambda layer: isinstance(layer, layers.Dense)},
+            ["head"],
+        ),
+    ],
+)
+def test_rules_say_which_layers_are_pruned(rules, pruned):
+    model = _model()
+    assert _names(prunable_kernels(model, **rules)) == pruned
+    schedule = ISSPSchedule(0.5, end_step=5)
+    _fit(model, [ISSPCallback(schedule, **rules)], epochs=1)
+    for layer in model.layers:
+        if hasattr(layer, "kernel"):
+            is_sparse = bool((layer.kernel.numpy() == 0).any())
+            assert is_sparse == (layer.name in pruned)
+
+
+@pytest.mark.parametrize("rule", ["include", "exclude"])
+def test_refuses_an_expression_that_finds_no_layer(rule):
+    with pytest.raises(ValueError, match=rf"`{rule}`: .*'boddy'.*body\.conv1"):
+        prunable_kernels(_model(), **{rule: "boddy"})
+    with pytest.raises(ValueError, match="Not a regular expression"):
+        prunable_kernels(_model(), **{rule: "("})
+
+
+def test_layers_that_are_not_pruned_are_named_once_with_the_reason(caplog):
+    model = _model()
+    model.get_layer("body.conv2").trainable = False
+    model.compile("adam", "mse")
+    callback = ISSPCallback(ISSPSchedule(0.5, end_step=5), exclude="stem")
+    level = logging.get_verbosity()
+    logging.set_verbosity(logging.INFO)
+    std_logging.getLogger("absl").propagate = True
+    try:
+        _fit(model, [callback])
+    finally:
+        logging.set_verbosity(level)
+        std_logging.getLogger("absl").propagate = False
+    lines = [r.getMessage() for r in caplog.records]
+    assert [line for line in lines if "Not pruned" in line] == [
+        "Not pruned: net/stem (excluded).",
+        "Not pruned: net/norm (BatchNormalization has no kernel to prune).",
+        "Not pruned: net/body.conv2 (not trainable).",
+    ]
+
+
+def test_finds_every_kind_of_kernel_and_its_channels():
+    sequence = keras.Input((8, 6))
+    x = layers.SeparableConv1D(4, 3, name="separable")(sequence)
+    x = layers.Conv1DTranspose(5, 3, name="transposed")(x)
+    x = layers.LSTM(3, return_sequences=True, name="lstm")(x)
+    x = layers.MultiHeadAttention(2, 4, name="attention")(x, x)
+    model = keras.Model(sequence, x)
+    found, _ = find_kernels(model)
+    axes = {
+        kernel.facts.path: (
+            kernel.facts.shape,
+            kernel.facts.input_axes,
+            kernel.facts.output_axes,
+        )
+        for kernel in found
+    }
+    assert axes == {
+        "separable/depthwise_kernel": ((3, 6, 1), (1,), (2,)),
+        "separable/pointwise_kernel": ((1, 6, 4), (1,), (2,)),
+        "transposed/kernel": ((3, 5, 4), (2,), (1,)),
+        "lstm/lstm_cell/kernel": ((5, 12), (0,), (1,)),
+        "lstm/lstm_cell/recurrent_kernel": ((3, 12), (0,), (1,)),
+        "attention/query/kernel": ((3, 2, 4), (0,), (1, 2)),
+        "attention/key/kernel": ((3, 2, 4), (0,), (1, 2)),
+        "attention/value/kernel": ((3, 2, 4), (0,), (1, 2)),
+        "attention/attention_output/kernel": ((2, 4, 3), (0, 1), (2,)),
+    }
+
+
+def test_a_layer_of_the_users_own_takes_part():
+    class Scale(layers.Layer):
+        def build(self, shape):
+            self.scale = self.add_weight(shape=(10,), initializer="normal")
+
+        def get_prunable_weights(self):
+            return [self.scale]
+
+        def call(self, x):
+            return x * self.scale
+
+    model = keras.Sequential([keras.Input((10,)), Scale()])
+    model.compile("adam", "mse")
+    x = RNG.normal(size=(20, 10))
+    schedule = ISSPSchedule(0.7, end_step=2)
+    model.fit(x, x, batch_size=4, verbose=0, callbacks=[ISSPCallback(schedule)])
+    assert (model.layers[0].scale.numpy() == 0).sum() == 7
+
+
+# Summaries.
+
+
+def _rows(folder):
+    with (folder / "sparsity.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_summaries_tell_how_each_kernel_develops(tmp_path):
+    model = _model()
+    callback = ISSPCallback(ISSPSchedule(0.5, end_step=15))
+    _fit(model, [SparsitySummaries(callback, tmp_path), callback])
+    rows = _rows(tmp_path)
+    assert [row["step"] for row in rows] == ["10"] * 4 + ["20"] * 4
+    for row, kernel in zip(rows[4:], prunable_kernels(model), strict=True):
+        values = np.abs(kernel.numpy())
+        assert row["kernel"] == kernel.path
+        assert float(row["sparsity"]) == pytest.approx((values == 0).mean())
+        assert float(row["threshold"]) == 0
+        assert 0 <= float(row["mask_change"]) < 0.5
+        assert float(row["gradient_norm"]) > 0
+    assert {float(row["sparsity"]) for row in rows[:4]} == {0.0}
+    assert all(float(row["threshold"]) > 0 for row in rows[:4])
+
+
+def test_the_gradient_norm_is_that_of_the_last_step(tmp_path):
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3)])
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    x = RNG.normal(size=(8, 4)).astype("float32")
+    y = RNG.normal(size=(8, 3)).astype("float32")
+    w = model.layers[0].kernel.numpy()
+    callback = ISSPCallback(ISSPSchedule(0.0, end_step=1))
+    summaries = SparsitySummaries(callback, tmp_path)
+    model.fit(x, y, batch_size=8, verbose=0, callbacks=[callback, summaries])
+    gradient = x.T @ (2 * (x @ w - y) / y.size)
+    norm = float(_rows(tmp_path)[0]["gradient_norm"])
+    assert norm == pytest.approx(np.linalg.norm(gradient), rel=1e-4)
+
+
+def test_summaries_can_follow_steps_and_go_on_in_the_same_file(tmp_path):
+    model = _model()
+    callback = ISSPCallback(ISSPSchedule(0.5, end_step=15))
+    summaries = SparsitySummaries(callback, tmp_path, frequency=5)
+    with pytest.warns(UserWarning, match="not sparse yet"):
+        _fit(model, [callback, summaries], epochs=1)
+    assert {row["step"] for row in _rows(tmp_path)} == {"5", "10"}
+    with (tmp_path / "sparsity.csv").open("a") as file:
+        file.write("12,of a run that was killed,0,0,0,0\n")
+    _fit(model, [callback, summaries], epochs=1)
+    steps = [row["step"] for row in _rows(tmp_path)]
+    assert steps == [step for step in ("5", "10", "15", "20") for _ in range(4)]
+
+
+def test_summaries_write_scalars_for_tensorboard(tmp_path):
+    event_accumulator = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator"
+    )
+    callback = ISSPCallback(ISSPSchedule(0.5, end_step=15))
+    _fit(_model(), [callback, SparsitySummaries(callback, tmp_path)])
+    events = event_accumulator.EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    tags = events.Tags()["tensors"]
+    assert "sparsity/net/stem/kernel" in tags
+    assert "gradient_norm/net/head/kernel" in tags
+    assert len(tags) == 16
+
+
+def test_summaries_refuse_what_they_cannot_use(tmp_path):
+    with pytest.raises(TypeError, match="Received: 'callback'"):
+        SparsitySummaries("callback", tmp_path)
+    callback = ISSPCallback(ISSPSchedule(0.5, end_step=15))
+    with pytest.raises(ValueError, match="frequency='batch'"):
+        SparsitySummaries(callback, tmp_path, "batch")
