@@ -5,6 +5,7 @@ from issp_keras.callbacks import ISSPCallback
 from issp_keras.callbacks import SparseTraining
 from issp_keras.callbacks import SparsitySummaries
 from issp_keras.sparsity import ISSPSchedule
+from issp_keras.summary import summary
 
 __version__ = "0.1.0"
 
@@ -14,4 +15,5 @@ __all__ = [
     "SparseTraining",
     "SparsitySummaries",
     "models",
+    "summary",
 ]

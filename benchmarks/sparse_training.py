@@ -1,0 +1,343 @@
+"""What sparse training costs: time of a step, selection, memory; and peers.
+
+    python benchmarks/sparse_training.py --output=sparse_training.json
+    python benchmarks/sparse_training.py --backend=jax
+
+Prints ratios of medians. All candidates of a comparison take turns in one
+run, so that what else the machine does meets all of them. `cpu` is the CPU
+time of all threads of this process, `wall` the time that passed; a GPU works
+outside of both processes' CPU time, so there read `wall`.
+
+- step: a train step of EDSR-baseline x4 (batch 16, LR patch 48) with ISS-P
+  against the same step without; and the peers: a literal port of the
+  released code, which sorts every layer with numpy after every step, and
+  tfmot's prune_low_magnitude in tf_keras, updating at every step.
+- selection: the weights to prune of EDSR-L x4 (43 M in 69 kernels) against
+  sorting each kernel with `ops.sort`.
+- memory: what the callback keeps for each prunable weight, and the peak
+  memory of processes that train with it and without.
+"""
+
+import gc
+import json
+import math
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+
+for _argument in sys.argv:
+    if _argument.startswith("--backend="):
+        os.environ["KERAS_BACKEND"] = _argument.partition("=")[2]
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+from absl import app
+from absl import flags
+from keras import ops
+
+from issp_keras import ISSPCallback
+from issp_keras import ISSPSchedule
+from issp_keras import SparseTraining
+from issp_keras import models
+from issp_keras.callbacks import prunable_kernels
+from issp_keras.sparsity import METHODS
+from issp_keras.sparsity import Exact
+
+flags.DEFINE_enum("backend", None, ["tensorflow", "jax"], "Keras' backend.")
+flags.DEFINE_string("output", None, "JSON file for all figures.")
+flags.DEFINE_integer("repeats", 7, "Turns of each candidate.", lower_bound=1)
+flags.DEFINE_multi_enum(
+    "only", None, ["step", "selection", "memory"], "Parts to run, else all."
+)
+flags.DEFINE_integer("features", 64, "Channels of the EDSR of `step`.")
+flags.DEFINE_integer("batch", 16, "Batch of `step`.")
+flags.DEFINE_enum("peak_of", None, ["plain", "issp"], "Used by `memory`.")
+
+SPARSITY = 0.95
+STEPS = 1_000_000  # More than will be made: the stage does not end.
+
+
+def timed(candidates, repeats):
+    """Runs candidates in turns.
+
+    Args:
+        candidates: Dict of names to callables.
+        repeats: Integer, turns; one more comes first and does not count.
+
+    Returns:
+        Dict of names to `{"cpu": [seconds], "wall": [seconds]}`.
+    """
+    times = {name: {"cpu": [], "wall": []} for name in candidates}
+    for turn in range(repeats + 1):
+        for name, run in candidates.items():
+            gc.collect()
+            wall, cpu = time.perf_counter(), time.process_time()
+            run()
+            cpu = time.process_time() - cpu
+            wall = time.perf_counter() - wall
+            if turn:
+                times[name]["cpu"].append(cpu)
+                times[name]["wall"].append(wall)
+    return times
+
+
+def ratio(times, name, to, clock):
+    """Median of the ratios of two candidates in the same turn."""
+    pairs = zip(times[name][clock], times[to][clock], strict=True)
+    return statistics.median(a / b for a, b in pairs)
+
+
+def report(title, times, to):
+    """Prints medians and ratios, and returns them."""
+    print(f"\n{title}")
+    result = {}
+    for name, clocks in times.items():
+        result[name] = {"seconds": clocks}
+        cells = []
+        for clock in ("cpu", "wall"):
+            median = statistics.median(clocks[clock])
+            share = ratio(times, name, to, clock)
+            result[name][clock] = {"median": median, "ratio": share}
+            cells.append(f"{clock} {median:8.3f} s  x{share:7.3f}")
+        print(f"  {name:42} {'   '.join(cells)}")
+    return result
+
+
+def network():
+    """The network of `step`, compiled, with a batch of noise."""
+    flag = flags.FLAGS
+    keras.utils.set_random_seed(0)
+    model = models.edsr(4, features=flag.features)
+    model.compile(keras.optimizers.Adam(1e-4), "mean_absolute_error")
+    rng = np.random.default_rng(0)
+    lr = rng.random((flag.batch, 48, 48, 3), np.float32)
+    hr = rng.random((flag.batch, 192, 192, 3), np.float32)
+    return model, lr, hr
+
+
+def begun(model, method=None):
+    """Puts sparse training into a model, as `fit` does when it begins."""
+    schedule = ISSPSchedule(SPARSITY, end_step=STEPS)
+    if method is None:
+        callback = ISSPCallback(schedule)
+    else:
+        callback = SparseTraining(schedule, method)
+    callback.set_params({})
+    callback.set_model(model)
+    callback.on_train_begin()
+    return callback
+
+
+def step(repeats):
+    """Train steps with and without, and the peers."""
+    plain, lr, hr = network()
+    sparse, *_ = network()
+    ported, *_ = network()
+    begun(sparse)
+
+    def port():
+        """After a step, sorts every layer on the host, and shrinks."""
+        ported.train_on_batch(lr, hr)
+        for kernel in prunable_kernels(ported):
+            values = kernel.numpy().copy()
+            flat = values.reshape(-1)
+            count = min(math.ceil(SPARSITY * flat.size), int(0.995 * flat.size))
+            flat[np.argsort(np.abs(flat))[:count]] *= 0.95
+            kernel.assign(values)
+
+    candidates = {
+        "dense": lambda: plain.train_on_batch(lr, hr),
+        "ISS-P": lambda: sparse.train_on_batch(lr, hr),
+        "ISS-P, port that sorts in numpy": port,
+    }
+    times = timed(candidates, repeats)
+    title = f"Train step of EDSR x4, {flags.FLAGS.features} features"
+    result = report(title, times, to="dense")
+    if keras.backend.backend() == "tensorflow":
+        result |= tfmot_step(repeats)
+    return result
+
+
+def tfmot_step(repeats):
+    """tfmot in tf_keras, in a process of its own, against its dense step."""
+    program = os.path.join(os.path.dirname(__file__), "tfmot_step.py")
+    flag = flags.FLAGS
+    output = subprocess.run(
+        [
+            *(sys.executable, program, str(repeats)),
+            *(str(flag.features), str(flag.batch)),
+        ],
+        env=os.environ | {"TF_USE_LEGACY_KERAS": "1"},
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
+    times = json.loads(output.splitlines()[-1])
+    return report("The same in tf_keras", times, to="tf_keras, dense")
+
+
+def selection(repeats):
+    """Choosing the 95 % smallest of all kernels of EDSR-L x4."""
+    rng = np.random.default_rng(0)
+    shapes = [(3, 3, 3, 256), *[(3, 3, 256, 256)] * 65]
+    shapes += [(3, 3, 256, 1024)] * 2 + [(3, 3, 256, 3)]
+    arrays = [rng.normal(0, 0.02, shape).astype("float32") for shape in shapes]
+    kernels = [ops.convert_to_tensor(array) for array in arrays]
+    counts = [math.ceil(SPARSITY * array.size) for array in arrays]
+
+    def ours(*values):
+        return Exact().smallest([ops.abs(value) for value in values], counts)
+
+    def by_sorting(*values):
+        masks = []
+        for value, count in zip(values, counts, strict=True):
+            score = ops.abs(value)
+            threshold = ops.sort(ops.reshape(score, (-1,)))[count - 1]
+            masks.append(score <= threshold)
+        return masks
+
+    ours, by_sorting = compiled(ours), compiled(by_sorting)
+    for mask, array, count in zip(ours(*kernels), arrays, counts, strict=True):
+        mask = ops.convert_to_numpy(mask)
+        threshold = np.partition(np.abs(array), count - 1, axis=None)[count - 1]
+        largest = np.abs(array)[mask].max()
+        if mask.sum() != count or largest != threshold:
+            raise SystemExit("The selection is not exact.")
+    candidates = {
+        "exact, without sorting": lambda: finished(ours(*kernels)),
+        "sorting each kernel": lambda: finished(by_sorting(*kernels)),
+    }
+    weights = sum(array.size for array in arrays)
+    times = timed(candidates, repeats)
+    title = f"Selection among the {weights:,} weights of EDSR-L x4"
+    return report(title, times, to="exact, without sorting")
+
+
+def compiled(function):
+    """Compiles a function for the backend as `fit` would."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.jit(function)
+    import tensorflow as tf
+
+    return tf.function(function)
+
+
+def finished(tensors):
+    """Waits until tensors are computed."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        jax.block_until_ready(tensors)
+
+
+def memory():
+    """Bytes for each prunable weight."""
+    result = {}
+    print("\nMemory beyond model and optimizer, bytes for each prunable weight")
+    for name, method in METHODS.items():
+        model, *_ = network()
+        if name == "assl":
+            method = _assl_of_the_body
+        state = begun(model, method())._state
+        weights = sum(math.prod(k.shape) for k in prunable_kernels(model))
+        kept = sum(
+            math.prod(v.shape) * v.numpy().itemsize
+            for v in (state.prepared, state.gradient_norms, *state.arrays)
+        )
+        result[name] = {"kept": kept / weights}
+        print(f"  kept by {name:10} {kept / weights:6.3f}")
+    peaks = {}
+    for _ in range(3):
+        for which in ("plain", "issp"):
+            peaks.setdefault(which, []).append(_peak_in_new_process(which))
+    plain, issp = (statistics.median(peaks[w]) for w in ("plain", "issp"))
+    result["peak"] = {"bytes": peaks, "difference": (issp - plain) / weights}
+    print(
+        f"  peak resident memory of 3 train steps: {plain / 2**20:,.0f} MiB "
+        f"without, {issp / 2**20:,.0f} MiB with ISS-P"
+    )
+    return result
+
+
+def _assl_of_the_body():
+    return METHODS["assl"](constrained=r"body\.")
+
+
+def _peak_in_new_process(which):
+    flag = flags.FLAGS
+    output = subprocess.run(
+        [
+            *(sys.executable, __file__, f"--peak_of={which}"),
+            f"--backend={keras.backend.backend()}",
+            *(f"--features={flag.features}", f"--batch={flag.batch}"),
+        ],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
+    return int(output.splitlines()[-1])
+
+
+def _print_peak(which):
+    model, lr, hr = network()
+    if which == "issp":
+        begun(model)
+    for _ in range(3):
+        model.train_on_batch(lr, hr)
+    print(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+def device():
+    """Names the device that computes."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return str(jax.devices()[0].device_kind)
+    return "cpu"
+
+
+def machine():
+    """Names the processor."""
+    try:
+        with open("/proc/cpuinfo") as file:
+            names = [line for line in file if line.startswith("model name")]
+        return names[0].partition(":")[2].strip()
+    except (OSError, IndexError):
+        return platform.processor()
+
+
+def main(argv):
+    del argv
+    flag = flags.FLAGS
+    if flag.peak_of:
+        _print_peak(flag.peak_of)
+        return
+    parts = {
+        "step": lambda: step(flag.repeats),
+        "selection": lambda: selection(flag.repeats),
+        "memory": memory,
+    }
+    result = {
+        "machine": machine(),
+        "cores": os.cpu_count(),
+        "backend": keras.backend.backend(),
+        "device": device(),
+        "keras": keras.__version__,
+    }
+    print(", ".join(f"{key}: {value}" for key, value in result.items()))
+    for name in flag.only or parts:
+        result[name] = parts[name]()
+    if flag.output:
+        with open(flag.output, "w") as file:
+            json.dump(result, file, indent=2)
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,212 @@
+"""A table of how sparse a model is, layer by layer."""
+
+import math
+
+import keras
+import numpy as np
+from keras import layers
+
+from issp_keras.callbacks.kernels import PrunableKernel
+from issp_keras.callbacks.kernels import find_kernels
+
+# The patterns that are looked for, those first that say more.
+_GROUPS = (2, 4, 5, 8, 10, 16, 20, 32)
+_BLOCKS = ((4, 4), (1, 8), (8, 1), (1, 4), (4, 1), (1, 2), (2, 1))
+
+
+def summary(model, input_shape=None, print_fn=print):
+    """Prints a table of a model's kernels: weights, zeros, multiply-adds.
+
+    The multiply-adds are those of the kernels, dense and without those of
+    the zeros; products of attention are in neither. The pattern is what the
+    zeros have: `9:10` where every 10 weights along the input channels hold 9
+    zeros, `block 1x4` where zeros fill aligned blocks of 1 input by 4 output
+    channels, else `unstructured`.
+
+    Example:
+
+    >>> issp_keras.summary(model, input_shape=(1, 320, 180, 3))
+
+    Args:
+        model: A built `keras.Model`.
+        input_shape: Tuple of integers, the batch among them, for which to
+            count multiply-adds. Defaults to the model's own, with 1 for an
+            unknown batch; a model that takes any size needs it.
+        print_fn: Callable that takes the table, a string. Defaults to
+            `print`.
+
+    Returns:
+        List of dicts, one a kernel and the totals last, with the keys `name`,
+        `shape`, `weights`, `zeros`, `pattern`, `dense_macs` and
+        `sparse_macs`; the last two None where the size is not known.
+
+    Raises:
+        ValueError: If the model is not built, has no prunable kernel, or
+            cannot take `input_shape`.
+    """
+    kernels, _ = find_kernels(model)
+    macs = _multiply_adds(model, kernels, input_shape)
+    rows = []
+    for kernel in kernels:
+        values = kernel.variable.numpy()
+        zeros = values.size - int(np.count_nonzero(values))
+        dense = macs.get(id(kernel.variable)) if macs is not None else None
+        rows.append(
+            {
+                "name": kernel.facts.path,
+                "shape": kernel.facts.shape,
+                "weights": values.size,
+                "zeros": zeros,
+                "pattern": _pattern(values, kernel.facts),
+                "dense_macs": dense,
+                "sparse_macs": dense
+                and round(dense * (1 - zeros / values.size)),
+            }
+        )
+    total = {"name": "total", "shape": "", "pattern": ""}
+    for key in ("weights", "zeros", "dense_macs", "sparse_macs"):
+        known = [row[key] for row in rows if row[key] is not None]
+        total[key] = sum(known) if macs is not None or key == "zeros" else None
+    total["weights"] = sum(row["weights"] for row in rows)
+    print_fn(_table([*rows, total]))
+    return [*rows, total]
+
+
+def _multiply_adds(model, kernels, input_shape):
+    """Counts multiply-adds by kernel in one symbolic forward pass."""
+    if input_shape is None:
+        input_shape = getattr(model, "input_shape", None)
+        if not isinstance(input_shape, tuple):
+            return None
+        input_shape = (input_shape[0] or 1, *input_shape[1:])
+        if None in input_shape:
+            return None
+    by_layer: dict[int, list[PrunableKernel]] = {}
+    for kernel in kernels:
+        by_layer.setdefault(id(kernel.layer), []).append(kernel)
+    macs = dict.fromkeys((id(kernel.variable) for kernel in kernels), 0)
+    calls = {}
+    for members in by_layer.values():
+        layer = members[0].layer
+        calls[layer] = layer.call
+        layer.call = _counting(layer, members, macs)
+    try:
+        # A symbolic call, which computes shapes and no values.
+        layers.Lambda(lambda x: model(x, training=False))(
+            keras.KerasTensor(input_shape, model.compute_dtype)
+        )
+    except Exception as error:
+        raise ValueError(
+            f"The model '{model.name}' cannot take an input of shape "
+            f"{input_shape}. Pass `input_shape`, the batch among it: {error}"
+        ) from error
+    finally:
+        for layer in calls:
+            del layer.call
+    return macs
+
+
+def _counting(layer, kernels, macs):
+    call = layer.call
+
+    def counting(inputs, *args, **kwargs):
+        output = call(inputs, *args, **kwargs)
+        result = output[0] if isinstance(output, (tuple, list)) else output
+        for kernel in kernels:
+            macs[id(kernel.variable)] += kernel.facts.size * _uses(
+                layer, kernel.facts, tuple(inputs.shape), tuple(result.shape)
+            )
+        return output
+
+    return counting
+
+
+def _uses(layer, facts, input_shape, output_shape):
+    """How often each weight of a kernel is used in one call."""
+    if isinstance(layer, layers.EinsumDense):
+        used = math.prod(facts.shape[axis] for axis in facts.input_axes)
+        return math.prod(input_shape) // used
+    if isinstance(
+        layer,
+        (
+            layers.Conv1DTranspose,
+            layers.Conv2DTranspose,
+            layers.Conv3DTranspose,
+        ),
+    ):
+        return _places(layer, input_shape)
+    if isinstance(layer, layers.Dense):
+        return math.prod(output_shape[:-1])
+    if hasattr(layer, "strides"):
+        return _places(layer, output_shape)
+    return output_shape[0]
+
+
+def _places(layer, shape):
+    if getattr(layer, "data_format", None) == "channels_first":
+        return shape[0] * math.prod(shape[2:])
+    return math.prod(shape[:-1])
+
+
+def _pattern(values, facts):
+    zeros = values == 0
+    if not zeros.any():
+        return "dense"
+    axes = (*facts.spatial_axes, *facts.output_axes, *facts.input_axes)
+    run = math.prod(facts.shape[axis] for axis in facts.input_axes)
+    runs = zeros.transpose(axes).reshape(-1, run)
+    for group in _GROUPS:
+        if run % group:
+            continue
+        counts = runs.reshape(-1, group).sum(axis=1)
+        if counts.min() == counts.max() and 0 < counts[0] < group:
+            return f"{counts[0]}:{group}"
+    outputs = math.prod(facts.shape[axis] for axis in facts.output_axes)
+    matrix = runs.reshape(-1, outputs, run).transpose(0, 2, 1)
+    for height, width in (
+        (4, 4),
+        (1, 8),
+        (8, 1),
+        (1, 4),
+        (4, 1),
+        (1, 2),
+        (2, 1),
+    ):
+        if run % height or outputs % width:
+            continue
+        blocks = matrix.reshape(
+            -1, run // height, height, outputs // width, width
+        ).sum(axis=(2, 4))
+        if np.isin(blocks, (0, height * width)).all():
+            return f"block {height}x{width}"
+    return "unstructured"
+
+
+def _table(rows):
+    header = ("kernel", "shape", "weights", "zeros", "pattern")
+    header += ("multiply-adds", "without zeros")
+    cells = [header]
+    for row in rows:
+        cells.append(
+            (
+                row["name"],
+                "x".join(map(str, row["shape"])),
+                f"{row['weights']:,}",
+                f"{row['zeros']:,} ({row['zeros'] / row['weights']:.2%})",
+                row["pattern"],
+                _count(row["dense_macs"]),
+                _count(row["sparse_macs"]),
+            )
+        )
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = []
+    for row in cells:
+        name, *others = row
+        padded = [name.ljust(widths[0])]
+        padded += [c.rjust(w) for c, w in zip(others, widths[1:], strict=True)]
+        lines.append("  ".join(padded))
+    return "\n".join(lines)
+
+
+def _count(number):
+    return "" if number is None else f"{number:,}"
