@@ -9,7 +9,7 @@ RUN := runs/quickstart
 # TensorFlow tells much about the machine that is of no use here.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: quickstart test test-lowest lint clean
+.PHONY: quickstart test test-lowest test-jax lint clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/issp-train --config=configs/quickstart.py --workdir=$(RUN)
@@ -26,13 +26,17 @@ test: $(VENV)/installed-test
 test-lowest:
 	$(MAKE) test VENV=.venv-lowest PIP_CONSTRAINT=requirements_lowest.txt
 
+# The core on JAX, in an environment without TensorFlow.
+test-jax: .venv-jax/installed
+	KERAS_BACKEND=jax .venv-jax/bin/python -m pytest
+
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 clean:
-	rm -rf .venv .venv-lowest build dist *.egg-info runs
+	rm -rf .venv .venv-lowest .venv-jax build dist *.egg-info runs
 
 $(VENV)/installed: setup.py pyproject.toml
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit( \
@@ -44,4 +48,11 @@ $(VENV)/installed: setup.py pyproject.toml
 
 $(VENV)/installed-test: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@
+
+.venv-jax/installed: setup.py pyproject.toml requirements_jax.txt
+	$(PYTHON) -m venv .venv-jax
+	@echo "Installing JAX and Keras into .venv-jax ..."
+	.venv-jax/bin/python -m pip install --quiet -r requirements_jax.txt pytest
+	.venv-jax/bin/python -m pip install --quiet --no-deps --editable .
 	touch $@

@@ -8,7 +8,10 @@ from setuptools import setup
 
 _ROOT = pathlib.Path(__file__).parent
 _INIT = (_ROOT / "issp_keras" / "__init__.py").read_text()
+_JAX = "jax>=0.10"
 _TEST = [
+    # Several processes train on JAX alone.
+    _JAX,
     "mypy>=1.15",
     "pytest>=8",
     "ruff>=0.12",
@@ -44,10 +47,11 @@ setup(
         "tensorflow-datasets>=4.9.7",
         "tensorflow-model-optimization>=0.8.1,<0.9",
     ],
-    extras_require={"jax": ["jax>=0.10"], "test": _TEST},
+    extras_require={"jax": [_JAX], "test": _TEST},
     entry_points={
         "console_scripts": [
             "issp-train = issp_keras.train:run",
+            "issp-compare = issp_keras.compare:run",
             "issp-evaluate = issp_keras.evaluate:run",
             "issp-upscale = issp_keras.upscale:run",
             "issp-export = issp_keras.tflite.export:run",

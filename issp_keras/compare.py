@@ -60,7 +60,7 @@ def compare(config, workdir) -> list[dict]:
         configuration.check(variant)
         configuration.sparse_training(variant)
     workdir = files.make_folder(workdir)
-    results = []
+    results: list[dict] = []
     for name, sparsity, seed, variant in runs:
         folder = workdir / f"{name}-{sparsity}-{seed}"
         if not (folder / "result.json").exists():

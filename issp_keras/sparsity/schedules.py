@@ -122,8 +122,8 @@ class ISSPSchedule(PruningSchedule):
                 f"Received: target_sparsity={target_sparsity!r}"
             )
         self.target_sparsity = float(target_sparsity)
-        self.begin_step = _whole_number("begin_step", begin_step)
-        self.end_step = _whole_number("end_step", end_step)
+        self.begin_step: int = _whole_number("begin_step", begin_step)
+        self.end_step: int = _whole_number("end_step", end_step)
         if not 0 <= self.begin_step < self.end_step:
             raise ValueError(
                 "Pruning steps must satisfy 0 <= begin_step < end_step. "
@@ -197,7 +197,7 @@ def traceable(schedule):
     return schedule
 
 
-def _whole_number(name, value):
+def _whole_number(name, value) -> int:
     try:
         return operator.index(value)
     except TypeError:

@@ -1,0 +1,33 @@
+import json
+import pathlib
+import subprocess
+import sys
+
+BENCHMARKS = pathlib.Path(__file__).parent.parent / "benchmarks"
+
+
+def test_the_benchmark_of_sparse_training_compares_all_peers(tmp_path):
+    output = tmp_path / "figures.json"
+    subprocess.run(
+        [
+            *(sys.executable, BENCHMARKS / "sparse_training.py"),
+            *("--only=step", "--repeats=1", "--features=1", "--batch=1"),
+            f"--output={output}",
+        ],
+        check=True,
+    )
+    step = json.loads(output.read_text())["step"]
+    assert set(step) == {
+        "dense",
+        "ISS-P",
+        "ISS-P, port that sorts in numpy",
+        "tf_keras, dense",
+        "tf_keras, tfmot prune_low_magnitude",
+    }
+    for name, figures in step.items():
+        to = "tf_keras, dense" if "tf_keras" in name else "dense"
+        for clock in ("cpu", "wall"):
+            median = figures[clock]["median"]
+            assert median > 0
+            ratio = median / step[to][clock]["median"]
+            assert abs(figures[clock]["ratio"] / ratio - 1) < 1e-6

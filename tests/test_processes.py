@@ -1,0 +1,101 @@
+"""`issp-train --processes`: two processes on loopback equal one."""
+
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from issp_keras.errors import InputError
+from issp_keras.processes import Processes
+
+QUICKSTART = pathlib.Path(__file__).parent.parent / "configs/quickstart.py"
+TINY = {
+    "steps": 24,
+    "steps_per_epoch": 3,
+    "network.features": 4,
+    "network.blocks": 1,
+    "data.patch_size": 8,
+    "data.batch_size": 4,
+    "sparsity.end_step": 14,
+}
+
+
+def _start(workdir, photographs, *flags):
+    config = TINY | {"data.train": photographs, "data.held_out": photographs}
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-m", "issp_keras.train", *flags),
+            *(f"--config={QUICKSTART}", f"--workdir={workdir}"),
+            *(f"--config.{name}={value}" for name, value in config.items()),
+        ],
+        env=os.environ | {"KERAS_BACKEND": "jax"},
+    )
+
+
+def _start_two(workdir, photographs):
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        coordinator = f"localhost:{probe.getsockname()[1]}"
+    return [
+        _start(
+            workdir,
+            photographs,
+            "--processes=2",
+            f"--coordinator={coordinator}",
+            f"--process_id={index}",
+        )
+        for index in range(2)
+    ]
+
+
+def test_two_processes_that_were_killed_once_equal_one(
+    tmp_path, folder_of_photographs
+):
+    alone = _start(tmp_path / "one", folder_of_photographs)
+    two = _start_two(tmp_path / "two", folder_of_photographs)
+    while not (tmp_path / "two" / "checkpoint.keras").exists():
+        assert [process.poll() for process in two] == [None, None]
+        time.sleep(0.01)
+    for process in two:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    assert not (tmp_path / "two" / "model.keras").exists()
+    two = _start_two(tmp_path / "two", folder_of_photographs)
+    assert [process.wait() for process in (alone, *two)] == [0, 0, 0]
+    models = [
+        keras.models.load_model(tmp_path / name / "model.keras")
+        for name in ("one", "two")
+    ]
+    for a, b in zip(*(m.get_weights() for m in models), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-6)
+        np.testing.assert_array_equal(a == 0, b == 0)
+    for name in ("metrics.csv", "sparsity.csv"):
+        rows = [(tmp_path / n / name).read_text() for n in ("one", "two")]
+        assert rows[0].count("\n") == rows[1].count("\n") > 8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((2, "localhost:1234", 2), "--process_id: is 2, expected less than"),
+        ((2, None, 0), "--coordinator: is None, expected HOST:PORT"),
+        ((2, "localhost", 0), "--coordinator: is 'localhost'"),
+        ((2, "localhost:1234", 0), "--processes: is 2.*KERAS_BACKEND=jax"),
+    ],
+)
+def test_refuses_flags_that_cannot_work(arguments, message):
+    with pytest.raises(InputError, match=message):
+        Processes.connect(*arguments)
+
+
+def test_refuses_a_batch_that_cannot_be_shared():
+    with pytest.raises(InputError, match=r"batch_size: is 8.*--processes=3"):
+        Processes(3).check_batch(8)
+    assert Processes.connect(1, None, 0) == Processes()
