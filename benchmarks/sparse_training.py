@@ -319,6 +319,10 @@ def main(argv):
     if flag.peak_of:
         _print_peak(flag.peak_of)
         return
+    if flag.backend not in (None, keras.backend.backend()):
+        raise SystemExit(
+            f"Write --backend={flag.backend}, with an equals sign."
+        )
     parts = {
         "step": lambda: step(flag.repeats),
         "selection": lambda: selection(flag.repeats),

@@ -6,6 +6,7 @@ Prints times as JSON: a dense step in tf_keras, and one with
 prune_low_magnitude on every convolution, its masks renewed at every step.
 """
 
+import gc
 import json
 import sys
 import time
@@ -68,6 +69,7 @@ def main(repeats, features, batch):
     times = {name: {"cpu": [], "wall": []} for name in candidates}
     for turn in range(repeats + 1):
         for name, run in candidates.items():
+            gc.collect()
             wall, cpu = time.perf_counter(), time.process_time()
             run()
             if turn:

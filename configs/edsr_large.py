@@ -53,6 +53,8 @@ def get_config(setting: str = "x4,0.95") -> ConfigDict:
             "distribution": "uniform",
             "pattern": "unstructured",
             "iss_p": {"shrink_ratio": 0.95},
+            # The threshold from a sample, as in the paper's large networks.
+            "unstructured": {"sample_size": 32_400},
         }
     )
     return config

@@ -32,4 +32,6 @@ def get_config(setting: str = "x4,0.95") -> ConfigDict:
     config.learning_rate = 2e-4
     config.halve_at = (250_000, 400_000, 450_000, 475_000, 500_000)
     config.network = ConfigDict({"name": "swinir", "scale": scale})
+    # Exact, where the large networks take the threshold from a sample.
+    del config.sparsity.unstructured
     return config

@@ -7,6 +7,7 @@ import rich.console
 import rich.table
 from absl import app
 from absl import flags
+from ml_collections import config_flags
 
 from issp_keras.errors import InputError
 
@@ -37,6 +38,15 @@ def parse_flags_with_config(argv: list[str]):
         name = pathlib.Path(argv[0]).name
         reason = str(error) or type(error).__name__
         sys.exit(f"{name}: --config: {reason.splitlines()[0]}")
+
+
+def check_config_file():
+    """Raises an `InputError` if the file of `--config` does not exist."""
+    path = config_flags.get_config_filename(flags.FLAGS["config"])
+    # What follows a colon is an argument for get_config().
+    path = path.split(":")[0]
+    if not pathlib.Path(path).is_file():
+        raise InputError(f"--config: {path}: no such file.")
 
 
 def define_network_flags():

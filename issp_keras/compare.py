@@ -10,11 +10,9 @@ with the spread over the seeds; the same, with every single score, is in
 
 import copy
 import json
-import pathlib
 import statistics
 
 import keras
-import numpy as np
 from absl import flags
 from ml_collections import ConfigDict
 from ml_collections import config_flags
@@ -22,7 +20,7 @@ from ml_collections import config_flags
 from issp_keras import cli
 from issp_keras import configuration
 from issp_keras import files
-from issp_keras.callbacks import prunable_kernels
+from issp_keras.callbacks import count_zeros
 from issp_keras.data import load_photographs
 from issp_keras.errors import InputError
 from issp_keras.evaluate import SMALLEST
@@ -63,6 +61,7 @@ def compare(config, workdir) -> list[dict]:
     results: list[dict] = []
     for name, sparsity, seed, variant in runs:
         folder = workdir / f"{name}-{sparsity}-{seed}"
+        configuration.check_same(variant, folder / "config.json")
         if not (folder / "result.json").exists():
             print(f"{folder.name} ({len(results) + 1} of {len(runs)})")
             files.write_json(folder / "result.json", _result(variant, folder))
@@ -88,11 +87,10 @@ def _result(variant, folder):
     held_out = load_photographs(variant.data.held_out, "held_out", SMALLEST)
     network = Network(keras_network(model))
     score = mean_score(network.upscale, held_out, variant.network.scale)
-    kernels = [kernel.numpy() for kernel in prunable_kernels(model)]
-    zeros = sum(int(np.count_nonzero(k == 0)) for k in kernels)
+    zeros, weights = count_zeros(model)
     keras.backend.clear_session()
     return {
-        "zeros": zeros / sum(kernel.size for kernel in kernels),
+        "zeros": zeros / weights,
         "psnr": score.psnr,
         "ssim": score.ssim,
     }
@@ -119,9 +117,7 @@ def table(results):
 def main(argv):
     cli.no_argument(argv)
     flag = flags.FLAGS
-    path = config_flags.get_config_filename(flag["config"]).split(":")[0]
-    if not pathlib.Path(path).is_file():
-        raise InputError(f"--config: {path}: no such file.")
+    cli.check_config_file()
     for entry in ("training", "methods", "sparsities", "seeds"):
         if entry not in flag.config:
             raise InputError(

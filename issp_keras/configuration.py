@@ -1,5 +1,6 @@
 """What a training's config says, checked and built."""
 
+import json
 import numbers
 
 import keras
@@ -20,6 +21,12 @@ _ENTRIES = {
     "network": ("name", "scale"),
     "data": ("train", "held_out", "patch_size", "batch_size"),
     "sparsity": ("method", "target_sparsity", "begin_step", "end_step"),
+}
+_SPARSITY = {
+    *_ENTRIES["sparsity"],
+    *("ramp", "distribution", "pattern", "include", "exclude"),
+    "optimizer_slots",
+    *(*METHODS, *DISTRIBUTIONS, *PATTERNS),
 }
 _WHOLE = {
     "": ("steps", "steps_per_epoch"),
@@ -70,6 +77,22 @@ def check(config):
             f"--config.seed: is {config.seed!r}, expected a whole number of "
             "32 bits."
         )
+    for name in config.sparsity:
+        if name not in _SPARSITY:
+            raise InputError(
+                f"--config.sparsity.{name}: is no entry, expected one of "
+                f"{', '.join(sorted(_SPARSITY))}."
+            )
+    halve_at = config.get("halve_at", ())
+    if not (
+        isinstance(halve_at, tuple)
+        and all(isinstance(step, int) and step > 0 for step in halve_at)
+        and list(halve_at) == sorted(set(halve_at))
+    ):
+        raise InputError(
+            f"--config.halve_at: is {halve_at!r}, expected a tuple of growing "
+            "numbers of steps."
+        )
     if config.steps % config.steps_per_epoch:
         raise InputError(
             f"--config.steps: is {config.steps}, expected a multiple of "
@@ -79,6 +102,33 @@ def check(config):
 
 def _entry(group, name):
     return f"{group}.{name}" if group else name
+
+
+def check_same(config, path):
+    """Raises an `InputError` if a folder belongs to another config.
+
+    A resume would mix two.
+
+    Args:
+        config: `ml_collections.ConfigDict`.
+        path: `pathlib.Path` of the `config.json` of the folder, which need
+            not exist.
+    """
+    current = json.loads(config.to_json_best_effort())
+    if path.exists():
+        broken = (OSError, ValueError, TypeError)
+        with blame(f"{path}: is not a config that can be read", *broken):
+            before = dict(json.loads(path.read_text()))
+        changed = [
+            f"{name} ({before.get(name)} before, {current.get(name)} now)"
+            for name in sorted({*before, *current})
+            if before.get(name) != current.get(name)
+        ]
+        if changed:
+            raise InputError(
+                f"--workdir: {path.parent} was begun with another config: "
+                f"{', '.join(changed)}; expected the same, or a new workdir."
+            )
 
 
 def sparse_training(config) -> SparseTraining:

@@ -6,11 +6,12 @@ import keras
 import numpy as np
 from keras import layers
 
+from issp_keras.callbacks.kernels import TRANSPOSED
 from issp_keras.callbacks.kernels import PrunableKernel
 from issp_keras.callbacks.kernels import find_kernels
 
 # The patterns that are looked for, those first that say more.
-_GROUPS = (2, 4, 5, 8, 10, 16, 20, 32)
+_GROUPS = (2, 4, 5, 8, 10, 16, 20, 32, 90)
 _BLOCKS = ((4, 4), (1, 8), (8, 1), (1, 4), (4, 1), (1, 2), (2, 1))
 
 
@@ -65,9 +66,8 @@ def summary(model, input_shape=None, print_fn=print):
         )
     total = {"name": "total", "shape": "", "pattern": ""}
     for key in ("weights", "zeros", "dense_macs", "sparse_macs"):
-        known = [row[key] for row in rows if row[key] is not None]
-        total[key] = sum(known) if macs is not None or key == "zeros" else None
-    total["weights"] = sum(row["weights"] for row in rows)
+        is_known = macs is not None or key in ("weights", "zeros")
+        total[key] = sum(row[key] for row in rows) if is_known else None
     print_fn(_table([*rows, total]))
     return [*rows, total]
 
@@ -126,14 +126,7 @@ def _uses(layer, facts, input_shape, output_shape):
     if isinstance(layer, layers.EinsumDense):
         used = math.prod(facts.shape[axis] for axis in facts.input_axes)
         return math.prod(input_shape) // used
-    if isinstance(
-        layer,
-        (
-            layers.Conv1DTranspose,
-            layers.Conv2DTranspose,
-            layers.Conv3DTranspose,
-        ),
-    ):
+    if isinstance(layer, TRANSPOSED):
         return _places(layer, input_shape)
     if isinstance(layer, layers.Dense):
         return math.prod(output_shape[:-1])
@@ -163,15 +156,7 @@ def _pattern(values, facts):
             return f"{counts[0]}:{group}"
     outputs = math.prod(facts.shape[axis] for axis in facts.output_axes)
     matrix = runs.reshape(-1, outputs, run).transpose(0, 2, 1)
-    for height, width in (
-        (4, 4),
-        (1, 8),
-        (8, 1),
-        (1, 4),
-        (4, 1),
-        (1, 2),
-        (2, 1),
-    ):
+    for height, width in _BLOCKS:
         if run % height or outputs % width:
             continue
         blocks = matrix.reshape(

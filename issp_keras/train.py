@@ -32,7 +32,7 @@ from issp_keras import cli
 from issp_keras import configuration
 from issp_keras import files
 from issp_keras.callbacks import SparsitySummaries
-from issp_keras.callbacks import prunable_kernels
+from issp_keras.callbacks import count_zeros
 from issp_keras.data import load_photographs
 from issp_keras.data import random_patches
 from issp_keras.errors import InputError
@@ -65,6 +65,8 @@ def train(config, workdir, processes=None) -> keras.Model:
     processes = processes or Processes()
     configuration.check(config)
     callback = configuration.sparse_training(config)
+    # In every process, for they must make the same train step.
+    callback.record_gradients = True
     processes.check_batch(config.data.batch_size)
     scale = config.network.scale
     keras.utils.set_random_seed(config.seed)
@@ -74,7 +76,10 @@ def train(config, workdir, processes=None) -> keras.Model:
     )
     held_out = load_photographs(config.data.held_out, "held_out", SMALLEST)
     workdir = files.make_folder(workdir)
-    _check_same_config(config, workdir / "config.json", processes)
+    configuration.check_same(config, workdir / "config.json")
+    if processes.is_first:
+        current = json.loads(config.to_json_best_effort())
+        files.write_json(workdir / "config.json", current)
 
     with processes.sharing_data():
         model = keras.models.clone_model(network)
@@ -212,27 +217,6 @@ def _shapes(model):
     return [(weight.path, weight.shape) for weight in model.weights]
 
 
-def _check_same_config(config, path, processes):
-    """A workdir belongs to one config; otherwise a resume would mix two."""
-    current = json.loads(config.to_json_best_effort())
-    if path.exists():
-        broken = (OSError, ValueError, TypeError)
-        with blame(f"{path}: is not a config that can be read", *broken):
-            before = dict(json.loads(path.read_text()))
-        changed = [
-            f"{name} ({before.get(name)} before, {current.get(name)} now)"
-            for name in sorted({*before, *current})
-            if before.get(name) != current.get(name)
-        ]
-        if changed:
-            raise InputError(
-                f"--workdir: {path.parent} was begun with another config: "
-                f"{', '.join(changed)}; expected the same, or a new workdir."
-            )
-    if processes.is_first:
-        files.write_json(path, current)
-
-
 def _keep_rows(path, epochs):
     """Drops what an interrupted epoch may have logged after its checkpoint."""
     if not path.exists():
@@ -251,19 +235,14 @@ def main(argv):
     flag = flags.FLAGS
     if not flag.workdir:
         raise InputError("--workdir: is empty, expected a folder.")
-    # What follows a colon is an argument for get_config().
-    path = config_flags.get_config_filename(flag["config"]).split(":")[0]
-    if not pathlib.Path(path).is_file():
-        raise InputError(f"--config: {path}: no such file.")
+    cli.check_config_file()
     processes = Processes.connect(
         flag.processes, flag.coordinator, flag.process_id
     )
     network = train(flag.config, flag.workdir, processes)
     if not processes.is_first:
         return
-    kernels = [kernel.numpy() for kernel in prunable_kernels(network)]
-    weights = sum(kernel.size for kernel in kernels)
-    zeros = weights - sum(map(np.count_nonzero, kernels))
+    zeros, weights = count_zeros(network)
     print(
         f"Wrote {pathlib.Path(flag.workdir) / 'model.keras'}: {zeros} of "
         f"{weights} kernel weights are zero ({zeros / weights:.2%})."

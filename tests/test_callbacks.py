@@ -11,9 +11,15 @@ from keras import layers
 
 from issp_keras import ISSPCallback
 from issp_keras import ISSPSchedule
+from issp_keras import SparseTraining
 from issp_keras import SparsitySummaries
 from issp_keras.callbacks import prunable_kernels
 from issp_keras.callbacks.kernels import find_kernels
+from issp_keras.sparsity import IHT
+from issp_keras.sparsity import ISSP
+from issp_keras.sparsity import METHODS
+from issp_keras.sparsity import NM
+from issp_keras.sparsity import SRP
 
 RNG = np.random.default_rng(0)
 
@@ -172,10 +178,77 @@ def test_summaries_tell_how_each_kernel_develops(tmp_path):
         assert row["kernel"] == kernel.path
         assert float(row["sparsity"]) == pytest.approx((values == 0).mean())
         assert float(row["threshold"]) == 0
-        assert 0 <= float(row["mask_change"]) < 0.5
         assert float(row["gradient_norm"]) > 0
     assert {float(row["sparsity"]) for row in rows[:4]} == {0.0}
     assert all(float(row["threshold"]) > 0 for row in rows[:4])
+
+
+@pytest.mark.parametrize(
+    ("method", "pattern"), [(ISSP(), NM(2, 4)), (SRP(), None), (IHT(), None)]
+)
+def test_the_mask_change_is_that_of_the_masks(tmp_path, method, pattern):
+    class Masks(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            rows = callback.snapshot()
+            masks.append([mask for _, _, mask, _ in rows])
+
+    masks = []
+    callback = SparseTraining(
+        ISSPSchedule(0.5, end_step=25), method, pattern=pattern
+    )
+    model = _model()
+    model.optimizer.learning_rate = 0.1
+    summaries = SparsitySummaries(callback, tmp_path)
+    _fit(model, [callback, summaries, Masks()], epochs=4)
+    rows = iter(_rows(tmp_path))
+    before = masks[0]
+    for epoch in masks:
+        for mask, last in zip(epoch, before, strict=True):
+            row = next(rows)
+            assert float(row["mask_change"]) == np.mean(mask != last)
+        before = epoch
+    changed = any((a != b).any() for a, b in zip(masks[0], masks[2]))
+    assert changed == (not isinstance(method, SRP))
+    for kernel, mask in zip(prunable_kernels(model), masks[3], strict=True):
+        np.testing.assert_array_equal(kernel.numpy() == 0, mask)
+
+
+def test_kernels_of_one_path_have_names_of_their_own(tmp_path):
+    def part(units):
+        x = keras.Input((4,))
+        return keras.Model(x, layers.Dense(units, name="conv")(x))
+
+    x = keras.Input((4,))
+    model = keras.Model(x, part(3)(part(4)(x)))
+    model.compile("adam", "mse")
+    callback = ISSPCallback(ISSPSchedule(0.5, end_step=5))
+    x = RNG.normal(size=(20, 4))
+    model.fit(
+        x,
+        x[:, :3],
+        batch_size=4,
+        verbose=0,
+        callbacks=[callback, SparsitySummaries(callback, tmp_path)],
+    )
+    names = [row["kernel"] for row in _rows(tmp_path)]
+    assert names == ["conv/kernel", "conv/kernel#2"]
+
+
+def test_at_most_a_byte_is_kept_for_each_weight():
+    for name, method in METHODS.items():
+        model = _model()
+        arguments = {"constrained": "body"} if name == "assl" else {}
+        callback = SparseTraining(
+            ISSPSchedule(0.5, end_step=5), method(**arguments)
+        )
+        callback.set_model(model)
+        state = model.optimizer.sparse_training
+        kept = sum(array.numpy().nbytes for array in state.arrays)
+        weights = sum(k.numpy().size for k in prunable_kernels(model))
+        # ISS-R has to count beyond 255.
+        assert kept <= weights * (2 if name == "iss_r" else 1)
+        if name in ("iss_p", "iht", "l1_norm", "scratch", "random"):
+            assert kept == 0
 
 
 def test_the_gradient_norm_is_that_of_the_last_step(tmp_path):
@@ -223,6 +296,9 @@ def test_summaries_write_scalars_for_tensorboard(tmp_path):
 def test_summaries_refuse_what_they_cannot_use(tmp_path):
     with pytest.raises(TypeError, match="Received: 'callback'"):
         SparsitySummaries("callback", tmp_path)
+    callback = ISSPCallback(ISSPSchedule(0.5, end_step=15))
+    with pytest.raises(ValueError, match="among the callbacks of the same fit"):
+        _fit(_model(), [SparsitySummaries(callback, tmp_path)])
     callback = ISSPCallback(ISSPSchedule(0.5, end_step=15))
     with pytest.raises(ValueError, match="frequency='batch'"):
         SparsitySummaries(callback, tmp_path, "batch")

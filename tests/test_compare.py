@@ -61,6 +61,13 @@ def test_trains_every_method_at_every_sparsity_with_every_seed(
     assert "of 8" not in capsys.readouterr().out
 
 
+def test_results_of_another_config_are_refused(config, tmp_path):
+    compare(config, tmp_path)
+    config.training.steps = 6
+    with pytest.raises(InputError, match="ISS-P-0.5-10 was begun with"):
+        compare(config, tmp_path)
+
+
 def test_the_table_has_means_and_spreads():
     results = [
         {"method": m, "sparsity": s, "seed": seed, "psnr": psnr + seed}

@@ -96,6 +96,8 @@ def test_a_map_sets_the_first_expression_that_is_found():
     chosen = Map({"layer_0": 0.5, "layer_[01]": 0.8})
     shapes = [(100,), (100,), (100,)]
     assert _counts(chosen, shapes, 0.9) == [50, 80, 90]
+    pairs = Map((("layer_0", 0.5), ("layer_[01]", 0.8)))
+    assert _counts(pairs, shapes, 0.9) == [50, 80, 90]
 
 
 def test_a_map_follows_a_ramp():
@@ -104,7 +106,11 @@ def test_a_map_follows_a_ramp():
 
 @pytest.mark.parametrize(
     ("sparsities", "message"),
-    [({"a": 1.0}, "'a': 1.0"), ({"(": 0.5}, "Not a regular expression")],
+    [
+        ({"a": 1.0}, "'a': 1.0"),
+        ({"a": "x"}, "'a': 'x'"),
+        ({"(": 0.5}, "Not a regular expression"),
+    ],
 )
 def test_a_map_refuses_what_it_cannot_use(sparsities, message):
     with pytest.raises(ValueError, match=message):

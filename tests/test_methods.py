@@ -18,8 +18,11 @@ from issp_keras.sparsity import SRP
 from issp_keras.sparsity import Clock
 from issp_keras.sparsity import Kernel
 from issp_keras.sparsity import L1Norm
+from issp_keras.sparsity import Method
 from issp_keras.sparsity import Random
+from issp_keras.sparsity import Sampled
 from issp_keras.sparsity import Scratch
+from issp_keras.sparsity import Unstructured
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(160, 4)).astype("float32")
@@ -86,7 +89,7 @@ def test_iss_p_shrinks_the_unimportant_weights_only():
     ("ramp", "ratio"), [("constant", 0.5), ("linear", 0.75), ("cubic", 0.5625)]
 )
 def test_iss_p_can_reach_its_ratio_by_a_ramp(ramp, ratio):
-    half = Clock(50, 100)
+    half = Clock(50, 101)
     shrunk = ISSP(0.5, ramp).update(ops.ones(1), ops.array([True]), half)
     assert float(shrunk[0]) == pytest.approx(ratio)
 
@@ -312,6 +315,39 @@ def test_scratch_really_draws_anew():
     other.set_weights([given, np.zeros(3)])
     _fit(other, Scratch(seed=1))
     assert not np.isin(_kernel(other)[kept], found).any()
+
+
+def test_scratch_refuses_to_begin_late():
+    schedule = ISSPSchedule(0.5, begin_step=5, end_step=10)
+    with pytest.raises(ValueError, match=r"Scratch draws.*begin_step=5"):
+        SparseTraining(schedule, Scratch()).set_model(_linear())
+
+
+def test_a_sampled_threshold_really_shrinks():
+    """Half-way through the stage the unimportant weights are near zero."""
+    magnitudes = {}
+    for method in (ISSP(), Method()):
+        model = keras.Sequential([keras.Input((40,)), layers.Dense(100)])
+        model.compile(keras.optimizers.SGD(0.0), "mse")
+        x = RNG.normal(size=(160, 40)).astype("float32")
+        before = abs(_kernel(model))
+        callback = SparseTraining(
+            ISSPSchedule(0.9, end_step=100),
+            method,
+            pattern=Unstructured(Sampled(500)),
+        )
+        with pytest.warns(UserWarning, match="not sparse yet"):
+            model.fit(
+                x,
+                np.zeros((160, 100)),
+                batch_size=4,
+                verbose=0,
+                callbacks=[callback],
+            )
+        unimportant = before < np.quantile(before, 0.8)
+        after = abs(_kernel(model))
+        magnitudes[type(method)] = after[unimportant].max()
+    assert magnitudes[ISSP] < 0.95**35 * magnitudes[Method]
 
 
 def test_scratch_refuses_a_layer_it_cannot_draw():

@@ -127,6 +127,7 @@ def test_blocks_at_the_end_are_smaller():
     [
         (lambda: NM(4, 4), "zeros=4, group=4"),
         (lambda: NM(0, 4), "zeros=0"),
+        (lambda: NM(2.0, 4), r"whole number.*zeros=2\.0"),
         (lambda: NM(2, 4, order="keras"), "order='keras'"),
         (lambda: Block(0, 4), "inputs=0"),
     ],

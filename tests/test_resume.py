@@ -132,6 +132,27 @@ def test_two_fits_with_new_callbacks_equal_one():
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("method", ["srp", "iss_r"])
+def test_epochs_may_end_between_two_optimizer_steps(tmp_path, method):
+    """10 batches an epoch, 3 a step: the state is one step ahead."""
+
+    def model():
+        return _model(
+            keras.optimizers.Adam(0.01, gradient_accumulation_steps=3)
+        )
+
+    whole, resumed = model(), model()
+    path = str(tmp_path / "{epoch}.weights.h5")
+    save = keras.callbacks.ModelCheckpoint(path, save_weights_only=True)
+    _fit(whole, [_callback(method, end_step=12), save])
+    callback = _callback(method, end_step=12)
+    callback.set_model(resumed)
+    resumed.load_weights(path.format(epoch=2))
+    _fit(resumed, [callback], epochs=3)
+    for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def _checkpoint(tmp_path, **arguments):
     """Weights and optimizer after 10 of 30 steps of the pruning stage."""
     path = str(tmp_path / "latest.weights.h5")

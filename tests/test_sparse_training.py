@@ -1,8 +1,11 @@
 """What `fit` leaves in the kernels."""
 
+import contextlib
+import logging
 import math
 import subprocess
 import sys
+import warnings
 
 import keras
 import numpy as np
@@ -15,7 +18,12 @@ from issp_keras import ISSPSchedule
 from issp_keras import SparseTraining
 from issp_keras import models
 from issp_keras.callbacks import prunable_kernels
+from issp_keras.sparsity import ERK
+from issp_keras.sparsity import ISSP
+from issp_keras.sparsity import NM
 from issp_keras.sparsity import SRP
+from issp_keras.sparsity import Global
+from issp_keras.sparsity import Map
 from issp_keras.sparsity import Method
 from issp_keras.sparsity.schedules import PruningSchedule
 
@@ -59,6 +67,20 @@ def _assert_exact_zeros(model, sparsity=0.7):
     for kernel in _kernels(model):
         count = min(math.ceil(sparsity * kernel.size), int(0.995 * kernel.size))
         assert np.count_nonzero(kernel == 0) == count
+
+
+class _CheckEpochs(keras.callbacks.Callback):
+    """Counts zeros at the end of every epoch after the pruning stage."""
+
+    def __init__(self, end_step):
+        super().__init__()
+        self._end_step = end_step
+        self.checked = 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        if int(ops.copy(self.model.optimizer.iterations)) >= self._end_step:
+            _assert_exact_zeros(self.model)
+            self.checked += 1
 
 
 # The arithmetic.
@@ -262,11 +284,12 @@ def test_zeros_are_exact_with_any_option_of_the_optimizer(
     model = _sequential(
         keras.optimizers.Adam(0.01, **optimizer), jit_compile=jit_compile
     )
-    callback = _issp(end_step=9)
-    _fit(model, [callback])
+    callback, epochs = _issp(end_step=4), _CheckEpochs(4)
+    _fit(model, [callback, epochs])
     _assert_exact_zeros(model)
-    _fit(model, [callback])
+    _fit(model, [callback, epochs])
     _assert_exact_zeros(model)
+    assert epochs.checked == 4
 
 
 def test_averages_are_sparse_when_training_ends_with_the_pruning_stage():
@@ -310,7 +333,9 @@ def test_zeros_are_exact_under_mixed_precision(policy, use_ema):
     keras.config.set_dtype_policy(policy)
     try:
         model = _sequential(keras.optimizers.Adam(0.01, use_ema=use_ema))
-        _fit(model, [_issp()])
+        epochs = _CheckEpochs(20)
+        _fit(model, [_issp(end_step=20), epochs])
+        assert epochs.checked == 2
     finally:
         keras.config.set_dtype_policy("float32")
     _assert_exact_zeros(model)
@@ -348,7 +373,7 @@ def test_slots_of_frozen_weights_are_kept_or_zeroed(slots):
 
 
 def test_the_train_step_is_traced_once():
-    """No retrace in any phase, and nothing of ours runs at each step."""
+    """No phase makes Keras trace again."""
     traces = []
 
     class Traced(ISSPSchedule):
@@ -468,12 +493,13 @@ def test_a_kernel_of_zeros_gets_exactly_the_promised_zeros():
     _assert_exact_zeros(model, 0.5)
 
 
-def test_what_fit_saves_on_the_way_is_sparse(tmp_path):
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_fit_saves_on_the_way_is_sparse(tmp_path, order):
     model = _sequential()
     checkpoint = keras.callbacks.ModelCheckpoint(
         str(tmp_path / "{epoch}.keras")
     )
-    _fit(model, [checkpoint, _issp()], epochs=3)
+    _fit(model, [checkpoint, _issp()][::order], epochs=3)
     for epoch in (2, 3):
         _assert_exact_zeros(
             keras.models.load_model(tmp_path / f"{epoch}.keras")
@@ -541,6 +567,42 @@ def test_finalize_inside_a_running_fit_holds_to_its_end(use_ema, batch):
     callback = _issp(end_step=1000)
     model = _sequential(keras.optimizers.Adam(0.01, use_ema=use_ema))
     _fit(model, [callback, Finalize()], epochs=1)
+    _assert_exact_zeros(model)
+
+
+@pytest.mark.parametrize("steps", [0, 10, 40])
+@pytest.mark.parametrize("compiled", [True, False])
+def test_finalize_makes_exact_zeros_whatever_the_method_remembers(
+    compiled, steps
+):
+    model = _sequential()
+    callback = SparseTraining(ISSPSchedule(0.7, end_step=30), SRP())
+    if not compiled:
+        model = keras.models.clone_model(model)
+        callback.set_model(model)
+    elif steps == 0:
+        callback.set_model(model)
+    else:
+        context = contextlib.nullcontext()
+        if steps < 30:
+            context = pytest.warns(UserWarning, match="not sparse yet")
+        with context:
+            _fit(model, [callback], epochs=max(1, steps // 20))
+    before = [kernel == 0 for kernel in _kernels(model)]
+    callback.finalize()
+    _assert_exact_zeros(model)
+    if compiled and steps == 40:
+        for kernel, zero in zip(_kernels(model), before, strict=True):
+            np.testing.assert_array_equal(kernel == 0, zero)
+
+
+def test_a_finalized_callback_begins_anew_after_compile():
+    model, callback = _sequential(), _issp()
+    callback.set_model(model)
+    callback.finalize()
+    model.set_weights([RNG.normal(size=w.shape) for w in model.get_weights()])
+    model.compile("adam", "mse")
+    _fit(model, [callback])
     _assert_exact_zeros(model)
 
 
@@ -612,6 +674,41 @@ def test_takes_a_ramp_of_tfmot():
     _assert_exact_zeros(model, 0.8)
 
 
+def test_takes_a_schedule_derived_from_one_of_tfmot():
+    tfmot = pytest.importorskip("tensorflow_model_optimization")
+
+    class Mine(tfmot.sparsity.keras.PolynomialDecay):
+        pass
+
+    model = _sequential()
+    _fit(model, [ISSPCallback(Mine(0.2, 0.8, 0, 25, frequency=5))])
+    _assert_exact_zeros(model, 0.8)
+
+
+@pytest.mark.parametrize("ramp", ["constant", "cubic"])
+@pytest.mark.parametrize(
+    ("distribution", "zeros"),
+    [
+        # Densities 20/64 and 19/48 times 33.6/39, that is 0.269 and 0.341.
+        (ERK(), [47, 32]),
+        (Map({"head": 0.5}), [45, 24]),
+        (Global(), None),
+    ],
+)
+def test_distributions_are_exact_after_any_ramp(distribution, zeros, ramp):
+    x = keras.Input((4,))
+    hidden = layers.Dense(16, "relu", name="body")(x)
+    model = keras.Model(x, layers.Dense(3, name="head")(hidden))
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    schedule = ISSPSchedule(0.7, end_step=30, ramp=ramp)
+    _fit(model, [ISSPCallback(schedule, distribution=distribution)])
+    found = [int((kernel == 0).sum()) for kernel in _kernels(model)]
+    if zeros is None:
+        assert sum(found) == math.ceil(0.7 * 112)
+    else:
+        assert found == zeros
+
+
 def test_takes_a_method_of_the_users_own():
     class Zero(Method):
         def update(self, values, unimportant, clock):
@@ -623,7 +720,63 @@ def test_takes_a_method_of_the_users_own():
     _assert_exact_zeros(model)
 
 
+def test_a_part_of_the_model_may_have_no_gradient():
+    x = keras.Input((4,))
+    heads = [layers.Dense(3, name="a")(x), layers.Dense(3, name="b")(x)]
+    model = keras.Model(x, heads)
+    model.compile(keras.optimizers.Adam(0.01), ["mse", None])
+    callback = SparseTraining(ISSPSchedule(0.7, end_step=20), SRP())
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Gradients do not exist")
+        _fit(model, [callback])
+    _assert_exact_zeros(model)
+
+
+@pytest.mark.tensorflow
+def test_a_train_step_may_update_a_part_of_the_model():
+    import tensorflow as tf
+
+    class Half(keras.Model):
+        def train_step(self, data):
+            x, y = data
+            with tf.GradientTape() as tape:
+                loss = self.compute_loss(x, y, self(x, training=True))
+            variables = self.layers[-1].trainable_variables
+            self.optimizer.apply(tape.gradient(loss, variables), variables)
+            return {"loss": loss}
+
+    x = keras.Input((4,))
+    model = Half(x, layers.Dense(3)(layers.Dense(16)(x)))
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    model.optimizer.build(model.layers[-1].trainable_variables)
+    _fit(model, [_issp()])
+    _assert_exact_zeros(model)
+
+
 # Refusals.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("iss_p",), r"`method` must be.*'iss_p'"),
+        ((ISSP,), "`method` must be.*made by a call"),
+        ((ISSP(), "erk"), "`distribution` must be.*'erk'"),
+        ((ISSP(), None, "2:4"), "`pattern` must be.*'2:4'"),
+    ],
+)
+def test_refuses_parts_that_are_none(arguments, message):
+    with pytest.raises(TypeError, match=message):
+        SparseTraining(ISSPSchedule(0.7, end_step=9), *arguments)
+
+
+def test_warns_of_a_pattern_that_cannot_hold_the_zeros(caplog):
+    logging.getLogger("absl").propagate = True
+    try:
+        _fit(_sequential(), [_issp(0.9, pattern=NM(2, 4))])
+    finally:
+        logging.getLogger("absl").propagate = False
+    assert "allows 50 % zeros, and the schedule asks for 90 %" in caplog.text
 
 
 def test_refuses_a_model_without_prunable_layers():

@@ -63,6 +63,23 @@ def test_leaves_a_sparse_model_and_its_history(config, tmp_path):
     assert not list(workdir.glob(".partial*"))
 
 
+def test_trains_with_every_part_that_a_config_can_name(config, tmp_path):
+    with config.unlocked():
+        config.sparsity.distribution = "map"
+        config.sparsity.map = {"sparsities": ((r"body\.", 0.5),)}
+        config.sparsity.exclude = "conv_last"
+        config.sparsity.optimizer_slots = "zero"
+    network = train(config, tmp_path)
+    shares = {
+        layer.name: np.mean(layer.kernel.numpy() == 0)
+        for layer in network.layers
+        if hasattr(layer, "kernel")
+    }
+    assert shares["conv_last"] == 0
+    assert shares["body.0.conv1"] == shares["body.0.conv2"] == 0.5
+    assert shares["conv_first"] >= 0.9
+
+
 def test_a_second_run_changes_nothing(config, tmp_path):
     first = train(config, tmp_path).get_weights()
     second = train(config, tmp_path).get_weights()
@@ -203,6 +220,8 @@ def test_a_broken_checkpoint_is_refused(config, tmp_path):
         ("sparsity.end_step", 13, "end_step: is 13, expected at most the 12"),
         ("sparsity.iss_p.shrink_ratio", 1.5, "sparsity.iss_p: .*ratio=1.5"),
         ("sparsity.method", "best", "is 'best', expected one of assl, iht"),
+        ("sparsity.distributon", "erk", "distributon: is no entry, expected"),
+        ("halve_at", (5, 3), r"--config.halve_at: is \(5, 3\), expected a"),
         ("sparsity.pattern", "2:4", "pattern: is '2:4', expected one of"),
         ("steps", 13, "--config.steps: is 13, expected a multiple"),
         ("network.name", "resnet", "is 'resnet', expected one of edsr"),
@@ -221,7 +240,7 @@ def test_refuses_bad_entries_before_it_writes(
     config, tmp_path, entry, value, message
 ):
     *groups, name = entry.split(".")
-    with config.ignore_type():
+    with config.ignore_type(), config.unlocked():
         functools.reduce(operator.getitem, groups, config)[name] = value
     with pytest.raises(InputError, match=message):
         train(config, tmp_path / "workdir")

@@ -16,3 +16,9 @@ def test_projection_zeroes_what_is_pruned_and_nothing_else(dtype):
         ops.convert_to_numpy(pruned),
     )
     assert float(ops.max(ops.abs(projected))) < 1e-4
+
+
+def test_projection_keeps_the_sign_of_small_weights():
+    kernel = ops.cast(np.array([-3e-5, 3e-5]), "float16")
+    projected = zeros.project(kernel, ops.array([False, False]))
+    assert ops.convert_to_numpy(ops.sign(projected)).tolist() == [-1, 1]

@@ -1,6 +1,7 @@
 """The one bridge from `issp_keras.sparsity` to `model.fit`."""
 
 from issp_keras.callbacks.issp import ISSPCallback
+from issp_keras.callbacks.kernels import count_zeros
 from issp_keras.callbacks.kernels import prunable_kernels
 from issp_keras.callbacks.sparse_training import SparseTraining
 from issp_keras.callbacks.summaries import SparsitySummaries
@@ -9,5 +10,6 @@ __all__ = [
     "ISSPCallback",
     "SparseTraining",
     "SparsitySummaries",
+    "count_zeros",
     "prunable_kernels",
 ]

@@ -4,6 +4,7 @@ import dataclasses
 import re
 from typing import Any
 
+import numpy as np
 from keras import layers
 
 from issp_keras.sparsity import Kernel
@@ -16,7 +17,7 @@ _CONVOLUTIONS = (
     layers.DepthwiseConv1D,
     layers.DepthwiseConv2D,
 )
-_TRANSPOSED = (
+TRANSPOSED = (
     layers.Conv1DTranspose,
     layers.Conv2DTranspose,
     layers.Conv3DTranspose,
@@ -25,7 +26,7 @@ _SEPARABLE = (layers.SeparableConv1D, layers.SeparableConv2D)
 _CELLS = (layers.SimpleRNNCell, layers.GRUCell, layers.LSTMCell)
 _KERNELS = {
     _CONVOLUTIONS: ("kernel",),
-    _TRANSPOSED: ("kernel",),
+    TRANSPOSED: ("kernel",),
     _SEPARABLE: ("depthwise_kernel", "pointwise_kernel"),
     (layers.Dense, layers.EinsumDense): ("kernel",),
     _CELLS: ("kernel", "recurrent_kernel"),
@@ -93,7 +94,7 @@ def find_kernels(model, include=None, exclude=None):
         else:
             for variable in found:
                 if id(variable) in trainable and id(variable) not in kernels:
-                    facts = _facts(len(kernels), layer, variable)
+                    facts = _facts(kernels.values(), layer, variable)
                     kernels[id(variable)] = PrunableKernel(
                         variable, layer, facts
                     )
@@ -134,6 +135,13 @@ def prunable_kernels(model, include=None, exclude=None):
     """
     kernels, _ = find_kernels(model, include, exclude)
     return [kernel.variable for kernel in kernels]
+
+
+def count_zeros(model):
+    """Returns how many weights of the prunable kernels are zero, and all."""
+    kernels = [kernel.numpy() for kernel in prunable_kernels(model)]
+    weights = sum(kernel.size for kernel in kernels)
+    return weights - sum(int(np.count_nonzero(k)) for k in kernels), weights
 
 
 def _chooser(name, rule, every_layer):
@@ -180,17 +188,20 @@ def _own_variables(layer):
     return [v for v in layer.weights if id(v) not in inner]
 
 
-def _facts(index, layer, variable):
+def _facts(earlier, layer, variable):
+    # Keras lets layers of different nested models have one path.
+    same = sum(k.variable.path == variable.path for k in earlier)
+    path = f"{variable.path}#{same + 1}" if same else variable.path
     rank = len(variable.shape)
     if isinstance(layer, layers.EinsumDense):
         inputs, outputs = _einsum_axes(layer.equation)
-    elif isinstance(layer, _TRANSPOSED):
+    elif isinstance(layer, TRANSPOSED):
         inputs, outputs = (rank - 1,), (rank - 2,)
     elif rank == 1:
         inputs, outputs = (0,), ()
     else:
         inputs, outputs = (rank - 2,), (rank - 1,)
-    return Kernel(index, variable.path, tuple(variable.shape), inputs, outputs)
+    return Kernel(len(earlier), path, tuple(variable.shape), inputs, outputs)
 
 
 def _einsum_axes(equation):

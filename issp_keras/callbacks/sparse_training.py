@@ -13,12 +13,14 @@ from issp_keras.callbacks.kernels import find_kernels
 from issp_keras.callbacks.redraw import redraw
 from issp_keras.callbacks.state import SparseState
 from issp_keras.callbacks.state import attached_state
+from issp_keras.sparsity import Method
 from issp_keras.sparsity import Pruner
 from issp_keras.sparsity import PruningSchedule
 from issp_keras.sparsity import Uniform
 from issp_keras.sparsity import Unstructured
 from issp_keras.sparsity import zeros
 from issp_keras.sparsity.pruner import FROZEN
+from issp_keras.sparsity.pruner import final_sparsity
 
 
 class SparseTraining(keras.callbacks.Callback):
@@ -88,6 +90,13 @@ class SparseTraining(keras.callbacks.Callback):
     ):
         super().__init__()
         _check_schedule(schedule)
+        distribution = distribution or Uniform()
+        pattern = pattern or Unstructured()
+        _check_part("method", method, isinstance(method, Method))
+        _check_part(
+            "distribution", distribution, hasattr(distribution, "pruned_counts")
+        )
+        _check_part("pattern", pattern, hasattr(pattern, "unimportant"))
         if optimizer_slots not in ("keep", "zero"):
             raise ValueError(
                 "`optimizer_slots` must be 'keep' or 'zero'. "
@@ -95,22 +104,23 @@ class SparseTraining(keras.callbacks.Callback):
             )
         self.schedule = schedule
         self.method = method
-        self.distribution = distribution or Uniform()
-        self.pattern = pattern or Unstructured()
+        self.distribution = distribution
+        self.pattern = pattern
         self.include = include
         self.exclude = exclude
         self.optimizer_slots = optimizer_slots
         # Set by callbacks that report them.
         self.record_gradients = False
-        self._finalized = False
+        # The optimizer whose pruning stage was ended by hand, or None.
+        self._finalized = None
         self._kernels = []
         self._pruner = None
         self._update = None
         self._state = None
 
     def set_model(self, model):
-        if model is not self.model:
-            self._finalized = False
+        if _own_optimizer(model) is not self._finalized:
+            self._finalized = None
         super().set_model(model)
         # Here, and not when training begins, because then other callbacks
         # may already load a checkpoint.
@@ -123,7 +133,7 @@ class SparseTraining(keras.callbacks.Callback):
                 "Sparse training happens in the optimizer's steps: compile "
                 "the model with an optimizer. Received: optimizer=None"
             )
-        optimizer = _inner_optimizer(self.model.optimizer)
+        optimizer = _own_optimizer(self.model)
         self._remove_stale_update(optimizer)
         skipped = self._look_at_model()
         if self.steps() == 0 and self._pruner.end == 0:
@@ -155,6 +165,14 @@ class SparseTraining(keras.callbacks.Callback):
         )
         for path, reason in skipped.items():
             logging.info("Not pruned: %s (%s).", path, reason)
+        most = getattr(self.pattern, "most", 1.0)
+        if (target := final_sparsity(self.schedule)) > most:
+            logging.warning(
+                "The pattern allows %.4g %% zeros, and the schedule asks for "
+                "%.4g %%.",
+                100 * most,
+                100 * target,
+            )
 
     def on_epoch_begin(self, epoch, logs=None):
         # Here, and not when training begins, because a callback after this
@@ -211,7 +229,8 @@ class SparseTraining(keras.callbacks.Callback):
             )
         self._look_at_model()
         self._project()
-        self._finalized = True
+        # Without an optimizer there is nothing that a later `fit` could keep.
+        self._finalized = _own_optimizer(self.model)
         if self._update is not None:
             # The train function of the running `fit` knows nothing of it.
             self.model.make_train_function(force=True)
@@ -220,29 +239,25 @@ class SparseTraining(keras.callbacks.Callback):
         """Returns how many steps the optimizer has made, an integer."""
         return int(ops.copy(self.model.optimizer.iterations))
 
-    def kernel_values(self):
-        """Returns the pruned kernels as arrays, by path."""
-        paths = [kernel.path for kernel in self._pruner.kernels]
-        return dict(zip(paths, self._arrays(), strict=True))
+    def snapshot(self):
+        """Returns how the kernels are now, while `fit` runs.
 
-    def gradient_norms(self):
-        """Returns the L2 norms of the kernels' last gradients, by path."""
-        _ = self.model
-        norms = self._state.gradient_norms.numpy()
-        paths = [kernel.path for kernel in self._pruner.kernels]
-        return dict(zip(paths, norms.tolist(), strict=True))
-
-    def thresholds(self):
-        """Returns each kernel's largest importance of a weight to prune.
-
-        Dict of kernel paths to floats: in training, how far the weights to
-        be pruned are from zero.
+        Returns:
+            List of tuples, one a kernel: `Kernel`; array of its weights;
+            boolean array, which of them the method presses towards zero or
+            has pruned; L2 norm of the last gradient, if it is recorded.
         """
+        arrays = self._arrays()
         # Copies, since one of several processes may ask alone.
-        values = [ops.convert_to_tensor(array) for array in self._arrays()]
-        thresholds = map(float, self._pruner.thresholds(values))
-        paths = [kernel.path for kernel in self._pruner.kernels]
-        return dict(zip(paths, thresholds, strict=True))
+        values = [ops.convert_to_tensor(array) for array in arrays]
+        states = self._state.values(self._pruner.begin)
+        last_step = self.steps() - 1
+        masks = self._pruner.masks_at(values, states, last_step)
+        norms = self._state.gradient_norms.numpy().tolist()
+        masks = map(ops.convert_to_numpy, masks)
+        return list(
+            zip(self._pruner.kernels, arrays, masks, norms, strict=True)
+        )
 
     def _variables(self):
         # On JAX, asking for the model brings its variables up to date.
@@ -270,8 +285,8 @@ class SparseTraining(keras.callbacks.Callback):
 
     def _attach_state(self):
         """Takes up the state of an earlier training, or makes a new one."""
-        optimizer = _inner_optimizer(self.model.optimizer)
-        state = attached_state(optimizer)
+        optimizers = _optimizers(self.model)
+        state = attached_state(optimizers[-1])
         if state is not None and not state.serves(self._pruner):
             state.detach()
             state = None
@@ -279,8 +294,7 @@ class SparseTraining(keras.callbacks.Callback):
             if not self.model.optimizer.built:
                 with self._scope():
                     self.model.optimizer.build(self.model.trainable_variables)
-            wrappers = _wrappers(self.model.optimizer)
-            state = SparseState(optimizer, wrappers, self._pruner, self._scope)
+            state = SparseState(optimizers, self._pruner, self._scope)
             state.attach()
         self._state = state
 
@@ -290,7 +304,9 @@ class SparseTraining(keras.callbacks.Callback):
         return strategy.scope() if strategy else contextlib.nullcontext()
 
     def _phase(self, step):
-        return FROZEN if self._finalized else self._pruner.phase(step)
+        if self._finalized is not None:
+            return FROZEN
+        return self._pruner.phase(step)
 
     def _prune_at_once(self):
         """What a one-shot method does before the first step."""
@@ -305,15 +321,11 @@ class SparseTraining(keras.callbacks.Callback):
 
     def _project(self):
         variables = self._variables()
-        averages = []
-        states = [None] * len(variables)
-        if getattr(self.model, "optimizer", None) is not None:
+        averages, states = [], None
+        if (optimizer := _own_optimizer(self.model)) is not None:
             # Keras puts them in place of the kernels when `fit` ends.
-            averages = sparse_update.moving_averages(
-                _inner_optimizer(self.model.optimizer), variables
-            )
-            if self._state is not None and self._state.arrays:
-                states = [array.value for array in self._state.arrays]
+            averages = sparse_update.moving_averages(optimizer, variables)
+            states = self._state.values(self._pruner.begin)
         masks = self._pruner.final_masks(
             [variable.value for variable in variables], states
         )
@@ -322,7 +334,8 @@ class SparseTraining(keras.callbacks.Callback):
                 variable.assign(zeros.project(variable.value, mask))
 
     def _is_over(self):
-        return self._finalized or self.steps() >= self._pruner.end
+        is_finalized = self._finalized is not None
+        return is_finalized or self.steps() >= self._pruner.end
 
     def _lacking(self):
         """Says which kernel lacks zeros; the zeros are the mask to hold."""
@@ -359,23 +372,33 @@ def _check_schedule(schedule):
             f"as ISSPSchedule. Received: schedule={schedule!r} "
             f"(of type {type(schedule).__name__})"
         )
-    if schedule.end_step < 1:
+    end_step = getattr(schedule, "end_step", None)
+    if end_step is None or end_step < 1:
         raise ValueError(
             "`schedule` must have an end, after which the zeros are exact. "
-            f"Received: end_step={schedule.end_step}"
+            f"Received: end_step={end_step}"
         )
 
 
-def _inner_optimizer(optimizer):
-    while hasattr(optimizer, "inner_optimizer"):
-        optimizer = optimizer.inner_optimizer
-    return optimizer
+def _check_part(name, part, is_one):
+    if isinstance(part, type) or not is_one:
+        raise TypeError(
+            f"`{name}` must be one of `issp_keras.sparsity`, made by a call "
+            f"such as `ISSP()`, `Uniform()`, `NM(2, 4)`. "
+            f"Received: {name}={part!r}"
+        )
 
 
-def _wrappers(optimizer):
-    """The optimizers around the inner one, from the outside."""
-    wrappers = []
-    while hasattr(optimizer, "inner_optimizer"):
-        wrappers.append(optimizer)
-        optimizer = optimizer.inner_optimizer
-    return wrappers
+def _optimizers(model):
+    """The model's optimizer, and what it wraps, the inner one last."""
+    optimizers = [model.optimizer]
+    while hasattr(optimizers[-1], "inner_optimizer"):
+        optimizers.append(optimizers[-1].inner_optimizer)
+    return optimizers
+
+
+def _own_optimizer(model):
+    """The optimizer that updates the weights, None without one."""
+    if getattr(model, "optimizer", None) is None:
+        return None
+    return _optimizers(model)[-1]

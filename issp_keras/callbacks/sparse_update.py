@@ -77,21 +77,26 @@ class SparseUpdate:
         if trainable_variables is None:
             trainable_variables = self._optimizer._trainable_variables
         place = {id(v): i for i, v in enumerate(trainable_variables)}
-        places = [place[id(kernel)] for kernel in self._kernels]
+        # A part of the model may have no gradient, or not be trained here.
+        places = {
+            i: place[id(kernel)]
+            for i, kernel in enumerate(self._kernels)
+            if id(kernel) in place and grads[place[id(kernel)]] is not None
+        }
+        gradients = {i: grads[j] for i, j in places.items()}
         if self._record_gradients:
-            norms = [_norm(grads[i]) for i in places]
+            norms = [_norm(gradients.get(i)) for i in range(len(self._kernels))]
             self._state.gradient_norms.assign(ops.stack(norms))
         if type(self._pruner.method).gradient is Method.gradient:
             return grads
         self._renew_state(step)
-        gradients = [grads[i] for i in places]
         changed = ops.cond(
             self._pruner.in_stage(step),
             lambda: self._with_penalty(gradients, step),
-            lambda: gradients,
+            lambda: list(gradients.values()),
         )
-        for i, gradient in zip(places, changed, strict=True):
-            grads[i] = gradient
+        for j, gradient in zip(places.values(), changed, strict=True):
+            grads[j] = gradient
         return grads
 
     def _renew_state(self, step):
@@ -125,16 +130,15 @@ class SparseUpdate:
     def _with_penalty(self, gradients, step):
         replicas = _replicas()
         clock = self._pruner.clock(step)
+        states = self._states()
         changed = []
-        for gradient, variable, state, kernel in zip(
-            gradients,
-            self._kernels,
-            self._states(),
-            self._pruner.kernels,
-            strict=True,
-        ):
+        for i, gradient in gradients.items():
             own = self._pruner.method.gradient(
-                gradient, variable.value, state, kernel, clock
+                gradient,
+                self._kernels[i].value,
+                states[i],
+                self._pruner.kernels[i],
+                clock,
             )
             # Keras will add up the replicas' gradients.
             changed.append(gradient + (own - gradient) / replicas)

@@ -24,9 +24,8 @@ class SparseState(keras.layers.Layer):
     finds it.
 
     Args:
-        optimizer: The optimizer that owns the kernels, taken out of any
-            wrapper.
-        wrappers: List of the optimizers around it.
+        optimizers: List of optimizers, the one that owns the kernels last,
+            after those that are wrapped around it.
         pruner: `Pruner`.
         scope: Callable that returns a context to make variables in.
 
@@ -37,10 +36,10 @@ class SparseState(keras.layers.Layer):
         gradient_norms: Variable of shape (kernels,), of the last step.
     """
 
-    def __init__(self, optimizer, wrappers, pruner, scope):
+    def __init__(self, optimizers, pruner, scope):
         super().__init__(name=_NAME, trainable=False)
         # Not a list: Keras would save what it finds in one.
-        self._optimizers = lambda: [*wrappers, optimizer]
+        self._optimizers = lambda: optimizers
         self._description = pruner.describe()
         self._loaded = None
         dtype = pruner.method.state_dtype
@@ -57,6 +56,18 @@ class SparseState(keras.layers.Layer):
     def serves(self, pruner):
         """Whether this is the state of a training as `pruner` does it."""
         return self._description == pruner.describe()
+
+    def values(self, begin):
+        """Returns the states, a list with one for each kernel.
+
+        Each is None for a method without state; all is None where the
+        pruning stage, from the step `begin` on, has not made them yet.
+        """
+        if not self.arrays:
+            return [None] * self.gradient_norms.shape[0]
+        if int(self.prepared.numpy()) <= begin:
+            return None
+        return [ops.convert_to_tensor(array.numpy()) for array in self.arrays]
 
     def attach(self):
         """Puts the variables among the optimizer's, and saves them beside."""
@@ -131,7 +142,11 @@ class SparseState(keras.layers.Layer):
             self._loaded = None
         prepared = int(self.prepared.numpy())
         is_needed = self.arrays and pruner.begin < step < pruner.end
-        if is_needed and prepared != step:
+        # Between two batches whose gradients are accumulated, the state is
+        # already that of the step they will make.
+        optimizer = self._optimizers()[-1]
+        ahead = 1 if optimizer.gradient_accumulation_steps else 0
+        if is_needed and not step <= prepared <= step + ahead:
             raise ValueError(
                 f"{type(pruner.method).__name__} cannot go on: the optimizer "
                 f"is at step {step}, and the method's state at step "

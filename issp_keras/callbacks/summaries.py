@@ -22,11 +22,11 @@ class SparsitySummaries(keras.callbacks.Callback):
     """Logs what sparse training does to each kernel.
 
     For each kernel: `sparsity`, the share of exact zeros; `threshold`, the
-    largest magnitude (importance) among the weights that would be pruned
-    now; `mask_change`, the share of its weights that have changed sides of
-    that threshold since the last log; `gradient_norm`, the L2 norm of the
-    loss's gradient in the last step (with `MirroredStrategy`, of the first
-    replica), the paper's measure of trainability.
+    largest magnitude among the weights that the method presses towards zero;
+    `mask_change`, the share of the kernel's weights that have come among
+    these, or left them, since the last log; `gradient_norm`, the L2 norm of
+    the loss's gradient in the last step (with `MirroredStrategy`, of the
+    first replica), the paper's measure of trainability.
 
     They are written to `sparsity.csv` in `folder`, a row for each kernel and
     time, and as scalars for TensorBoard to `folder/tensorboard`, if the
@@ -54,7 +54,7 @@ class SparsitySummaries(keras.callbacks.Callback):
                 f"same fit. Received: {sparse_training!r}"
             )
         is_number = isinstance(frequency, int) and frequency > 0
-        if frequency != "epoch" and not is_number:
+        if frequency != "epoch" and (not is_number or frequency is True):
             raise ValueError(
                 "`frequency` must be 'epoch' or a positive number of steps. "
                 f"Received: frequency={frequency!r}"
@@ -72,6 +72,11 @@ class SparsitySummaries(keras.callbacks.Callback):
         self._writer = None
 
     def on_epoch_begin(self, epoch, logs=None):
+        if self._training.model is not self.model:
+            raise ValueError(
+                "SparsitySummaries needs its `sparse_training` among the "
+                "callbacks of the same fit."
+            )
         # Here other callbacks have loaded what they load.
         if self._writer is None:
             self._logged = self._training.steps()
@@ -113,21 +118,18 @@ class SparsitySummaries(keras.callbacks.Callback):
 
     def _log(self, step):
         self._logged = step
-        norms = self._training.gradient_norms()
-        thresholds = self._training.thresholds()
         rows = []
-        for path, values in self._training.kernel_values().items():
-            mask = np.abs(values) <= thresholds[path]
-            before = self._masks.get(path, mask)
-            self._masks[path] = mask
+        for kernel, values, mask, norm in self._training.snapshot():
+            before = self._masks.get(kernel.path, mask)
+            self._masks[kernel.path] = mask
             rows.append(
                 {
                     "step": step,
-                    "kernel": path,
+                    "kernel": kernel.path,
                     "sparsity": float(np.mean(values == 0)),
-                    "threshold": thresholds[path],
+                    "threshold": float(np.abs(values[mask]).max(initial=0)),
                     "mask_change": float(np.mean(mask != before)),
-                    "gradient_norm": norms[path],
+                    "gradient_norm": norm,
                 }
             )
         with (self._folder / "sparsity.csv").open("a", newline="") as file:

@@ -1,6 +1,7 @@
 """How much to prune in each kernel."""
 
 import math
+import numbers
 import re
 
 import numpy as np
@@ -78,7 +79,7 @@ class Global:
     def pruned_counts(self, kernels, scores, sparsity, progress):
         """As `Uniform.pruned_counts`."""
         sizes = [kernel.size for kernel in kernels]
-        caps = [int(_MAX_SPARSITY * size) for size in sizes]
+        caps = [_most(size) for size in sizes]
         flat = [ops.cast(ops.reshape(s, (-1,)), "float32") for s in scores]
         prunable = Exact().smallest(flat, caps)
         ranked = ops.concatenate(
@@ -103,7 +104,8 @@ class Map:
 
     Args:
         sparsities: Dict of regular expressions, searched in a kernel's path,
-            to floats in [0, 1); the first that is found counts.
+            to floats in [0, 1), or a list of such pairs; the first that is
+            found counts.
 
     Raises:
         ValueError: If a sparsity is outside [0, 1), an expression is not
@@ -113,7 +115,8 @@ class Map:
     def __init__(self, sparsities: dict[str, float]):
         self.sparsities = dict(sparsities)
         for expression, sparsity in self.sparsities.items():
-            if not 0.0 <= sparsity < 1.0:
+            is_number = isinstance(sparsity, numbers.Real)
+            if not is_number or not 0.0 <= sparsity < 1.0:
                 raise ValueError(
                     "A sparsity must be at least 0 and below 1. "
                     f"Received: {expression!r}: {sparsity!r}"
@@ -159,11 +162,14 @@ def check_expression(expression):
 
 
 def _pruned_count(size, sparsity):
-    most = int(_MAX_SPARSITY * size)
     count = _ceil_of(size, sparsity)
     if isinstance(count, int):
-        return min(count, most)
-    return ops.minimum(count, most)
+        return min(count, _most(size))
+    return ops.minimum(count, _most(size))
+
+
+def _most(size):
+    return int(_MAX_SPARSITY * size)
 
 
 def _ceil_of(size, sparsity):

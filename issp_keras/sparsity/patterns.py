@@ -6,6 +6,7 @@ from keras import ops
 
 from issp_keras.sparsity.selection import Exact
 from issp_keras.sparsity.selection import smallest
+from issp_keras.sparsity.whole_numbers import whole_number
 
 
 class Unstructured:
@@ -45,7 +46,9 @@ class NM:
     says how many of each group are pruned: `count * group // n`, so that a
     ramp is followed, and never more than `zeros`. The last group of a run
     whose length is no multiple of `group` is shorter, and loses its share,
-    rounded down. Among equal scores, the first of a group are pruned.
+    rounded down. Among equal scores, the first of a group are pruned. As
+    everywhere, a kernel keeps 0.5 % of its weights, so that shares of zeros
+    above 0.995 are out of reach.
 
     Example: `NM(2, 4)` under `ISSPSchedule(0.5, ...)`.
 
@@ -58,10 +61,15 @@ class NM:
             the released code of ISS-P. Defaults to `"input"`.
 
     Raises:
-        ValueError: If not `0 < zeros < group`, or `order` is another.
+        ValueError: If not whole numbers with `0 < zeros < group`, or `order`
+            is another.
     """
 
     def __init__(self, zeros: int, group: int, order: str = "input"):
+        zeros, group = (
+            whole_number("zeros", zeros),
+            whole_number("group", group),
+        )
         if not 0 < zeros < group:
             raise ValueError(
                 "N:M sparsity must satisfy 0 < zeros < group. "
@@ -74,6 +82,11 @@ class NM:
         self.zeros = zeros
         self.group = group
         self.order = order
+
+    @property
+    def most(self) -> float:
+        """The largest share of zeros that the pattern allows."""
+        return self.zeros / self.group
 
     def unimportant(self, kernels, scores, counts, step=0, exact=True):
         """As `Unstructured.unimportant`."""
@@ -128,6 +141,8 @@ class Block:
     """
 
     def __init__(self, inputs: int, outputs: int):
+        inputs = whole_number("inputs", inputs)
+        outputs = whole_number("outputs", outputs)
         if inputs < 1 or outputs < 1:
             raise ValueError(
                 "The sides of a block must be at least 1. "

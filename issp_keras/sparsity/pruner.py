@@ -17,7 +17,8 @@ DENSE, PRUNE, PROJECT, FROZEN = range(4)
 class Pruner:
     """When, how much, which weights and what happens to them, for a model.
 
-    Holds no values: every method maps tensors to tensors and may be traced.
+    Holds no values. What returns tensors may be traced; `lacking` and
+    `describe` are for the host.
 
     Args:
         kernels: List of `Kernel`, those that are pruned.
@@ -45,10 +46,16 @@ class Pruner:
         self.begin = schedule.begin_step
         self.end = self.begin if method.one_shot else schedule.end_step
         self._schedule = _describe(schedule)
-        self._final_sparsity = _final_sparsity(schedule)
+        self._final_sparsity = final_sparsity(schedule)
         for part in (method, distribution):
             if hasattr(part, "check"):
                 part.check(kernels)
+        if method.redraw_seed is not None and self.begin > 0:
+            raise ValueError(
+                f"{type(method).__name__} draws the weights anew before the "
+                "first step: expected a schedule with begin_step=0. "
+                f"Received: begin_step={self.begin}"
+            )
 
     def phase(self, step):
         """Returns what is to follow the update of an optimizer step."""
@@ -82,23 +89,29 @@ class Pruner:
         ]
 
     def final_masks(self, values, states):
-        """Returns the masks of what is zero after the pruning stage."""
-        masks = self._choose(values, self._final_sparsity, 0, exact=True)
-        return [
-            self.method.pruned(mask, state)
-            for mask, state in zip(masks, states, strict=True)
-        ]
+        """Returns the masks of what is zero after the pruning stage.
 
-    def thresholds(self, values):
-        """Returns the largest importance of a weight to be pruned at the end.
-
-        One scalar tensor a kernel; 0 where none is to be pruned.
+        Args:
+            values: List of tensors, the kernels.
+            states: List of the method's states, None for each where it has
+                none; or None where the states are not made yet.
         """
         masks = self._choose(values, self._final_sparsity, 0, exact=True)
-        return [
-            ops.max(ops.where(mask, score, 0.0))
-            for mask, score in zip(masks, self._scores(values), strict=True)
-        ]
+        return self._pruned(masks, states)
+
+    def masks_at(self, values, states, step):
+        """Returns the masks of what the method presses towards zero.
+
+        Args:
+            values: List of tensors, the kernels.
+            states: As for `final_masks`.
+            step: Integer, the last step that was made.
+        """
+        if step >= self.end:
+            return [zeros.is_pruned(value) for value in values]
+        _, sparsity = self.schedule(max(step, self.begin))
+        masks = self._choose(values, sparsity, 0, exact=True)
+        return self._pruned(masks, states)
 
     def lacking(self, values):
         """Says which kernel has not its zeros of after the pruning stage.
@@ -132,6 +145,14 @@ class Pruner:
             "pattern": _describe(self.pattern),
         }
 
+    def _pruned(self, masks, states):
+        if states is None:
+            return masks
+        return [
+            self.method.pruned(mask, state)
+            for mask, state in zip(masks, states, strict=True)
+        ]
+
     def _choose(self, values, sparsity, step, exact):
         scores = self._scores(values)
         progress = 1.0
@@ -151,7 +172,8 @@ class Pruner:
         ]
 
 
-def _final_sparsity(schedule):
+def final_sparsity(schedule) -> float:
+    """Returns the sparsity at the end of a schedule."""
     _, sparsity = schedule(schedule.end_step)
     if not isinstance(sparsity, float):
         # The decimal number that was meant, not its float32 neighbour:

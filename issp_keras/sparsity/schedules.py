@@ -3,7 +3,6 @@
 import abc
 import importlib.util
 import numbers
-import operator
 import os
 import warnings
 from typing import Any
@@ -13,6 +12,7 @@ from keras import ops
 
 from issp_keras.sparsity.ramps import check_ramp
 from issp_keras.sparsity.ramps import ramp_to
+from issp_keras.sparsity.whole_numbers import whole_number
 
 
 class _PruningSchedule(abc.ABC):
@@ -88,7 +88,7 @@ class ISSPSchedule(PruningSchedule):
     (False, 0.95)
 
     Args:
-        target_sparsity: Float in [0, 1). Share of zeros in every kernel.
+        target_sparsity: Float in [0, 1). Share of zeros in the kernels.
         begin_step: Integer, the first step that prunes. Defaults to `0`.
         end_step: Integer above `begin_step`: one past the last step that
             prunes (the paper's K_P).
@@ -122,8 +122,8 @@ class ISSPSchedule(PruningSchedule):
                 f"Received: target_sparsity={target_sparsity!r}"
             )
         self.target_sparsity = float(target_sparsity)
-        self.begin_step: int = _whole_number("begin_step", begin_step)
-        self.end_step: int = _whole_number("end_step", end_step)
+        self.begin_step: int = whole_number("begin_step", begin_step)
+        self.end_step: int = whole_number("end_step", end_step)
         if not 0 <= self.begin_step < self.end_step:
             raise ValueError(
                 "Pruning steps must satisfy 0 <= begin_step < end_step. "
@@ -189,19 +189,11 @@ class TabulatedSchedule:
 
 def traceable(schedule):
     """Returns a schedule that can be called inside the compiled step."""
-    is_of_tfmot = type(schedule).__module__.startswith(
-        "tensorflow_model_optimization"
+    is_of_tfmot = any(
+        kind.__module__.startswith("tensorflow_model_optimization")
+        for kind in type(schedule).__mro__
+        if kind is not PruningSchedule
     )
     if is_of_tfmot and keras.backend.backend() != "tensorflow":
         return TabulatedSchedule(schedule)
     return schedule
-
-
-def _whole_number(name, value) -> int:
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise ValueError(
-            f"`{name}` must be a whole number of optimizer steps. "
-            f"Received: {name}={value!r}"
-        ) from None

@@ -6,6 +6,8 @@ from collections import defaultdict
 import numpy as np
 from keras import ops
 
+from issp_keras.sparsity.whole_numbers import whole_number
+
 # Arrays of one size are searched together up to so many entries.
 _LARGE = 2**17
 # Entries that are sorted to bound the search.
@@ -51,9 +53,10 @@ class Sampled:
     """Takes the threshold from a sample of each kernel's scores.
 
     Kernels of at least `sample_size` weights lose those below a threshold
-    that a sample of so many scores gives, drawn anew at every step without
-    replacement; how many these are fluctuates around the count asked for.
-    Smaller kernels are chosen exactly, and so are all at the end of pruning.
+    that a sample of so many scores gives; how many these are fluctuates
+    around the count asked for. The sample is a lattice of places, none
+    twice, that is shifted at every step. Smaller kernels are chosen exactly,
+    and so are all at the end of pruning.
 
     Args:
         sample_size: Integer, at least 2. Defaults to `32_400`, the weights of
@@ -67,6 +70,7 @@ class Sampled:
     """
 
     def __init__(self, sample_size: int = 32_400):
+        sample_size = whole_number("sample_size", sample_size)
         if sample_size < 2:
             raise ValueError(
                 "`sample_size` must be at least 2. "

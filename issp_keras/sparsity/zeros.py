@@ -14,7 +14,8 @@ def project(kernel, pruned):
 
     A kept weight may be zero by chance, or because its layer was initialised
     to zeros; left there it would count as pruned from then on. It is moved
-    to the smallest normal float of its dtype, 1e-38 in float32.
+    to the smallest normal float of its dtype, 1e-38 in float32, and so are
+    smaller ones, with their sign, since processors may take them for zero.
 
     Args:
         kernel: Float tensor.
@@ -25,7 +26,8 @@ def project(kernel, pruned):
     """
     dtype = keras.backend.standardize_dtype(kernel.dtype)
     tiny = float(ml_dtypes.finfo(dtype).tiny)
-    kept = ops.where(ops.abs(kernel) < tiny, tiny, kernel)
+    nearest = ops.cast(ops.where(kernel < 0, -tiny, tiny), dtype)
+    kept = ops.where(ops.abs(kernel) < tiny, nearest, kernel)
     return ops.where(pruned, 0.0, kept)
 
 

@@ -18,8 +18,8 @@ class Clock(NamedTuple):
 
     @property
     def progress(self):
-        """Float scalar in [0, 1): the share of the stage that is over."""
-        return ops.cast(self.age, "float32") / self.length
+        """Float scalar: 0 in the first step of the stage, 1 in the last."""
+        return ops.cast(self.age, "float32") / max(1, self.length - 1)
 
 
 class Method:

@@ -3,6 +3,7 @@
 from keras import ops
 
 from issp_keras.sparsity.methods.base import Method
+from issp_keras.sparsity.whole_numbers import whole_number
 
 
 class GrowingL2(Method):
@@ -24,6 +25,7 @@ class GrowingL2(Method):
     """
 
     def __init__(self, limit: float, interval: int, growth: float):
+        interval = whole_number("interval", interval)
         if not limit > 0 or interval < 1 or not 0 < growth <= 1:
             raise ValueError(
                 "A growing penalty needs limit > 0, interval >= 1 and growth "
