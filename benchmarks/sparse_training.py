@@ -12,6 +12,8 @@ outside of both processes' CPU time, so there read `wall`.
   against the same step without; and the peers: a literal port of the
   released code, which sorts every layer with numpy after every step, and
   tfmot's prune_low_magnitude in tf_keras, updating at every step.
+- overhead: the same on one LR patch of 8x8, where a step is short and the
+  difference to a dense step shows what pruning the weights takes by itself.
 - selection: the weights to prune of EDSR-L x4 (43 M in 69 kernels) against
   sorting each kernel with `ops.sort`.
 - memory: what the callback keeps for each prunable weight, and the peak
@@ -52,9 +54,12 @@ flags.DEFINE_enum("backend", None, ["tensorflow", "jax"], "Keras' backend.")
 flags.DEFINE_string("output", None, "JSON file for all figures.")
 flags.DEFINE_integer("repeats", 7, "Turns of each candidate.", lower_bound=1)
 flags.DEFINE_multi_enum(
-    "only", None, ["step", "selection", "memory"], "Parts to run, else all."
+    "only",
+    None,
+    ["step", "overhead", "selection", "memory"],
+    "Parts to run, else all.",
 )
-flags.DEFINE_integer("features", 64, "Channels of the EDSR of `step`.")
+flags.DEFINE_integer("features", 64, "Channels of the EDSR.")
 flags.DEFINE_integer("batch", 16, "Batch of `step`.")
 flags.DEFINE_enum("peak_of", None, ["plain", "issp"], "Used by `memory`.")
 
@@ -95,28 +100,37 @@ def ratio(times, name, to, clock):
 def report(title, times, to):
     """Prints medians and ratios, and returns them."""
     print(f"\n{title}")
-    result = {}
+    result: dict = {}
     for name, clocks in times.items():
         result[name] = {"seconds": clocks}
         cells = []
         for clock in ("cpu", "wall"):
             median = statistics.median(clocks[clock])
             share = ratio(times, name, to, clock)
-            result[name][clock] = {"median": median, "ratio": share}
-            cells.append(f"{clock} {median:8.3f} s  x{share:7.3f}")
+            added = statistics.median(
+                a - b for a, b in zip(clocks[clock], times[to][clock])
+            )
+            result[name][clock] = {
+                "median": median,
+                "ratio": share,
+                "added": added,
+            }
+            cells.append(
+                f"{clock} {median:7.3f} s x{share:7.3f} {1e3 * added:+8.1f} ms"
+            )
         print(f"  {name:42} {'   '.join(cells)}")
     return result
 
 
-def network():
-    """The network of `step`, compiled, with a batch of noise."""
+def network(batch=1, patch=8):
+    """EDSR x4, compiled, with a batch of noise."""
     flag = flags.FLAGS
     keras.utils.set_random_seed(0)
     model = models.edsr(4, features=flag.features)
     model.compile(keras.optimizers.Adam(1e-4), "mean_absolute_error")
     rng = np.random.default_rng(0)
-    lr = rng.random((flag.batch, 48, 48, 3), np.float32)
-    hr = rng.random((flag.batch, 192, 192, 3), np.float32)
+    lr = rng.random((batch, patch, patch, 3), np.float32)
+    hr = rng.random((batch, 4 * patch, 4 * patch, 3), np.float32)
     return model, lr, hr
 
 
@@ -133,9 +147,9 @@ def begun(model, method=None):
     return callback
 
 
-def step(repeats):
+def step(repeats, batch, patch):
     """Train steps with and without, and the peers."""
-    plain, lr, hr = network()
+    plain, lr, hr = network(batch, patch)
     sparse, *_ = network()
     ported, *_ = network()
     begun(sparse)
@@ -156,21 +170,21 @@ def step(repeats):
         "ISS-P, port that sorts in numpy": port,
     }
     times = timed(candidates, repeats)
-    title = f"Train step of EDSR x4, {flags.FLAGS.features} features"
+    title = f"Train step of EDSR x4, batch {batch}, LR patch {patch}"
     result = report(title, times, to="dense")
     if keras.backend.backend() == "tensorflow":
-        result |= tfmot_step(repeats)
+        result |= tfmot_step(repeats, batch, patch)
     return result
 
 
-def tfmot_step(repeats):
+def tfmot_step(repeats, batch, patch):
     """tfmot in tf_keras, in a process of its own, against its dense step."""
     program = os.path.join(os.path.dirname(__file__), "tfmot_step.py")
     flag = flags.FLAGS
     output = subprocess.run(
         [
-            *(sys.executable, program, str(repeats)),
-            *(str(flag.features), str(flag.batch)),
+            *(sys.executable, program),
+            *map(str, (repeats, flag.features, batch, patch)),
         ],
         env=os.environ | {"TF_USE_LEGACY_KERAS": "1"},
         check=True,
@@ -286,7 +300,7 @@ def _peak_in_new_process(which):
 
 
 def _print_peak(which):
-    model, lr, hr = network()
+    model, lr, hr = network(flags.FLAGS.batch, 48)
     if which == "issp":
         begun(model)
     for _ in range(3):
@@ -324,7 +338,8 @@ def main(argv):
             f"Write --backend={flag.backend}, with an equals sign."
         )
     parts = {
-        "step": lambda: step(flag.repeats),
+        "step": lambda: step(flag.repeats, flag.batch, 48),
+        "overhead": lambda: step(5 * flag.repeats, 1, 8),
         "selection": lambda: selection(flag.repeats),
         "memory": memory,
     }

@@ -1,6 +1,7 @@
 """A train step of EDSR x4 under tfmot, for benchmarks/sparse_training.py.
 
-    TF_USE_LEGACY_KERAS=1 python benchmarks/tfmot_step.py REPEATS FEATURES BATCH
+    TF_USE_LEGACY_KERAS=1 python benchmarks/tfmot_step.py \
+        REPEATS FEATURES BATCH PATCH
 
 Prints times as JSON: a dense step in tf_keras, and one with
 prune_low_magnitude on every convolution, its masks renewed at every step.
@@ -20,7 +21,7 @@ from tf_keras import layers
 
 def edsr(features, wrap):
     """EDSR-baseline x4; `wrap` gets every convolution."""
-    image = tf_keras.Input((48, 48, 3))
+    image = tf_keras.Input((None, None, 3))
 
     def conv(x, filters, activation=None):
         layer = layers.Conv2D(filters, 3, padding="same", activation=activation)
@@ -48,11 +49,11 @@ def pruned(layer):
     return tfmot.sparsity.keras.prune_low_magnitude(layer, schedule)
 
 
-def main(repeats, features, batch):
+def main(repeats, features, batch, patch):
     """Times both in turns."""
     rng = np.random.default_rng(0)
-    lr = rng.random((batch, 48, 48, 3), np.float32)
-    hr = rng.random((batch, 192, 192, 3), np.float32)
+    lr = rng.random((batch, patch, patch, 3), np.float32)
+    hr = rng.random((batch, 4 * patch, 4 * patch, 3), np.float32)
     dense, sparse = edsr(features, lambda layer: layer), edsr(features, pruned)
     update = tfmot.sparsity.keras.UpdatePruningStep()
     update.set_model(sparse)

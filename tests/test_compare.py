@@ -64,7 +64,7 @@ def test_trains_every_method_at_every_sparsity_with_every_seed(
 def test_results_of_another_config_are_refused(config, tmp_path):
     compare(config, tmp_path)
     config.training.steps = 6
-    with pytest.raises(InputError, match="ISS-P-0.5-10 was begun with"):
+    with pytest.raises(InputError, match="10 was begun with another config"):
         compare(config, tmp_path)
 
 
