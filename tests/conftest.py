@@ -24,6 +24,7 @@ _CORE = (
     "schedules",
     "selection",
     "sparse_training",
+    "summary",
     "zeros",
 )
 

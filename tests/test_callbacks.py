@@ -297,6 +297,10 @@ def test_summaries_refuse_what_they_cannot_use(tmp_path):
     with pytest.raises(TypeError, match="Received: 'callback'"):
         SparsitySummaries("callback", tmp_path)
     callback = ISSPCallback(ISSPSchedule(0.5, end_step=15))
+    (tmp_path / "sparsity.csv").write_text("no,sense\n1,2\n")
+    with pytest.raises(ValueError, match=r"sparsity\.csv: is not a table"):
+        _fit(_model(), [callback, SparsitySummaries(callback, tmp_path)])
+    callback = ISSPCallback(ISSPSchedule(0.5, end_step=15))
     with pytest.raises(ValueError, match="among the callbacks of the same fit"):
         _fit(_model(), [SparsitySummaries(callback, tmp_path)])
     callback = ISSPCallback(ISSPSchedule(0.5, end_step=15))

@@ -6,7 +6,9 @@ import pathlib
 import keras
 import numpy as np
 
+from issp_keras import files
 from issp_keras.callbacks.sparse_training import SparseTraining
+from issp_keras.errors import blame
 
 _COLUMNS = (
     "step",
@@ -43,7 +45,9 @@ class SparsitySummaries(keras.callbacks.Callback):
 
     Raises:
         TypeError: If `sparse_training` is no `SparseTraining`.
-        ValueError: If `frequency` is something else.
+        ValueError: If `frequency` is something else. When training begins:
+            if `sparse_training` is not in the same `fit`, or `folder` holds
+            a `sparsity.csv` that cannot be read or cannot be written to.
     """
 
     def __init__(self, sparse_training, folder, frequency="epoch"):
@@ -98,23 +102,26 @@ class SparsitySummaries(keras.callbacks.Callback):
             self._writer.close()
 
     def _open(self):
-        self._folder.mkdir(parents=True, exist_ok=True)
+        files.make_folder(self._folder)
         path = self._folder / "sparsity.csv"
         rows = []
         if path.exists():
-            with path.open(newline="") as file:
-                rows = [
-                    row
-                    for row in csv.DictReader(file)
-                    if int(row["step"]) <= self._logged
-                ]
-        partial = path.with_name(f".partial-{path.name}")
-        with partial.open("w", newline="") as file:
+            broken = (OSError, ValueError, KeyError, csv.Error)
+            with blame(f"{path}: is not a table that can be read", *broken):
+                rows = self._rows_until_now(path)
+        with files.replacing(path) as part, part.open("w", newline="") as file:
             writer = csv.DictWriter(file, _COLUMNS)
             writer.writeheader()
             writer.writerows(rows)
-        partial.replace(path)
         self._writer = _ScalarWriter(self._folder / "tensorboard")
+
+    def _rows_until_now(self, path):
+        with path.open(newline="") as file:
+            return [
+                {name: row[name] for name in _COLUMNS}
+                for row in csv.DictReader(file)
+                if int(row["step"]) <= self._logged
+            ]
 
     def _log(self, step):
         self._logged = step
