@@ -43,6 +43,10 @@ def pytest_runtest_setup(item):
         not _has_tensorflow() or keras.backend.backend() != "tensorflow"
     ):
         pytest.skip("needs the TensorFlow backend")
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    is_jax = keras.backend.backend() == "jax"
+    if is_jax and parameters.get("jit_compile") is False:
+        pytest.skip("without jit, JAX runs eagerly: another test's matter")
 
 
 def _has_tensorflow():
