@@ -3,18 +3,17 @@
 import itertools
 import math
 import pathlib
-import zipfile
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 
-from issp_keras import models  # noqa: F401 (registers what files hold)
 from issp_keras.data import to_grey
 from issp_keras.data import to_rgb
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
+from issp_keras.models import load_model
 
 
 class Network:
@@ -122,27 +121,6 @@ def _tiles(size, tile, overlap):
         start = 0 if i == 0 else i * step + overlap
         end = size if i == count - 1 else (i + 1) * step + overlap
         yield first, start, end
-
-
-def load_model(path, compile: bool = False) -> keras.Model:
-    """Loads a `.keras` file.
-
-    Args:
-        path: Path of the file.
-        compile: Boolean, whether to load the optimizer too.
-            Defaults to `False`.
-
-    Raises:
-        InputError: If the file is missing or is no Keras model.
-    """
-    path = pathlib.Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file.")
-    if not zipfile.is_zipfile(path):
-        raise InputError(f"{path}: is not a Keras model (a .keras file).")
-    broken = (ValueError, TypeError, OSError, KeyError, zipfile.BadZipFile)
-    with blame(f"{path}: is not a Keras model that can be loaded", *broken):
-        return keras.models.load_model(path, compile=compile)
 
 
 def load_network(path, threads: int = 1) -> Network:

@@ -41,7 +41,7 @@ from issp_keras.evaluate import SMALLEST
 from issp_keras.evaluate import mean_score
 from issp_keras.inference import Network
 from issp_keras.inference import keras_network
-from issp_keras.inference import load_model
+from issp_keras.models import load_model
 from issp_keras.processes import Processes
 
 

@@ -86,7 +86,7 @@ def test_keras_and_tflite_files_give_the_same_photograph(
     sparse_model_path, tmp_path
 ):
     path = tmp_path / "model.tflite"
-    export(inference.load_model(sparse_model_path), path)
+    export(load_model(sparse_model_path), path)
     pixels = imresize(RNG.integers(0, 256, (9, 11, 3), np.uint8), 3)
     networks = [load_network(path), load_network(sparse_model_path)]
     assert [network.scale for network in networks] == [2, 2]
@@ -107,7 +107,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path, suffix, content):
 def test_half_a_model_is_refused(sparse_model_path, tmp_path, suffix):
     path = tmp_path / f"model{suffix}"
     if suffix == ".tflite":
-        export(inference.load_model(sparse_model_path), path)
+        export(load_model(sparse_model_path), path)
     else:
         path.write_bytes(sparse_model_path.read_bytes())
     path.write_bytes(path.read_bytes()[:-2000])

@@ -7,7 +7,7 @@ import pytest
 from issp_keras.data import load_photographs
 from issp_keras.errors import InputError
 from issp_keras.inference import TFLiteInterpreter
-from issp_keras.inference import load_model
+from issp_keras.models import load_model
 from issp_keras.tflite import export
 from issp_keras.tflite import inspect
 from issp_keras.tflite.benchmark import benchmark

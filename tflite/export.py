@@ -23,7 +23,7 @@ from issp_keras.errors import blame
 from issp_keras.inference import TFLiteInterpreter
 from issp_keras.inference import fixed_size
 from issp_keras.inference import keras_network
-from issp_keras.inference import load_model
+from issp_keras.models import load_model
 from issp_keras.inference import network_of
 
 # In units of the output, which is 0..1: a fortieth of an 8-bit level.

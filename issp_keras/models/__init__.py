@@ -1,8 +1,25 @@
-"""Super-resolution networks."""
+"""Super-resolution networks, and their weights from files."""
 
+from issp_keras.models.cat import cat
 from issp_keras.models.edsr import edsr
+from issp_keras.models.loading import load_model
+from issp_keras.models.rcan import rcan
+from issp_keras.models.swinir import swinir
+from issp_keras.models.torch_weights import from_torch
+from issp_keras.models.torch_weights import load_torch
+from issp_keras.models.torch_weights import to_torch
 
 # By name, for configs and binaries.
-NETWORKS = {"edsr": edsr}
+NETWORKS = {"cat": cat, "edsr": edsr, "rcan": rcan, "swinir": swinir}
 
-__all__ = ["NETWORKS", "edsr"]
+__all__ = [
+    "NETWORKS",
+    "cat",
+    "edsr",
+    "from_torch",
+    "load_model",
+    "load_torch",
+    "rcan",
+    "swinir",
+    "to_torch",
+]

@@ -1,0 +1,192 @@
+"""CAT: cross aggregation transformer, attention in two sets of rectangles."""
+
+import math
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+from issp_keras.models.parts.arguments import check_heads
+from issp_keras.models.parts.arguments import check_positive
+from issp_keras.models.parts.arguments import check_rate
+from issp_keras.models.parts.arguments import check_scale
+from issp_keras.models.parts.arguments import per_group
+from issp_keras.models.parts.attention import RectangleAttention
+from issp_keras.models.parts.convolution import convolve
+from issp_keras.models.parts.convolution import torch_uniform
+from issp_keras.models.parts.convolution import upsample
+from issp_keras.models.parts.image import CropToScale
+from issp_keras.models.parts.image import PadToMultiple
+from issp_keras.models.parts.image import denormalize
+from issp_keras.models.parts.image import normalize
+from issp_keras.models.parts.image import rgb_input
+from issp_keras.models.parts.stochastic_depth import add_residual
+from issp_keras.models.parts.transformer import drop_path_rates
+from issp_keras.models.parts.transformer import feed_forward
+from issp_keras.models.parts.transformer import linear
+from issp_keras.models.parts.transformer import normalize_channels
+from issp_keras.models.parts.windows import WindowMask
+
+_RANGE = 1.0
+_MULTIPLE = 16
+
+
+def cat(
+    scale: int,
+    embedding: int = 180,
+    depths: Sequence[int] = (6, 6, 6, 6, 6, 6),
+    heads: int | Sequence[int] = 6,
+    windows: Sequence = (4, 16),
+    mlp_ratio: float = 4.0,
+    features: int = 64,
+    drop_path: float = 0.1,
+) -> keras.Model:
+    """Builds CAT; the defaults give CAT-R.
+
+    One half of the channels attends inside rectangles, the other half inside
+    the same rectangles turned by 90 degrees. The network takes RGB images of
+    any height and width, float in 0..1, of shape (batch, height, width, 3),
+    and returns (batch, scale * height, scale * width, 3), not clipped. Sizes
+    that are no multiple of 16 and of the windows are mirrored up to one, and
+    the result is cropped. CAT-A, whose rectangles are as long as the image,
+    is `cat(scale, windows=((2, None),) * 3 + ((4, None),) * 3)`.
+
+    Example:
+
+    >>> model = cat(scale=4)
+    >>> model.count_params()
+    16603815
+
+    Args:
+        scale: Integer, the magnification: 2, 3, 4 or 8.
+        embedding: Integer, channels of the body. Defaults to `180`.
+        depths: Sequence of integers, blocks in each group.
+            Defaults to `(6, 6, 6, 6, 6, 6)`.
+        heads: Integer, heads of attention of both halves together, or one
+            for each group. Defaults to `6`.
+        windows: Pair of integers, the sides of the rectangles, the second
+            None for those as long as the image; or a sequence of such pairs,
+            one for each group. Every second block shifts them by half.
+            Defaults to `(4, 16)`.
+        mlp_ratio: Float, hidden channels of a block's MLP for each of the
+            embedding's. Defaults to `4.0`.
+        features: Integer, channels behind the body. Defaults to `64`.
+        drop_path: Float, rate of stochastic depth of the last block, from 0
+            at the first, while training. Defaults to `0.1`.
+
+    Returns:
+        A functional `keras.Model` named "cat".
+
+    Raises:
+        ValueError: If an argument is not one of these, or `embedding` cannot
+            be cut into `heads`, half of them for each branch.
+
+    Reference: Chen et al., Cross Aggregation Transformer for Image
+    Restoration, NeurIPS 2022 (arXiv 2211.13654), Sec. 3.
+    """
+    check_scale(scale)
+    check_positive(embedding=embedding, features=features)
+    depths = per_group("depths", depths, len(depths))
+    heads = per_group("heads", heads, len(depths))
+    check_heads(embedding, heads)
+    if any(number % 2 for number in heads):
+        raise ValueError(
+            "`heads` must be even, one half for each branch. Received: "
+            f"heads={heads}"
+        )
+    pairs = _pairs(windows, len(depths))
+    check_rate(drop_path=drop_path)
+    hidden = int(embedding * mlp_ratio)
+    check_positive(**{"embedding * mlp_ratio": hidden})
+    sides = {side for pair in pairs for side in pair if side is not None}
+    image = rgb_input()
+    x = PadToMultiple(
+        math.lcm(_MULTIPLE, *sides), "symmetric", name="pad"
+    )(image)
+    x = normalize(x, _RANGE)
+    x = first = convolve(x, embedding, "conv_first")
+    x = normalize_channels(x, "before_RG.1")
+    masks: dict = {}
+    rates = drop_path_rates(drop_path, depths)
+    for i, group_rates in enumerate(rates):
+        group = x
+        for j, rate in enumerate(group_rates):
+            name = f"layers.{i}.blocks.{j}"
+            branches = _branches(pairs[i], is_shifted=j % 2 == 1)
+            x = _block(x, heads[i], branches, masks, rate, name)
+            x = feed_forward(x, hidden, rate, name)
+        x = convolve(x, embedding, f"layers.{i}.conv")
+        x = layers.Add(name=f"layers.{i}.add")([group, x])
+    x = normalize_channels(x, "norm")
+    x = convolve(x, embedding, "conv_after_body")
+    x = layers.Add(name="global_skip")([x, first])
+    x = convolve(x, features, "conv_before_upsample.0")
+    x = layers.LeakyReLU(0.01, name="conv_before_upsample.1")(x)
+    x = upsample(x, scale)
+    x = convolve(x, 3, "conv_last")
+    x = denormalize(x, _RANGE)
+    x = CropToScale(scale, name="crop")(x, image)
+    return keras.Model(image, x, name="cat")
+
+
+def _pairs(windows, groups):
+    """The sides of each group's rectangles."""
+    is_one = len(windows) == 2 and not isinstance(windows[0], Sequence)
+    pairs = (windows,) * groups if is_one else windows
+    if len(pairs) != groups or any(
+        not isinstance(pair, Sequence) or len(pair) != 2 for pair in pairs
+    ):
+        raise ValueError(
+            "`windows` must be one pair, or one for each of "
+            f"{groups} groups of blocks. Received: windows={windows}"
+        )
+    for short, long in pairs:
+        check_positive(windows=short)
+        if long is not None:
+            check_positive(windows=long)
+    return [tuple(pair) for pair in pairs]
+
+
+def _branches(pair, is_shifted):
+    """Window and shift, (rows, columns) each, of both branches of a block."""
+    short, long = pair
+    shift = (short // 2, (long or 0) // 2) if is_shifted else (0, 0)
+    branches = ((pair, shift), (pair[::-1], shift[::-1]))
+    # In the official network, whole columns come first, but wide rectangles.
+    return branches[::-1] if long is None else branches
+
+
+def _block(x, heads, branches, masks, drop_path, name):
+    """The first half of a block: attention in both branches."""
+    channels = x.shape[-1]
+    y = normalize_channels(x, f"{name}.norm1")
+    qkv = linear(y, 3 * channels, f"{name}.qkv")
+    halves = []
+    for i, (window, shift) in enumerate(branches):
+        attention = RectangleAttention(
+            i, heads // 2, window, shift, name=f"{name}.attns.{i}"
+        )
+        mask = _mask(qkv, window, shift, masks) if any(shift) else None
+        halves.append(attention(qkv, mask))
+    y = layers.Concatenate(name=f"{name}.attns")(halves)
+    # The locality module: a convolution of the values of each channel.
+    start = torch_uniform(9)
+    local = layers.DepthwiseConv2D(
+        3,
+        padding="same",
+        depthwise_initializer=start,
+        bias_initializer=start.clone(),
+        name=f"{name}.get_v",
+    )(qkv[..., 2 * channels :])
+    y = layers.Add(name=f"{name}.locality")([y, local])
+    y = linear(y, channels, f"{name}.proj")
+    return add_residual(x, y, drop_path, f"{name}.attn")
+
+
+def _mask(x, window, shift, masks):
+    """The mask of a window and shift, the same for all blocks that ask."""
+    key = (window, shift)
+    if key not in masks:
+        name = f"attn_mask.{len(masks)}"
+        masks[key] = WindowMask(window, shift, name=name)(x)
+    return masks[key]

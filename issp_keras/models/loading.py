@@ -1,0 +1,30 @@
+"""Networks from `.keras` files."""
+
+import pathlib
+import zipfile
+
+import keras
+
+from issp_keras.errors import InputError
+from issp_keras.errors import blame
+
+
+def load_model(path, compile: bool = False) -> keras.Model:
+    """Loads a `.keras` file.
+
+    Args:
+        path: Path of the file.
+        compile: Boolean, whether to load the optimizer too.
+            Defaults to `False`.
+
+    Raises:
+        InputError: If the file is missing or is no Keras model.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file.")
+    if not zipfile.is_zipfile(path):
+        raise InputError(f"{path}: is not a Keras model (a .keras file).")
+    broken = (ValueError, TypeError, OSError, KeyError, zipfile.BadZipFile)
+    with blame(f"{path}: is not a Keras model that can be loaded", *broken):
+        return keras.models.load_model(path, compile=compile)

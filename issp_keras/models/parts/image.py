@@ -1,0 +1,116 @@
+"""What comes before and behind a network's features: the image itself."""
+
+import keras
+import numpy as np
+from keras import layers
+from keras import ops
+
+# Mean colour of DIV2K, as in the official networks.
+_RGB_MEAN = (0.4488, 0.4371, 0.4040)
+
+
+def rgb_input():
+    """An RGB image of any size: float, (batch, height, width, 3), 0..1."""
+    return keras.Input((None, None, 3), name="lr")
+
+
+def normalize(image, value_range):
+    """Subtracts the mean colour, and spreads 0..1 over `value_range`.
+
+    In float32, also under mixed precision: half floats lose gray levels.
+    """
+    return layers.Rescaling(
+        value_range,
+        [-value_range * mean for mean in _RGB_MEAN],
+        dtype="float32",
+        name="normalize",
+    )(image)
+
+
+def denormalize(x, value_range):
+    """The inverse of `normalize`, in float32 too."""
+    return layers.Rescaling(
+        1 / value_range, _RGB_MEAN, dtype="float32", name="denormalize"
+    )(x)
+
+
+@keras.saving.register_keras_serializable(package="issp_keras")
+class PadToMultiple(layers.Layer):
+    """Mirrors an image at the bottom and right to multiples of a length.
+
+    Where an image is smaller than what is missing, its edge is repeated.
+
+    Args:
+        multiple: Integer, the length.
+        mode: String, `"reflect"` to mirror about the last pixel, or
+            `"symmetric"` about its outer edge, which repeats it.
+    """
+
+    def __init__(self, multiple, mode="reflect", **kwargs):
+        super().__init__(**kwargs)
+        self.multiple = multiple
+        self.mode = mode
+
+    def call(self, image):
+        _, height, width, _ = ops.shape(image)
+        for axis, size in ((1, height), (2, width)):
+            if isinstance(size, int) and size % self.multiple == 0:
+                continue
+            image = ops.take(image, self._sources(size), axis=axis)
+        return image
+
+    def _sources(self, size):
+        """From which row or column each one of the result comes."""
+        xp = np if isinstance(size, int) else ops
+        padded = -(-size // self.multiple) * self.multiple
+        places = xp.arange(padded, dtype="int32")
+        turn = 2 * size - (2 if self.mode == "reflect" else 1)
+        last = size - 1
+        is_enough = padded - 1 <= turn
+        mirrored = xp.where(is_enough, turn - places, last)
+        sources = xp.where(places > last, mirrored, places)
+        return ops.cast(sources, "int32")
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        m = self.multiple
+        return (
+            batch,
+            height and -(-height // m) * m,
+            width and -(-width // m) * m,
+            channels,
+        )
+
+    def get_config(self):
+        config = {"multiple": self.multiple, "mode": self.mode}
+        return {**super().get_config(), **config}
+
+
+@keras.saving.register_keras_serializable(package="issp_keras")
+class CropToScale(layers.Layer):
+    """Cuts an enlarged image to `scale` times the size of the original.
+
+    Args:
+        scale: Integer, the magnification.
+    """
+
+    def __init__(self, scale, **kwargs):
+        super().__init__(**kwargs)
+        self.scale = scale
+
+    def call(self, enlarged, original):
+        _, height, width, _ = ops.shape(original)
+        return enlarged[:, : self.scale * height, : self.scale * width]
+
+    def compute_output_shape(self, enlarged_shape, original_shape):
+        batch, _, _, channels = enlarged_shape
+        _, height, width, _ = original_shape
+        return (
+            batch,
+            height and height * self.scale,
+            width and width * self.scale,
+            channels,
+        )
+
+    def get_config(self):
+        return {**super().get_config(), "scale": self.scale}

@@ -1,0 +1,215 @@
+"""Attention inside the windows of an image, and what windows need."""
+
+import functools
+
+import keras
+import numpy as np
+from keras import layers
+from keras import ops
+
+# What official networks add to logits of pixels that must not meet.
+_APART = -100.0
+
+
+def attend(qkv, heads, window, bias, mask=None):
+    """Multi-head self-attention among the pixels of each window.
+
+    Args:
+        qkv: Tensor of shape (batch, height, width, 3 * channels), queries,
+            keys and values behind each other; each has its heads behind
+            each other.
+        heads: Integer, which divides the channels.
+        window: Pair (rows, columns), which divide height and width.
+        bias: Tensor of shape (heads, pixels, pixels), added to the logits;
+            `pixels = rows * columns`.
+        mask: Tensor of shape (windows, pixels, pixels), likewise. Defaults
+            to none.
+
+    Returns:
+        Tensor of shape (batch, height, width, channels).
+    """
+    batch, height, width, channels = ops.shape(qkv)
+    rows, columns = window
+    across = width // columns
+    pixels = rows * columns
+    size = channels // (3 * heads)
+    # One transposition, of six axes at most for TFLite, makes windows and
+    # brings the heads to the front.
+    x = ops.reshape(qkv, (-1, rows, across, columns, 3 * heads, size))
+    x = ops.transpose(x, (4, 0, 2, 1, 3, 5))
+    x = ops.reshape(x, (3 * heads, -1, pixels, size))
+    query, key, value = x[:heads], x[heads : 2 * heads], x[2 * heads :]
+    logits = ops.einsum("hwqc,hwkc->hwqk", query * size**-0.5, key)
+    if mask is None:
+        logits = logits + bias[:, None]
+    else:
+        count = ops.shape(mask)[0]
+        logits = ops.reshape(logits, (heads, -1, count, pixels, pixels))
+        logits = logits + (bias[:, None] + mask)[:, None]
+        logits = ops.reshape(logits, (heads, -1, pixels, pixels))
+    # Half floats are too coarse for sums over a window.
+    shares = ops.softmax(ops.cast(logits, "float32"), axis=-1)
+    x = ops.einsum("hwqk,hwkc->hwqc", ops.cast(shares, qkv.dtype), value)
+    x = ops.reshape(x, (heads, -1, across, rows, columns, size))
+    x = ops.transpose(x, (1, 3, 2, 4, 0, 5))
+    return ops.reshape(x, (batch, height, width, heads * size))
+
+
+@keras.saving.register_keras_serializable(package="issp_keras")
+class Roll(layers.Layer):
+    """Moves an image up and left; what leaves it comes in at the other side.
+
+    Args:
+        rows: Integer, how far up; down if negative.
+        columns: Integer, how far to the left; to the right if negative.
+    """
+
+    def __init__(self, rows, columns, **kwargs):
+        super().__init__(**kwargs)
+        self.rows = rows
+        self.columns = columns
+
+    def call(self, x):
+        return roll(x, self.rows, self.columns)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        config = {"rows": self.rows, "columns": self.columns}
+        return {**super().get_config(), **config}
+
+
+def roll(x, rows, columns):
+    """`Roll` as a function of a tensor (batch, height, width, channels)."""
+    # TFLite has no operation that rolls.
+    if rows:
+        x = ops.concatenate([x[:, rows:], x[:, :rows]], axis=1)
+    if columns:
+        x = ops.concatenate([x[:, :, columns:], x[:, :, :columns]], axis=2)
+    return x
+
+
+def relative_positions(window):
+    """All differences of two places in a window, and which pair has which.
+
+    Args:
+        window: Pair (rows, columns), integers or integer tensors.
+
+    Returns:
+        Integer array of shape (differences, 2), of which there are
+        `(2 * rows - 1) * (2 * columns - 1)`, and one of shape (pixels,
+        pixels) with the number of the difference of a query and a key.
+
+    Reference: Liu et al., Swin Transformer, ICCV 2021 (arXiv 2103.14030),
+    Sec. 3.2, eq. 4.
+    """
+    rows, columns = window
+    is_known = isinstance(rows, int) and isinstance(columns, int)
+    xp = np if is_known else ops
+    tall, wide = 2 * rows - 1, 2 * columns - 1
+    number = xp.arange(tall * wide, dtype="int32")
+    differences = xp.stack(
+        [number // wide - (rows - 1), number % wide - (columns - 1)], axis=-1
+    )
+    pixel = xp.arange(rows * columns, dtype="int32")
+    down, right = (
+        xp.expand_dims(place, 1) - xp.expand_dims(place, 0)
+        for place in (pixel // columns, pixel % columns)
+    )
+    return differences, (down + rows - 1) * wide + right + columns - 1
+
+
+@keras.saving.register_keras_serializable(package="issp_keras")
+class WindowMask(layers.Layer):
+    """Keeps apart what only a roll has brought into one window.
+
+    Of an image of shape (batch, height, width, channels), after `roll` by
+    `shift`, it makes the logits (windows, pixels, pixels) that `attend` adds:
+    0 where two pixels of a window are neighbours in the image too, else -100.
+
+    Args:
+        window: Pair (rows, columns); None for all rows or columns.
+        shift: Pair (rows, columns), how far the image was rolled.
+    """
+
+    def __init__(self, window, shift, **kwargs):
+        super().__init__(**kwargs)
+        self.window = tuple(window)
+        self.shift = tuple(shift)
+
+    def call(self, image):
+        _, height, width, _ = ops.shape(image)
+        regions = window_regions(height, width, self.window, self.shift)
+        regions = ops.convert_to_tensor(regions)
+        is_same = ops.equal(
+            ops.expand_dims(regions, 2), ops.expand_dims(regions, 1)
+        )
+        return ops.where(
+            is_same,
+            ops.cast(0, self.compute_dtype),
+            ops.cast(_APART, self.compute_dtype),
+        )
+
+    def compute_output_shape(self, input_shape):
+        _, height, width, _ = input_shape
+        rows, columns = whole_window(self.window, height, width)
+        pixels = rows and columns and rows * columns
+        is_known = height and width and pixels
+        count = height * width // pixels if is_known else None
+        return count, pixels, pixels
+
+    def get_config(self):
+        config = {"window": self.window, "shift": self.shift}
+        return {**super().get_config(), **config}
+
+
+def whole_window(window, height, width):
+    """Replaces None by the height or width of the image."""
+    rows, columns = window
+    return (height if rows is None else rows), (
+        width if columns is None else columns
+    )
+
+
+def window_regions(height, width, window, shift):
+    """Numbers the parts of a rolled image that lay side by side before.
+
+    Args:
+        height: Integer or integer tensor.
+        width: Likewise.
+        window: Pair (rows, columns); None for all rows or columns.
+        shift: Pair (rows, columns), how far the image was rolled.
+
+    Returns:
+        Integer array of shape (windows, pixels).
+    """
+    if isinstance(height, int) and isinstance(width, int):
+        return _known_regions(height, width, window, shift)
+    return _regions(ops, height, width, window, shift)
+
+
+@functools.lru_cache(maxsize=32)
+def _known_regions(*size):
+    return _regions(np, *size)
+
+
+def _regions(xp, height, width, window, shift):
+    rows, columns = whole_window(window, height, width)
+    down = _parts(xp, height, rows, shift[0])
+    right = _parts(xp, width, columns, shift[1])
+    regions = xp.reshape(
+        3 * xp.expand_dims(down, 1) + right,
+        (height // rows, rows, width // columns, columns),
+    )
+    regions = xp.transpose(regions, (0, 2, 1, 3))
+    return xp.reshape(regions, (-1, rows * columns))
+
+
+def _parts(xp, size, window, shift):
+    """Three parts: all windows but the last, and what of it stayed or came."""
+    place = xp.arange(size, dtype="int32")
+    if not shift:
+        return 0 * place
+    is_last = xp.where(place >= size - window, 1, 0)
+    return is_last + xp.where(place >= size - shift, 1, 0)

@@ -1,0 +1,160 @@
+"""Keras networks from official PyTorch checkpoints, and the way back."""
+
+import keras
+import numpy as np
+
+from issp_keras.errors import InputError
+from issp_keras.errors import blame
+from issp_keras.models.loading import load_model
+from issp_keras.models.torch_weights.architectures import is_known
+from issp_keras.models.torch_weights.architectures import recognise
+from issp_keras.models.torch_weights.layout import buffers
+from issp_keras.models.torch_weights.layout import entries
+from issp_keras.models.torch_weights.layout import is_buffer
+from issp_keras.models.torch_weights.names import basicsr_names
+from issp_keras.models.torch_weights.reader import read_torch
+from issp_keras.models.torch_weights.writer import write_torch
+
+# Under which names BasicSR saves a network; averages are what it tests.
+_GROUPS = ("params_ema", "params")
+_NAMED = 5
+
+
+def from_torch(checkpoint, **arguments) -> keras.Model:
+    """Builds the network that a checkpoint is of, with its weights.
+
+    The network and its sizes are found from names and shapes. What a
+    checkpoint does not show can be given: the residual scale of an EDSR
+    (else 0.1 from 256 features on, and 1 below), and the windows of a CAT-A
+    that was saved without its masks.
+
+    Example:
+
+    >>> model = issp_keras.models.from_torch("SwinIR-light-x4.pth")
+
+    Args:
+        checkpoint: Path of a `.pth` file of EDSR, RCAN, SwinIR (`1conv`;
+            `pixelshuffle` or `pixelshuffledirect`) or CAT, as BasicSR or the
+            authors save it.
+        **arguments: Arguments of the network's function in
+            `issp_keras.models`, instead of those found.
+
+    Returns:
+        A `keras.Model`.
+
+    Raises:
+        InputError: If the file is missing, broken, holds anything but
+            tensors, or is of another network.
+        ValueError: If an argument is not one of the network's.
+    """
+    state = _state(checkpoint)
+    with blame(str(checkpoint), ValueError):
+        network, found = recognise(state, arguments)
+    model = network(**found)
+    _assign(model, state, checkpoint)
+    return model
+
+
+def load_torch(model, checkpoint) -> keras.Model:
+    """Sets all weights of a network from a checkpoint.
+
+    Nothing is set if anything does not fit.
+
+    Args:
+        model: A `keras.Model` of `issp_keras.models`, or the path of a
+            `.keras` file of one.
+        checkpoint: Path of a `.pth` file, as for `from_torch`.
+
+    Returns:
+        The model.
+
+    Raises:
+        InputError: If a file is missing or broken, or the checkpoint lacks
+            an entry, or has a surplus one, or one of another shape.
+    """
+    if not isinstance(model, keras.Model):
+        model = load_model(model)
+    _assign(model, _state(checkpoint), checkpoint)
+    return model
+
+
+def to_torch(model, path):
+    """Writes the weights of a network as a checkpoint of BasicSR.
+
+    Zeros stay zeros. The file holds `{"params": ...}`, with the buffers that
+    BasicSR's networks expect; masks of shifted windows are those of patches
+    of 64x64 LR pixels (`img_size: 64`).
+
+    Args:
+        model: A `keras.Model` of EDSR, RCAN, SwinIR or CAT.
+        path: Path of the `.pth` file, replaced if it exists.
+
+    Raises:
+        InputError: If the file cannot be written, or BasicSR has no such
+            network.
+    """
+    state = {
+        name: entry.to_torch(keras.ops.convert_to_numpy(entry.variable.value))
+        for name, entry in entries(model).items()
+    }
+    state.update(buffers(model))
+    if not is_known(state):
+        raise InputError(
+            f"The model '{model.name}' is no network that BasicSR has: "
+            "expected EDSR, RCAN, SwinIR or CAT."
+        )
+    write_torch(path, state)
+
+
+def _state(checkpoint):
+    content = read_torch(checkpoint)
+    for group in _GROUPS:
+        if isinstance(content, dict) and group in content:
+            content = content[group]
+            break
+    if not isinstance(content, dict) or not content:
+        raise InputError(
+            f"{checkpoint}: holds no weights, expected a state dict, bare or "
+            f"under one of the names {', '.join(_GROUPS)}."
+        )
+    for name, value in content.items():
+        if not isinstance(value, np.ndarray) or not isinstance(name, str):
+            raise InputError(
+                f"{checkpoint}: its entry {name} is of type "
+                f"{type(value).__name__}, expected a tensor."
+            )
+    # What a parallel training puts before each name.
+    state = {k.removeprefix("module."): v for k, v in content.items()}
+    return basicsr_names(state)
+
+
+def _assign(model, state, checkpoint):
+    expected = entries(model)
+    found = {name for name in state if not is_buffer(name)}
+    reasons = [
+        _listed("lacks", sorted(expected.keys() - found)),
+        _listed("has as surplus", sorted(found - expected.keys())),
+        _listed(
+            "has in another shape",
+            [
+                f"{name} {state[name].shape} instead of {entry.shape}"
+                for name, entry in expected.items()
+                if name in state and state[name].shape != entry.shape
+            ],
+        ),
+    ]
+    if any(reasons):
+        raise InputError(
+            f"{checkpoint}: does not fit the model '{model.name}': it "
+            f"{'; it '.join(filter(None, reasons))}."
+        )
+    for name, entry in expected.items():
+        entry.variable.assign(entry.to_keras(state[name]))
+
+
+def _listed(verb, names):
+    if not names:
+        return ""
+    rest = len(names) - _NAMED
+    more = f" and {rest} more" if rest > 0 else ""
+    return f"{verb} {', '.join(names[:_NAMED])}{more}"

@@ -1,0 +1,147 @@
+"""Where PyTorch has each weight of a network, and in which order of axes."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from keras import layers
+from keras import ops
+
+from issp_keras.models.parts.attention import RectangleAttention
+from issp_keras.models.parts.attention import WindowAttention
+from issp_keras.models.parts.windows import WindowMask
+from issp_keras.models.parts.windows import relative_positions
+
+# For which patches BasicSR keeps the masks of shifted windows.
+_PATCH = 64
+# The names of weights in PyTorch, where they are others.
+_TORCH_NAMES = {"kernel": "weight", "gamma": "weight", "beta": "bias"}
+_BUFFERS = (
+    *("relative_position_index", "rpe_biases"),
+    *("attn_mask", "attn_mask_0", "attn_mask_1"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A weight of a Keras network, as official checkpoints have it.
+
+    Args:
+        variable: The `keras.Variable`.
+        axes: Tuple of integers, for each axis of Keras that of PyTorch.
+        pixels: Integer, of how many pixels each group of channels becomes a
+            block, if a pixel shuffle follows; 1 if none does.
+    """
+
+    variable: Any
+    axes: tuple[int, ...]
+    pixels: int = 1
+
+    @property
+    def shape(self):
+        """The shape in PyTorch."""
+        shape = tuple(self.variable.shape)
+        return tuple(shape[self.axes.index(i)] for i in range(len(shape)))
+
+    def to_keras(self, array):
+        array = np.transpose(array, self.axes)
+        # PyTorch shuffles channels (c, dy, dx), Keras (dy, dx, c).
+        return _regroup(array, array.shape[-1] // self.pixels, self.pixels)
+
+    def to_torch(self, array):
+        array = _regroup(array, self.pixels, array.shape[-1] // self.pixels)
+        return np.ascontiguousarray(np.transpose(array, np.argsort(self.axes)))
+
+
+def _regroup(array, outer, inner):
+    """Exchanges the order of two axes that lie behind each other in one."""
+    if outer == 1 or inner == 1:
+        return array
+    grouped = array.reshape(*array.shape[:-1], outer, inner)
+    return np.swapaxes(grouped, -1, -2).reshape(array.shape)
+
+
+def entries(model):
+    """Returns a dict of PyTorch's names to the `Entry` of each weight."""
+    by_name = {layer.name: layer for layer in model.layers}
+    found = {}
+    for variable in model.weights:
+        layer = by_name.get(variable.path.split("/")[0])
+        found[torch_name(variable.path, model)] = Entry(
+            variable, _axes(layer, variable), _pixels(layer, by_name)
+        )
+    return found
+
+
+def _axes(layer, variable):
+    rank = len(variable.shape)
+    if rank == 4:
+        is_depthwise = isinstance(layer, layers.DepthwiseConv2D)
+        return (2, 3, 0, 1) if is_depthwise else (2, 3, 1, 0)
+    is_linear = rank == 2 and variable.name.split(".")[-1] == "kernel"
+    return (1, 0) if is_linear else tuple(range(rank))
+
+
+def _pixels(layer, by_name):
+    if layer is None or not layer.name.startswith("upsample."):
+        return 1
+    inputs, outputs = layer.kernel.shape[-2:]
+    # A last convolution follows, or this one makes the colours itself.
+    return outputs // (inputs if "conv_last" in by_name else 3)
+
+
+def torch_name(path, model):
+    """The name that BasicSR has for a Keras path."""
+    *layer, name = path.replace("/", ".").split(".")
+    if is_swinir(model) and layer[0] == "layers" and layer[2] == "blocks":
+        layer.insert(2, "residual_group")
+    return ".".join([*layer, _TORCH_NAMES.get(name, name)])
+
+
+def is_swinir(model):
+    return any(isinstance(x, WindowAttention) for x in model.layers)
+
+
+def is_buffer(name):
+    """Whether a checkpoint's entry is computed here, and not read."""
+    return name.split(".")[-1] in _BUFFERS
+
+
+def buffers(model):
+    """What BasicSR's networks keep beside their weights, by name.
+
+    Masks of shifted windows are those of patches of 64x64 LR pixels.
+    """
+    found = {}
+    masks: dict = {}
+    names = {layer.name for layer in model.layers}
+    for layer in model.layers:
+        if not isinstance(layer, (WindowAttention, RectangleAttention)):
+            continue
+        own = torch_name(f"{layer.name}/", model)
+        block = own.split(".attn")[0]
+        if None not in layer.window:
+            differences, index = relative_positions(layer.window)
+            found[f"{own}relative_position_index"] = index.astype(np.int64)
+        if isinstance(layer, WindowAttention):
+            if f"{layer.name}.roll" in names:
+                half = tuple(side // 2 for side in layer.window)
+                found[f"{block}.attn_mask"] = _mask(layer.window, half, masks)
+            continue
+        if None not in layer.window:
+            found[f"{own}rpe_biases"] = differences.astype(np.float32)
+        if any(layer.shift):
+            found[f"{block}.attn_mask_{layer.branch}"] = _mask(
+                layer.window, layer.shift, masks
+            )
+    return found
+
+
+def _mask(window, shift, masks):
+    """The mask of a patch; the same array for all blocks that have it."""
+    key = (window, shift)
+    if key not in masks:
+        patch = np.zeros((1, _PATCH, _PATCH, 1), np.float32)
+        mask = WindowMask(window, shift, dtype="float32")(patch)
+        masks[key] = ops.convert_to_numpy(mask)
+    return masks[key]

@@ -1,0 +1,55 @@
+"""Names of entries in the authors' own code of EDSR and RCAN."""
+
+import re
+
+_SHARED = {
+    r"head\.0\.": "conv_first.",
+    r"tail\.0\.(\d)\.": r"upsample.\1.",
+    r"tail\.1\.": "conv_last.",
+    r"body\.(\d+)\.(weight|bias)$": r"conv_after_body.\2",
+}
+_EDSR = {
+    r"body\.(\d+)\.body\.0\.": r"body.\1.conv1.",
+    r"body\.(\d+)\.body\.2\.": r"body.\1.conv2.",
+}
+_RCAN = {
+    r"body\.(\d+)\.body\.(\d+)\.body\.3\.conv_du\.0\.": (
+        r"body.\1.residual_group.\2.rcab.3.attention.1."
+    ),
+    r"body\.(\d+)\.body\.(\d+)\.body\.3\.conv_du\.2\.": (
+        r"body.\1.residual_group.\2.rcab.3.attention.3."
+    ),
+    r"body\.(\d+)\.body\.(\d+)\.body\.(\d)\.": (
+        r"body.\1.residual_group.\2.rcab.\3."
+    ),
+    r"body\.(\d+)\.body\.(\d+)\.(weight|bias)$": r"body.\1.conv.\3",
+}
+# Layers that shift by the mean colour, which all these networks share.
+_FIXED = ("sub_mean.", "add_mean.")
+
+
+def basicsr_names(state):
+    """Renames the entries of thstkdgus35/EDSR-PyTorch and yulunzhang/RCAN.
+
+    Args:
+        state: Dict of names to arrays.
+
+    Returns:
+        The same with BasicSR's names, where it has others; else `state`.
+    """
+    if "head.0.weight" not in state:
+        return state
+    is_rcan = any("conv_du" in name for name in state)
+    rules = {**(_RCAN if is_rcan else _EDSR), **_SHARED}
+    return {
+        _renamed(name, rules): array
+        for name, array in state.items()
+        if not name.startswith(_FIXED)
+    }
+
+
+def _renamed(name, rules):
+    for expression, replacement in rules.items():
+        if re.match(expression, name):
+            return re.sub(expression, replacement, name, count=1)
+    return name
