@@ -1,6 +1,10 @@
 """Super-resolution networks, and their weights from files."""
 
+import functools
+
 from issp_keras.models.cat import cat
+from issp_keras.models.edge_sr import EDGE_SR_SIZES
+from issp_keras.models.edge_sr import edge_sr
 from issp_keras.models.edsr import edsr
 from issp_keras.models.loading import load_model
 from issp_keras.models.rcan import rcan
@@ -10,11 +14,23 @@ from issp_keras.models.torch_weights import load_torch
 from issp_keras.models.torch_weights import to_torch
 
 # By name, for configs and binaries.
-NETWORKS = {"cat": cat, "edsr": edsr, "rcan": rcan, "swinir": swinir}
+NETWORKS = {
+    "cat": cat,
+    "edge_sr": edge_sr,
+    **{
+        f"edge_sr_{size}": functools.partial(edge_sr, **arguments)
+        for size, arguments in EDGE_SR_SIZES.items()
+    },
+    "edsr": edsr,
+    "rcan": rcan,
+    "swinir": swinir,
+}
 
 __all__ = [
+    "EDGE_SR_SIZES",
     "NETWORKS",
     "cat",
+    "edge_sr",
     "edsr",
     "from_torch",
     "load_model",

@@ -103,14 +103,51 @@ class CropToScale(layers.Layer):
         return enlarged[:, : self.scale * height, : self.scale * width]
 
     def compute_output_shape(self, enlarged_shape, original_shape):
-        batch, _, _, channels = enlarged_shape
-        _, height, width, _ = original_shape
-        return (
-            batch,
-            height and height * self.scale,
-            width and width * self.scale,
-            channels,
-        )
+        return _enlarged(original_shape, self.scale)
 
     def get_config(self):
         return {**super().get_config(), "scale": self.scale}
+
+
+@keras.saving.register_keras_serializable(package="issp_keras")
+class Enlarge(layers.Layer):
+    """Enlarges an image by interpolation.
+
+    `keras.layers.UpSampling2D` cannot be exported for images of any size.
+
+    Args:
+        scale: Integer, the magnification.
+        interpolation: String, `"bilinear"` or `"nearest"`.
+    """
+
+    def __init__(self, scale, interpolation, **kwargs):
+        super().__init__(**kwargs)
+        self.scale = scale
+        self.interpolation = interpolation
+
+    def call(self, image):
+        _, height, width, _ = ops.shape(image)
+        size = (self.scale * height, self.scale * width)
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            # Keras' own takes no size that is known only when it runs.
+            return tf.image.resize(image, size, self.interpolation)
+        return ops.image.resize(image, size, interpolation=self.interpolation)
+
+    def compute_output_shape(self, input_shape):
+        return _enlarged(input_shape, self.scale)
+
+    def get_config(self):
+        config = {"scale": self.scale, "interpolation": self.interpolation}
+        return {**super().get_config(), **config}
+
+
+def _enlarged(shape, scale):
+    batch, height, width, channels = shape
+    return (
+        batch,
+        height and height * scale,
+        width and width * scale,
+        channels,
+    )
