@@ -53,6 +53,7 @@ setup(
             "issp-train = issp_keras.train:run",
             "issp-compare = issp_keras.compare:run",
             "issp-evaluate = issp_keras.evaluate:run",
+            "issp-import = issp_keras.import_checkpoint:run",
             "issp-upscale = issp_keras.upscale:run",
             "issp-export = issp_keras.tflite.export:run",
             "issp-benchmark = issp_keras.tflite.benchmark:run",

@@ -6,8 +6,7 @@ issp-train --config=configs/cat_r.py:x4,0.95 \
 
 The setting after the colon is scale and sparsity; the paper's is x4,0.95.
 Pruning takes 100,021 steps and fine-tuning 500,000, of 32 patches of 64x64 LR
-pixels: days on a GPU, and not measured here. The network `cat` is not in
-`issp_keras.models` yet: until it is, issp-train says so.
+pixels: days on a GPU, and not measured here.
 
 Source: options/train of the released code of ISS-P (arXiv 2303.09650):
 Adam(0.9, 0.99) at 2e-4, halved after 250,000, 400,000, 450,000 and 475,000

@@ -6,8 +6,7 @@ issp-train --config=configs/swinir_light.py:x2,0.99 \
 
 The setting after the colon is scale and sparsity: x2, x3 or x4 at 0.9, 0.95
 or 0.99 in the paper. Pruning takes 100,021 steps and fine-tuning 200,000, of 32
-patches of 64x64 LR pixels: days on a GPU, and not measured here. The network
-`swinir` is not in `issp_keras.models` yet: until it is, issp-train says so.
+patches of 64x64 LR pixels: days on a GPU, and not measured here.
 
 Source: options/train of the released code of ISS-P (arXiv 2303.09650):
 Adam(0.9, 0.99) at 2e-4; the rate is halved after 250,000 steps of fine-tuning

@@ -80,18 +80,23 @@ def no_argument(argv: list[str]):
         )
 
 
-def one_argument(argv: list[str], expected: str) -> str:
-    """Returns the only positional argument.
+def arguments(argv: list[str], *expected: str) -> list[str]:
+    """Returns the positional arguments, one for each that is expected.
+
+    Args:
+        argv: List of strings, the program's name first.
+        *expected: Strings that name the arguments in the error.
 
     Raises:
-        InputError: If there is none, or more than one.
+        InputError: If there are fewer or more.
     """
-    if len(argv) != 2:
+    if len(argv) != 1 + len(expected):
+        count = {1: "one argument", 2: "two arguments"}[len(expected)]
         raise InputError(
-            f"expected one argument, {expected}. "
+            f"expected {count}, {' and '.join(expected)}. "
             f"Received: {' '.join(argv[1:]) or 'none'}"
         )
-    return argv[1]
+    return argv[1:]
 
 
 def print_table(header: list[str], rows: list[list[str]]):

@@ -19,7 +19,7 @@ from issp_keras.inference import load_network
 
 def main(argv):
     flag = flags.FLAGS
-    source = pathlib.Path(cli.one_argument(argv, "a photograph"))
+    source = pathlib.Path(*cli.arguments(argv, "a photograph"))
     photograph = read_photograph(source)
     network = load_network(flag.model, flag.threads)
     target = pathlib.Path(

@@ -19,12 +19,14 @@ _CORE = (
     "distributions",
     "methods",
     "models",
+    "parts",
     "patterns",
     "resume",
     "schedules",
     "selection",
     "sparse_training",
     "summary",
+    "torch_weights",
     "zeros",
 )
 

@@ -117,7 +117,7 @@ def _largest_error(model, path, size):
 
 def main(argv):
     flag = flags.FLAGS
-    source = pathlib.Path(cli.one_argument(argv, "a .keras file"))
+    source = pathlib.Path(*cli.arguments(argv, "a .keras file"))
     model = load_model(source)
     network_of(model, source)  # Refuses what is no super-resolution network.
     for variant in ("dense", "sparse"):

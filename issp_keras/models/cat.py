@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from issp_keras.models.parts.arguments import check_depths
 from issp_keras.models.parts.arguments import check_heads
 from issp_keras.models.parts.arguments import check_positive
 from issp_keras.models.parts.arguments import check_rate
@@ -20,11 +21,11 @@ from issp_keras.models.parts.image import PadToMultiple
 from issp_keras.models.parts.image import denormalize
 from issp_keras.models.parts.image import normalize
 from issp_keras.models.parts.image import rgb_input
+from issp_keras.models.parts.normalization import ChannelNormalization
 from issp_keras.models.parts.stochastic_depth import add_residual
 from issp_keras.models.parts.transformer import drop_path_rates
 from issp_keras.models.parts.transformer import feed_forward
 from issp_keras.models.parts.transformer import linear
-from issp_keras.models.parts.transformer import normalize_channels
 from issp_keras.models.parts.windows import WindowMask
 
 _RANGE = 1.0
@@ -86,7 +87,7 @@ def cat(
     """
     check_scale(scale)
     check_positive(embedding=embedding, features=features)
-    depths = per_group("depths", depths, len(depths))
+    depths = check_depths(depths)
     heads = per_group("heads", heads, len(depths))
     check_heads(embedding, heads)
     if any(number % 2 for number in heads):
@@ -105,7 +106,7 @@ def cat(
     )(image)
     x = normalize(x, _RANGE)
     x = first = convolve(x, embedding, "conv_first")
-    x = normalize_channels(x, "before_RG.1")
+    x = ChannelNormalization(name="before_RG.1")(x)
     masks: dict = {}
     rates = drop_path_rates(drop_path, depths)
     for i, group_rates in enumerate(rates):
@@ -117,7 +118,7 @@ def cat(
             x = feed_forward(x, hidden, rate, name)
         x = convolve(x, embedding, f"layers.{i}.conv")
         x = layers.Add(name=f"layers.{i}.add")([group, x])
-    x = normalize_channels(x, "norm")
+    x = ChannelNormalization(name="norm")(x)
     x = convolve(x, embedding, "conv_after_body")
     x = layers.Add(name="global_skip")([x, first])
     x = convolve(x, features, "conv_before_upsample.0")
@@ -159,7 +160,7 @@ def _branches(pair, is_shifted):
 def _block(x, heads, branches, masks, drop_path, name):
     """The first half of a block: attention in both branches."""
     channels = x.shape[-1]
-    y = normalize_channels(x, f"{name}.norm1")
+    y = ChannelNormalization(name=f"{name}.norm1")(x)
     qkv = linear(y, 3 * channels, f"{name}.qkv")
     halves = []
     for i, (window, shift) in enumerate(branches):

@@ -120,7 +120,7 @@ def edge_sr(
     if skip is None:
         x = denormalize(x, _RANGE)
     else:
-        enlarged = Enlarge(scale, skip, dtype="float32", name="skip")(image)
+        enlarged = Enlarge(scale, skip, name="skip")(image)
         x = layers.Add(dtype="float32", name="add")([x, enlarged])
     return keras.Model(image, x, name="edge_sr")
 

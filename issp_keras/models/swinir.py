@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from issp_keras.models.parts.arguments import check_depths
 from issp_keras.models.parts.arguments import check_heads
 from issp_keras.models.parts.arguments import check_positive
 from issp_keras.models.parts.arguments import check_rate
@@ -18,12 +19,12 @@ from issp_keras.models.parts.image import PadToMultiple
 from issp_keras.models.parts.image import denormalize
 from issp_keras.models.parts.image import normalize
 from issp_keras.models.parts.image import rgb_input
+from issp_keras.models.parts.normalization import ChannelNormalization
 from issp_keras.models.parts.pixel_shuffle import pixel_shuffle
 from issp_keras.models.parts.stochastic_depth import add_residual
 from issp_keras.models.parts.transformer import drop_path_rates
 from issp_keras.models.parts.transformer import feed_forward
 from issp_keras.models.parts.transformer import linear
-from issp_keras.models.parts.transformer import normalize_channels
 from issp_keras.models.parts.windows import WindowMask
 from issp_keras.models.parts.windows import Roll
 
@@ -86,7 +87,7 @@ def swinir(
     """
     check_scale(scale)
     check_positive(embedding=embedding, window=window, features=features)
-    depths = per_group("depths", depths, len(depths))
+    depths = check_depths(depths)
     heads = per_group("heads", heads, len(depths))
     check_heads(embedding, heads)
     check_rate(drop_path=drop_path)
@@ -105,7 +106,7 @@ def swinir(
     if window > 1 and max(depths) > 1:
         half = (window // 2,) * 2
         mask = WindowMask((window, window), half, name="attn_mask")(x)
-    x = normalize_channels(x, "patch_embed.norm")
+    x = ChannelNormalization(name="patch_embed.norm")(x)
     rates = drop_path_rates(drop_path, depths)
     for i, group_rates in enumerate(rates):
         group = x
@@ -118,7 +119,7 @@ def swinir(
             x = feed_forward(x, hidden, rate, name)
         x = convolve(x, embedding, f"layers.{i}.conv")
         x = layers.Add(name=f"layers.{i}.add")([group, x])
-    x = normalize_channels(x, "norm")
+    x = ChannelNormalization(name="norm")(x)
     x = convolve(x, embedding, "conv_after_body")
     x = layers.Add(name="global_skip")([x, first])
     if upsampler == "pixelshuffle":
@@ -136,7 +137,7 @@ def swinir(
 
 def _block(x, heads, window, mask, drop_path, name):
     """The first half of a block: attention in windows, which a mask shifts."""
-    y = normalize_channels(x, f"{name}.norm1")
+    y = ChannelNormalization(name=f"{name}.norm1")(x)
     half = window // 2
     if mask is not None:
         y = Roll(half, half, name=f"{name}.attn.roll")(y)

@@ -32,6 +32,20 @@ def check_rate(**numbers):
             )
 
 
+def check_depths(depths):
+    """Returns the numbers of blocks in groups as a tuple.
+
+    Raises:
+        ValueError: If there is none, or one is not positive.
+    """
+    if isinstance(depths, int) or not depths:
+        raise ValueError(
+            "`depths` must be a sequence of numbers, one for each group of "
+            f"blocks. Received: depths={depths!r}"
+        )
+    return per_group("depths", depths, len(depths))
+
+
 def per_group(name, given, groups):
     """Gives each group of blocks its own, from one for all or one for each.
 

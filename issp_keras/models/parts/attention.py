@@ -5,6 +5,7 @@ from keras import initializers
 from keras import layers
 from keras import ops
 
+from issp_keras.models.parts.normalization import normalized
 from issp_keras.models.parts.windows import attend
 from issp_keras.models.parts.windows import relative_positions
 from issp_keras.models.parts.windows import roll
@@ -93,9 +94,8 @@ class RectangleAttention(layers.Layer):
     def call(self, qkv, window_mask=None):
         batch, height, width, channels = ops.shape(qkv)
         x = ops.reshape(qkv, (batch, height, width, 3, 2, channels // 6))
-        x = ops.reshape(
-            x[:, :, :, :, self.branch], (batch, height, width, channels // 2)
-        )
+        x = ops.split(x, 2, axis=4)[self.branch]
+        x = ops.reshape(x, (batch, height, width, channels // 2))
         rows, columns = self.shift
         window = whole_window(self.window, height, width)
         differences, index = relative_positions(window)
@@ -164,7 +164,7 @@ class DynamicPositionBias(layers.Layer):
         x = ops.matmul(positions, kernel) + bias
         for norm, linear in zip(self._norms, self._linears, strict=True):
             gamma, beta = norm
-            x = ops.layer_normalization(x, gamma, beta, epsilon=1e-5)
+            x = normalized(x, gamma, beta)
             kernel, bias = linear
             x = ops.matmul(ops.relu(x), kernel) + bias
         return x

@@ -34,8 +34,15 @@ def denormalize(x, value_range):
     )(x)
 
 
+class ImageLayer(layers.Layer):
+    """Works in float32, also under mixed precision, as images need."""
+
+    def __init__(self, dtype="float32", **kwargs):
+        super().__init__(dtype=dtype, **kwargs)
+
+
 @keras.saving.register_keras_serializable(package="issp_keras")
-class PadToMultiple(layers.Layer):
+class PadToMultiple(ImageLayer):
     """Mirrors an image at the bottom and right to multiples of a length.
 
     Where an image is smaller than what is missing, its edge is repeated.
@@ -87,7 +94,7 @@ class PadToMultiple(layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="issp_keras")
-class CropToScale(layers.Layer):
+class CropToScale(ImageLayer):
     """Cuts an enlarged image to `scale` times the size of the original.
 
     Args:
@@ -110,7 +117,7 @@ class CropToScale(layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="issp_keras")
-class Enlarge(layers.Layer):
+class Enlarge(ImageLayer):
     """Enlarges an image by interpolation.
 
     `keras.layers.UpSampling2D` cannot be exported for images of any size.

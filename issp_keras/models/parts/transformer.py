@@ -3,6 +3,7 @@
 from keras import layers
 
 from issp_keras.models.parts.attention import SMALL
+from issp_keras.models.parts.normalization import ChannelNormalization
 from issp_keras.models.parts.stochastic_depth import add_residual
 
 
@@ -14,11 +15,6 @@ def linear(x, units, name, activation=None):
         kernel_initializer=SMALL.clone(),
         name=name,
     )(x)
-
-
-def normalize_channels(x, name):
-    """Layer normalisation, with the epsilon of PyTorch."""
-    return layers.LayerNormalization(epsilon=1e-5, name=name)(x)
 
 
 def feed_forward(x, hidden, drop_path, name):
@@ -33,7 +29,7 @@ def feed_forward(x, hidden, drop_path, name):
     Returns:
         Keras tensor of the shape of `x`.
     """
-    y = normalize_channels(x, f"{name}.norm2")
+    y = ChannelNormalization(name=f"{name}.norm2")(x)
     y = linear(y, hidden, f"{name}.mlp.fc1", activation="gelu")
     y = linear(y, x.shape[-1], f"{name}.mlp.fc2")
     return add_residual(x, y, drop_path, f"{name}.mlp")

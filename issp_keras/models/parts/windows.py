@@ -38,7 +38,7 @@ def attend(qkv, heads, window, bias, mask=None):
     x = ops.reshape(qkv, (-1, rows, across, columns, 3 * heads, size))
     x = ops.transpose(x, (4, 0, 2, 1, 3, 5))
     x = ops.reshape(x, (3 * heads, -1, pixels, size))
-    query, key, value = x[:heads], x[heads : 2 * heads], x[2 * heads :]
+    query, key, value = ops.split(x, 3, axis=0)
     logits = ops.einsum("hwqc,hwkc->hwqk", query * size**-0.5, key)
     if mask is None:
         logits = logits + bias[:, None]
@@ -82,7 +82,10 @@ class Roll(layers.Layer):
 
 def roll(x, rows, columns):
     """`Roll` as a function of a tensor (batch, height, width, channels)."""
-    # TFLite has no operation that rolls.
+    _, height, width, _ = ops.shape(x)
+    if isinstance(height, int) and isinstance(width, int):
+        return ops.roll(x, (-rows, -columns), axis=(1, 2))
+    # TFLite cannot roll what has no fixed size.
     if rows:
         x = ops.concatenate([x[:, rows:], x[:, :rows]], axis=1)
     if columns:

@@ -45,7 +45,7 @@ def from_torch(checkpoint, **arguments) -> keras.Model:
     Raises:
         InputError: If the file is missing, broken, holds anything but
             tensors, or is of another network.
-        ValueError: If an argument is not one of the network's.
+        TypeError, ValueError: If an argument is not one of the network's.
     """
     state = _state(checkpoint)
     with blame(str(checkpoint), ValueError):
@@ -103,7 +103,7 @@ def to_torch(model, path):
             f"The model '{model.name}' is no network that BasicSR has: "
             "expected EDSR, RCAN, SwinIR or CAT."
         )
-    write_torch(path, state)
+    write_torch(path, {"params": state})
 
 
 def _state(checkpoint):

@@ -1,10 +1,9 @@
 """Writes tensors as `torch.save` does."""
 
+import math
 import pickle
 import struct
 import zipfile
-
-import numpy as np
 
 from issp_keras import files
 from issp_keras.models.torch_weights.reader import STORAGES
@@ -12,27 +11,27 @@ from issp_keras.models.torch_weights.reader import STORAGES
 _NAMES = {dtype: name for name, dtype in STORAGES.items()}
 
 
-def write_torch(path, state):
+def write_torch(path, content):
     """Writes a file that `torch.load(path, weights_only=True)` reads.
 
     Args:
         path: Path of the file, replaced if it exists.
-        state: Dict of names to NumPy arrays, saved as `{"params": state}`.
-            Names that have the same array share its storage.
+        content: Dict of names to NumPy arrays, or to more such dicts. Names
+            that have the same array share its storage.
 
     Raises:
         InputError: If the file cannot be written.
     """
-    arrays = {id(array): array for array in state.values()}
-    keys = {number: str(i) for i, number in enumerate(arrays)}
-    with files.replacing(path) as partial, zipfile.ZipFile(
-        partial, "w"
-    ) as archive:
-        archive.writestr("archive/data.pkl", _pickle(state, keys))
+    storages: dict = {}
+    pickled = pickle.PROTO + b"\x02" + _dict(content, storages) + pickle.STOP
+    with (
+        files.replacing(path) as partial,
+        zipfile.ZipFile(partial, "w") as archive,
+    ):
+        archive.writestr("archive/data.pkl", pickled)
         archive.writestr("archive/byteorder", "little")
-        for number, array in arrays.items():
-            content = np.ascontiguousarray(array).tobytes()
-            archive.writestr(f"archive/data/{keys[number]}", content)
+        for key, array in storages.values():
+            archive.writestr(f"archive/data/{key}", array.tobytes())
         archive.writestr("archive/version", "3\n")
 
 
@@ -40,23 +39,20 @@ def write_torch(path, state):
 # import them from PyTorch, so their opcodes are written here.
 
 
-def _pickle(state, keys):
-    entries = b"".join(
-        _text(name) + _tensor(array, keys[id(array)])
-        for name, array in state.items()
-    )
-    return b"".join(
-        [
-            pickle.PROTO + b"\x02" + pickle.EMPTY_DICT,
-            _text("params") + _ordered_dict(),
-            pickle.MARK + entries + pickle.SETITEMS,
-            pickle.SETITEM + pickle.STOP,
-        ]
-    )
+def _dict(content, storages):
+    items = b""
+    for name, value in content.items():
+        is_dict = isinstance(value, dict)
+        items += _text(name)
+        items += (_dict if is_dict else _tensor)(value, storages)
+    return _ordered_dict() + pickle.MARK + items + pickle.SETITEMS
 
 
-def _tensor(array, key):
-    strides = [stride // array.itemsize for stride in _strides(array)]
+def _tensor(array, storages):
+    new = (str(len(storages)), array)
+    key, _ = storages.setdefault(id(array), new)
+    # In a file, arrays are contiguous.
+    strides = [math.prod(array.shape[i:]) for i in range(1, array.ndim + 1)]
     storage = _tuple(
         _text("storage"),
         _global("torch", _NAMES[array.dtype]),
@@ -74,10 +70,6 @@ def _tensor(array, key):
     )
     rebuild = _global("torch._utils", "_rebuild_tensor_v2")
     return rebuild + arguments + pickle.REDUCE
-
-
-def _strides(array):
-    return np.empty(array.shape, array.dtype).strides
 
 
 def _ordered_dict():

@@ -1,0 +1,69 @@
+"""Layer normalisation whose gradient is written out."""
+
+import keras
+from keras import layers
+from keras import ops
+
+# As PyTorch.
+_EPSILON = 1e-5
+
+
+@keras.saving.register_keras_serializable(package="issp_keras")
+class ChannelNormalization(layers.LayerNormalization):
+    """`keras.layers.LayerNormalization` of the channels, with less work.
+
+    Where nothing fuses operations, as on a CPU without XLA, the gradient that
+    TensorFlow derives passes over the features about twice as often as this
+    one.
+
+    Args:
+        epsilon: Float, added to the variance. Defaults to `1e-5`.
+    """
+
+    def __init__(self, epsilon=_EPSILON, **kwargs):
+        super().__init__(epsilon=epsilon, **kwargs)
+
+    def call(self, inputs):
+        return normalized(inputs, self.gamma, self.beta, self.epsilon)
+
+
+def normalized(x, gamma, beta, epsilon=_EPSILON):
+    """Layer normalisation over the last axis, computed in float32.
+
+    Args:
+        x: Tensor of shape (..., channels).
+        gamma: Tensor of shape (channels,).
+        beta: Likewise.
+        epsilon: Float, added to the variance. Defaults to `1e-5`.
+
+    Returns:
+        Tensor of the shape and dtype of `x`.
+
+    Reference: Ba et al., Layer Normalization, 2016 (arXiv 1607.06450), eq. 4.
+    """
+
+    @ops.custom_gradient
+    def normalize(x, gamma, beta):
+        centered = x - ops.mean(x, axis=-1, keepdims=True)
+        variance = ops.mean(ops.square(centered), axis=-1, keepdims=True)
+        scale = ops.rsqrt(variance + epsilon)
+        normal = centered * scale
+
+        def gradient(*args, upstream=None):
+            if upstream is None:
+                (upstream,) = args
+            along = upstream * normal
+            mean = ops.expand_dims(gamma, 1) / x.shape[-1]
+            inner = upstream * gamma - ops.matmul(upstream, mean)
+            axes = tuple(range(len(x.shape) - 1))
+            return (
+                (inner - normal * ops.matmul(along, mean)) * scale,
+                ops.sum(along, axis=axes),
+                ops.sum(upstream, axis=axes),
+            )
+
+        return normal * gamma + beta, gradient
+
+    # Copies, since TensorFlow wants no variables here.
+    single = (ops.cast(ops.copy(t), "float32") for t in (x, gamma, beta))
+    return ops.cast(normalize(*single), x.dtype)
