@@ -20,22 +20,21 @@ outside of both processes' CPU time, so there read `wall`.
   memory of processes that train with it and without.
 """
 
-import gc
 import json
 import math
 import os
-import platform
 import resource
 import statistics
 import subprocess
 import sys
-import time
 
-for _argument in sys.argv:
-    if _argument.startswith("--backend="):
-        os.environ["KERAS_BACKEND"] = _argument.partition("=")[2]
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from timing import check_backend  # First, since it chooses the backend.
+from timing import circumstances
+from timing import compiled
+from timing import finished
+from timing import timed
 
+# isort: split
 import keras
 import numpy as np
 from absl import app
@@ -50,7 +49,6 @@ from issp_keras.callbacks import prunable_kernels
 from issp_keras.sparsity import METHODS
 from issp_keras.sparsity import Exact
 
-flags.DEFINE_enum("backend", None, ["tensorflow", "jax"], "Keras' backend.")
 flags.DEFINE_string("output", None, "JSON file for all figures.")
 flags.DEFINE_integer("repeats", 7, "Turns of each candidate.", lower_bound=1)
 flags.DEFINE_multi_enum(
@@ -65,30 +63,6 @@ flags.DEFINE_enum("peak_of", None, ["plain", "issp"], "Used by `memory`.")
 
 SPARSITY = 0.95
 STEPS = 1_000_000  # More than will be made: the stage does not end.
-
-
-def timed(candidates, repeats):
-    """Runs candidates in turns.
-
-    Args:
-        candidates: Dict of names to callables.
-        repeats: Integer, turns; one more comes first and does not count.
-
-    Returns:
-        Dict of names to `{"cpu": [seconds], "wall": [seconds]}`.
-    """
-    times = {name: {"cpu": [], "wall": []} for name in candidates}
-    for turn in range(repeats + 1):
-        for name, run in candidates.items():
-            gc.collect()
-            wall, cpu = time.perf_counter(), time.process_time()
-            run()
-            cpu = time.process_time() - cpu
-            wall = time.perf_counter() - wall
-            if turn:
-                times[name]["cpu"].append(cpu)
-                times[name]["wall"].append(wall)
-    return times
 
 
 def ratio(times, name, to, clock):
@@ -232,25 +206,6 @@ def selection(repeats):
     return report(title, times, to="exact, without sorting")
 
 
-def compiled(function):
-    """Compiles a function for the backend as `fit` would."""
-    if keras.backend.backend() == "jax":
-        import jax
-
-        return jax.jit(function)
-    import tensorflow as tf
-
-    return tf.function(function)
-
-
-def finished(tensors):
-    """Waits until tensors are computed."""
-    if keras.backend.backend() == "jax":
-        import jax
-
-        jax.block_until_ready(tensors)
-
-
 def memory():
     """Bytes for each prunable weight."""
     result = {}
@@ -308,49 +263,20 @@ def _print_peak(which):
     print(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
-def device():
-    """Names the device that computes."""
-    if keras.backend.backend() == "jax":
-        import jax
-
-        return str(jax.devices()[0].device_kind)
-    return "cpu"
-
-
-def machine():
-    """Names the processor."""
-    try:
-        with open("/proc/cpuinfo") as file:
-            names = [line for line in file if line.startswith("model name")]
-        return names[0].partition(":")[2].strip()
-    except (OSError, IndexError):
-        return platform.processor()
-
-
 def main(argv):
     del argv
     flag = flags.FLAGS
     if flag.peak_of:
         _print_peak(flag.peak_of)
         return
-    if flag.backend not in (None, keras.backend.backend()):
-        raise SystemExit(
-            f"Write --backend={flag.backend}, with an equals sign."
-        )
+    check_backend()
     parts = {
         "step": lambda: step(flag.repeats, flag.batch, 48),
         "overhead": lambda: step(5 * flag.repeats, 1, 8),
         "selection": lambda: selection(flag.repeats),
         "memory": memory,
     }
-    result = {
-        "machine": machine(),
-        "cores": os.cpu_count(),
-        "backend": keras.backend.backend(),
-        "device": device(),
-        "keras": keras.__version__,
-    }
-    print(", ".join(f"{key}: {value}" for key, value in result.items()))
+    result = circumstances()
     for name in flag.only or parts:
         result[name] = parts[name]()
     if flag.output:

@@ -4,6 +4,8 @@ import statistics
 import subprocess
 import sys
 
+import pytest
+
 BENCHMARKS = pathlib.Path(__file__).parent.parent / "benchmarks"
 
 
@@ -33,3 +35,43 @@ def test_the_benchmark_of_sparse_training_compares_all_peers(tmp_path):
             assert figures[clock]["median"] == statistics.median(own) > 0
             ratios = [a / b for a, b in zip(own, other, strict=True)]
             assert figures[clock]["ratio"] == statistics.median(ratios)
+
+
+def test_the_benchmark_of_networks_counts_and_compares(tmp_path):
+    output = tmp_path / "figures.json"
+    subprocess.run(
+        [
+            *(sys.executable, BENCHMARKS / "networks.py"),
+            *("--quick", "--repeats=2", f"--output={output}"),
+        ],
+        check=True,
+    )
+    figures = json.loads(output.read_text())
+    speed = figures["speed"]
+    assert speed["large product"]["share_of_peak"] == 1
+    for name in ("SwinIR-light", "EDSR-baseline"):
+        forward, step = speed[f"{name}, forward"], speed[f"{name}, train step"]
+        assert step["multiply_adds"] == 3 * forward["multiply_adds"]
+        for entry in (forward, step):
+            rate = entry["multiply_adds"] / entry["wall"]
+            assert entry["multiply_adds_per_second"] == rate
+    layers = figures["layers"]
+    assert sum(layers.values()) == pytest.approx(1)
+    assert {"attention", "GELU", "layer normalization"} <= set(layers)
+
+
+def test_multiply_adds_are_those_of_the_paper():
+    """C.2: 4.36 G for 64x64 LR pixels, products of attention included."""
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import networks\n"
+        "model = networks.models.swinir(4)\n"
+        "print(networks.multiply_adds(model, (1, 64, 64, 3)))"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", program, BENCHMARKS],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert round(int(output.split()[-1]) / 1e9, 2) == 4.36

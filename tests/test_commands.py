@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import PIL.Image
 import pytest
@@ -31,7 +32,7 @@ def _refused(result):
         line
         for line in result.stderr.splitlines()
         if line.startswith(("train.py", "upscale.py", "evaluate.py"))
-        or line.startswith(("export.py", "benchmark.py"))
+        or line.startswith(("export.py", "benchmark.py", "import_checkpoint"))
     ]
     return sentence.split(": ", 1)[1]
 
@@ -105,6 +106,37 @@ def test_upscale_writes_beside_the_photograph(
         assert image.mode == ("RGB" if len(shape) == 3 else "L")
 
 
+def test_a_checkpoint_becomes_a_model_that_upscales(tmp_path):
+    checkpoint = ROOT / "tests" / "golden" / "edsr_x4_f8_b2.pth"
+    result = _run(
+        "import_checkpoint",
+        *(checkpoint, "model.keras", "--residual_scale=0.1"),
+        cwd=tmp_path,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "Wrote model.keras: edsr with 8," in result.stdout
+    golden = np.load(checkpoint.with_suffix(".npz"))
+    model = keras.models.load_model(tmp_path / "model.keras")
+    output = model(golden["input_0"])
+    np.testing.assert_allclose(output, golden["output_0"], atol=1e-5)
+    PIL.Image.new("RGB", (7, 5)).save(tmp_path / "photo.png")
+    result = _run("upscale", "--model=model.keras", "photo.png", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    with PIL.Image.open(tmp_path / "photo_x4.png") as image:
+        assert image.size == (28, 20)
+
+
+def test_a_residual_scale_for_another_network_is_refused(tmp_path):
+    checkpoint = ROOT / "tests" / "golden" / "rcan_x3_f8_g2_b2.pth"
+    result = _run(
+        "import_checkpoint",
+        *(checkpoint, "model.keras", "--residual_scale=0.1"),
+        cwd=tmp_path,
+    )
+    assert _refused(result).startswith("--residual_scale: rcan() got an")
+    assert not any(tmp_path.iterdir())
+
+
 def test_upscale_never_overwrites_the_photograph(sparse_model_path, tmp_path):
     photo = tmp_path / "photo.png"
     PIL.Image.new("RGB", (9, 9)).save(photo)
@@ -125,6 +157,8 @@ def test_upscale_never_overwrites_the_photograph(sparse_model_path, tmp_path):
     [
         ("upscale", ["--model=m.keras", "no.png"], "no.png: no such file."),
         ("upscale", ["--model=m.keras"], "expected one argument"),
+        ("import_checkpoint", ["m.pth"], "expected two arguments, a .pth file"),
+        ("import_checkpoint", ["m.keras", "n.h5"], "n.h5: expected a name"),
         ("evaluate", ["--model=m.keras"], "m.keras: is not a Keras model"),
         ("tflite.export", ["m.keras"], "m.keras: is not a Keras model"),
         ("tflite.benchmark", [], "expected one or more .tflite files"),

@@ -139,3 +139,12 @@ def test_the_papers_settings(name, rate, fine_tuning, setting):
     halvings = sum(step < fine_tuning for step in config.halve_at)
     last = float(schedule(config.steps))
     assert last == pytest.approx(rate / 2**halvings)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("swinir_light.py", 929_628), ("cat_r.py", 16_603_815)],
+)
+def test_the_papers_networks_are_built(name, parameters):
+    network = configuration.network(_config(name, "x4,0.95"))
+    assert network.count_params() == parameters

@@ -2,12 +2,12 @@ import keras
 import numpy as np
 import pytest
 
-from issp_keras import inference
 from issp_keras import models
 from issp_keras.data import imresize
 from issp_keras.errors import InputError
 from issp_keras.inference import Network
 from issp_keras.inference import load_network
+from issp_keras.models import load_model
 from issp_keras.tflite import export
 
 RNG = np.random.default_rng(0)

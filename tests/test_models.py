@@ -78,7 +78,9 @@ def test_networks_have_the_official_counts(
     assert len(sizes) == kernels
     assert sum(sizes) == weights
     ratios = (0.9, 0.95, 0.99)
-    assert tuple(sum(_kept(n, ratio) for n in sizes) for ratio in ratios) == kept
+    assert (
+        tuple(sum(_kept(n, ratio) for n in sizes) for ratio in ratios) == kept
+    )
 
 
 def _kept(weights, sparsity):

@@ -23,8 +23,8 @@ from issp_keras.errors import blame
 from issp_keras.inference import TFLiteInterpreter
 from issp_keras.inference import fixed_size
 from issp_keras.inference import keras_network
-from issp_keras.models import load_model
 from issp_keras.inference import network_of
+from issp_keras.models import load_model
 
 # In units of the output, which is 0..1: a fortieth of an 8-bit level.
 _TOLERANCE = 1e-4

@@ -1,6 +1,9 @@
 """Super-resolution networks, and their weights from files."""
 
 import functools
+from collections.abc import Callable
+
+import keras
 
 from issp_keras.models.cat import cat
 from issp_keras.models.edge_sr import EDGE_SR_SIZES
@@ -14,7 +17,7 @@ from issp_keras.models.torch_weights import load_torch
 from issp_keras.models.torch_weights import to_torch
 
 # By name, for configs and binaries.
-NETWORKS = {
+NETWORKS: dict[str, Callable[..., keras.Model]] = {
     "cat": cat,
     "edge_sr": edge_sr,
     **{

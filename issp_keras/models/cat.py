@@ -88,9 +88,9 @@ def cat(
     check_scale(scale)
     check_positive(embedding=embedding, features=features)
     depths = check_depths(depths)
-    heads = per_group("heads", heads, len(depths))
-    check_heads(embedding, heads)
-    if any(number % 2 for number in heads):
+    each = per_group("heads", heads, len(depths))
+    check_heads(embedding, each)
+    if any(number % 2 for number in each):
         raise ValueError(
             "`heads` must be even, one half for each branch. Received: "
             f"heads={heads}"
@@ -101,9 +101,9 @@ def cat(
     check_positive(**{"embedding * mlp_ratio": hidden})
     sides = {side for pair in pairs for side in pair if side is not None}
     image = rgb_input()
-    x = PadToMultiple(
-        math.lcm(_MULTIPLE, *sides), "symmetric", name="pad"
-    )(image)
+    x = PadToMultiple(math.lcm(_MULTIPLE, *sides), "symmetric", name="pad")(
+        image
+    )
     x = normalize(x, _RANGE)
     x = first = convolve(x, embedding, "conv_first")
     x = ChannelNormalization(name="before_RG.1")(x)
@@ -114,7 +114,7 @@ def cat(
         for j, rate in enumerate(group_rates):
             name = f"layers.{i}.blocks.{j}"
             branches = _branches(pairs[i], is_shifted=j % 2 == 1)
-            x = _block(x, heads[i], branches, masks, rate, name)
+            x = _block(x, each[i], branches, masks, rate, name)
             x = feed_forward(x, hidden, rate, name)
         x = convolve(x, embedding, f"layers.{i}.conv")
         x = layers.Add(name=f"layers.{i}.add")([group, x])

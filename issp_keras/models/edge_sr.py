@@ -1,5 +1,7 @@
 """A network that TFLite's stock XNNPACK runs sparse on ARM as it is."""
 
+from typing import Any
+
 import keras
 from keras import layers
 
@@ -20,7 +22,7 @@ _RANGE = 1.0
 _SKIPS = ("bilinear", "nearest", None)
 
 # Arguments for about 30, 100 and 300 thousand weights at x4.
-EDGE_SR_SIZES = {
+EDGE_SR_SIZES: dict[str, dict[str, Any]] = {
     "30k": {"width": 24, "blocks": 9},
     "100k": {"width": 48, "blocks": 9},
     "300k": {"width": 64, "blocks": 16},

@@ -25,8 +25,8 @@ from issp_keras.models.parts.stochastic_depth import add_residual
 from issp_keras.models.parts.transformer import drop_path_rates
 from issp_keras.models.parts.transformer import feed_forward
 from issp_keras.models.parts.transformer import linear
-from issp_keras.models.parts.windows import WindowMask
 from issp_keras.models.parts.windows import Roll
+from issp_keras.models.parts.windows import WindowMask
 
 _RANGE = 1.0
 _UPSAMPLERS = ("pixelshuffledirect", "pixelshuffle")
@@ -88,8 +88,8 @@ def swinir(
     check_scale(scale)
     check_positive(embedding=embedding, window=window, features=features)
     depths = check_depths(depths)
-    heads = per_group("heads", heads, len(depths))
-    check_heads(embedding, heads)
+    each = per_group("heads", heads, len(depths))
+    check_heads(embedding, each)
     check_rate(drop_path=drop_path)
     if upsampler not in _UPSAMPLERS:
         raise ValueError(
@@ -114,7 +114,7 @@ def swinir(
             name = f"layers.{i}.blocks.{j}"
             is_shifted = mask is not None and j % 2 == 1
             x = _block(
-                x, heads[i], window, mask if is_shifted else None, rate, name
+                x, each[i], window, mask if is_shifted else None, rate, name
             )
             x = feed_forward(x, hidden, rate, name)
         x = convolve(x, embedding, f"layers.{i}.conv")

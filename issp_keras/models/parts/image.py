@@ -79,14 +79,10 @@ class PadToMultiple(ImageLayer):
         return ops.cast(sources, "int32")
 
     def compute_output_shape(self, input_shape):
-        batch, height, width, channels = input_shape
+        batch, *size, channels = input_shape
         m = self.multiple
-        return (
-            batch,
-            height and -(-height // m) * m,
-            width and -(-width // m) * m,
-            channels,
-        )
+        padded = (n if n is None else -(-n // m) * m for n in size)
+        return (batch, *padded, channels)
 
     def get_config(self):
         config = {"multiple": self.multiple, "mode": self.mode}
@@ -106,8 +102,11 @@ class CropToScale(ImageLayer):
         self.scale = scale
 
     def call(self, enlarged, original):
-        _, height, width, _ = ops.shape(original)
-        return enlarged[:, : self.scale * height, : self.scale * width]
+        size = _enlarged(ops.shape(original), self.scale)[1:3]
+        now = ops.shape(enlarged)[1:3]
+        if all(isinstance(n, int) for n in (*size, *now)) and size == now:
+            return enlarged
+        return enlarged[:, : size[0], : size[1]]
 
     def compute_output_shape(self, enlarged_shape, original_shape):
         return _enlarged(original_shape, self.scale)
@@ -133,8 +132,7 @@ class Enlarge(ImageLayer):
         self.interpolation = interpolation
 
     def call(self, image):
-        _, height, width, _ = ops.shape(image)
-        size = (self.scale * height, self.scale * width)
+        size = _enlarged(ops.shape(image), self.scale)[1:3]
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf
 
@@ -151,10 +149,5 @@ class Enlarge(ImageLayer):
 
 
 def _enlarged(shape, scale):
-    batch, height, width, channels = shape
-    return (
-        batch,
-        height and height * scale,
-        width and width * scale,
-        channels,
-    )
+    batch, *size, channels = shape
+    return (batch, *(n if n is None else n * scale for n in size), channels)

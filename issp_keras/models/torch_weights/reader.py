@@ -3,7 +3,6 @@
 import collections
 import dataclasses
 import io
-import math
 import pathlib
 import pickle
 import struct
@@ -93,15 +92,15 @@ class _Tensor:
 
     def array(self):
         flat = self.storage.array()
-        if math.prod(self.shape) == 0:
+        if 0 in self.shape:
             return np.empty(self.shape, flat.dtype)
         # A file must not make us read beyond its storages.
+        if min(self.offset, *self.shape, *self.strides) < 0:
+            raise ValueError("negative")
         reach = sum(
             (n - 1) * stride
             for n, stride in zip(self.shape, self.strides, strict=True)
         )
-        if min(self.offset, *self.strides, 0) < 0 or min(self.shape, default=1) < 0:
-            raise ValueError("negative")
         if self.offset + reach >= flat.size:
             raise ValueError("beyond its storage")
         return np.lib.stride_tricks.as_strided(

@@ -1,0 +1,215 @@
+"""How fast networks are, and which of their layers take the time.
+
+    python benchmarks/networks.py --output=networks.json
+    python benchmarks/networks.py --backend=jax
+
+- speed: a forward pass and a train step of SwinIR-light x4 and EDSR-baseline
+  x4 (LR 64x64, batch 4), their multiply-adds a second, and the share of the
+  multiply-adds a second that a product of two large matrices reaches in the
+  same turns. A train step is counted as three forward passes. `--jit_compile`
+  compiles with XLA where Keras would not, on a CPU.
+- layers (TensorFlow): the share of each kind of layer in the time that all
+  operations of a train step of SwinIR-light take, from TensorFlow's profiler.
+"""
+
+import collections
+import json
+import pathlib
+import re
+import statistics
+import tempfile
+
+from timing import check_backend  # First, since it chooses the backend.
+from timing import circumstances
+from timing import compiled
+from timing import finished
+from timing import timed
+
+# isort: split
+import keras
+import numpy as np
+from absl import app
+from absl import flags
+from keras import ops
+
+import issp_keras
+from issp_keras import models
+from issp_keras.models.parts.attention import WindowAttention
+
+flags.DEFINE_string("output", None, "JSON file for all figures.")
+flags.DEFINE_integer("repeats", 5, "Turns of each candidate.", lower_bound=1)
+flags.DEFINE_multi_enum("only", None, ["speed", "layers"], "Parts, else all.")
+flags.DEFINE_bool("jit_compile", False, "Whether to compile steps with XLA.")
+flags.DEFINE_bool("quick", False, "One block a network, to try the program.")
+
+SCALE, BATCH, PATCH = 4, 4, 64
+# A square matrix that no cache holds.
+MATRIX = 4096
+
+
+def network(name):
+    """A network, compiled, with a batch of noise."""
+    keras.utils.set_random_seed(0)
+    if name == "SwinIR-light":
+        quick = {"depths": (2,)} if flags.FLAGS.quick else {}
+        model = models.swinir(SCALE, **quick)
+    else:
+        quick = {"blocks": 1} if flags.FLAGS.quick else {}
+        model = models.edsr(SCALE, **quick)
+    model.compile(
+        keras.optimizers.Adam(2e-4),
+        "mean_absolute_error",
+        jit_compile=True if flags.FLAGS.jit_compile else "auto",
+    )
+    rng = np.random.default_rng(0)
+    lr = rng.random((BATCH, PATCH, PATCH, 3), np.float32)
+    size = SCALE * PATCH
+    hr = rng.random((BATCH, size, size, 3), np.float32)
+    return model, lr, hr
+
+
+def multiply_adds(model, input_shape):
+    """Those of kernels, and of both products of attention."""
+    quiet = {"print_fn": lambda table: None}
+    *_, total = issp_keras.summary(model, input_shape, **quiet)
+    batch, height, width, _ = input_shape
+    products = 0
+    for layer in model.layers:
+        if isinstance(layer, WindowAttention):
+            rows, columns = layer.window
+            channels = layer.output.shape[-1]
+            products += 2 * batch * height * width * rows * columns * channels
+    return total["dense_macs"] + products
+
+
+def speed(repeats):
+    """Forward passes and train steps against a large product."""
+    size = 512 if flags.FLAGS.quick else MATRIX
+    noise = np.random.default_rng(0).random((size, size), np.float32)
+    matrix = ops.convert_to_tensor(noise)
+    product = compiled(lambda a: ops.matmul(a, a))
+    candidates = {"large product": lambda: finished(product(matrix))}
+    work = {"large product": size**3}
+    for name in ("SwinIR-light", "EDSR-baseline"):
+        model, lr, hr = network(name)
+        forward = multiply_adds(model, lr.shape)
+        candidates |= {
+            f"{name}, forward": lambda m=model, x=lr: m.predict_on_batch(x),
+            f"{name}, train step": lambda m=model, x=lr, y=hr: float(
+                m.train_on_batch(x, y)
+            ),
+        }
+        work |= {
+            f"{name}, forward": forward,
+            f"{name}, train step": 3 * forward,
+        }
+    times = timed(candidates, repeats)
+    result = {}
+    for name, clocks in times.items():
+        peaks = zip(clocks["wall"], times["large product"]["wall"])
+        share = statistics.median(
+            work[name] / own / (work["large product"] / other)
+            for own, other in peaks
+        )
+        wall, cpu = (statistics.median(clocks[c]) for c in ("wall", "cpu"))
+        result[name] = {
+            "multiply_adds": work[name],
+            "seconds": clocks,
+            "wall": wall,
+            "cpu": cpu,
+            "multiply_adds_per_second": work[name] / wall,
+            "share_of_peak": share,
+        }
+        print(
+            f"  {name:28} {work[name] / 1e9:7.2f} G multiply-adds  "
+            f"cpu {cpu:6.3f} s  wall {wall:6.3f} s  "
+            f"{work[name] / wall / 1e9:6.1f} G/s  {share:6.1%} of the peak"
+        )
+    return result
+
+
+def layers():
+    """The share of each kind of layer in a train step of SwinIR-light."""
+    if keras.backend.backend() != "tensorflow":
+        print("  Only TensorFlow's profiler tells the layers.")
+        return {}
+    model, lr, hr = network("SwinIR-light")
+    model.train_on_batch(lr, hr)
+    with tempfile.TemporaryDirectory() as folder:
+        _profile(lambda: model.train_on_batch(lr, hr), folder)
+        times = _operations(folder)
+    kinds: collections.Counter = collections.Counter()
+    for (name, operation), time in times.items():
+        kinds[_kind(name, operation)] += time
+    total = sum(kinds.values())
+    for kind, time in kinds.most_common():
+        print(f"  {kind:24} {time / total:6.1%}")
+    return {kind: time / total for kind, time in kinds.most_common()}
+
+
+def _profile(run, folder, steps=3):
+    import tensorflow as tf
+
+    tf.profiler.experimental.start(folder)
+    for _ in range(steps):
+        run()
+    tf.profiler.experimental.stop()
+
+
+def _operations(folder):
+    """Time of each operation in the profiles of a folder."""
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+    (path,) = pathlib.Path(folder).rglob("*.xplane.pb")
+    space = xplane_pb2.XSpace()
+    space.ParseFromString(path.read_bytes())
+    times: collections.Counter = collections.Counter()
+    for plane in space.planes:
+        for line in plane.lines:
+            for event in line.events:
+                name = plane.event_metadata[event.metadata_id].name
+                match = re.match(r"(.+):(\w+)$", name)
+                # What runs operations is none itself.
+                if match and match[2] not in ("Process", "Run"):
+                    times[match[1], match[2]] += event.duration_ps
+    return times
+
+
+def _kind(name, operation):
+    """The kind of layer that an operation belongs to."""
+    layer = re.search(r"/layers\.\d+\.blocks\.\d+\.([\w.]+?)(_\d+)?/", name)
+    part = layer[1] if layer else name
+    is_linear = "MatMul" in operation or "Bias" in operation
+    if part == "mlp.fc1" and not is_linear:
+        return "GELU"
+    if part in ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2"):
+        return f"linear {part}"
+    if part == "attn":
+        return "attention"
+    if part.startswith("attn.roll"):
+        return "roll"
+    if part.endswith((".add", ".drop")):
+        return "residual"
+    if "norm" in part:
+        return "layer normalization"
+    if "Conv" in operation or "conv" in part:
+        return "convolution"
+    return "optimizer" if "adam" in part.lower() else "other"
+
+
+def main(argv):
+    del argv
+    flag = flags.FLAGS
+    check_backend()
+    parts = {"speed": lambda: speed(flag.repeats), "layers": layers}
+    result = circumstances()
+    for name in flag.only or parts:
+        print(f"\n{name}")
+        result[name] = parts[name]()
+    if flag.output:
+        with open(flag.output, "w") as file:
+            json.dump(result, file, indent=2)
+
+
+if __name__ == "__main__":
+    app.run(main)

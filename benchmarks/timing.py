@@ -1,0 +1,102 @@
+"""What benchmarks share: the backend, turns, and the circumstances.
+
+Imported before Keras, it chooses the backend that `--backend=` names.
+"""
+
+import gc
+import os
+import platform
+import sys
+import time
+
+for _argument in sys.argv:
+    if _argument.startswith("--backend="):
+        os.environ["KERAS_BACKEND"] = _argument.partition("=")[2]
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+from absl import flags
+
+flags.DEFINE_enum("backend", None, ["tensorflow", "jax"], "Keras' backend.")
+
+
+def check_backend():
+    """Ends the program if the flag came too late to be followed."""
+    backend = flags.FLAGS.backend
+    if backend not in (None, keras.backend.backend()):
+        raise SystemExit(f"Write --backend={backend}, with an equals sign.")
+
+
+def timed(candidates, repeats):
+    """Runs candidates in turns.
+
+    Args:
+        candidates: Dict of names to callables.
+        repeats: Integer, turns; one more comes first and does not count.
+
+    Returns:
+        Dict of names to `{"cpu": [seconds], "wall": [seconds]}`.
+    """
+    times = {name: {"cpu": [], "wall": []} for name in candidates}
+    for turn in range(repeats + 1):
+        for name, run in candidates.items():
+            gc.collect()
+            wall, cpu = time.perf_counter(), time.process_time()
+            run()
+            cpu = time.process_time() - cpu
+            wall = time.perf_counter() - wall
+            if turn:
+                times[name]["cpu"].append(cpu)
+                times[name]["wall"].append(wall)
+    return times
+
+
+def compiled(function):
+    """Compiles a function for the backend as `fit` would."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.jit(function)
+    import tensorflow as tf
+
+    return tf.function(function)
+
+
+def finished(tensors):
+    """Waits until tensors are computed."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        jax.block_until_ready(tensors)
+
+
+def device():
+    """Names the device that computes."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return str(jax.devices()[0].device_kind)
+    return "cpu"
+
+
+def machine():
+    """Names the processor."""
+    try:
+        with open("/proc/cpuinfo") as file:
+            names = [line for line in file if line.startswith("model name")]
+        return names[0].partition(":")[2].strip()
+    except (OSError, IndexError):
+        return platform.processor()
+
+
+def circumstances():
+    """Prints and returns where and with what a benchmark runs."""
+    found = {
+        "machine": machine(),
+        "cores": os.cpu_count(),
+        "backend": keras.backend.backend(),
+        "device": device(),
+        "keras": keras.__version__,
+    }
+    print(", ".join(f"{key}: {value}" for key, value in found.items()))
+    return found

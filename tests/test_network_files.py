@@ -1,0 +1,153 @@
+"""The networks as TFLite files."""
+
+import numpy as np
+import pytest
+from networks import TINY
+
+from issp_keras import models
+from issp_keras.callbacks import prunable_kernels
+from issp_keras.inference import TFLiteInterpreter
+from issp_keras.tflite.export import export
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("network", TINY)
+def test_a_file_takes_any_size_with_what_every_tflite_has(network, tmp_path):
+    """Without TensorFlow's own operations, which `export` does not allow."""
+    model = TINY[network]()
+    export(model, tmp_path / "model.tflite")
+    interpreter = TFLiteInterpreter(tmp_path / "model.tflite")
+    for height, width in ((16, 32), (9, 13), (1, 1)):
+        image = RNG.random((1, height, width, 3), np.float32)
+        np.testing.assert_allclose(interpreter(image), model(image), atol=1e-5)
+
+
+@pytest.mark.parametrize("network", ["cat", "edge_sr", "swinir"])
+def test_a_file_of_one_odd_size_equals_its_network(network, tmp_path):
+    model = TINY[network]()
+    error = export(model, tmp_path / "model.tflite", height=9, width=13)
+    assert error <= 1e-5
+
+
+@pytest.mark.parametrize("skip", ["bilinear", "nearest", None])
+@pytest.mark.parametrize("size", [(16, 24), (13, 9), (16, 9), (None, None)])
+def test_the_edge_network_keeps_the_rules_of_sparse_inference(
+    skip, size, tmp_path
+):
+    """Those of XNNPACK, which the docstring of `edge_sr` tells."""
+    model = models.edge_sr(3, width=4, blocks=2, skip=skip)
+    for kernel in prunable_kernels(model, exclude=["stem", "depthwise"]):
+        kernel.assign(kernel * (RNG.random(kernel.shape) < 0.1))
+    path = tmp_path / "model.tflite"
+    export(model, path, True, *size)
+    graph = _Graph(path)
+
+    (shuffle,) = graph.nodes("DEPTH_TO_SPACE")
+    inside = graph.before(shuffle)
+    kinds = [graph.kind(node) for node in inside]
+    assert set(kinds) == {"CONV_2D", "DEPTHWISE_CONV_2D", "ADD"}
+    assert kinds.count("CONV_2D") == 1 + 2 * 2 + 1
+    stem, *others = sorted(inside)
+    assert graph.shape_of_kernel(stem) == [4, 3, 3, 3]
+    assert graph.strides(stem) == (2, 2)
+    # Explicit padding by one pixel on all sides, of the image alone.
+    assert graph.padding(stem) == "VALID"
+    (pad,) = graph.nodes("PAD")
+    assert graph.outputs(pad) == graph.inputs(stem)
+    assert graph.constant(pad, 1).tolist() == [[0, 0], [1, 1], [1, 1], [0, 0]]
+    for node in others:
+        if graph.kind(node) == "CONV_2D":
+            assert graph.shape_of_kernel(node)[1:3] == [1, 1]
+            assert graph.strides(node) == (1, 1)
+        elif graph.kind(node) == "DEPTHWISE_CONV_2D":
+            assert graph.shape_of_kernel(node)[1:3] == [3, 3]
+            assert graph.strides(node) == (1, 1)
+            assert graph.padding(node) == "SAME"
+    # Nothing inside is used outside.
+    for node in inside:
+        for user in graph.users(node):
+            assert user in inside or user == shuffle
+
+
+class _Graph:
+    """The operations of a TFLite file, by their numbers."""
+
+    def __init__(self, path):
+        from ai_edge_litert import schema_py_generated as schema
+
+        self._schema = schema
+        self._model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+        (self._graph,) = self._model.subgraphs
+        self._kinds = {
+            number: name
+            for name, number in vars(schema.BuiltinOperator).items()
+            if isinstance(number, int)
+        }
+
+    def kind(self, node):
+        code = self._model.operatorCodes[self._op(node).opcodeIndex]
+        return self._kinds[code.builtinCode]
+
+    def nodes(self, kind):
+        every = range(len(self._graph.operators))
+        return [node for node in every if self.kind(node) == kind]
+
+    def inputs(self, node):
+        """The values that a node computes with, without constants."""
+        return [
+            value
+            for value in self._op(node).inputs.tolist()
+            if value in self._graph.inputs or value in self._makers()
+        ]
+
+    def outputs(self, node):
+        return self._op(node).outputs.tolist()
+
+    def users(self, node):
+        return [
+            user
+            for user in range(len(self._graph.operators))
+            if set(self.outputs(node)) & set(self._op(user).inputs.tolist())
+        ]
+
+    def before(self, node):
+        """All nodes before one, up to those that pad the image."""
+        found: set[int] = set()
+        todo = [node]
+        while todo:
+            for value in self._op(todo.pop()).inputs.tolist():
+                maker = self._makers().get(value)
+                if maker is None or maker in found:
+                    continue
+                if self.kind(maker) not in ("PAD", "DENSIFY"):
+                    found.add(maker)
+                    todo.append(maker)
+        return found
+
+    def constant(self, node, place):
+        tensor = self._graph.tensors[self._op(node).inputs[place]]
+        content = self._model.buffers[tensor.buffer].data
+        return np.frombuffer(bytes(content), np.int32).reshape(tensor.shape)
+
+    def shape_of_kernel(self, node):
+        return self._graph.tensors[self._op(node).inputs[1]].shape.tolist()
+
+    def strides(self, node):
+        options = self._op(node).builtinOptions
+        return options.strideH, options.strideW
+
+    def padding(self, node):
+        valid = self._schema.Padding.VALID
+        is_valid = self._op(node).builtinOptions.padding == valid
+        return "VALID" if is_valid else "SAME"
+
+    def _op(self, node):
+        return self._graph.operators[node]
+
+    def _makers(self):
+        return {
+            value: node
+            for node in range(len(self._graph.operators))
+            for value in self.outputs(node)
+        }
