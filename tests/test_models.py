@@ -170,7 +170,9 @@ def test_iss_p_trains_each_network_to_exact_counts(network):
         assert np.count_nonzero(values) == _kept(values.size, 0.95), kernel.path
 
 
-@pytest.mark.parametrize("network", ["cat", "edge_sr", "rcan", "swinir"])
+@pytest.mark.parametrize(
+    "network", ["cat", "edge_sr", "edsr", "rcan", "swinir"]
+)
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision_is_clean(network, policy):
     images = RNG.random((1, 16, 16, 3), np.float32)

@@ -39,6 +39,8 @@ def attend(qkv, heads, window, bias, mask=None):
     x = ops.transpose(x, (4, 0, 2, 1, 3, 5))
     x = ops.reshape(x, (3 * heads, -1, pixels, size))
     query, key, value = ops.split(x, 3, axis=0)
+    # On CPUs 1.5 times as fast as `ops.dot_product_attention` on TensorFlow,
+    # and on JAX 1.4 (with gradients) to 2.8 times.
     logits = ops.einsum("hwqc,hwkc->hwqk", query * size**-0.5, key)
     if mask is None:
         logits = logits + bias[:, None]
