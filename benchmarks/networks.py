@@ -9,7 +9,8 @@
   same turns. A train step is counted as three forward passes. `--jit_compile`
   compiles with XLA where Keras would not, on a CPU.
 - layers (TensorFlow): the share of each kind of layer in the time that all
-  operations of a train step of SwinIR-light take, from TensorFlow's profiler.
+  operations of a train step of SwinIR-light take on a CPU, from TensorFlow's
+  profiler; least, median and most of several steps.
 """
 
 import collections
@@ -128,36 +129,40 @@ def speed(repeats):
     return result
 
 
-def layers():
+def layers(repeats):
     """The share of each kind of layer in a train step of SwinIR-light."""
     if keras.backend.backend() != "tensorflow":
         print("  Only TensorFlow's profiler tells the layers.")
         return {}
     model, lr, hr = network("SwinIR-light")
     model.train_on_batch(lr, hr)
-    with tempfile.TemporaryDirectory() as folder:
-        _profile(lambda: model.train_on_batch(lr, hr), folder)
-        times = _operations(folder)
-    kinds: collections.Counter = collections.Counter()
-    for (name, operation), time in times.items():
-        kinds[_kind(name, operation)] += time
-    total = sum(kinds.values())
-    for kind, time in kinds.most_common():
-        print(f"  {kind:24} {time / total:6.1%}")
-    return {kind: time / total for kind, time in kinds.most_common()}
+    shares: dict = {}
+    for _ in range(repeats):
+        kinds: collections.Counter = collections.Counter()
+        for (name, operation), time in _profile(model, lr, hr).items():
+            kinds[_kind(name, operation)] += time
+        for kind, time in kinds.items():
+            shares.setdefault(kind, []).append(time / sum(kinds.values()))
+    medians = {kind: statistics.median(shares[kind]) for kind in shares}
+    for kind in sorted(medians, key=medians.get, reverse=True):
+        low, high = min(shares[kind]), max(shares[kind])
+        print(f"  {kind:22} {medians[kind]:6.1%} ({low:.1%} to {high:.1%})")
+    return shares
 
 
-def _profile(run, folder, steps=3):
+def _profile(model, lr, hr):
+    """Time of each operation of a train step."""
     import tensorflow as tf
 
-    tf.profiler.experimental.start(folder)
-    for _ in range(steps):
-        run()
-    tf.profiler.experimental.stop()
+    with tempfile.TemporaryDirectory() as folder:
+        tf.profiler.experimental.start(folder)
+        model.train_on_batch(lr, hr)
+        tf.profiler.experimental.stop()
+        return _operations(folder)
 
 
 def _operations(folder):
-    """Time of each operation in the profiles of a folder."""
+    """Time of each operation in the profile of a folder."""
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
     (path,) = pathlib.Path(folder).rglob("*.xplane.pb")
@@ -201,7 +206,10 @@ def main(argv):
     del argv
     flag = flags.FLAGS
     check_backend()
-    parts = {"speed": lambda: speed(flag.repeats), "layers": layers}
+    parts = {
+        "speed": lambda: speed(flag.repeats),
+        "layers": lambda: layers(flag.repeats),
+    }
     result = circumstances()
     for name in flag.only or parts:
         print(f"\n{name}")

@@ -58,6 +58,7 @@ flags.DEFINE_multi_enum(
     "Parts to run, else all.",
 )
 flags.DEFINE_integer("features", 64, "Channels of the EDSR.")
+flags.DEFINE_integer("blocks", 16, "Residual blocks of the EDSR.")
 flags.DEFINE_integer("batch", 16, "Batch of `step`.")
 flags.DEFINE_enum("peak_of", None, ["plain", "issp"], "Used by `memory`.")
 
@@ -100,7 +101,7 @@ def network(batch=1, patch=8):
     """EDSR x4, compiled, with a batch of noise."""
     flag = flags.FLAGS
     keras.utils.set_random_seed(0)
-    model = models.edsr(4, features=flag.features)
+    model = models.edsr(4, flag.features, flag.blocks)
     model.compile(keras.optimizers.Adam(1e-4), "mean_absolute_error")
     rng = np.random.default_rng(0)
     lr = rng.random((batch, patch, patch, 3), np.float32)
@@ -158,7 +159,7 @@ def tfmot_step(repeats, batch, patch):
     output = subprocess.run(
         [
             *(sys.executable, program),
-            *map(str, (repeats, flag.features, batch, patch)),
+            *map(str, (repeats, flag.features, flag.blocks, batch, patch)),
         ],
         env=os.environ | {"TF_USE_LEGACY_KERAS": "1"},
         check=True,
@@ -245,7 +246,8 @@ def _peak_in_new_process(which):
         [
             *(sys.executable, __file__, f"--peak_of={which}"),
             f"--backend={keras.backend.backend()}",
-            *(f"--features={flag.features}", f"--batch={flag.batch}"),
+            *(f"--features={flag.features}", f"--blocks={flag.blocks}"),
+            f"--batch={flag.batch}",
         ],
         check=True,
         stdout=subprocess.PIPE,

@@ -1,7 +1,7 @@
 """A train step of EDSR x4 under tfmot, for benchmarks/sparse_training.py.
 
     TF_USE_LEGACY_KERAS=1 python benchmarks/tfmot_step.py \
-        REPEATS FEATURES BATCH PATCH
+        REPEATS FEATURES BLOCKS BATCH PATCH
 
 Prints times as JSON: a dense step in tf_keras, and one with
 prune_low_magnitude on every convolution, its masks renewed at every step.
@@ -19,7 +19,7 @@ import tf_keras
 from tf_keras import layers
 
 
-def edsr(features, wrap):
+def edsr(features, blocks, wrap):
     """EDSR-baseline x4; `wrap` gets every convolution."""
     image = tf_keras.Input((None, None, 3))
 
@@ -28,7 +28,7 @@ def edsr(features, wrap):
         return wrap(layer)(x)
 
     x = first = conv(image, features)
-    for _ in range(16):
+    for _ in range(blocks):
         skip = x
         x = conv(x, features, "relu")
         x = layers.Add()([skip, conv(x, features)])
@@ -49,12 +49,13 @@ def pruned(layer):
     return tfmot.sparsity.keras.prune_low_magnitude(layer, schedule)
 
 
-def main(repeats, features, batch, patch):
+def main(repeats, features, blocks, batch, patch):
     """Times both in turns."""
     rng = np.random.default_rng(0)
     lr = rng.random((batch, patch, patch, 3), np.float32)
     hr = rng.random((batch, 4 * patch, 4 * patch, 3), np.float32)
-    dense, sparse = edsr(features, lambda layer: layer), edsr(features, pruned)
+    dense = edsr(features, blocks, lambda layer: layer)
+    sparse = edsr(features, blocks, pruned)
     update = tfmot.sparsity.keras.UpdatePruningStep()
     update.set_model(sparse)
     update.on_train_begin()

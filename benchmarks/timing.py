@@ -68,6 +68,10 @@ def finished(tensors):
         import jax
 
         jax.block_until_ready(tensors)
+    else:
+        import tensorflow as tf
+
+        tf.test.experimental.sync_devices()
 
 
 def device():
@@ -76,7 +80,12 @@ def device():
         import jax
 
         return str(jax.devices()[0].device_kind)
-    return "cpu"
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return "cpu"
+    return tf.config.experimental.get_device_details(gpus[0])["device_name"]
 
 
 def machine():

@@ -23,9 +23,10 @@ def main(argv):
     )
     if target.suffix != ".keras":
         raise InputError(f"{target}: expected a name that ends in .keras.")
-    scale = flags.FLAGS.residual_scale
-    given = {} if scale is None else {"residual_scale": scale}
-    with blame("--residual_scale", TypeError):
+    given = _given(flags.FLAGS)
+    # An argument of another network.
+    causes = (TypeError,) if given else ()
+    with blame(" and ".join(f"--{name}" for name in given), *causes):
         model = models.from_torch(source, **given)
     with files.replacing(target) as partial:
         model.save(partial)
@@ -35,12 +36,29 @@ def main(argv):
     )
 
 
+def _given(flag):
+    """What the flags say of the network, as arguments."""
+    given = {}
+    if flag.residual_scale is not None:
+        given["residual_scale"] = flag.residual_scale
+    if flag.windows is not None:
+        with blame("--windows: expected whole numbers", ValueError):
+            given["windows"] = tuple((int(n), None) for n in flag.windows)
+    return given
+
+
 def run():
     """Entry point of `issp-import`."""
     flags.DEFINE_float(
         "residual_scale",
         None,
         "Factor of the residuals of an EDSR, which a checkpoint does not show.",
+    )
+    flags.DEFINE_list(
+        "windows",
+        None,
+        "Width of the windows of each group of a CAT-A that was saved without "
+        "masks, such as 2,2,2,4,4,4.",
     )
     cli.run(main)
 

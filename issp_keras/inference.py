@@ -22,7 +22,9 @@ class Network:
     Large photographs are cut into overlapping tiles, so that memory stays
     bounded. The result equals that of the whole photograph where the overlap
     covers what the network sees around a pixel (36 LR pixels each way for
-    EDSR-baseline, 68 for EDSR-L).
+    EDSR-baseline, 68 for EDSR-L). It does not equal it, where the photograph
+    is larger than a tile, for networks that see all of it, RCAN and CAT-A,
+    nor for windows of attention that tiles cut in other places.
 
     Args:
         apply: Callable that maps float32 (1, height, width, 3) in 0..1 to

@@ -155,8 +155,7 @@ def test_iss_p_trains_each_network_to_exact_counts(network):
     model.compile(
         keras.optimizers.Adam(1e-3),
         "mean_absolute_error",
-        # Compiled where a network has more than convolutions.
-        jit_compile=network in ("cat", "swinir"),
+        jit_compile=network == "swinir",
     )
     lr = RNG.random((20, 16, 16, 3), np.float32)
     hr = RNG.random((20, 32, 32, 3), np.float32)
@@ -259,13 +258,24 @@ def test_include_matches_the_names_that_summary_shows():
         (models.swinir, {"depths": (6, 0)}, "`depths` must be a positive"),
         (models.swinir, {"depths": ()}, "`depths` must be a sequence"),
         (models.swinir, {"window": 0}, "`window` must be a positive"),
+        (models.swinir, {"window": 1}, "`window` must be at least 2"),
         (models.swinir, {"mlp_ratio": 0.0}, "`embedding . mlp_ratio` must be"),
+        (models.swinir, {"mlp_ratio": None}, "`mlp_ratio` must be a finite"),
+        (models.swinir, {"heads": 2.0}, "`heads` must be a positive whole"),
+        (models.swinir, {"depths": 2}, "`depths` must be a sequence"),
+        (models.swinir, {"drop_path": "no"}, "`drop_path` must be a finite"),
+        (models.swinir, {"scale": np.int64(2)}, "`scale` must be one of"),
+        (models.edsr, {"scale": 2.0}, "`scale` must be one of"),
+        (models.edsr, {"blocks": True}, "`blocks` must be a positive whole"),
+        (models.edsr, {"residual_scale": math.nan}, "`residual_scale` must be"),
         (models.swinir, {"upsampler": "nearest"}, "`upsampler` must be one of"),
         (models.swinir, {"drop_path": 1.0}, "`drop_path` must be at least 0"),
         (models.cat, {"heads": 7}, "`heads` must divide `embedding`"),
         (models.cat, {"heads": 5}, "`heads` must be even"),
         (models.cat, {"windows": (4, 16, 4)}, "`windows` must be one pair"),
         (models.cat, {"windows": (0, 16)}, "`windows` must be a positive"),
+        (models.cat, {"windows": 16}, "`windows` must be one pair"),
+        (models.cat, {"windows": None}, "`windows` must be one pair"),
         (models.edge_sr, {"expansion": 0}, "`expansion` must be a positive"),
         (models.edge_sr, {"skip": "cubic"}, "`skip` must be one of"),
     ],
@@ -275,6 +285,26 @@ def test_arguments_that_no_network_has_get_a_sentence(
 ):
     with pytest.raises(ValueError, match=f"{sentence}.*Received"):
         network(**{"scale": 2, **arguments})
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("network", ["cat", "cat_axial", "edge_sr", "rcan"])
+def test_networks_compile_with_xla(network):
+    """SwinIR, and JAX's, are compiled where they are trained."""
+    import tensorflow as tf
+
+    model = TINY[network]()
+    image = RNG.random((1, 13, 16, 3), np.float32)
+    output = tf.function(model, jit_compile=True)(image)
+    np.testing.assert_allclose(output, model(image), atol=1e-5)
+
+
+@pytest.mark.parametrize("network", TINY)
+def test_a_grey_image_counts_as_three_equal_channels(network):
+    model = TINY[network]()
+    grey = RNG.random((1, 8, 9, 1), np.float32)
+    rgb = np.repeat(grey, 3, axis=-1)
+    np.testing.assert_allclose(model(grey), model(rgb), atol=1e-6)
 
 
 @pytest.mark.parametrize("network", TINY)

@@ -7,6 +7,7 @@ import pickle
 import zipfile
 
 import keras
+import ml_dtypes
 import numpy as np
 import pytest
 from keras import ops
@@ -113,9 +114,53 @@ def test_a_network_that_does_not_fit_is_refused_with_names(name, found):
 
 
 @pytest.mark.parametrize(
+    "windows", [(8, 8), (16, 4), (4, None), ((4, 16), (2, 16))]
+)
+def test_a_checkpoint_of_other_windows_is_refused(windows):
+    """CAT's weights do not depend on its windows, but what they learnt."""
+    name = "cat_r_x2_e12_d2x2"
+    model = models.cat(2, 12, (2, 2), heads=2, windows=windows)
+    with pytest.raises(InputError, match=r"relative_position_index|rpe_biases"):
+        models.load_torch(model, _checkpoint(name))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: models.swinir(2, 6, (2,), heads=2, window=7),
+        lambda: models.cat(2, 32, (2,), heads=2, windows=(3, 5)),
+        *(
+            lambda ratio=hidden / embedding, embedding=embedding: models.swinir(
+                2, embedding, (1,), heads=1, mlp_ratio=ratio
+            )
+            for embedding, hidden in ((54, 61), (180, 185), (60, 123))
+        ),
+    ],
+)
+def test_networks_of_odd_sizes_come_back(make, tmp_path):
+    model = make()
+    models.to_torch(model, tmp_path / "odd.pth")
+    again = models.from_torch(tmp_path / "odd.pth")
+    image = RNG.random((1, 9, 11, 3), np.float32)
+    np.testing.assert_allclose(model(image), again(image), atol=1e-6)
+
+
+@pytest.mark.parametrize(
     ("change", "sentence"),
     [
         (lambda s: s.pop("conv_last.bias"), "it lacks conv_last.bias"),
+        (
+            lambda s: s.update({"conv_last.bias": np.ones(3, np.int64)}),
+            r"has no floating-point numbers in conv_last.bias \(int64\)",
+        ),
+        (
+            lambda s: s.update({"body.attn_mask": np.ones(3, np.float32)}),
+            "it has as surplus body.attn_mask",
+        ),
+        (
+            lambda s: s.update({"upsample.0.weight": s["conv_first.weight"]}),
+            "`scale` must be|does not fit",
+        ),
         (
             lambda s: s.update(extra=np.ones(2, np.float32)),
             "it has as surplus extra",
@@ -321,6 +366,72 @@ def _rewrite(source, target, old, new):
     with zipfile.ZipFile(target, "w") as archive:
         for name, content in contents.items():
             archive.writestr(name, content)
+
+
+def test_tensors_without_axes_and_training_states_are_read(tmp_path):
+    path = tmp_path / "state.pth"
+    step = np.array(3.0, np.float32)
+    content = {"params": _edsr_state(), "optimizer": {"step": step}}
+    write_torch(path, content)
+    assert read_torch(path)["optimizer"]["step"] == 3
+    _equals_golden(models.from_torch(path), "edsr_x2_f8_b2")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64", ml_dtypes.bfloat16])
+def test_other_floating_point_numbers_are_read(dtype, tmp_path):
+    state = {k: v.astype(dtype) for k, v in _edsr_state().items()}
+    write_torch(tmp_path / "half.pth", state)
+    model = models.from_torch(tmp_path / "half.pth")
+    bias = ops.convert_to_numpy(model.get_layer("conv_last").bias.value)
+    np.testing.assert_array_equal(
+        bias, state["conv_last.bias"].astype("float32")
+    )
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        # Sets an attribute of what answers a global, and of a storage.
+        b"\x80\x02ctorch._utils\n_rebuild_tensor\nN}X\x01\x00\x00\x00aK\x01s\x86b.",
+        b"\x80\x02ccollections\nOrderedDict\nN}X\x01\x00\x00\x00aK\x01s\x86b.",
+        # Wants a place in memory for each number below 2**26.
+        b"\x80\x02}r\x00\x00\x00\x04.",
+        # A dict inside itself, 2000 deep.
+        b"\x80\x02" + 2000 * b"}K\x01" + b"N" + 2000 * b"s" + b".",
+    ],
+)
+def test_hostile_pickles_are_refused(content, tmp_path):
+    _write_pickle(tmp_path / "hostile.pth", content)
+    with pytest.raises(InputError, match=r"hostile.pth: is no PyTorch"):
+        read_torch(tmp_path / "hostile.pth")
+    assert _edsr_state()["conv_last.bias"].shape == (3,)
+
+
+def test_dicts_that_share_dicts_are_read_once(tmp_path):
+    content: dict = {}
+    for _ in range(40):
+        content = {"a": content, "b": content}
+    _write_pickle(tmp_path / "shared.pth", pickle.dumps(content))
+    found = read_torch(tmp_path / "shared.pth")
+    assert found["a"] is found["b"]
+
+
+def test_a_tensor_larger_than_its_storage_is_refused(tmp_path):
+    """Strides of 0 would make a small file need any memory."""
+    path = tmp_path / "wide.pth"
+    write_torch(path, {"a": np.ones(1, np.float32)})
+    _rewrite(path, path, b"J\x01\x00\x00\x00t(", b"J\x01\x00\x00\x40t(")
+    with pytest.raises(InputError, match=r"wide.pth: is no PyTorch"):
+        read_torch(path)
+
+
+def test_compressed_files_are_refused(tmp_path):
+    """PyTorch writes none, and a small one can become of any size."""
+    path = tmp_path / "small.pth"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps({}))
+    with pytest.raises(InputError, match=r"small.pth: is no PyTorch"):
+        read_torch(path)
 
 
 def test_other_files_are_refused(tmp_path, sparse_model_path):

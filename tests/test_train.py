@@ -224,7 +224,7 @@ def test_a_broken_checkpoint_is_refused(config, tmp_path):
         ("halve_at", (5, 3), r"--config.halve_at: is \(5, 3\), expected a"),
         ("sparsity.pattern", "2:4", "pattern: is '2:4', expected one of"),
         ("steps", 13, "--config.steps: is 13, expected a multiple"),
-        ("network.name", "resnet", "is 'resnet', expected one of edsr"),
+        ("network.name", "resnet", "is 'resnet', expected one of cat, edge_sr"),
         ("network.scale", 5, "--config.network: .*scale=5"),
         ("data.patch_size", 21, r"b\.png: is 37x41.*least 42x42"),
         ("data.train", "nowhere", "nowhere: no such folder"),

@@ -11,6 +11,7 @@ from issp_keras.models.parts.arguments import check_heads
 from issp_keras.models.parts.arguments import check_positive
 from issp_keras.models.parts.arguments import check_rate
 from issp_keras.models.parts.arguments import check_scale
+from issp_keras.models.parts.arguments import hidden_channels
 from issp_keras.models.parts.arguments import per_group
 from issp_keras.models.parts.attention import RectangleAttention
 from issp_keras.models.parts.convolution import convolve
@@ -97,8 +98,7 @@ def cat(
         )
     pairs = _pairs(windows, len(depths))
     check_rate(drop_path=drop_path)
-    hidden = int(embedding * mlp_ratio)
-    check_positive(**{"embedding * mlp_ratio": hidden})
+    hidden = hidden_channels(embedding, mlp_ratio)
     sides = {side for pair in pairs for side in pair if side is not None}
     image = rgb_input()
     x = PadToMultiple(math.lcm(_MULTIPLE, *sides), "symmetric", name="pad")(
@@ -132,20 +132,27 @@ def cat(
 
 def _pairs(windows, groups):
     """The sides of each group's rectangles."""
-    is_one = len(windows) == 2 and not isinstance(windows[0], Sequence)
-    pairs = (windows,) * groups if is_one else windows
-    if len(pairs) != groups or any(
-        not isinstance(pair, Sequence) or len(pair) != 2 for pair in pairs
+    pairs = windows
+    if _is_pair(windows) and not isinstance(windows[0], Sequence):
+        pairs = (windows,) * groups
+    if (
+        not isinstance(pairs, Sequence)
+        or len(pairs) != groups
+        or not all(map(_is_pair, pairs))
     ):
         raise ValueError(
             "`windows` must be one pair, or one for each of "
-            f"{groups} groups of blocks. Received: windows={windows}"
+            f"{groups} groups of blocks. Received: windows={windows!r}"
         )
     for short, long in pairs:
         check_positive(windows=short)
         if long is not None:
             check_positive(windows=long)
     return [tuple(pair) for pair in pairs]
+
+
+def _is_pair(value):
+    return isinstance(value, Sequence) and len(value) == 2
 
 
 def _branches(pair, is_shifted):

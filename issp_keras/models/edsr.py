@@ -3,6 +3,7 @@
 import keras
 from keras import layers
 
+from issp_keras.models.parts.arguments import check_finite
 from issp_keras.models.parts.arguments import check_positive
 from issp_keras.models.parts.arguments import check_scale
 from issp_keras.models.parts.convolution import convolve
@@ -44,14 +45,15 @@ def edsr(
         A functional `keras.Model` named "edsr".
 
     Raises:
-        ValueError: If `scale` is none of these, or `features` or `blocks` is
-            not positive.
+        ValueError: If `scale` is none of these, `features` or `blocks` is not
+            positive, or `residual_scale` not finite.
 
     Reference: Lim et al., Enhanced Deep Residual Networks for Single Image
     Super-Resolution, CVPRW 2017 (arXiv 1707.02921), Sec. 3.
     """
     check_scale(scale)
     check_positive(features=features, blocks=blocks)
+    check_finite(residual_scale=residual_scale)
     image = rgb_input()
     x = normalize(image, _RANGE)
     x = first = convolve(x, features, "conv_first")

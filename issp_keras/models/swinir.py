@@ -10,6 +10,7 @@ from issp_keras.models.parts.arguments import check_heads
 from issp_keras.models.parts.arguments import check_positive
 from issp_keras.models.parts.arguments import check_rate
 from issp_keras.models.parts.arguments import check_scale
+from issp_keras.models.parts.arguments import hidden_channels
 from issp_keras.models.parts.arguments import per_group
 from issp_keras.models.parts.attention import WindowAttention
 from issp_keras.models.parts.convolution import convolve
@@ -91,19 +92,20 @@ def swinir(
     each = per_group("heads", heads, len(depths))
     check_heads(embedding, each)
     check_rate(drop_path=drop_path)
+    if window < 2:
+        raise ValueError(f"`window` must be at least 2. Received: {window}")
     if upsampler not in _UPSAMPLERS:
         raise ValueError(
             f"`upsampler` must be one of {', '.join(_UPSAMPLERS)}. "
             f"Received: upsampler={upsampler!r}"
         )
-    hidden = int(embedding * mlp_ratio)
-    check_positive(**{"embedding * mlp_ratio": hidden})
+    hidden = hidden_channels(embedding, mlp_ratio)
     image = rgb_input()
     x = PadToMultiple(window, "reflect", name="pad")(image)
     x = normalize(x, _RANGE)
     x = first = convolve(x, embedding, "conv_first")
     mask = None
-    if window > 1 and max(depths) > 1:
+    if max(depths) > 1:
         half = (window // 2,) * 2
         mask = WindowMask((window, window), half, name="attn_mask")(x)
     x = ChannelNormalization(name="patch_embed.norm")(x)

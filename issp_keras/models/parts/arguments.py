@@ -1,35 +1,69 @@
 """Checks what networks are asked for."""
 
+import math
+import numbers
+from collections.abc import Sequence
+
 SCALES = (2, 3, 4, 8)
 
 
 def check_scale(scale):
     """Raises a `ValueError` unless networks magnify `scale` times."""
-    if scale not in SCALES:
+    if not _is_whole(scale) or scale not in SCALES:
         raise ValueError(
             f"`scale` must be one of {', '.join(map(str, SCALES))}. "
-            f"Received: scale={scale}"
+            f"Received: scale={scale!r}"
         )
 
 
 def check_positive(**numbers):
     """Raises a `ValueError` unless all are whole numbers above 0."""
     for name, number in numbers.items():
-        if not isinstance(number, int) or number < 1:
+        if not _is_whole(number) or number < 1:
             raise ValueError(
                 f"`{name}` must be a positive whole number. "
                 f"Received: {name}={number!r}"
             )
 
 
-def check_rate(**numbers):
+def _is_whole(number):
+    # NumPy's are none that Keras can save.
+    return isinstance(number, int) and not isinstance(number, bool)
+
+
+def check_finite(**given):
+    """Raises a `ValueError` unless all are finite numbers."""
+    for name, number in given.items():
+        if not isinstance(number, numbers.Real) or not math.isfinite(number):
+            raise ValueError(
+                f"`{name}` must be a finite number. Received: {name}={number!r}"
+            )
+
+
+def check_rate(**rates):
     """Raises a `ValueError` unless all are at least 0 and less than 1."""
-    for name, number in numbers.items():
+    check_finite(**rates)
+    for name, number in rates.items():
         if not 0 <= number < 1:
             raise ValueError(
                 f"`{name}` must be at least 0 and less than 1. "
                 f"Received: {name}={number!r}"
             )
+
+
+def hidden_channels(embedding, mlp_ratio):
+    """Channels inside a block's MLP, rounded down as in official networks.
+
+    Raises:
+        ValueError: If the ratio is no finite number, or too small.
+    """
+    check_finite(mlp_ratio=mlp_ratio)
+    if embedding * mlp_ratio < 1:
+        raise ValueError(
+            "`embedding * mlp_ratio` must be at least 1. Received: "
+            f"embedding={embedding}, mlp_ratio={mlp_ratio}"
+        )
+    return int(embedding * mlp_ratio)
 
 
 def check_depths(depths):
@@ -38,7 +72,7 @@ def check_depths(depths):
     Raises:
         ValueError: If there is none, or one is not positive.
     """
-    if isinstance(depths, int) or not depths:
+    if not _is_sequence(depths) or not depths:
         raise ValueError(
             "`depths` must be a sequence of numbers, one for each group of "
             f"blocks. Received: depths={depths!r}"
@@ -60,7 +94,7 @@ def per_group(name, given, groups):
     Raises:
         ValueError: If there is not one for each, or one is not positive.
     """
-    each = (given,) * groups if isinstance(given, int) else tuple(given)
+    each = tuple(given) if _is_sequence(given) else (given,) * groups
     if len(each) != groups:
         raise ValueError(
             f"`{name}` must be one number, or one for each of {groups} groups "
@@ -69,6 +103,10 @@ def per_group(name, given, groups):
     for number in each:
         check_positive(**{name: number})
     return each
+
+
+def _is_sequence(value):
+    return isinstance(value, Sequence) and not isinstance(value, str)
 
 
 def check_heads(embedding, heads):

@@ -103,7 +103,7 @@ def _swinir(shape):
             shape(table.format(i), 2)[1] for i in range(len(depths))
         ),
         "window": (math.isqrt(places) + 1) // 2,
-        "mlp_ratio": hidden / embedding,
+        "mlp_ratio": _ratio(hidden, embedding),
     }
     if "conv_before_upsample.0.weight" in shape.state:
         features, *_ = shape("conv_before_upsample.0.weight", 4)
@@ -135,9 +135,16 @@ def _cat(shape):
         "heads": tuple(2 * shape(head.format(i), 1)[0] for i in groups),
         "windows": shape.given.get("windows")
         or tuple(_windows(shape, f"layers.{i}.blocks") for i in groups),
-        "mlp_ratio": hidden / embedding,
+        "mlp_ratio": _ratio(hidden, embedding),
         "features": features,
     }
+
+
+def _ratio(hidden, embedding):
+    """A ratio of which networks make these hidden channels, rounding down."""
+    ratio = hidden / embedding
+    is_exact = int(embedding * ratio) == hidden
+    return ratio if is_exact else (hidden + 0.5) / embedding
 
 
 def _depths(shape, inner):

@@ -10,13 +10,14 @@ from issp_keras.models.torch_weights.architectures import is_known
 from issp_keras.models.torch_weights.architectures import recognise
 from issp_keras.models.torch_weights.layout import buffers
 from issp_keras.models.torch_weights.layout import entries
-from issp_keras.models.torch_weights.layout import is_buffer
 from issp_keras.models.torch_weights.names import basicsr_names
 from issp_keras.models.torch_weights.reader import read_torch
 from issp_keras.models.torch_weights.writer import write_torch
 
 # Under which names BasicSR saves a network; averages are what it tests.
 _GROUPS = ("params_ema", "params")
+# What a parallel training puts before each name.
+_PARALLEL = "module."
 _NAMED = 5
 
 
@@ -43,14 +44,15 @@ def from_torch(checkpoint, **arguments) -> keras.Model:
         A `keras.Model`.
 
     Raises:
-        InputError: If the file is missing, broken, holds anything but
-            tensors, or is of another network.
-        TypeError, ValueError: If an argument is not one of the network's.
+        InputError: If the file is missing, broken, names anything but
+            tensors, or is of another network, or an argument has no such
+            value.
+        TypeError: If an argument is not one of the network's.
     """
     state = _state(checkpoint)
     with blame(str(checkpoint), ValueError):
         network, found = recognise(state, arguments)
-    model = network(**found)
+        model = network(**found)
     _assign(model, state, checkpoint)
     return model
 
@@ -118,28 +120,51 @@ def _state(checkpoint):
             f"under one of the names {', '.join(_GROUPS)}."
         )
     for name, value in content.items():
-        if not isinstance(value, np.ndarray) or not isinstance(name, str):
+        if not isinstance(value, np.ndarray):
             raise InputError(
                 f"{checkpoint}: its entry {name} is of type "
                 f"{type(value).__name__}, expected a tensor."
             )
-    # What a parallel training puts before each name.
-    state = {k.removeprefix("module."): v for k, v in content.items()}
-    return basicsr_names(state)
+    names = [str(name) for name in content]
+    if all(name.startswith(_PARALLEL) for name in names):
+        names = [name.removeprefix(_PARALLEL) for name in names]
+    return basicsr_names(dict(zip(names, content.values(), strict=True)))
 
 
 def _assign(model, state, checkpoint):
     expected = entries(model)
-    found = {name for name in state if not is_buffer(name)}
+    computed = buffers(model)
     reasons = [
-        _listed("lacks", sorted(expected.keys() - found)),
-        _listed("has as surplus", sorted(found - expected.keys())),
+        _listed("lacks", sorted(expected.keys() - state.keys())),
+        _listed(
+            "has as surplus",
+            sorted(state.keys() - expected.keys() - computed.keys()),
+        ),
         _listed(
             "has in another shape",
             [
                 f"{name} {state[name].shape} instead of {entry.shape}"
                 for name, entry in expected.items()
                 if name in state and state[name].shape != entry.shape
+            ],
+        ),
+        _listed(
+            "has no floating-point numbers in",
+            [
+                f"{name} ({state[name].dtype})"
+                for name in expected
+                if name in state and not _is_float(state[name])
+            ],
+        ),
+        _listed(
+            "is of other windows, which shows in",
+            [
+                name
+                for name, array in computed.items()
+                # Masks are of the size of what was trained on.
+                if name in state
+                and "attn_mask" not in name
+                and not np.array_equal(state[name], array)
             ],
         ),
     ]
@@ -149,7 +174,11 @@ def _assign(model, state, checkpoint):
             f"{'; it '.join(filter(None, reasons))}."
         )
     for name, entry in expected.items():
-        entry.variable.assign(entry.to_keras(state[name]))
+        entry.variable.assign(entry.to_keras(state[name]).astype("float32"))
+
+
+def _is_float(array):
+    return array.dtype.kind == "f" or array.dtype.name == "bfloat16"
 
 
 def _listed(verb, names):

@@ -1,6 +1,7 @@
 """Where PyTorch has each weight of a network, and in which order of axes."""
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,6 @@ from issp_keras.models.parts.windows import relative_positions
 _PATCH = 64
 # The names of weights in PyTorch, where they are others.
 _TORCH_NAMES = {"kernel": "weight", "gamma": "weight", "beta": "bias"}
-_BUFFERS = (
-    *("relative_position_index", "rpe_biases"),
-    *("attn_mask", "attn_mask_0", "attn_mask_1"),
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,15 +99,11 @@ def is_swinir(model):
     return any(isinstance(x, WindowAttention) for x in model.layers)
 
 
-def is_buffer(name):
-    """Whether a checkpoint's entry is computed here, and not read."""
-    return name.split(".")[-1] in _BUFFERS
-
-
 def buffers(model):
     """What BasicSR's networks keep beside their weights, by name.
 
-    Masks of shifted windows are those of patches of 64x64 LR pixels.
+    Masks of shifted windows are those of patches of 64x64 LR pixels, or of
+    the least size above of which windows are a part.
     """
     found = {}
     masks: dict = {}
@@ -141,7 +134,8 @@ def _mask(window, shift, masks):
     """The mask of a patch; the same array for all blocks that have it."""
     key = (window, shift)
     if key not in masks:
-        patch = np.zeros((1, _PATCH, _PATCH, 1), np.float32)
+        size = math.lcm(_PATCH, *(side for side in window if side))
+        patch = np.zeros((1, size, size, 1), np.float32)
         mask = WindowMask(window, shift, dtype="float32")(patch)
         masks[key] = ops.convert_to_numpy(mask)
     return masks[key]

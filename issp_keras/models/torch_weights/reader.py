@@ -1,12 +1,15 @@
 """Reads the tensors of a PyTorch file, and never runs code from it."""
 
 import collections
-import dataclasses
 import io
+import math
+import os
 import pathlib
 import pickle
+import pickletools
 import struct
 import zipfile
+from typing import NamedTuple
 
 import ml_dtypes
 import numpy as np
@@ -27,30 +30,31 @@ STORAGES = {
 }
 # What a file of PyTorch before 1.6 begins with.
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
+_ENCRYPTED = 1
 # What a broken pickle, or one that is none, can raise in Python's reader.
 _BROKEN = (
-    *(pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError),
-    *(IndexError, AttributeError, OverflowError, MemoryError, struct.error),
-    *(UnicodeDecodeError, zipfile.BadZipFile, NotImplementedError),
+    *(pickle.UnpicklingError, EOFError, ValueError, TypeError, LookupError),
+    *(AttributeError, OverflowError, MemoryError, RecursionError),
+    *(struct.error, zipfile.BadZipFile, NotImplementedError, RuntimeError),
 )
 
 
 def read_torch(path):
-    """Reads what `torch.save` has written: containers, numbers, tensors.
+    """Reads what `torch.save` has written: dicts, numbers, tensors.
 
     Of the globals that a pickle can name, those that rebuild tensors are
-    known by name and answered by functions of this file; any other is
-    refused. Both of PyTorch's formats are read.
+    known by name and answered by this file, with objects that a pickle
+    cannot change; any other is refused. Both of PyTorch's formats are read.
 
     Args:
         path: Path of the file.
 
     Returns:
-        What was saved, each tensor as a NumPy array.
+        What was saved, each tensor in a dict as a NumPy array.
 
     Raises:
         InputError: If the file is missing, cut short, no PyTorch file, or
-            holds anything else.
+            names anything else.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -71,37 +75,37 @@ def read_torch(path):
         ) from error
 
 
-@dataclasses.dataclass
-class _Storage:
+# Tuples and strings, whose attributes a pickle cannot set.
+
+
+class _Storage(NamedTuple):
     dtype: np.dtype
     size: int
-    content: bytes | None = None
-
-    def array(self):
-        if len(self.content) != self.size * self.dtype.itemsize:
-            raise ValueError("cut short")
-        return np.frombuffer(self.content, self.dtype)
+    key: str
 
 
-@dataclasses.dataclass
-class _Tensor:
+class _Tensor(NamedTuple):
     storage: _Storage
     offset: int
     shape: tuple
     strides: tuple
 
-    def array(self):
-        flat = self.storage.array()
+    def array(self, contents):
+        storage = self.storage
+        flat = np.frombuffer(contents[storage.key], storage.dtype)
+        if flat.size != storage.size:
+            raise ValueError("cut short")
         if 0 in self.shape:
             return np.empty(self.shape, flat.dtype)
-        # A file must not make us read beyond its storages.
-        if min(self.offset, *self.shape, *self.strides) < 0:
+        # A file must not make us read beyond its storages, nor need more
+        # memory than it takes itself.
+        if min((self.offset, *self.shape, *self.strides)) < 0:
             raise ValueError("negative")
-        reach = sum(
+        reach = self.offset + sum(
             (n - 1) * stride
             for n, stride in zip(self.shape, self.strides, strict=True)
         )
-        if self.offset + reach >= flat.size:
+        if reach >= flat.size or math.prod(self.shape) > flat.size:
             raise ValueError("beyond its storage")
         return np.lib.stride_tricks.as_strided(
             flat[self.offset :],
@@ -111,43 +115,70 @@ class _Tensor:
         )
 
 
+class _Known(tuple):
+    """A function that a pickle may call."""
+
+    __slots__ = ()
+
+    def __call__(self, *arguments):
+        (function,) = self
+        return function(*arguments)
+
+
+def _rebuild_tensor(storage, offset, shape, strides, *_):
+    if not isinstance(storage, _Storage):
+        raise TypeError("not a storage")
+    return _Tensor(storage, offset, tuple(shape), tuple(strides))
+
+
+def _rebuild_parameter(tensor, *_):
+    return tensor
+
+
+_KNOWN = {
+    ("collections", "OrderedDict"): collections.OrderedDict,
+    ("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
+    ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
+    ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
+    ("torch", "Size"): tuple,
+}
+
+
 class _Unpickler(pickle.Unpickler):
     """Knows containers and tensors, and no other global."""
 
     def __init__(self, file):
+        _check_memo(file)
         super().__init__(file, encoding="utf-8")
         self.storages = {}
 
     def find_class(self, module, name):
         if module == "torch" and name in STORAGES:
-            return STORAGES[name]
-        known = {
-            ("collections", "OrderedDict"): collections.OrderedDict,
-            ("torch._utils", "_rebuild_tensor"): _Tensor,
-            ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
-            ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
-            ("torch", "Size"): tuple,
-        }
-        if (module, name) not in known:
+            return name
+        if (module, name) not in _KNOWN:
             raise InputError(
                 f"names {module}.{name}, expected nothing but tensors; it "
                 "was not run."
             )
-        return known[module, name]
+        return _Known([_KNOWN[module, name]])
 
     def persistent_load(self, pid):
-        kind, dtype, key, _, size, *view = pid
+        kind, name, key, _, size, *view = pid
         if kind != "storage" or view not in ([], [None]):
             raise ValueError("not a storage")
-        return self.storages.setdefault(key, _Storage(dtype, size))
+        storage = _Storage(STORAGES[name], int(size), str(key))
+        return self.storages.setdefault(storage.key, storage)
 
 
-def _rebuild_tensor(storage, offset, shape, strides, *_):
-    return _Tensor(storage, offset, shape, strides)
-
-
-def _rebuild_parameter(tensor, *_):
-    return tensor
+def _check_memo(file):
+    """Refuses a pickle that has a small number stand for a large memory."""
+    start = file.tell()
+    length = file.seek(0, os.SEEK_END)
+    file.seek(start)
+    for opcode, argument, _ in pickletools.genops(file):
+        if opcode.name.endswith("PUT") and int(argument) > length:
+            raise ValueError("a place that no pickle needs")
+    file.seek(start)
 
 
 def _read_zip(file):
@@ -157,13 +188,23 @@ def _read_zip(file):
             raise InputError("is a zip file, but holds no data.pkl.")
         folder = names[0].removesuffix("data.pkl")
         order = f"{folder}byteorder"
-        if order in archive.namelist() and archive.read(order) != b"little":
+        if order in archive.namelist() and _read(archive, order) != b"little":
             raise InputError("has big-endian numbers, expected little-endian.")
-        unpickler = _Unpickler(io.BytesIO(archive.read(names[0])))
+        unpickler = _Unpickler(io.BytesIO(_read(archive, names[0])))
         content = unpickler.load()
-        for key, storage in unpickler.storages.items():
-            storage.content = archive.read(f"{folder}data/{key}")
-    return _arrays(content)
+        contents = {
+            key: _read(archive, f"{folder}data/{key}")
+            for key in unpickler.storages
+        }
+    return _arrays(content, contents, {})
+
+
+def _read(archive, name):
+    """Reads an entry as PyTorch writes it, neither compressed nor encrypted."""
+    info = archive.getinfo(name)
+    if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & _ENCRYPTED:
+        raise ValueError("compressed or encrypted")
+    return archive.read(info)
 
 
 def _read_legacy(file):
@@ -174,18 +215,24 @@ def _read_legacy(file):
     _Unpickler(file).load()  # Sizes of C types where it was written.
     unpickler = _Unpickler(file)
     content = unpickler.load()
+    contents = {}
     for key in _Unpickler(file).load():
         (size,) = struct.unpack("<q", file.read(8))
-        storage = unpickler.storages[key]
-        storage.content = file.read(size * storage.dtype.itemsize)
-    return _arrays(content)
+        length = size * unpickler.storages[key].dtype.itemsize
+        if not 0 <= length <= os.fstat(file.fileno()).st_size:
+            raise ValueError("cut short")
+        contents[key] = file.read(length)
+    return _arrays(content, contents, {})
 
 
-def _arrays(content):
-    if isinstance(content, _Tensor):
-        return content.array()
-    if isinstance(content, dict):
-        return {key: _arrays(value) for key, value in content.items()}
-    if isinstance(content, (list, tuple)):
-        return [_arrays(value) for value in content]
-    return content
+def _arrays(value, contents, known):
+    """Makes arrays of the tensors in dicts; a dict that comes again once."""
+    if isinstance(value, _Tensor):
+        return value.array(contents)
+    if not isinstance(value, dict):
+        return value
+    if id(value) not in known:
+        known[id(value)] = result = {}
+        for name, member in dict.items(value):
+            result[name] = _arrays(member, contents, known)
+    return known[id(value)]
