@@ -185,7 +185,7 @@ def _kind(name, operation):
     layer = re.search(r"/layers\.\d+\.blocks\.\d+\.([\w.]+?)(_\d+)?/", name)
     part = layer[1] if layer else name
     is_linear = "MatMul" in operation or "Bias" in operation
-    if part == "mlp.fc1" and not is_linear:
+    if "gelu" in part or (part == "mlp.fc1" and not is_linear):
         return "GELU"
     if part in ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2"):
         return f"linear {part}"

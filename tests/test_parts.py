@@ -7,6 +7,7 @@ from keras import layers
 from keras import ops
 
 from issp_keras.models.parts.attention import DynamicPositionBias
+from issp_keras.models.parts.gelu import gelu
 from issp_keras.models.parts.image import CropToScale
 from issp_keras.models.parts.image import Enlarge
 from issp_keras.models.parts.image import PadToMultiple
@@ -190,14 +191,24 @@ def test_the_position_network_is_that_of_cat():
 
 
 def test_channel_normalization_learns_as_layer_normalization_does():
-    """Values and gradients, which two steps of training show."""
+    _learn_alike(
+        ChannelNormalization,
+        lambda: layers.LayerNormalization(epsilon=1e-5),
+    )
+
+
+def test_gelu_learns_as_that_of_keras_does():
+    _learn_alike(
+        lambda: layers.Activation(gelu), lambda: layers.Activation("gelu")
+    )
+
+
+def _learn_alike(*kinds):
+    """Compares values and gradients, which steps of training show."""
     x = RNG.standard_normal((4, 5, 6, 8)).astype("float32")
     y = RNG.standard_normal((4, 5, 6, 8)).astype("float32")
     results = []
-    for kind in (
-        ChannelNormalization,
-        lambda: layers.LayerNormalization(epsilon=1e-5),
-    ):
+    for kind in kinds:
         keras.utils.set_random_seed(0)
         model = keras.Sequential(
             [layers.Dense(8), kind(), layers.Dense(8), kind()]

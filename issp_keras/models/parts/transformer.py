@@ -3,6 +3,7 @@
 from keras import layers
 
 from issp_keras.models.parts.attention import SMALL
+from issp_keras.models.parts.gelu import gelu
 from issp_keras.models.parts.normalization import ChannelNormalization
 from issp_keras.models.parts.stochastic_depth import add_residual
 
@@ -30,7 +31,7 @@ def feed_forward(x, hidden, drop_path, name):
         Keras tensor of the shape of `x`.
     """
     y = ChannelNormalization(name=f"{name}.norm2")(x)
-    y = linear(y, hidden, f"{name}.mlp.fc1", activation="gelu")
+    y = linear(y, hidden, f"{name}.mlp.fc1", activation=gelu)
     y = linear(y, x.shape[-1], f"{name}.mlp.fc2")
     return add_residual(x, y, drop_path, f"{name}.mlp")
 
