@@ -72,7 +72,8 @@ def load_torch(model, checkpoint) -> keras.Model:
 
     Raises:
         InputError: If a file is missing or broken, or the checkpoint lacks
-            an entry, or has a surplus one, or one of another shape.
+            an entry, has a surplus one, one of another shape, one without
+            floating-point numbers, or positions of other windows.
     """
     if not isinstance(model, keras.Model):
         model = load_model(model)
@@ -85,7 +86,7 @@ def to_torch(model, path):
 
     Zeros stay zeros. The file holds `{"params": ...}`, with the buffers that
     BasicSR's networks expect; masks of shifted windows are those of patches
-    of 64x64 LR pixels (`img_size: 64`).
+    of 64x64 LR pixels (`img_size: 64`), if windows are a part of that.
 
     Args:
         model: A `keras.Model` of EDSR, RCAN, SwinIR or CAT.

@@ -61,10 +61,11 @@ def _regroup(array, outer, inner):
 def entries(model):
     """Returns a dict of PyTorch's names to the `Entry` of each weight."""
     by_name = {layer.name: layer for layer in model.layers}
+    has_groups = _is_swinir(model)
     found = {}
     for variable in model.weights:
         layer = by_name.get(variable.path.split("/")[0])
-        found[torch_name(variable.path, model)] = Entry(
+        found[_torch_name(variable.path, has_groups)] = Entry(
             variable, _axes(layer, variable), _pixels(layer, by_name)
         )
     return found
@@ -87,15 +88,16 @@ def _pixels(layer, by_name):
     return outputs // (inputs if "conv_last" in by_name else 3)
 
 
-def torch_name(path, model):
+def _torch_name(path, has_groups):
     """The name that BasicSR has for a Keras path."""
     *layer, name = path.replace("/", ".").split(".")
-    if is_swinir(model) and layer[0] == "layers" and layer[2] == "blocks":
+    if has_groups and layer[0] == "layers" and layer[2] == "blocks":
         layer.insert(2, "residual_group")
     return ".".join([*layer, _TORCH_NAMES.get(name, name)])
 
 
-def is_swinir(model):
+def _is_swinir(model):
+    """Whether blocks stand in a group that Keras' names leave out."""
     return any(isinstance(x, WindowAttention) for x in model.layers)
 
 
@@ -108,10 +110,11 @@ def buffers(model):
     found = {}
     masks: dict = {}
     names = {layer.name for layer in model.layers}
+    has_groups = _is_swinir(model)
     for layer in model.layers:
         if not isinstance(layer, (WindowAttention, RectangleAttention)):
             continue
-        own = torch_name(f"{layer.name}/", model)
+        own = _torch_name(f"{layer.name}/", has_groups)
         block = own.split(".attn")[0]
         if None not in layer.window:
             differences, index = relative_positions(layer.window)
