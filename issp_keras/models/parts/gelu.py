@@ -5,6 +5,8 @@ import math
 import keras
 from keras import ops
 
+from issp_keras.models.parts.gradients import with_gradient
+
 _ROOT = math.sqrt(0.5)
 _DENSITY = 2 / math.sqrt(2 * math.pi)
 
@@ -27,20 +29,17 @@ def gelu(x):
     1606.08415), eq. 1.
     """
 
-    @ops.custom_gradient
-    def activate(x):
-        half = 0.5 * x
-        scaled = x * _ROOT
-        twice = 1 + ops.erf(scaled)
+    return _gelu(x)
 
-        def gradient(*args, upstream=None):
-            # TensorFlow passes it as an argument, JAX by its name.
-            if upstream is None:
-                (upstream,) = args
-            with keras.name_scope("gelu_gradient"):
-                density = ops.exp(-ops.square(scaled)) * _DENSITY
-                return upstream * (0.5 * twice + half * density)
 
-        return half * twice, gradient
+@with_gradient
+def _gelu(x):
+    half = 0.5 * x
+    scaled = x * _ROOT
+    twice = 1 + ops.erf(scaled)
 
-    return activate(x)
+    def gradient(upstream):
+        density = ops.exp(-ops.square(scaled)) * _DENSITY
+        return upstream * (0.5 * twice + half * density)
+
+    return half * twice, gradient

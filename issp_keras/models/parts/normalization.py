@@ -4,6 +4,8 @@ import keras
 from keras import layers
 from keras import ops
 
+from issp_keras.models.parts.gradients import with_gradient
+
 # As PyTorch.
 _EPSILON = 1e-5
 
@@ -59,32 +61,29 @@ def normalized(x, gamma, beta, epsilon=_EPSILON):
     Reference: Ba et al., Layer Normalization, 2016 (arXiv 1607.06450), eq. 4.
     """
 
-    @ops.custom_gradient
-    def normalize(x, gamma, beta):
+    @with_gradient
+    def normalization(x, gamma, beta):
         centered = x - ops.mean(x, axis=-1, keepdims=True)
         variance = ops.mean(ops.square(centered), axis=-1, keepdims=True)
         scale = ops.rsqrt(variance + epsilon)
         normal = centered * scale
 
-        def gradient(*args, upstream=None):
-            # TensorFlow passes it as an argument, JAX by its name.
-            if upstream is None:
-                (upstream,) = args
-            with keras.name_scope("normalization_gradient"):
-                along = upstream * normal
-                mean = ops.expand_dims(gamma, 1) / x.shape[-1]
-                inner = upstream * gamma - ops.matmul(upstream, mean)
-                return (
-                    (inner - normal * ops.matmul(along, mean)) * scale,
-                    _sum_of_rows(along),
-                    _sum_of_rows(upstream),
-                )
+        def gradient(upstream):
+            along = upstream * normal
+            mean = ops.expand_dims(gamma, 1) / x.shape[-1]
+            inner = upstream * gamma - ops.matmul(upstream, mean)
+            return (
+                (inner - normal * ops.matmul(along, mean)) * scale,
+                _sum_of_rows(along),
+                _sum_of_rows(upstream),
+            )
 
         return normal * gamma + beta, gradient
 
-    # Copies, since TensorFlow wants no variables here.
+    single = ops.cast(x, "float32")
+    # Copies, since variables have no place here.
     gamma, beta = (ops.cast(ops.copy(t), "float32") for t in (gamma, beta))
-    return ops.cast(normalize(ops.cast(x, "float32"), gamma, beta), x.dtype)
+    return ops.cast(normalization(single, gamma, beta), x.dtype)
 
 
 def _sum_of_rows(x):
