@@ -42,7 +42,7 @@ def test_the_benchmark_of_networks_counts_and_compares(tmp_path):
     subprocess.run(
         [
             *(sys.executable, BENCHMARKS / "networks.py"),
-            *("--quick", "--repeats=2", f"--output={output}"),
+            *("--quick", "--repeats=1", f"--output={output}"),
         ],
         check=True,
     )

@@ -142,47 +142,97 @@ def test_upscale_never_overwrites_the_photograph(sparse_model_path, tmp_path):
     assert photo.read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    ("module", "arguments", "message"),
-    [
-        ("upscale", ["--model=m.keras", "no.png"], "no.png: no such file."),
-        ("upscale", ["--model=m.keras"], "expected one argument"),
-        (
-            "import_checkpoint",
-            [GOLDEN / "rcan_x3_f8_g2_b2.pth", "n.keras", "--windows=2"],
-            "--windows: rcan() got an unexpected",
-        ),
-        ("import_checkpoint", ["m.keras", "n.h5"], "n.h5: expected a name"),
-        ("evaluate", ["--model=m.keras"], "m.keras: is not a Keras model"),
-        ("tflite.export", ["m.keras"], "m.keras: is not a Keras model"),
-        ("tflite.benchmark", [], "expected one or more .tflite files"),
-        ("tflite.benchmark", ["--size=8", "m.keras"], "--size: is '8'"),
-        ("evaluate", ["--model=m.keras", "more"], "expected flags alone"),
-        ("tflite.export", ["m.keras", "--height=8"], "m.keras: is not a"),
-        (
-            "train",
-            [
-                f"--config={ROOT / 'configs/quickstart.py'}",
-                "--workdir=run",
-                "--config.sparsity.target_sparsity=1.0",
-            ],
-            "--config.sparsity: `target_sparsity` must be",
-        ),
-        (
-            "train",
-            ["--config=no.py", "--workdir=run"],
-            "--config: no.py: no such",
-        ),
-        (
-            "train",
-            ["--config=m.py", "--workdir=run"],
-            "--config: invalid syntax",
-        ),
-    ],
-)
-def test_bad_input_gets_one_sentence(tmp_path, module, arguments, message):
-    (tmp_path / "m.keras").write_text("no model")
-    (tmp_path / "m.py").write_text("no config")
-    sentence = _refused(_run(module, *arguments, cwd=tmp_path))
-    assert sentence.startswith(message)
-    assert {path.name for path in tmp_path.iterdir()} == {"m.keras", "m.py"}
+BAD_INPUT = [
+    ("upscale", ["--model=m.keras", "no.png"], "no.png: no such file."),
+    ("upscale", ["--model=m.keras"], "expected one argument"),
+    (
+        "import_checkpoint",
+        [GOLDEN / "rcan_x3_f8_g2_b2.pth", "n.keras", "--windows=2"],
+        "--windows: rcan() got an unexpected",
+    ),
+    ("import_checkpoint", ["m.keras", "n.h5"], "n.h5: expected a name"),
+    ("evaluate", ["--model=m.keras"], "m.keras: is not a Keras model"),
+    ("tflite.export", ["m.keras"], "m.keras: is not a Keras model"),
+    ("tflite.benchmark", [], "expected one or more .tflite files"),
+    ("tflite.benchmark", ["--size=8", "m.keras"], "--size: is '8'"),
+    ("evaluate", ["--model=m.keras", "more"], "expected flags alone"),
+    ("tflite.export", ["m.keras", "--height=8"], "m.keras: is not a"),
+    (
+        "train",
+        [
+            f"--config={ROOT / 'configs/quickstart.py'}",
+            "--workdir=run",
+            "--config.sparsity.target_sparsity=1.0",
+        ],
+        "--config.sparsity: `target_sparsity` must be",
+    ),
+    (
+        "train",
+        ["--config=no.py", "--workdir=run"],
+        "--config: no.py: no such",
+    ),
+    (
+        "train",
+        ["--config=m.py", "--workdir=run"],
+        "--config: invalid syntax",
+    ),
+]
+
+# Programs take seconds to import, and but a moment to refuse: a process that
+# has imported them all becomes each of them, once.
+REFUSALS = """
+import json, os, pathlib, runpy, sys
+import issp_keras.compare, issp_keras.evaluate, issp_keras.import_checkpoint
+import issp_keras.tflite.benchmark, issp_keras.tflite.export
+import issp_keras.train, issp_keras.upscale
+
+for folder, module, arguments in json.loads(sys.argv[1]):
+    folder = pathlib.Path(folder)
+    child = os.fork()
+    if not child:
+        for stream, name in ((1, "stdout"), (2, "stderr")):
+            flags = os.O_WRONLY | os.O_CREAT
+            os.dup2(os.open(folder.with_suffix("." + name), flags), stream)
+        os.chdir(folder)
+        del sys.modules[module]
+        sys.argv = [module, *arguments]
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        os._exit(0)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    folder.with_suffix(".code").write_text(str(code))
+"""
+
+
+@pytest.fixture(scope="module")
+def refusals(tmp_path_factory):
+    """What each program answers to bad input, and the folder it ran in."""
+    root = tmp_path_factory.mktemp("refusals")
+    calls = []
+    for i, (module, arguments, _) in enumerate(BAD_INPUT):
+        folder = root / str(i)
+        folder.mkdir()
+        (folder / "m.keras").write_text("no model")
+        (folder / "m.py").write_text("no config")
+        name = f"issp_keras.{module}"
+        calls.append((str(folder), name, [str(a) for a in arguments]))
+    program = [sys.executable, "-c", REFUSALS, json.dumps(calls)]
+    subprocess.run(program, check=True)
+    return {
+        message: (
+            subprocess.CompletedProcess(
+                arguments,
+                int((root / f"{i}.code").read_text()),
+                (root / f"{i}.stdout").read_text(),
+                (root / f"{i}.stderr").read_text(),
+            ),
+            root / str(i),
+        )
+        for i, (_, arguments, message) in enumerate(BAD_INPUT)
+    }
+
+
+@pytest.mark.parametrize("message", [message for *_, message in BAD_INPUT])
+def test_bad_input_gets_one_sentence(refusals, message):
+    result, folder = refusals[message]
+    assert _refused(result).startswith(message)
+    assert {path.name for path in folder.iterdir()} == {"m.keras", "m.py"}

@@ -186,7 +186,8 @@ def test_mixed_precision_is_clean(network, policy):
     output = mixed(images)
     assert keras.backend.standardize_dtype(output.dtype) == "float32"
     np.testing.assert_allclose(output, single(images), atol=0.02)
-    if policy == "mixed_float16":
+    if policy == "mixed_float16" and network != "cat":
+        # Of CAT's parts, SwinIR has all that could lose precision.
         mixed.compile("adam", "mean_absolute_error")
         losses = [mixed.train_on_batch(images, output) for _ in range(2)]
         assert np.isfinite(losses).all()
