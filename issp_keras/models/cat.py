@@ -15,7 +15,7 @@ from issp_keras.models.parts.arguments import hidden_channels
 from issp_keras.models.parts.arguments import per_group
 from issp_keras.models.parts.attention import RectangleAttention
 from issp_keras.models.parts.convolution import convolve
-from issp_keras.models.parts.convolution import torch_uniform
+from issp_keras.models.parts.convolution import convolve_depthwise
 from issp_keras.models.parts.convolution import upsample
 from issp_keras.models.parts.image import CropToScale
 from issp_keras.models.parts.image import PadToMultiple
@@ -178,14 +178,8 @@ def _block(x, heads, branches, masks, drop_path, name):
         halves.append(attention(qkv, mask))
     y = layers.Concatenate(name=f"{name}.attns")(halves)
     # The locality module: a convolution of the values of each channel.
-    start = torch_uniform(9)
-    local = layers.DepthwiseConv2D(
-        3,
-        padding="same",
-        depthwise_initializer=start,
-        bias_initializer=start.clone(),
-        name=f"{name}.get_v",
-    )(qkv[..., 2 * channels :])
+    values = qkv[..., 2 * channels :]
+    local = convolve_depthwise(values, f"{name}.get_v")
     y = layers.Add(name=f"{name}.locality")([y, local])
     y = linear(y, channels, f"{name}.proj")
     return add_residual(x, y, drop_path, f"{name}.attn")

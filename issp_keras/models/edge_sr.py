@@ -9,6 +9,7 @@ from issp_keras.models.parts.arguments import check_positive
 from issp_keras.models.parts.arguments import check_scale
 from issp_keras.models.parts.attention import SMALL
 from issp_keras.models.parts.convolution import convolve
+from issp_keras.models.parts.convolution import convolve_depthwise
 from issp_keras.models.parts.convolution import torch_uniform
 from issp_keras.models.parts.image import CropToScale
 from issp_keras.models.parts.image import Enlarge
@@ -130,14 +131,6 @@ def edge_sr(
 def _inverted_residual(x, expansion, name):
     width = x.shape[-1]
     y = convolve(x, expansion * width, f"{name}.expand", 1, "relu")
-    start = torch_uniform(9)
-    y = layers.DepthwiseConv2D(
-        3,
-        padding="same",
-        activation="relu",
-        depthwise_initializer=start,
-        bias_initializer=start.clone(),
-        name=f"{name}.depthwise",
-    )(y)
+    y = convolve_depthwise(y, f"{name}.depthwise", "relu")
     y = convolve(y, width, f"{name}.project", 1)
     return layers.Add(name=f"{name}.add")([x, y])

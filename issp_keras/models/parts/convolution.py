@@ -35,6 +35,29 @@ def convolve(x, filters, name, size=3, activation=None):
     )(x)
 
 
+def convolve_depthwise(x, name, activation=None):
+    """Applies a 3x3 convolution to each channel by itself.
+
+    Args:
+        x: Keras tensor of shape (batch, height, width, channels).
+        name: String, name of the layer.
+        activation: String, as in `keras.layers.DepthwiseConv2D`. Defaults to
+            none.
+
+    Returns:
+        Keras tensor of the shape of `x`.
+    """
+    start = torch_uniform(9)
+    return layers.DepthwiseConv2D(
+        3,
+        padding="same",
+        activation=activation,
+        depthwise_initializer=start,
+        bias_initializer=start.clone(),
+        name=name,
+    )(x)
+
+
 def torch_uniform(fan_in):
     """PyTorch's default for kernels and biases of convolutions."""
     bound = 1 / math.sqrt(fan_in)
