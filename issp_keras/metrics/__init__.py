@@ -1,7 +1,10 @@
-"""Image fidelity: PSNR and SSIM."""
+"""Image fidelity: PSNR and SSIM, as functions and as Keras metrics."""
 
 from issp_keras.metrics.fidelity import psnr
 from issp_keras.metrics.fidelity import ssim
 from issp_keras.metrics.fidelity import to_y
+from issp_keras.metrics.formulas import CHANNELS
+from issp_keras.metrics.keras_metrics import PSNR
+from issp_keras.metrics.keras_metrics import SSIM
 
-__all__ = ["psnr", "ssim", "to_y"]
+__all__ = ["CHANNELS", "PSNR", "SSIM", "psnr", "ssim", "to_y"]

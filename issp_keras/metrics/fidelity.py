@@ -1,19 +1,35 @@
-"""PSNR and SSIM as super-resolution papers compute them."""
+"""PSNR and SSIM as super-resolution papers compute them, on arrays."""
 
 import math
 
 import numpy as np
 
+from issp_keras.metrics import formulas
 
-def psnr(image: np.ndarray, reference: np.ndarray, border: int = 0) -> float:
-    """Peak signal-to-noise ratio on Y, in dB.
+
+def psnr(
+    image: np.ndarray,
+    reference: np.ndarray,
+    border: int = 0,
+    channels: str = "y",
+) -> float:
+    """Peak signal-to-noise ratio in dB.
+
+    Example:
+
+    >>> flat = np.full((8, 8), 100, np.uint8)
+    >>> round(psnr(flat + 1, flat), 2)
+    48.13
 
     Args:
-        image: uint8 array of shape (height, width, 3) in RGB, or
-            (height, width), which is compared as it is.
-        reference: uint8 array of the same shape.
+        image: Array of shape (height, width, 3) in RGB, or (height, width),
+            which is compared as it is. uint8, or floating point in 0..1,
+            which is clipped and rounded to 8 bits first.
+        reference: Array of the same shape.
         border: Integer, pixels to leave out on each side; papers leave out
             as many as the magnification.
+        channels: "y" to compare Y alone (BT.601, 16..235, not rounded), as
+            most papers do, or "rgb". Defaults to `"y"`.
 
     Returns:
         Float; infinity if the images are equal.
@@ -22,16 +38,21 @@ def psnr(image: np.ndarray, reference: np.ndarray, border: int = 0) -> float:
         ValueError: If the shapes or dtypes differ from the above, or nothing
             is left inside the border.
     """
-    image, reference = _comparable(image, reference, border)
+    image, reference = _comparable(image, reference, border, channels)
     error = np.mean((image - reference) ** 2)
     return 10 * math.log10(255**2 / error) if error else math.inf
 
 
-def ssim(image: np.ndarray, reference: np.ndarray, border: int = 0) -> float:
-    """Structural similarity on Y, at most 1.
+def ssim(
+    image: np.ndarray,
+    reference: np.ndarray,
+    border: int = 0,
+    channels: str = "y",
+) -> float:
+    """Structural similarity, at most 1.
 
     Gaussian window of 11x11 pixels with a standard deviation of 1.5, where
-    it lies wholly inside the image.
+    it lies wholly inside the image; of RGB, the mean over the channels.
 
     Args: as for `psnr`; height and width inside the border must be at least
         11 pixels.
@@ -39,49 +60,61 @@ def ssim(image: np.ndarray, reference: np.ndarray, border: int = 0) -> float:
     Reference: Wang et al., Image Quality Assessment: From Error Visibility
     to Structural Similarity, IEEE TIP 2004.
     """
-    from skimage.metrics import structural_similarity
-
-    image, reference = _comparable(image, reference, border)
-    if min(image.shape) < 11:
+    image, reference = _comparable(image, reference, border, channels)
+    if min(image.shape[:2]) < formulas.WINDOW:
         raise ValueError(
             "SSIM needs at least 11x11 pixels inside the border. "
             f"Received: {image.shape[1]}x{image.shape[0]}"
         )
-    return float(
-        structural_similarity(
-            image,
-            reference,
-            data_range=255,
-            gaussian_weights=True,
-            sigma=1.5,
-            use_sample_covariance=False,
-        )
-    )
+    return float(formulas.ssim_map(image[None], reference[None]).mean())
 
 
 def to_y(image: np.ndarray) -> np.ndarray:
-    """The Y of an RGB image (BT.601, 16..235), float64 and not rounded."""
-    from skimage.color import rgb2ycbcr
+    """The Y of an RGB image (BT.601, 16..235), float64 and not rounded.
 
-    return rgb2ycbcr(image)[..., 0]
+    Args:
+        image: Array as for `psnr`, of shape (height, width, 3).
+    """
+    return formulas.to_y(_levels(image))[..., 0]
 
 
-def _comparable(image, reference, border):
+def _comparable(image, reference, border, channels):
+    if channels not in formulas.CHANNELS:
+        raise ValueError(
+            f"`channels` must be one of {formulas.CHANNELS}. "
+            f"Received: channels={channels!r}"
+        )
     if image.shape != reference.shape:
         raise ValueError(
             "Images of different shapes cannot be compared. "
             f"Received: {image.shape} and {reference.shape}"
         )
-    for array in (image, reference):
-        if array.dtype != np.uint8:
-            raise ValueError(
-                f"Images must be uint8. Received: dtype={array.dtype}"
-            )
+    if image.ndim != 2 and not (image.ndim == 3 and image.shape[-1] == 3):
+        raise ValueError(
+            "Images must be (height, width, 3) or (height, width). "
+            f"Received: shape={image.shape}"
+        )
     if min(image.shape[:2]) <= 2 * border:
         raise ValueError(
             f"Nothing is left inside a border of {border} pixels. "
             f"Received: shape={image.shape}"
         )
     inside = slice(border, -border or None)
-    arrays = (a[inside, inside] for a in (image, reference))
-    return [to_y(a) if a.ndim == 3 else a.astype(float) for a in arrays]
+    arrays = [
+        _levels(np.atleast_3d(array[inside, inside]))
+        for array in (image, reference)
+    ]
+    if channels == "y" and image.ndim == 3:
+        arrays = [formulas.to_y(array) for array in arrays]
+    return arrays
+
+
+def _levels(image):
+    """An image in 0..255, rounded to 8 bits, as float64."""
+    if np.issubdtype(image.dtype, np.floating):
+        image = np.floor(np.clip(image, 0, 1) * np.float64(255) + 0.5)
+    elif image.dtype != np.uint8:
+        raise ValueError(
+            f"Images must be uint8 or float. Received: dtype={image.dtype}"
+        )
+    return image.astype(np.float64)
