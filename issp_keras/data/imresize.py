@@ -4,14 +4,24 @@ import math
 
 import numpy as np
 
+BORDERS = ("mirror", "repeat")
 
-def imresize(image: np.ndarray, scale: float) -> np.ndarray:
+# A sum that is a half in exact arithmetic must not fall below it by the
+# rounding of its terms, or the result would depend on their order.
+_HALF = 0.5 + 1e-9
+# Output rows made in one matrix product, where the image shrinks.
+_BLOCK = 16
+
+
+def imresize(
+    image: np.ndarray, scale: float, border: str = "mirror"
+) -> np.ndarray:
     """Resizes an image as MATLAB's `imresize(image, scale, "bicubic")` does.
 
     Shrinking widens the kernel by 1/scale (antialiasing). The height is
-    resized first, then the width; borders are mirrored, the border pixel
-    repeated. 8-bit images are rounded to 8 bits after each of the two
-    passes, as MATLAB does; the result equals MATLAB's bit for bit.
+    resized first, then the width. 8-bit images are rounded to 8 bits after
+    each of the two passes, as MATLAB does, and 16-bit ones to 16; the result
+    equals MATLAB's bit for bit.
 
     Example:
 
@@ -20,48 +30,141 @@ def imresize(image: np.ndarray, scale: float) -> np.ndarray:
 
     Args:
         image: Array of shape (height, width) or (height, width, channels),
-            uint8 or floating point.
+            uint8, uint16 or floating point.
         scale: Positive float; 0.25 shrinks four times, 4 enlarges.
+        border: What lies outside the image. "mirror" as in newer MATLAB
+            (2 1 | 1 2 3), "repeat" as in older (1 1 | 1 2 3). Defaults to
+            `"mirror"`.
 
     Returns:
         Array of the same dtype; height and width are
         `ceil(scale * size)`.
 
     Raises:
-        ValueError: If `scale` is not positive, or the image has another
-            dtype or number of dimensions.
+        ValueError: If `scale` is not positive, `border` is another, or the
+            image has another dtype or number of dimensions, or no pixel.
     """
-    if not scale > 0:
-        raise ValueError(f"`scale` must be positive. Received: scale={scale}")
-    if image.ndim not in (2, 3):
+    _check(scale, border)
+    if image.ndim not in (2, 3) or not image.size:
         raise ValueError(
             "`image` must be (height, width) or (height, width, channels). "
             f"Received: shape={image.shape}"
         )
-    is_float = np.issubdtype(image.dtype, np.floating)
-    if not is_float and image.dtype != np.uint8:
+    dtype = _dtype_of_sums(image.dtype)
+    height, width = image.shape[:2]
+    rows = _resize_rows(image.reshape(height, -1), scale, border, dtype)
+    columns = _turn(rows, width)
+    rows = _turn(_resize_rows(columns, scale, border, dtype), len(rows))
+    return rows.reshape(len(rows), -1, *image.shape[2:])
+
+
+def tf_imresize(images, scale: float, border: str = "mirror"):
+    """`imresize` for tensors, to make LR patches in a `tf.data` pipeline.
+
+    Example:
+
+    ```python
+    patches = hr_patches.map(lambda hr: (tf_imresize(hr, 1 / 4), hr))
+    ```
+
+    Args:
+        images: Tensor of shape (..., height, width, channels), uint8, uint16
+            or floating point; height and width may be unknown in a graph.
+        scale: As for `imresize`.
+        border: As for `imresize`.
+
+    Returns:
+        Tensor of the same dtype and shape (..., ceil(scale * height),
+        ceil(scale * width), channels), rounded as in `imresize`.
+
+    Raises:
+        ValueError: As for `imresize`.
+    """
+    import tensorflow as tf
+
+    _check(scale, border)
+    images = tf.convert_to_tensor(images)
+    if images.shape.rank is None or images.shape.rank < 3:
         raise ValueError(
-            f"`image` must be uint8 or float. Received: dtype={image.dtype}"
+            "`images` must be (..., height, width, channels). Received: "
+            f"shape={images.shape}"
         )
-    result = image
-    for axis in (0, 1):
-        result = _resize_axis(result, scale, axis)
-        if not is_float:
-            result = np.clip(np.floor(result + 0.5), 0, 255)
-    return result.astype(image.dtype)
+    dtype = _dtype_of_sums(images.dtype.as_numpy_dtype)
+
+    def matrix(size):
+        return _matrix(*_contributions(int(size), scale, border), size, dtype)
+
+    result = tf.cast(images, dtype)
+    for axis, product in ((-3, "oi,...iwc->...owc"), (-2, "oi,...hic->...hoc")):
+        size = images.shape[axis]
+        if size is None:
+            size = tf.shape(images)[axis]
+            weights = tf.numpy_function(matrix, [size], dtype)
+            weights.set_shape((None, None))
+        else:
+            weights = tf.constant(matrix(size))
+        result = tf.einsum(product, weights, result)
+        if images.dtype.is_integer:
+            white = images.dtype.max
+            result = tf.clip_by_value(tf.floor(result + _HALF), 0, white)
+    return tf.cast(result, images.dtype)
 
 
-def _resize_axis(image, scale, axis):
-    weights, sources = _contributions(image.shape[axis], scale)
-    rows = np.moveaxis(image, axis, 0)
-    result = np.zeros((len(weights), *rows.shape[1:]))
-    for weight, source in zip(weights.T, sources.T, strict=True):
-        column = weight.reshape(-1, *[1] * (rows.ndim - 1))
-        result += column * rows[source]
-    return np.moveaxis(result, 0, axis)
+def _check(scale, border):
+    if not scale > 0:
+        raise ValueError(f"`scale` must be positive. Received: scale={scale}")
+    if border not in BORDERS:
+        raise ValueError(
+            f"`border` must be one of {BORDERS}. Received: border={border!r}"
+        )
 
 
-def _contributions(size, scale):
+def _dtype_of_sums(dtype):
+    if dtype in (np.uint8, np.uint16, np.float64):
+        return np.float64
+    if np.issubdtype(dtype, np.floating):
+        return np.float32
+    raise ValueError(
+        f"`image` must be uint8, uint16 or float. Received: dtype={dtype}"
+    )
+
+
+def _resize_rows(rows, scale, border, dtype):
+    """Resizes an array of shape (rows, values) along its rows."""
+    weights, sources = _contributions(len(rows), scale, border)
+    result = np.empty((len(weights), rows.shape[1]), rows.dtype)
+    # A product of a band of the matrix, whose rest is zeros, with the rows it
+    # needs, which fit into the processor's cache.
+    block = math.ceil(_BLOCK * max(1, scale))
+    for start in range(0, len(weights), block):
+        part = slice(start, start + block)
+        first, last = sources[part].min(), sources[part].max()
+        band = _matrix(
+            weights[part], sources[part] - first, last + 1 - first, dtype
+        )
+        values = band @ rows[first : last + 1].astype(dtype)
+        if np.issubdtype(rows.dtype, np.integer):
+            values += _HALF
+            np.floor(values, out=values)
+            np.clip(values, 0, np.iinfo(rows.dtype).max, out=values)
+        result[part] = values
+    return result
+
+
+def _turn(rows, width):
+    """From (height, width * channels) to (width, height * channels)."""
+    pixels = rows.reshape(len(rows), width, -1)
+    return np.ascontiguousarray(pixels.swapaxes(0, 1)).reshape(width, -1)
+
+
+def _matrix(weights, sources, size, dtype):
+    """The contributions as a matrix of shape (output size, size)."""
+    matrix = np.zeros((len(weights), size), dtype)
+    np.add.at(matrix, (np.arange(len(weights))[:, None], sources), weights)
+    return matrix
+
+
+def _contributions(size, scale, border):
     """Which pixels make each output pixel, and with which weights.
 
     Returns:
@@ -75,8 +178,11 @@ def _contributions(size, scale):
     taps = first[:, None] + np.arange(math.ceil(width) + 2)
     weights = _cubic(stretch * (centres[:, None] - taps))
     weights /= weights.sum(axis=1, keepdims=True)
-    mirrored = np.concatenate([np.arange(size), np.arange(size)[::-1]])
-    sources = mirrored[taps % (2 * size)]
+    if border == "mirror":
+        mirrored = np.concatenate([np.arange(size), np.arange(size)[::-1]])
+        sources = mirrored[taps % (2 * size)]
+    else:
+        sources = np.clip(taps, 0, size - 1)
     used = weights.any(axis=0)
     return weights[:, used], sources[:, used]
 
