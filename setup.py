@@ -12,6 +12,8 @@ _JAX = "jax>=0.10"
 _TEST = [
     # Several processes train on JAX alone.
     _JAX,
+    # TensorFlow Datasets tests its data sets with it.
+    "dill>=0.3",
     "mypy>=1.15",
     "pytest>=8",
     "ruff>=0.12",
@@ -28,10 +30,16 @@ setup(
     python_requires=">=3.11",
     packages=[*find_packages(include=["issp_keras*"]), "issp_keras.tflite"],
     package_dir={"issp_keras.tflite": "tflite"},
+    package_data={
+        "issp_keras.data.tfds": ["*/*.bib", "*/*.md", "*/*.tsv", "*/*.txt"],
+        "issp_keras.inference": ["*.keras"],
+    },
     # `make test-lowest` passes the tests with the least of these versions.
     install_requires=[
         "absl-py>=1.4.0",
         "ai-edge-litert>=2.1.6",
+        # TensorFlow Datasets 4.9.10 imports it, and does not say so.
+        "importlib-resources>=6.0.0",
         "keras>=3.12.0,<4",
         "ml-collections>=1.0.0",
         "ml-dtypes>=0.5.1",
@@ -46,6 +54,7 @@ setup(
         "tensorflow>=2.20.0,<3",
         "tensorflow-datasets>=4.9.7",
         "tensorflow-model-optimization>=0.8.1,<0.9",
+        "tifffile>=2024.8.30",
     ],
     extras_require={"jax": [_JAX], "test": _TEST},
     entry_points={
@@ -53,6 +62,7 @@ setup(
             "issp-train = issp_keras.train:run",
             "issp-compare = issp_keras.compare:run",
             "issp-evaluate = issp_keras.evaluate:run",
+            "issp-prepare = issp_keras.prepare:run",
             "issp-import = issp_keras.import_checkpoint:run",
             "issp-upscale = issp_keras.upscale:run",
             "issp-export = issp_keras.tflite.export:run",

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import pathlib
+import shutil
 from collections.abc import Iterator
 
 from issp_keras.errors import blame
@@ -30,6 +31,28 @@ def replacing(path) -> Iterator[pathlib.Path]:
     finally:
         with contextlib.suppress(OSError):
             partial.unlink()
+
+
+@contextlib.contextmanager
+def replacing_folder(path) -> Iterator[pathlib.Path]:
+    """Yields a new folder beside `path`, and renames it to `path` at the end.
+
+    Nothing stays behind if the block fails; what a killed process left is
+    removed by the next.
+
+    Raises:
+        InputError: If the folder cannot be written.
+    """
+    path = pathlib.Path(path)
+    partial = path.with_name(f".partial-{path.name}")
+    try:
+        with blame(f"{path}: cannot be written", OSError):
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+            yield partial
+            partial.rename(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def write_json(path, content):

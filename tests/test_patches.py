@@ -1,54 +1,47 @@
+import keras
 import numpy as np
+import pytest
 
 from issp_keras import data
 
 RNG = np.random.default_rng(0)
 
 
-def _photographs():
+def _pairs():
     """Every pixel tells its place: red is the row, green the column."""
     result = []
     for blue, (height, width) in enumerate([(20, 30), (26, 18)]):
         y, x = np.mgrid[:height, :width]
         pixels = np.stack([y, x, np.full_like(y, blue)], axis=-1)
-        result.append(data.Photograph(str(blue), pixels.astype(np.uint8)))
+        photograph = data.Photograph(str(blue), pixels.astype(np.uint8))
+        result.append(data.make_pair(photograph, 2))
     return result
 
 
-def _batches(photographs, steps, seed=0, first_step=0):
-    return [
-        tuple(array.numpy() for array in batch)
-        for batch in data.random_patches(
-            photographs, 2, 4, 3, steps, seed, first_step
-        )
-    ]
+def _patches(pairs=None, batch_size=3, seed=0, shard=(0, 1)):
+    return data.RandomPatches(pairs or _pairs(), 4, batch_size, seed, shard)
 
 
-def test_patches_have_the_promised_shape_and_range():
-    batches = _batches(_photographs(), 5)
-    assert len(batches) == 5
-    for lr, hr in batches:
-        assert (lr.shape, hr.shape) == ((3, 4, 4, 3), (3, 8, 8, 3))
-        assert (lr.dtype, hr.dtype) == (np.float32, np.float32)
-        assert min(lr.min(), hr.min()) >= 0
-        assert max(lr.max(), hr.max()) <= 1
+def test_patches_have_the_promised_shape():
+    lr, hr = _patches().batch(7)
+    assert (lr.shape, hr.shape) == ((3, 4, 4, 3), (3, 8, 8, 3))
+    assert (lr.dtype, hr.dtype) == (np.uint8, np.uint8)
 
 
 def test_patches_of_lr_and_hr_show_the_same_place_and_turn():
     noise = RNG.integers(0, 256, (64, 64, 3), np.uint8)
-    for lr, hr in _batches([data.Photograph("noise", noise)], 8):
-        for small, large in zip(lr, hr, strict=True):
-            pixels = np.rint(large * 255).astype(np.uint8)
-            again = data.imresize(pixels, 0.5)[1:-1, 1:-1] / 255
+    patches = _patches([data.make_pair(data.Photograph("noise", noise), 2)])
+    for step in range(8):
+        for small, large in zip(*patches.batch(step), strict=True):
             # Away from the border, where the patch lacks its surroundings.
-            error = np.abs(again - small[1:-1, 1:-1]).mean()
-            assert error < 0.05
+            again = data.imresize(large, 0.5)[1:-1, 1:-1].astype(int)
+            assert np.abs(again - small[1:-1, 1:-1]).mean() < 0.05 * 255
 
 
-def test_patches_come_from_every_photograph_place_and_turn():
-    hr = np.concatenate([hr for _, hr in _batches(_photographs(), 80)])
-    hr = np.rint(hr * 255).astype(int)
-    assert set(hr[:, 0, 0, 2]) == {0, 1}
+def test_patches_come_from_every_place_and_turn():
+    patches = _patches()
+    hr = np.concatenate([patches.batch(step)[1] for step in range(80)])
+    hr = hr.astype(int)
     turns = {
         tuple(np.sign(patch[1, 0, :2] - patch[0, 0, :2]))
         + tuple(np.sign(patch[0, 1, :2] - patch[0, 0, :2]))
@@ -61,18 +54,103 @@ def test_patches_come_from_every_photograph_place_and_turn():
         assert set(corners[:, 1]) == set(range(0, width - 7, 2))
 
 
+def test_photographs_are_shuffled_anew_for_each_pass():
+    flat = [np.full((8, 8, 3), i, np.uint8) for i in range(5)]
+    pairs = [
+        data.make_pair(data.Photograph(str(i), pixels), 2)
+        for i, pixels in enumerate(flat)
+    ]
+    patches = _patches(pairs)
+    order = np.concatenate(
+        [patches.batch(step)[1][:, 0, 0, 0] for step in range(20)]
+    )
+    passes = {tuple(order[i : i + 5]) for i in range(0, 60, 5)}
+    assert all(sorted(one) == [0, 1, 2, 3, 4] for one in passes)
+    assert len(passes) > 6
+
+
 def test_patches_of_a_step_depend_on_the_seed_and_the_step_alone():
-    whole = _batches(_photographs(), 6)
-    rest = _batches(_photographs(), 6, first_step=4)
-    other = _batches(_photographs(), 6, seed=1)
-    assert len(rest) == 2
-    for found, expected in zip(rest, whole[4:], strict=True):
-        np.testing.assert_array_equal(found[1], expected[1])
-    assert not np.array_equal(whole[0][1], other[0][1])
+    first, other = _patches(), _patches(seed=1)
+    for step in (5, 2, 10**6):
+        np.testing.assert_array_equal(
+            first.batch(step)[1], _patches().batch(step)[1]
+        )
+    assert not np.array_equal(first.batch(5)[1], first.batch(6)[1])
+    assert not np.array_equal(first.batch(5)[1], other.batch(5)[1])
+
+
+def test_shards_are_the_parts_of_a_batch():
+    whole = _patches(batch_size=4).batch(3)
+    parts = [_patches(batch_size=4, shard=(i, 2)).batch(3) for i in (0, 1)]
+    for i, array in enumerate(whole):
+        np.testing.assert_array_equal(
+            array, np.concatenate([part[i] for part in parts])
+        )
 
 
 def test_grey_photographs_train_as_rgb():
     grey = data.Photograph("grey", np.full((16, 16), 51, np.uint8))
-    ((lr, hr),) = _batches([grey], 1)
-    np.testing.assert_allclose(lr, 0.2, rtol=1e-6)
-    np.testing.assert_allclose(hr, 0.2, rtol=1e-6)
+    lr, hr = _patches([data.make_pair(grey, 2)]).batch(0)
+    assert (lr == 51).all()
+    assert (hr == 51).all()
+
+
+def test_tf_data_and_keras_data_sets_give_the_same_batches():
+    pytest.importorskip("tensorflow")
+    patches = _patches()
+    found = list(data.tf_patches(patches, 4, 10).as_numpy_iterator())
+    assert len(found) == 6
+    sequence = data.PatchDataset(patches, 4, 10)
+    assert len(sequence) == 6
+    batches = [sequence[i] for i in range(6)]
+    for step, (one, other) in enumerate(zip(found, batches, strict=True), 4):
+        expected = patches.batch(step)
+        for a, b, exact in zip(one, other, expected, strict=True):
+            assert a.dtype == b.dtype == np.float32
+            np.testing.assert_array_equal(a, b)
+            np.testing.assert_array_equal(np.rint(a * 255), exact)
+
+
+@pytest.mark.parametrize("ahead", [0, 3, 20])
+def test_fit_gets_the_steps_in_order_from_a_keras_data_set(ahead):
+    """The loss tells which patches a step was of."""
+    patches = _patches()
+    model = keras.Sequential(
+        [
+            keras.Input((4, 4, 3)),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(1, use_bias=False),
+        ]
+    )
+    losses = []
+
+    class Losses(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            losses.append(float(logs["loss"]))
+
+    class MeanOfHR(data.PatchDataset):
+        def __getitem__(self, index):
+            lr, hr = super().__getitem__(index)
+            return lr, hr.mean(axis=(1, 2, 3))[:, None]
+
+    model.compile(keras.optimizers.SGD(0.0), "mae")
+    model.fit(
+        MeanOfHR(patches, 2, 11, ahead),
+        epochs=4,
+        initial_epoch=1,
+        steps_per_epoch=3,
+        shuffle=False,
+        verbose=0,
+        callbacks=[Losses()],
+    )
+    kernel = keras.ops.convert_to_numpy(model.weights[0])
+    expected = []
+    for step in range(2, 11):
+        lr, hr = (array / 255 for array in patches.batch(step))
+        error = np.abs(
+            lr.mean(axis=(1, 2)) @ kernel - hr.mean((1, 2, 3))[:, None]
+        )
+        expected.append(error.mean())
+    # Keras shows the mean over the batches of an epoch so far.
+    means = np.cumsum(np.reshape(expected, (3, 3)), axis=1) / [1, 2, 3]
+    np.testing.assert_allclose(losses, means.ravel(), rtol=1e-4)

@@ -2,61 +2,14 @@ import io
 
 import numpy as np
 import PIL.Image
+import PIL.ImageCms
 import pytest
+import tifffile
 
 from issp_keras import data
 from issp_keras.errors import InputError
 
 RNG = np.random.default_rng(0)
-
-
-@pytest.mark.parametrize("split", ["train", "held_out"])
-def test_the_embedded_photographs_are_there(split):
-    photographs = data.load_photographs("embedded", split, 200)
-    assert len(photographs) >= 3
-    assert all(p.pixels.dtype == np.uint8 for p in photographs)
-
-
-def test_no_embedded_photograph_is_in_both_splits():
-    train, held_out = (
-        {p.name for p in data.load_photographs("embedded", split)}
-        for split in ("train", "held_out")
-    )
-    assert not train & held_out
-
-
-def test_reads_a_folder_in_order_and_passes_other_files_by(
-    folder_of_photographs,
-):
-    (folder_of_photographs / "notes.txt").write_text("no photograph")
-    photographs = data.load_photographs(str(folder_of_photographs), "train")
-    assert [(p.name, p.pixels.shape) for p in photographs] == [
-        ("a", (48, 60, 3)),
-        ("b", (41, 37, 3)),
-        ("grey", (40, 44)),
-    ]
-
-
-def test_a_missing_folder_is_refused(tmp_path):
-    with pytest.raises(InputError, match="nowhere: no such folder"):
-        data.load_photographs(str(tmp_path / "nowhere"), "train")
-
-
-def test_an_empty_folder_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"holds no photograph.*\.png"):
-        data.load_photographs(str(tmp_path), "train")
-
-
-def test_a_photograph_smaller_than_a_patch_is_refused(folder_of_photographs):
-    with pytest.raises(InputError, match=r"b\.png: is 37x41.*least 41x41"):
-        data.load_photographs(str(folder_of_photographs), "train", 41)
-
-
-def test_a_truncated_photograph_is_refused(folder_of_photographs):
-    path = folder_of_photographs / "a.png"
-    path.write_bytes(path.read_bytes()[:2000])
-    with pytest.raises(InputError, match=r"a\.png: cannot be read"):
-        data.load_photographs(str(folder_of_photographs), "train")
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n"])
@@ -72,54 +25,133 @@ def test_a_missing_photograph_is_refused(tmp_path):
         data.read_photograph(tmp_path / "photo.png")
 
 
-def test_more_than_8_bits_are_refused(tmp_path):
-    path = tmp_path / "deep.png"
-    PIL.Image.fromarray(np.full((4, 4), 40_000, np.uint16)).save(path)
+DEEP = RNG.integers(0, 65536, (6, 5, 4), np.uint16)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".TIFF"])
+@pytest.mark.parametrize("kind", ["grey", "rgb"])
+@pytest.mark.parametrize("alpha", [None, DEEP[..., 3]])
+@pytest.mark.parametrize("profile", [None, b"a colour profile"])
+def test_16_bits_are_written_and_read(tmp_path, suffix, kind, alpha, profile):
+    pixels = DEEP[..., 0] if kind == "grey" else DEEP[..., :3]
+    path = tmp_path / f"deep{suffix}"
+    data.write_photograph(path, pixels, alpha, profile)
+    found = data.read_photograph(path)
+    assert found.pixels.dtype == np.uint16
+    if kind == "grey" and alpha is not None and suffix != ".png":
+        pixels = data.to_rgb(pixels)
+    np.testing.assert_array_equal(found.pixels, pixels)
+    np.testing.assert_array_equal(found.alpha, alpha)
+    assert found.icc_profile == profile
     with pytest.raises(InputError, match="more than 8 bits"):
+        data.read_opaque_photograph(path)
+
+
+def test_16_bits_become_8_where_the_format_has_no_more(tmp_path):
+    pixels = np.full((8, 8, 3), 257 * 100 + 128, np.uint16)
+    data.write_photograph(tmp_path / "deep.webp", pixels)
+    found = data.read_photograph(tmp_path / "deep.webp").pixels
+    assert found.dtype == np.uint8
+    assert abs(int(found[4, 4, 0]) - 100) <= 1
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".webp"])
+def test_transparency_and_profiles_are_written_and_read(tmp_path, suffix):
+    pixels = RNG.integers(0, 256, (32, 32, 4), np.uint8)
+    pixels[...] = pixels.mean(axis=(0, 1))
+    profile = PIL.ImageCms.ImageCmsProfile(PIL.ImageCms.createProfile("sRGB"))
+    path = tmp_path / f"photo{suffix}"
+    data.write_photograph(
+        path, pixels[..., :3], pixels[..., 3], profile.tobytes()
+    )
+    found = data.read_photograph(path)
+    assert found.icc_profile == profile.tobytes()
+    np.testing.assert_allclose(found.pixels, pixels[..., :3], atol=4)
+    np.testing.assert_array_equal(found.alpha, pixels[..., 3])
+
+
+def test_a_format_without_transparency_is_refused(tmp_path):
+    pixels = RNG.integers(0, 256, (4, 4, 4), np.uint8)
+    with pytest.raises(InputError, match=r"photo\.jpg: cannot be written"):
+        data.write_photograph(
+            tmp_path / "photo.jpg", pixels[..., :3], pixels[..., 3]
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_profile_of_other_inks_is_dropped(tmp_path):
+    path = tmp_path / "print.jpg"
+    PIL.Image.new("CMYK", (4, 4)).save(path, icc_profile=b"inks")
+    found = data.read_photograph(path)
+    assert (found.pixels.shape, found.icc_profile) == ((4, 4, 3), None)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("float.tif", np.zeros((4, 4), np.float32)),
+        ("deep.tif", np.zeros((4, 4), np.uint32)),
+    ],
+)
+def test_other_depths_are_refused(tmp_path, name, values):
+    tifffile.imwrite(tmp_path / name, values)
+    with pytest.raises(InputError, match=f"{name}: cannot be read"):
+        data.read_photograph(tmp_path / name)
+
+
+def test_channels_one_after_the_other_are_read(tmp_path):
+    planes = RNG.integers(0, 65536, (3, 4, 5), np.uint16)
+    order = {"photometric": "rgb", "planarconfig": "separate"}
+    tifffile.imwrite(tmp_path / "planes.tif", planes, **order)
+    found = data.read_photograph(tmp_path / "planes.tif").pixels
+    np.testing.assert_array_equal(found, planes.transpose(1, 2, 0))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_half_of_a_16_bit_file_is_refused(tmp_path, suffix):
+    path = tmp_path / f"deep{suffix}"
+    noise = RNG.integers(0, 65536, (64, 64, 3), np.uint16)
+    data.write_photograph(path, noise)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(InputError, match="cannot be read"):
         data.read_photograph(path)
 
 
-def test_16_bit_colours_are_refused(tmp_path):
-    import struct
-    import zlib
-
-    import tifffile
-
-    def chunk(kind, content):
-        checksum = struct.pack(">I", zlib.crc32(kind + content))
-        return struct.pack(">I", len(content)) + kind + content + checksum
-
-    png = tmp_path / "deep.png"
-    png.write_bytes(
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 2, 16, 2, 0, 0, 0))
-        + chunk(b"IDAT", zlib.compress(bytes(2 * (1 + 2 * 6))))
-        + chunk(b"IEND", b"")
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_16_bits_are_turned_upright_as_8_are(tmp_path, orientation):
+    """A 16-bit file with EXIF beside an 8-bit one, turned by Pillow."""
+    pixels = RNG.integers(0, 256, (4, 6, 3), np.uint8)
+    exif = PIL.Image.Exif()
+    exif[0x0112] = orientation
+    PIL.Image.fromarray(pixels).save(tmp_path / "photo.png", exif=exif)
+    expected = data.read_photograph(tmp_path / "photo.png").pixels
+    tifffile.imwrite(
+        tmp_path / "deep.tif",
+        pixels.astype(np.uint16) * 257,
+        photometric="rgb",
+        extratags=[(0x0112, "H", 1, orientation, True)],
     )
-    tiff = tmp_path / "deep.tif"
-    tifffile.imwrite(tiff, np.zeros((4, 4, 3), np.uint16), photometric="rgb")
-    for path in (png, tiff):
-        with pytest.raises(InputError, match="more than 8 bits"):
-            data.read_photograph(path)
+    found = data.read_photograph(tmp_path / "deep.tif").pixels
+    np.testing.assert_array_equal(found, expected.astype(np.uint16) * 257)
 
 
-def test_opaque_grey_stays_grey(tmp_path):
+def test_grey_stays_grey(tmp_path):
     grey = RNG.integers(0, 256, (4, 6), np.uint8)
     image = PIL.Image.fromarray(grey).convert("LA")
     image.save(tmp_path / "grey.png")
-    found = data.read_photograph(tmp_path / "grey.png").pixels
+    found = data.read_opaque_photograph(tmp_path / "grey.png").pixels
     np.testing.assert_array_equal(found, grey)
 
 
-def test_transparency_is_refused_and_full_opacity_is_dropped(tmp_path):
+def test_transparency_is_refused_to_train_on(tmp_path):
     pixels = RNG.integers(0, 256, (4, 4, 4), np.uint8)
     path = tmp_path / "photo.png"
     PIL.Image.fromarray(pixels).save(path)
     with pytest.raises(InputError, match="transparent"):
-        data.read_photograph(path)
+        data.read_opaque_photograph(path)
     pixels[..., 3] = 255
     PIL.Image.fromarray(pixels).save(path)
-    found = data.read_photograph(path).pixels
+    found = data.read_opaque_photograph(path).pixels
     np.testing.assert_array_equal(found, pixels[..., :3])
 
 

@@ -1,23 +1,61 @@
-"""Photographs, MATLAB's `imresize`, and training patches."""
+"""Photographs, MATLAB's `imresize`, LR/HR pairs, and training patches."""
 
+from issp_keras.data.embedded import EMBEDDED
 from issp_keras.data.imresize import imresize
-from issp_keras.data.patches import random_patches
+from issp_keras.data.imresize import tf_imresize
+from issp_keras.data.layouts import BENCHMARKS
+from issp_keras.data.layouts import LAYOUTS
+from issp_keras.data.layouts import PairFiles
+from issp_keras.data.layouts import find_benchmark
+from issp_keras.data.layouts import find_pairs
+from issp_keras.data.layouts import find_source
+from issp_keras.data.loading import load_pairs
+from issp_keras.data.pairs import Pair
+from issp_keras.data.pairs import make_pair
+from issp_keras.data.patches import PatchDataset
+from issp_keras.data.patches import RandomPatches
+from issp_keras.data.patches import tf_patches
 from issp_keras.data.photographs import Photograph
 from issp_keras.data.photographs import crop_to_multiple
-from issp_keras.data.photographs import load_photographs
+from issp_keras.data.photographs import is_photograph
+from issp_keras.data.photographs import photographs_in
+from issp_keras.data.photographs import read_opaque_photograph
 from issp_keras.data.photographs import read_photograph
-from issp_keras.data.photographs import to_grey
 from issp_keras.data.photographs import to_rgb
 from issp_keras.data.photographs import write_photograph
+from issp_keras.data.prepared import is_prepared
+from issp_keras.data.prepared import open_prepared
+from issp_keras.data.prepared import prepare
+from issp_keras.data.turns import turn
+from issp_keras.data.turns import turn_back
 
 __all__ = [
+    "BENCHMARKS",
+    "EMBEDDED",
+    "LAYOUTS",
+    "Pair",
+    "PairFiles",
+    "PatchDataset",
     "Photograph",
+    "RandomPatches",
     "crop_to_multiple",
+    "find_benchmark",
+    "find_pairs",
+    "find_source",
     "imresize",
-    "load_photographs",
-    "random_patches",
+    "is_photograph",
+    "is_prepared",
+    "load_pairs",
+    "make_pair",
+    "open_prepared",
+    "photographs_in",
+    "prepare",
+    "read_opaque_photograph",
     "read_photograph",
-    "to_grey",
+    "tf_imresize",
+    "tf_patches",
     "to_rgb",
+    "turn",
+    "turn_back",
     "write_photograph",
 ]

@@ -1,114 +1,176 @@
-"""Random training patches through `tf.data`."""
+"""Random training patches, by the number of the step."""
 
+import concurrent.futures
+
+import keras
 import numpy as np
 
-from issp_keras.data.imresize import imresize
-from issp_keras.data.photographs import Photograph
-from issp_keras.data.photographs import crop_to_multiple
+from issp_keras.data.pairs import Pair
 from issp_keras.data.photographs import to_rgb
+from issp_keras.data.turns import TURNS
+from issp_keras.data.turns import turn
 
 
-def random_patches(
-    photographs: list[Photograph],
-    scale: int,
-    patch_size: int,
-    batch_size: int,
-    steps: int,
-    seed: int,
-    first_step: int = 0,
-    shard: tuple[int, int] = (0, 1),
-):
-    """Makes batches of random LR/HR patches, flipped and rotated.
+class RandomPatches:
+    """Batches of random LR/HR patches, flipped and rotated.
 
-    The LR photographs come from the HR ones by MATLAB's bicubic `imresize`.
-    Each patch is drawn uniformly: the photograph, the place, and one of the
-    8 flips and rotations. What step n yields depends on `seed` and n alone,
-    so a training that resumes at step n sees what it would have seen.
+    The photographs are shuffled anew for each pass through them, and give
+    one patch a pass, from a place drawn uniformly, in one of the 8 flips and
+    rotations. What step n yields depends on `seed` and n alone, so a training
+    that resumes at step n sees what it would have seen, on every backend.
+
+    Only the pixels of the patches are read: the arrays may be files mapped
+    into memory, as those of `open_prepared` are.
 
     Args:
-        photographs: List of `Photograph`, of at least
-            `scale * patch_size` pixels in height and width.
-        scale: Integer, the magnification.
+        pairs: List of `Pair` of one scale, of at least `patch_size` LR pixels
+            in height and width.
         patch_size: Integer, height and width of an LR patch in pixels.
         batch_size: Integer, patches in a batch.
-        steps: Integer, one past the last step.
-        seed: Integer.
-        first_step: Integer, the first step. Defaults to `0`.
+        seed: Integer of 32 bits.
         shard: Pair `(i, n)`: yield the i-th of n equal parts of each batch
             only, for process i of n. Defaults to the whole.
+    """
+
+    def __init__(
+        self,
+        pairs: list[Pair],
+        patch_size: int,
+        batch_size: int,
+        seed: int,
+        shard: tuple[int, int] = (0, 1),
+    ):
+        self._scale = pairs[0].scale
+        self._lr = [_whole_pixels(pair.lr) for pair in pairs]
+        self._hr = [_whole_pixels(pair.hr) for pair in pairs]
+        self._patch_size = patch_size
+        self._batch_size = batch_size
+        self._seed = seed
+        part, parts = shard
+        share = batch_size // parts
+        self._part = slice(part * share, (part + 1) * share)
+
+    def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """The patches of one step.
+
+        Returns:
+            Pair `(lr, hr)` of uint8 arrays of shape (batch_size / n,
+            patch_size, patch_size, 3) and (batch_size / n,
+            scale * patch_size, scale * patch_size, 3).
+        """
+        size, scale = self._patch_size, self._scale
+        chosen = self._photographs(step)[self._part]
+        places = self._random(0, step).random((self._batch_size, 3))
+        lr = np.empty((len(chosen), size, size, 3), np.uint8)
+        hr = np.empty((len(chosen), scale * size, scale * size, 3), np.uint8)
+        for i, (photograph, (down, right, which)) in enumerate(
+            zip(chosen, places[self._part], strict=True)
+        ):
+            height, width = self._lr[photograph].shape
+            y = int(down * (height - size + 1))
+            x = int(right * (width - size + 1))
+            for images, patches, s in (
+                (self._lr, lr, 1),
+                (self._hr, hr, scale),
+            ):
+                cut = images[photograph][
+                    s * y : s * (y + size), s * x : s * (x + size)
+                ]
+                _whole_pixels(patches[i])[...] = turn(cut, int(TURNS * which))
+        return lr, hr
+
+    def _photographs(self, step):
+        """Which photograph each patch of a batch is from."""
+        count = len(self._lr)
+        places = np.arange(
+            step * self._batch_size, (step + 1) * self._batch_size
+        )
+        orders = {
+            number: self._random(1, number).permutation(count)
+            for number in set(places // count)
+        }
+        return [orders[place // count][place % count] for place in places]
+
+    def _random(self, stream, number):
+        # A generator that can begin anywhere.
+        bits = np.random.Philox(
+            key=np.array([self._seed, stream], np.uint64),
+            counter=np.array([0, 0, number, 0], np.uint64),
+        )
+        return np.random.Generator(bits)
+
+
+def _whole_pixels(pixels):
+    """An RGB image as (height, width) values of 3 bytes.
+
+    NumPy turns those three times as fast as single bytes.
+    """
+    return to_rgb(pixels).view("V3")[..., 0]
+
+
+def tf_patches(patches: RandomPatches, first_step: int, steps: int):
+    """The batches of steps `first_step` to `steps - 1` through `tf.data`.
+
+    They are made ahead, in parallel.
 
     Returns:
-        A `tf.data.Dataset` of `steps - first_step` batches `(lr, hr)`:
-        float32 in 0..1, of shape (batch_size / n, patch_size, patch_size, 3)
-        and (batch_size / n, scale * patch_size, scale * patch_size, 3).
+        A `tf.data.Dataset` of batches `(lr, hr)`, float32 in 0..1.
     """
     import tensorflow as tf
 
-    hr = [crop_to_multiple(to_rgb(p.pixels), scale) for p in photographs]
-    lr = [imresize(pixels, 1 / scale) for pixels in hr]
-    sizes = tf.constant([pixels.shape[:2] for pixels in lr])
-    cut_lr = _patch_cutter(lr, patch_size)
-    cut_hr = _patch_cutter(hr, patch_size * scale)
+    shapes = [(None, *array.shape[1:]) for array in patches.batch(first_step)]
 
-    part, parts = shard
-    share = batch_size // parts
-
-    def draw(place):
-        # From the place in this part of the batches to that in the whole.
-        index = place // share * batch_size + part * share + place % share
-        corner_seed, turn_seed = tf.unstack(
-            tf.random.split([seed, index], 2), axis=0
+    def batch(step):
+        arrays = tf.numpy_function(
+            patches.batch, [step], (tf.uint8, tf.uint8), stateful=False
         )
-        unit = tf.random.stateless_uniform((3,), corner_seed)
-        which = tf.cast(unit[0] * len(lr), tf.int32)
-        room = tf.cast(sizes[which] - patch_size + 1, tf.float32)
-        y, x = tf.unstack(tf.cast(unit[1:] * room, tf.int32))
-        turn = tf.random.stateless_uniform((3,), turn_seed) < 0.5
-        return (
-            _flip_and_rotate(cut_lr(which, y, x), turn),
-            _flip_and_rotate(cut_hr(which, scale * y, scale * x), turn),
-        )
+        for array, shape in zip(arrays, shapes, strict=True):
+            array.set_shape(shape)
+        return tuple(tf.cast(array, tf.float32) / 255 for array in arrays)
 
-    indices = tf.data.Dataset.range(first_step * share, steps * share)
     return (
-        indices.map(draw, num_parallel_calls=tf.data.AUTOTUNE)
-        .batch(share, drop_remainder=True)
-        .map(_to_float, num_parallel_calls=tf.data.AUTOTUNE)
+        tf.data.Dataset.range(first_step, steps)
+        .map(batch, num_parallel_calls=tf.data.AUTOTUNE)
         .prefetch(tf.data.AUTOTUNE)
     )
 
 
-def _patch_cutter(images, size):
-    """Returns a function that cuts a square patch out of one of `images`."""
-    import tensorflow as tf
+class PatchDataset(keras.utils.PyDataset):
+    """The same batches for `fit` where TensorFlow is not installed.
 
-    # One flat buffer, since images of different sizes make no tensor.
-    pixels = tf.constant(np.concatenate([image.ravel() for image in images]))
-    starts = np.cumsum([0] + [image.size for image in images[:-1]])
-    starts = tf.constant(starts, tf.int64)
-    row_lengths = tf.constant([3 * im.shape[1] for im in images], tf.int64)
+    They are made ahead, in threads. Use it as `fit(dataset, shuffle=False,
+    steps_per_epoch=...)`: what an epoch does not take, the next does.
 
-    def cut(which, y, x):
-        rows = tf.range(size, dtype=tf.int64) + tf.cast(y, tf.int64)
-        columns = tf.range(3 * size, dtype=tf.int64) + 3 * tf.cast(x, tf.int64)
-        places = starts[which] + rows[:, None] * row_lengths[which] + columns
-        return tf.reshape(tf.gather(pixels, places), (size, size, 3))
+    Args:
+        patches: `RandomPatches`.
+        first_step: Integer, the step of the first batch.
+        steps: Integer, one past the step of the last batch.
+        ahead: Integer, how many batches are made ahead. Defaults to `4`.
+    """
 
-    return cut
+    def __init__(self, patches, first_step, steps, ahead=4):
+        super().__init__()
+        self._patches = patches
+        self._first_step = first_step
+        self._steps = steps
+        self._ahead = ahead
+        self._threads = concurrent.futures.ThreadPoolExecutor(max(1, ahead))
+        self._made = {}
 
+    def __len__(self):
+        return self._steps - self._first_step
 
-def _flip_and_rotate(patch, turn):
-    """One of the 8 symmetries of a square, by three booleans."""
-    import tensorflow as tf
+    def __getitem__(self, index):
+        """Returns a batch `(lr, hr)`, float32 in 0..1."""
+        last = min(index + self._ahead, len(self) - 1)
+        self._made = {
+            i: self._made.get(i) or self._threads.submit(self._make, i)
+            for i in range(index, last + 1)
+        }
+        return self._made[index].result()
 
-    patch = tf.cond(turn[0], lambda: tf.reverse(patch, [0]), lambda: patch)
-    patch = tf.cond(turn[1], lambda: tf.reverse(patch, [1]), lambda: patch)
-    return tf.cond(
-        turn[2], lambda: tf.transpose(patch, (1, 0, 2)), lambda: patch
-    )
-
-
-def _to_float(lr, hr):
-    import tensorflow as tf
-
-    return tf.cast(lr, tf.float32) / 255, tf.cast(hr, tf.float32) / 255
+    def _make(self, index):
+        arrays = self._patches.batch(self._first_step + index)
+        return tuple(
+            np.divide(array, 255, dtype=np.float32) for array in arrays
+        )

@@ -1,4 +1,4 @@
-"""Photographs from files, and those that come with scikit-image."""
+"""Photographs in files."""
 
 import dataclasses
 import pathlib
@@ -9,144 +9,157 @@ import PIL.Image
 import PIL.ImageOps
 
 from issp_keras import files
+from issp_keras.data.sixteen_bits import FORMATS as _FORMATS_OF_16_BITS
+from issp_keras.data.sixteen_bits import read_16_bits
+from issp_keras.data.sixteen_bits import write_16_bits
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
 
-EMBEDDED = "embedded"
+SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 
-# Photographs in scikit-image's wheel; all are in the public domain or CC0.
-_EMBEDDED = {
-    "train": (
-        "astronaut.png",
-        "brick.png",
-        "camera.png",
-        "coins.png",
-        "grass.png",
-        "gravel.png",
-        "hubble_deep_field.jpg",
-        "ihc.png",
-        "retina.jpg",
-    ),
-    "held_out": (
-        "chelsea.png",
-        "coffee.png",
-        "rocket.jpg",
-    ),
-}
-_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+_GREY = ("1", "L", "LA", "La")
+_ORIENTATION = 0x0112
+_BITS_PER_SAMPLE = 0x0102
+_UNREADABLE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    PIL.Image.DecompressionBombError,
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class Photograph:
-    """A photograph in memory.
+    """A photograph in memory, upright.
 
     Attributes:
         name: String, the file name without its ending.
-        pixels: uint8 array of shape (height, width, 3), or (height, width)
-            for a grey photograph.
+        pixels: uint8 or uint16 array of shape (height, width, 3), or
+            (height, width) for a grey photograph.
+        alpha: Array of the same dtype and shape (height, width), or None if
+            the photograph is opaque.
+        icc_profile: Bytes, the colour profile of the file, or None.
     """
 
     name: str
     pixels: np.ndarray
+    alpha: np.ndarray | None = None
+    icc_profile: bytes | None = None
 
 
-def load_photographs(
-    source: str, split: str, smallest: int = 1
-) -> list[Photograph]:
-    """Loads photographs for training or for a score.
+def is_photograph(path) -> bool:
+    """Whether a file's name is that of a photograph, and not hidden."""
+    hidden = path.name.startswith(".")
+    return not hidden and path.suffix.lower() in SUFFIXES
 
-    Args:
-        source: "embedded" for photographs that scikit-image ships, else the
-            path of a folder with image files.
-        split: "train" or "held_out": which of the embedded ones. A folder is
-            read whole.
-        smallest: Integer, the least height and width in pixels.
 
-    Returns:
-        List of `Photograph`, sorted by file name.
+def photographs_in(folder) -> list:
+    """The paths of the photographs in a folder, sorted.
 
     Raises:
-        InputError: If the folder does not exist or holds no image, if a file
-            cannot be read, or if a photograph is too small.
+        InputError: If the folder cannot be read or has none.
     """
-    folder = pathlib.Path(source)
-    if source == EMBEDDED:
-        paths = [_embedded_folder() / name for name in _EMBEDDED[split]]
-    elif folder.is_dir():
-        paths = sorted(
-            path
-            for path in folder.iterdir()
-            if path.suffix.lower() in _SUFFIXES
-        )
-    else:
-        raise InputError(
-            f"{source}: no such folder (expected a folder with photographs, "
-            f"or '{EMBEDDED}')."
-        )
+    with blame(f"{folder}: cannot be read", OSError):
+        paths = sorted(p for p in folder.iterdir() if is_photograph(p))
     if not paths:
         raise InputError(
-            f"{source}: holds no photograph (expected files ending in "
-            f"{', '.join(sorted(_SUFFIXES))})."
+            f"{folder}: holds no photograph (expected files ending in "
+            f"{', '.join(sorted(SUFFIXES))})."
         )
-    photographs = [read_photograph(path) for path in paths]
-    for path, photograph in zip(paths, photographs, strict=True):
-        height, width = photograph.pixels.shape[:2]
-        if min(height, width) < smallest:
-            raise InputError(
-                f"{path}: is {width}x{height} pixels, expected at least "
-                f"{smallest}x{smallest}."
-            )
-    return photographs
+    return paths
 
 
 def read_photograph(path) -> Photograph:
-    """Reads an 8-bit photograph, turned upright, in RGB or grey.
+    """Reads a photograph of any kind: RGB, grey, palette, with alpha, 16 bits.
 
     Raises:
-        InputError: If the file is missing, broken, not an image, has more
-            than 8 bits a channel, or is in part transparent.
+        InputError: If the file is missing, broken, not an image, too large,
+            or has more than 16 bits a channel.
     """
-    path = pathlib.Path(path)
+    path = path if isinstance(path, pathlib.PurePath) else pathlib.Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file.")
-    unreadable = (
-        OSError,
-        SyntaxError,
-        ValueError,
-        PIL.Image.DecompressionBombError,
-    )
     with (
-        blame(f"{path}: cannot be read as a photograph", *unreadable),
-        PIL.Image.open(path) as file,
+        blame(f"{path}: cannot be read as a photograph", *_UNREADABLE),
+        path.open("rb") as file,
+        PIL.Image.open(file) as image,
     ):
-        _check_8_bit(file, path)
-        image = PIL.ImageOps.exif_transpose(file)
-        image.load()
-    return Photograph(path.stem, np.asarray(_to_rgb_or_grey(image, path)))
+        profile = image.info.get("icc_profile")
+        if image.mode not in (*_GREY, "I;16", "I;16B", "P", "RGB", "RGBA"):
+            profile = None  # It is not that of RGB or grey.
+        if _is_deep(image):
+            channels = _read_deep(image, file)
+        else:
+            channels = _read_8_bits(image)
+    grey = channels.shape[-1] < 3
+    return Photograph(
+        path.stem,
+        channels[..., 0] if grey else channels[..., :3],
+        channels[..., -1] if channels.shape[-1] in (2, 4) else None,
+        profile,
+    )
 
 
-def write_photograph(path, pixels: np.ndarray):
-    """Writes a uint8 image in the format that the ending of `path` names.
+def read_opaque_photograph(path) -> Photograph:
+    """Reads a photograph to train on or to compare with: opaque, 8 bits.
 
     Raises:
-        InputError: If the folder cannot be written, or the ending is that of
-            no known image format.
+        InputError: As `read_photograph`, and if the photograph has more than
+            8 bits a channel or is in part transparent.
     """
+    photograph = read_photograph(path)
+    if photograph.pixels.dtype != np.uint8:
+        raise InputError(
+            f"{path}: has more than 8 bits a channel, expected an 8-bit RGB "
+            "or grey photograph."
+        )
+    if photograph.alpha is not None and photograph.alpha.min() < 255:
+        raise InputError(
+            f"{path}: is in part transparent, expected an RGB or grey "
+            "photograph."
+        )
+    return photograph
+
+
+def write_photograph(
+    path,
+    pixels: np.ndarray,
+    alpha: np.ndarray | None = None,
+    icc_profile: bytes | None = None,
+):
+    """Writes an image in the format that the ending of `path` names.
+
+    Args:
+        path: Path of the file.
+        pixels: uint8 or uint16 array of shape (height, width, 3) or
+            (height, width). PNG and TIFF keep 16 bits, other formats 8.
+        alpha: Array of the same dtype and shape (height, width), or None.
+        icc_profile: Bytes or None.
+
+    Raises:
+        InputError: If the folder cannot be written, the ending is that of no
+            known image format, or the format has no alpha.
+    """
+    if alpha is not None:
+        pixels = np.dstack([pixels, alpha])
     with (
         files.replacing(path) as partial,
         blame(f"{path}: cannot be written as an image", ValueError),
     ):
-        PIL.Image.fromarray(pixels).save(partial, quality=95)
+        format = PIL.Image.registered_extensions().get(partial.suffix.lower())
+        if pixels.dtype == np.uint16 and format in _FORMATS_OF_16_BITS:
+            pixels = np.atleast_3d(pixels)
+            write_16_bits(partial, pixels, format, icc_profile)
+            return
+        if pixels.dtype == np.uint16:
+            pixels = np.rint(pixels / 257).astype(np.uint8)
+        image = PIL.Image.fromarray(pixels)
+        image.save(partial, quality=95, icc_profile=icc_profile)
 
 
 def to_rgb(pixels: np.ndarray) -> np.ndarray:
     """Repeats a grey image of shape (height, width) in three channels."""
     return np.stack([pixels] * 3, axis=-1) if pixels.ndim == 2 else pixels
-
-
-def to_grey(pixels: np.ndarray) -> np.ndarray:
-    """The luma (BT.601, 8 bits) of an RGB image."""
-    return np.asarray(PIL.Image.fromarray(pixels).convert("L"))
 
 
 def crop_to_multiple(pixels: np.ndarray, scale: int) -> np.ndarray:
@@ -155,29 +168,42 @@ def crop_to_multiple(pixels: np.ndarray, scale: int) -> np.ndarray:
     return pixels[:height, :width]
 
 
-def _check_8_bit(image, path):
+def _is_deep(image):
     # Pillow cuts 16-bit RGB to 8 bits, and shows it only in how it decodes.
-    is_deep = any(re.search(";16[BLN]", str(tile[3])) for tile in image.tile)
-    if is_deep or image.mode.startswith(("I", "F")):
-        raise InputError(
-            f"{path}: has more than 8 bits a channel, expected an 8-bit RGB "
-            "or grey photograph."
+    if image.format == "TIFF":
+        return max(image.tag_v2.get(_BITS_PER_SAMPLE, (8,))) > 8
+    decoders = (str(tile[3]) for tile in image.tile)
+    return image.mode.startswith(("I", "F")) or any(
+        re.search(";16[BLN]", decoder) for decoder in decoders
+    )
+
+
+def _read_deep(image, file):
+    if image.format not in _FORMATS_OF_16_BITS or image.mode in ("I", "F"):
+        raise ValueError(
+            f"{image.format} of more than 8 bits a channel, expected 8 bits, "
+            f"or 16 bits in {' or '.join(_FORMATS_OF_16_BITS)}"
         )
+    orientation = image.getexif().get(_ORIENTATION, 1)
+    file.seek(0)
+    return _upright(read_16_bits(file, image.format), orientation)
 
 
-def _to_rgb_or_grey(image, path):
-    mode = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
+def _read_8_bits(image):
+    image = PIL.ImageOps.exif_transpose(image)
+    image.load()
+    mode = "L" if image.mode in _GREY else "RGB"
     if image.has_transparency_data:
-        image = image.convert("RGBA")
-        if image.getchannel("A").getextrema() != (255, 255):
-            raise InputError(
-                f"{path}: is in part transparent, expected an RGB or grey "
-                "photograph."
-            )
-    return image.convert(mode)
+        mode += "A"
+    return np.atleast_3d(np.asarray(image.convert(mode)))
 
 
-def _embedded_folder():
-    import skimage
-
-    return pathlib.Path(skimage.__file__).parent / "data"
+def _upright(pixels, orientation):
+    """Turns an image as its EXIF orientation, 1 to 8, says."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)

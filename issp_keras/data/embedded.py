@@ -1,0 +1,39 @@
+"""Photographs that come with scikit-image, so that nothing is downloaded.
+
+All are in the public domain or CC0. Sizes are height x width.
+"""
+
+import pathlib
+
+EMBEDDED = "embedded"
+
+_NAMES = {
+    "train": (
+        "astronaut.png",  # 512x512, Eileen Collins, NASA
+        "brick.png",  # 512x512, grey, a wall
+        "camera.png",  # 512x512, grey, a man with a camera
+        "coins.png",  # 303x384, grey, Greek coins from Pompeii
+        "grass.png",  # 512x512, grey
+        "gravel.png",  # 512x512, grey
+        "hubble_deep_field.jpg",  # 872x1000, galaxies, NASA
+        "ihc.png",  # 512x512, stained tissue
+        "retina.jpg",  # 1411x1411, the back of an eye
+    ),
+    "held_out": (
+        "chelsea.png",  # 300x451, a cat
+        "coffee.png",  # 400x600, a cup
+        "rocket.jpg",  # 427x640, a launch of SpaceX
+    ),
+}
+
+
+def embedded_photographs(split: str) -> list[pathlib.Path]:
+    """The paths of one split.
+
+    Args:
+        split: "train", or "held_out" for those never trained on.
+    """
+    import skimage
+
+    folder = pathlib.Path(skimage.__file__).parent / "data"
+    return [folder / name for name in _NAMES[split]]

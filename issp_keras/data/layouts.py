@@ -1,0 +1,200 @@
+"""Where photographs and their LR files lie: the layouts in common use."""
+
+import dataclasses
+import pathlib
+import re
+
+from issp_keras.data.embedded import EMBEDDED
+from issp_keras.data.embedded import embedded_photographs
+from issp_keras.data.pairs import Pair
+from issp_keras.data.pairs import make_pair
+from issp_keras.data.photographs import photographs_in
+from issp_keras.data.photographs import read_opaque_photograph
+from issp_keras.data.photographs import to_rgb
+from issp_keras.errors import InputError
+
+# The test sets of the papers, by the names that their folders have, in lower
+# case, and how many photographs each has.
+BENCHMARKS = {
+    "set5": (("set5",), 5),
+    "set14": (("set14",), 14),
+    "b100": (("b100", "bsd100", "bsds100"), 100),
+    "urban100": (("urban100",), 100),
+    "manga109": (("manga109",), 109),
+}
+
+LAYOUTS = """\
+    NAME/HR/*.png, with or without NAME/LR_bicubic/X4/*x4.png
+    NAME/GTmod12/*.png, with or without NAME/LRbicx4/*.png
+    NAME/image_SRF_4/*_HR.png, with or without *_LR.png beside them
+    NAME/NAME_HR/*.png, with or without NAME/NAME_LR_bicubic/X4/*x4.png
+    NAME/*.png"""
+
+_HR_FOLDERS = ("HR", "GTmod12", "GTmod24")
+
+
+@dataclasses.dataclass(frozen=True)
+class PairFiles:
+    """The files of one photograph.
+
+    Attributes:
+        name: String, the file name of HR without its ending.
+        hr: Path.
+        lr: Path, or None where LR is to be made.
+    """
+
+    name: str
+    hr: pathlib.Path
+    lr: pathlib.Path | None = None
+
+    def read(self, scale: int, smallest: int = 1) -> Pair:
+        """Reads the pair, HR cut to `scale` times LR; makes LR if need be.
+
+        Args:
+            scale: Integer.
+            smallest: Integer, the least height and width of HR in pixels.
+
+        Raises:
+            InputError: If a file cannot be read or is too small, or if LR is
+                not of floor(HR / scale) pixels.
+        """
+        photograph = read_opaque_photograph(self.hr)
+        height, width = photograph.pixels.shape[:2]
+        if min(height, width) < max(smallest, scale):
+            least = max(smallest, scale)
+            raise InputError(
+                f"{self.hr}: is {width}x{height} pixels, expected at least "
+                f"{least}x{least}."
+            )
+        if self.lr is None:
+            return make_pair(photograph, scale)
+        lr = read_opaque_photograph(self.lr).pixels
+        expected = height // scale, width // scale
+        if lr.shape[:2] != expected:
+            raise InputError(
+                f"{self.lr}: is {lr.shape[1]}x{lr.shape[0]} pixels, expected "
+                f"{expected[1]}x{expected[0]} for {self.hr}, which is "
+                f"{width}x{height}."
+            )
+        hr = photograph.pixels[: scale * expected[0], : scale * expected[1]]
+        if lr.ndim != hr.ndim:
+            lr, hr = to_rgb(lr), to_rgb(hr)
+        return Pair(self.name, lr, hr)
+
+
+def find_pairs(folder, scale: int) -> list[PairFiles]:
+    """Finds the photographs of a data set in any of the common layouts.
+
+    Args:
+        folder: Path of a folder of HR photographs, or of one that holds
+            folders of HR, and LR files of `scale` or not.
+        scale: Integer.
+
+    Returns:
+        List of `PairFiles`, sorted by name.
+
+    Raises:
+        InputError: If the folder does not exist or has no photograph, or has
+            LR files for some of them only.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder.")
+    together = folder / f"image_SRF_{scale}"
+    if together.is_dir():
+        paths = photographs_in(together)
+        hr = [path for path in paths if path.stem.endswith("_HR")]
+        lr = [path for path in paths if path.stem.endswith("_LR")]
+        if not hr:
+            raise InputError(
+                f"{together}: holds no photograph whose name ends in _HR."
+            )
+        return _pairs(hr, lr, scale, together)
+    for name in (*_HR_FOLDERS, f"{folder.name}_HR"):
+        if (folder / name).is_dir():
+            folder = folder / name
+            break
+    hr = photographs_in(folder)
+    for lr_folder in _lr_folders(folder, scale):
+        if lr_folder.is_dir():
+            return _pairs(hr, photographs_in(lr_folder), scale, lr_folder)
+    return _pairs(hr, [], scale, folder)
+
+
+def find_benchmark(root, name: str):
+    """Finds the folder of a test set of the papers.
+
+    Args:
+        root: Path of a folder of data sets.
+        name: String, a key of `BENCHMARKS`.
+
+    Raises:
+        InputError: If it is not there; the message lists what is expected.
+    """
+    names, _ = BENCHMARKS[name]
+    folders = sorted(root.iterdir()) if root.is_dir() else []
+    for folder in folders:
+        if folder.is_dir() and folder.name.lower() in names:
+            return folder
+    raise InputError(
+        f"{root}: has no folder {' or '.join(names)} (in any case), expected "
+        f"one of these layouts:\n{LAYOUTS}\nwhere NAME is that folder."
+    )
+
+
+def find_source(
+    source: str, split: str, scale: int, data_dir: str = "data"
+) -> list[PairFiles]:
+    """Finds photographs by what a flag or a config says of them.
+
+    Args:
+        source: "embedded", the name of a test set ("set5"), or the path of a
+            folder in one of the layouts.
+        split: "train" or "held_out": which of the embedded ones.
+        scale: Integer.
+        data_dir: Path of the folder of test sets.
+
+    Raises:
+        InputError: As `find_pairs` and `find_benchmark`.
+    """
+    folder = pathlib.Path(source)
+    if source == EMBEDDED:
+        return [PairFiles(p.stem, p) for p in embedded_photographs(split)]
+    if source.lower() in BENCHMARKS and not folder.is_dir():
+        folder = find_benchmark(pathlib.Path(data_dir), source.lower())
+    if not folder.is_dir():
+        raise InputError(
+            f"{source}: no such folder (expected a folder with photographs, "
+            f"'{EMBEDDED}', or one of {', '.join(BENCHMARKS)})."
+        )
+    return find_pairs(folder, scale)
+
+
+def _lr_folders(hr_folder, scale):
+    """Where LR may lie, by where HR does."""
+    parent, name = hr_folder.parent, hr_folder.name
+    if name in _HR_FOLDERS:
+        yield parent / "LR_bicubic" / f"X{scale}"
+        yield parent / f"LRbicx{scale}"
+    if name.endswith("_HR"):
+        yield parent / f"{name.removesuffix('_HR')}_LR_bicubic" / f"X{scale}"
+
+
+def _pairs(hr, lr, scale, folder):
+    lr_of = {_stem(path, scale): path for path in lr}
+    pairs = [
+        PairFiles(path.stem, path, lr_of.get(_stem(path, scale))) for path in hr
+    ]
+    lonely = [pair.hr.name for pair in pairs if pair.lr is None]
+    if lr and lonely:
+        raise InputError(
+            f"{folder}: has no LR file for {lonely[0]} and "
+            f"{len(lonely) - 1} more, expected one for each or none."
+        )
+    return pairs
+
+
+def _stem(path, scale):
+    """What HR's name and LR's have in common."""
+    return re.sub(
+        rf"(_LRBI_x{scale}|_HR_x{scale}|_HR|_LR|x{scale})$", "", path.stem
+    )

@@ -1,0 +1,68 @@
+"""All pairs of a source at once, in memory or mapped into it."""
+
+import os
+
+import PIL.Image
+
+from issp_keras.data.layouts import find_source
+from issp_keras.data.pairs import Pair
+from issp_keras.data.prepared import is_prepared
+from issp_keras.data.prepared import open_prepared
+from issp_keras.errors import InputError
+
+
+def load_pairs(
+    source: str, split: str, scale: int, smallest: int = 1
+) -> list[Pair]:
+    """Loads photographs for training or for a score.
+
+    Args:
+        source: String as for `find_source`, or the path of a folder that
+            `issp-prepare` made, which may be larger than memory.
+        split: "train" or "held_out": which of the embedded photographs. A
+            folder is read whole.
+        scale: Integer.
+        smallest: Integer, the least height and width of HR in pixels.
+
+    Raises:
+        InputError: If the source does not exist or holds no photograph, if a
+            file cannot be read or is too small, or if the photographs would
+            fill more than half of the memory.
+    """
+    if is_prepared(source):
+        pairs = open_prepared(source, scale)
+        for pair in pairs:
+            height, width = pair.hr.shape[:2]
+            if min(height, width) < smallest:
+                raise InputError(
+                    f"{source}: {pair.name} is {width}x{height} pixels, "
+                    f"expected at least {smallest}x{smallest}."
+                )
+        return pairs
+    photographs = find_source(source, split, scale)
+    size = sum(_bytes(photograph.hr) for photograph in photographs)
+    if size > _memory() / 2:
+        raise InputError(
+            f"{source}: holds {len(photographs)} photographs of "
+            f"{size / 1e9:.1f} GB, more than half of the memory; expected a "
+            f"folder that `issp-prepare {source} OUTPUT --scale={scale}` made."
+        )
+    return [photograph.read(scale, smallest) for photograph in photographs]
+
+
+def _bytes(path):
+    """The size in memory by the file's header; 0 of what is no image."""
+    try:
+        with PIL.Image.open(path) as image:
+            return 3 * image.width * image.height
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        PIL.Image.DecompressionBombError,
+    ):
+        return 0  # Reading it says what is wrong.
+
+
+def _memory():
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,0 +1,39 @@
+"""LR and HR of one photograph."""
+
+import dataclasses
+
+import numpy as np
+
+from issp_keras.data.imresize import imresize
+from issp_keras.data.photographs import Photograph
+from issp_keras.data.photographs import crop_to_multiple
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """A photograph in low and in high resolution.
+
+    Attributes:
+        name: String, the file name of HR without its ending.
+        lr: uint8 array of shape (height, width, 3), or (height, width) for a
+            grey photograph.
+        hr: The same, of `scale` times the height and width.
+    """
+
+    name: str
+    lr: np.ndarray
+    hr: np.ndarray
+
+    @property
+    def scale(self) -> int:
+        """Integer, the magnification from LR to HR."""
+        return self.hr.shape[0] // self.lr.shape[0]
+
+
+def make_pair(photograph: Photograph, scale: int) -> Pair:
+    """Makes LR as papers do: MATLAB's bicubic `imresize`, 8 bits.
+
+    HR is cut to a multiple of `scale` first, from the top left.
+    """
+    hr = crop_to_multiple(photograph.pixels, scale)
+    return Pair(photograph.name, imresize(hr, 1 / scale), hr)

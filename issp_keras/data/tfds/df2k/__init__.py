@@ -1,0 +1,1 @@
+"""DIV2K and Flickr2K together."""

@@ -1,0 +1,1 @@
+"""The test sets of super-resolution papers."""

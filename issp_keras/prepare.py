@@ -1,0 +1,89 @@
+"""Prepares photographs for training on more than memory holds.
+
+    issp-prepare DIV2K_train_HR Flickr2K_HR prepared/df2k_x4 --scale=4
+    issp-prepare tfds:df2k/bicubic_x4 prepared/df2k_x4 --scale=4
+
+The last argument is the folder to make, for `--config.data.train` of
+issp-train; it takes 3.2 times the pixels of HR in bytes. The others are
+folders of photographs, with LR files beside them or without, or data sets of
+TensorFlow Datasets that yield `lr` and `hr`.
+"""
+
+import functools
+import itertools
+
+from absl import flags
+
+from issp_keras import cli
+from issp_keras.data import Pair
+from issp_keras.data import find_source
+from issp_keras.data import prepare
+from issp_keras.errors import InputError
+from issp_keras.errors import blame
+
+_TFDS = "tfds:"
+
+
+def main(argv):
+    flag = flags.FLAGS
+    *sources, folder = argv[1:] or [""]
+    if not sources:
+        raise InputError(
+            "expected one or more folders of photographs and the folder to "
+            f"make. Received: {folder or 'none'}"
+        )
+    counts, readers = zip(
+        *(_readers(source, flag.scale, flag.data_dir) for source in sources),
+        strict=True,
+    )
+    with cli.progress_bar("Photographs", sum(counts)) as progress:
+        prepare(itertools.chain(*readers), flag.scale, folder, progress)
+    print(f"Wrote {folder}: {sum(counts)} photographs, x{flag.scale}.")
+
+
+def _readers(source, scale, data_dir):
+    """How many photographs a source has, and what reads each."""
+    if source.startswith(_TFDS):
+        return _tfds_readers(source.removeprefix(_TFDS), scale, data_dir)
+    photographs = find_source(source, "train", scale)
+    readers = (functools.partial(p.read, scale) for p in photographs)
+    return len(photographs), readers
+
+
+def _tfds_readers(name, scale, data_dir):
+    import tensorflow_datasets as tfds
+
+    import issp_keras.data.tfds  # noqa: F401, registers data sets
+
+    with blame(f"{_TFDS}{name}", Exception):
+        rows, info = tfds.load(
+            name, split="train", data_dir=data_dir, with_info=True
+        )
+    rows = enumerate(tfds.as_numpy(rows))
+    readers = (functools.partial(_pair, name, i, row, scale) for i, row in rows)
+    return info.splits["train"].num_examples, readers
+
+
+def _pair(name, number, row, scale):
+    with blame(f"{_TFDS}{name}: number {number}", KeyError, TypeError):
+        lr, hr = row["lr"], row["hr"]
+    height, width = (scale * size for size in lr.shape[:2])
+    if (height, width) != tuple(n - n % scale for n in hr.shape[:2]):
+        raise InputError(
+            f"{_TFDS}{name}: number {number} has LR of {lr.shape[1]}x"
+            f"{lr.shape[0]} and HR of {hr.shape[1]}x{hr.shape[0]} pixels, "
+            f"expected {scale} times as many."
+        )
+    return Pair(f"{number:06}", lr, hr[:height, :width])
+
+
+def run():
+    """Entry point of `issp-prepare`."""
+    flags.DEFINE_integer("scale", None, "From LR to HR.", lower_bound=2)
+    flags.mark_flag_as_required("scale")
+    flags.DEFINE_string("data_dir", None, "Folder of TensorFlow Datasets.")
+    cli.run(main)
+
+
+if __name__ == "__main__":
+    run()
