@@ -28,7 +28,7 @@ test-lowest:
 
 # The core on JAX, in an environment without TensorFlow.
 test-jax: .venv-jax/installed
-	KERAS_BACKEND=jax .venv-jax/bin/python -m pytest
+	KERAS_BACKEND=jax .venv-jax/bin/python -m pytest tests
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .

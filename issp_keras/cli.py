@@ -1,15 +1,21 @@
 """What the console commands share."""
 
+import contextlib
 import pathlib
 import sys
 
 import rich.console
+import rich.progress
 import rich.table
 from absl import app
 from absl import flags
 from ml_collections import config_flags
 
+from issp_keras.data import EMBEDDED
 from issp_keras.errors import InputError
+from issp_keras.inference import Network
+from issp_keras.inference import load_network
+from issp_keras.inference.tiles import ALIGNMENT
 
 
 def run(main, parse_flags=app.parse_flags_with_usage):
@@ -49,11 +55,50 @@ def check_config_file():
         raise InputError(f"--config: {path}: no such file.")
 
 
-def define_network_flags():
-    """Defines `--model` and `--threads`, for programs that apply a network."""
-    flags.DEFINE_string("model", None, "A .keras or .tflite network.")
-    flags.mark_flag_as_required("model")
+def define_network_flags(model=None):
+    """Defines the flags of programs that apply a network, for `network`.
+
+    Args:
+        model: String, the network without `--model`; None to require it.
+    """
+    flags.DEFINE_string("model", model, "A .keras or .tflite network.")
+    if model is None:
+        flags.mark_flag_as_required("model")
+    flags.DEFINE_bool(
+        "self_ensemble", False, "Take the mean over 8 flips and rotations."
+    )
+    flags.DEFINE_integer(
+        "tile",
+        384,
+        "Height and width in LR pixels of the tiles that large photographs "
+        "are cut into; 0 for none.",
+        lower_bound=0,
+    )
+    flags.DEFINE_string(
+        "delegate", None, "Library of a TFLite delegate, for .tflite networks."
+    )
     define_threads_flag()
+
+
+def network() -> Network:
+    """The network that the flags of `define_network_flags` describe.
+
+    Raises:
+        InputError: If a flag or the file is not usable.
+    """
+    flag = flags.FLAGS
+    if 0 < flag.tile < 64 or flag.tile % ALIGNMENT:
+        raise InputError(
+            f"--tile: is {flag.tile}, expected 0, or a multiple of "
+            f"{ALIGNMENT} of at least 64."
+        )
+    return load_network(
+        flag.model,
+        flag.threads,
+        flag.delegate,
+        tile=flag.tile,
+        self_ensemble=flag.self_ensemble,
+    )
 
 
 def define_threads_flag():
@@ -62,10 +107,15 @@ def define_threads_flag():
     )
 
 
-def define_data_flag():
-    flags.DEFINE_string(
-        "data", "embedded", "Folder of HR photographs, or 'embedded'."
+def define_data_flags():
+    """Defines the flags that say which photographs to score."""
+    flags.DEFINE_list(
+        "data",
+        [EMBEDDED],
+        "Folders of photographs, test sets in --data_dir (set5, set14, b100, "
+        f"urban100, manga109), or '{EMBEDDED}', with commas between.",
     )
+    flags.DEFINE_string("data_dir", "data", "Folder that holds test sets.")
 
 
 def no_argument(argv: list[str]):
@@ -97,6 +147,37 @@ def arguments(argv: list[str], *expected: str) -> list[str]:
             f"Received: {' '.join(argv[1:]) or 'none'}"
         )
     return argv[1:]
+
+
+@contextlib.contextmanager
+def progress_bar(description: str, total: int):
+    """Shows a progress bar on a terminal.
+
+    Yields:
+        A callable that takes how much of `total` is done.
+    """
+    console = rich.console.Console(stderr=True)
+    bar = rich.progress.Progress(
+        console=console, transient=True, disable=not console.is_terminal
+    )
+    with bar:
+        task = bar.add_task(description, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def check_failures(failures: list[str], total: int):
+    """Ends a program that went on past photographs it could not use.
+
+    Raises:
+        InputError: If there are failures; the message has all of them.
+    """
+    if len(failures) == total == 1:
+        raise InputError(failures[0])
+    if failures:
+        lines = "\n  ".join(failures)
+        raise InputError(
+            f"{len(failures)} of {total} photographs failed:\n  {lines}"
+        )
 
 
 def print_table(header: list[str], rows: list[list[str]]):

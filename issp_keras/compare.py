@@ -21,12 +21,10 @@ from issp_keras import cli
 from issp_keras import configuration
 from issp_keras import files
 from issp_keras.callbacks import count_zeros
-from issp_keras.data import load_photographs
+from issp_keras.data import load_pairs
 from issp_keras.errors import InputError
 from issp_keras.evaluate import SMALLEST
-from issp_keras.evaluate import mean_score
-from issp_keras.inference import Network
-from issp_keras.inference import keras_network
+from issp_keras.evaluate import score_network
 from issp_keras.train import train
 
 
@@ -84,9 +82,9 @@ def _variant(config, name, sparsity, seed):
 
 def _result(variant, folder):
     model = train(variant, folder)
-    held_out = load_photographs(variant.data.held_out, "held_out", SMALLEST)
-    network = Network(keras_network(model))
-    score = mean_score(network.upscale, held_out, variant.network.scale)
+    scale = variant.network.scale
+    held_out = load_pairs(variant.data.held_out, "held_out", scale, SMALLEST)
+    score = score_network(model, held_out)
     zeros, weights = count_zeros(model)
     keras.backend.clear_session()
     return {

@@ -1,4 +1,4 @@
-"""A picture that shows what a network does."""
+"""Pictures that show what a network does."""
 
 import numpy as np
 import PIL.Image
@@ -6,49 +6,74 @@ import PIL.ImageDraw
 import PIL.ImageFont
 
 from issp_keras import metrics
-from issp_keras.data import Photograph
-from issp_keras.data import crop_to_multiple
+from issp_keras.data import Pair
 from issp_keras.data import imresize
 from issp_keras.data import to_rgb
-from issp_keras.inference import Network
 
 _CROP = 96
 _ENLARGE = 3
 _LABEL = 26
 
 
-def comparison(photograph: Photograph, network: Network) -> np.ndarray:
+def comparison(pair: Pair, result: np.ndarray) -> np.ndarray:
     """Makes a picture: LR (nearest), bicubic, the network's result, HR.
 
     It shows the square of the photograph where bicubic errs most, enlarged
     three times, with the PSNR (dB on Y) of the whole photograph.
 
+    Args:
+        pair: `Pair`.
+        result: uint8 array of the shape of HR, what the network makes of LR.
+
     Returns:
         uint8 array of shape (height, width, 3).
     """
-    scale = network.scale
-    hr = crop_to_multiple(photograph.pixels, scale)
-    lr = imresize(hr, 1 / scale)
-    nearest = lr.repeat(scale, axis=0).repeat(scale, axis=1)
-    bicubic = imresize(lr, scale)
-    images = {
-        "LR": nearest,
-        "bicubic": bicubic,
-        "issp_keras": network.upscale(lr),
-    }
+    images = _enlarged(pair.lr, result)
     labels = [
-        f"{name} {metrics.psnr(image, hr, border=scale):.2f} dB"
+        f"{name} {metrics.psnr(image, pair.hr, border=pair.scale):.2f} dB"
         for name, image in images.items()
     ]
-    window = _where_most(np.square(to_rgb(bicubic).astype(float) - to_rgb(hr)))
-    return _side_by_side(
-        [to_rgb(image)[window] for image in (*images.values(), hr)],
+    return _picture(
+        [*images.values(), pair.hr],
         [*labels, "HR"],
+        _where_most(images["bicubic"], pair.hr),
     )
 
 
-def _where_most(error):
-    """The window of the largest mean, on a grid of quarter windows."""
+def before_and_after(lr: np.ndarray, result: np.ndarray) -> np.ndarray:
+    """Makes a picture: LR (nearest), bicubic, and the network's result.
+
+    It shows the square of the photograph where the network differs most from
+    bicubic interpolation, enlarged three times.
+
+    Args:
+        lr: uint8 array of shape (height, width, 3) or (height, width).
+        result: uint8 array, `scale` times taller and wider.
+
+    Returns:
+        uint8 array of shape (height, width, 3).
+    """
+    # Of a large photograph, a part is enough to show.
+    s = len(result) // len(lr)
+    lr = lr[: 4 * _CROP, : 4 * _CROP]
+    result = result[: s * len(lr), : s * lr.shape[1]]
+    images = _enlarged(lr, result)
+    window = _where_most(images["bicubic"], result)
+    return _picture(list(images.values()), list(images), window)
+
+
+def _enlarged(lr, result):
+    scale = len(result) // len(lr)
+    return {
+        "LR": lr.repeat(scale, axis=0).repeat(scale, axis=1),
+        "bicubic": imresize(lr, scale),
+        "issp_keras": result,
+    }
+
+
+def _where_most(image, reference):
+    """The window that differs most, on a grid of quarter windows."""
+    error = np.square(to_rgb(image).astype(float) - to_rgb(reference))
     error = error.mean(axis=-1)
     windows = [
         (slice(y, y + _CROP), slice(x, x + _CROP))
@@ -58,7 +83,8 @@ def _where_most(error):
     return max(windows, key=lambda window: error[window].mean())
 
 
-def _side_by_side(crops, labels):
+def _picture(images, labels, window):
+    crops = [to_rgb(image)[window] for image in images]
     height, width = (_ENLARGE * size for size in crops[0].shape[:2])
     picture = PIL.Image.new(
         "RGB", (len(crops) * (width + 6) - 6, height + _LABEL), "white"

@@ -1,16 +1,25 @@
-"""Scores networks on photographs: PSNR and SSIM on Y, per photograph.
+"""Scores a network on photographs: PSNR, SSIM and seconds of each.
 
-    issp-evaluate --model=model.keras --data=path/to/Set5/HR
+    issp-evaluate --model=model.keras --data=set5,set14 --data_dir=data
 
-Writes the same to `--output` as JSON, and with `--comparison` a picture: a
-crop of a photograph as LR, bicubic, the network's, and HR.
+`--data` takes test sets of the papers, folders in the layouts in common use,
+with LR files or without, and 'embedded'. By default as in the papers: without
+a border as wide as the scale, on RGB for EDSR-L and on Y else.
+
+Writes the same to `--output` as JSON and, beside it, as CSV; with
+`--comparison` a picture: a crop of a photograph as LR, bicubic, the network's,
+and HR. Photographs that cannot be read are named at the end.
 """
 
+import csv
 import dataclasses
+import pathlib
 import statistics
+import time
 from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Iterable
 
+import keras
 import numpy as np
 from absl import flags
 
@@ -18,12 +27,12 @@ from issp_keras import cli
 from issp_keras import files
 from issp_keras import metrics
 from issp_keras.comparison import comparison
-from issp_keras.data import Photograph
-from issp_keras.data import crop_to_multiple
+from issp_keras.data import Pair
+from issp_keras.data import find_source
 from issp_keras.data import imresize
-from issp_keras.data import load_photographs
 from issp_keras.data import write_photograph
-from issp_keras.inference import load_network
+from issp_keras.errors import InputError
+from issp_keras.inference import network_of
 
 # Least height and width: SSIM needs a window of 11 pixels inside the border.
 SMALLEST = 32
@@ -31,50 +40,54 @@ SMALLEST = 32
 
 @dataclasses.dataclass(frozen=True)
 class Score:
-    """PSNR in dB and SSIM of one photograph, on Y."""
+    """PSNR in dB, SSIM, and the seconds that upscaling took."""
 
     name: str
     psnr: float
     ssim: float
+    seconds: float
 
 
 def score(
-    upscale: Callable[[np.ndarray], np.ndarray],
-    photographs: list[Photograph],
-    scale: int,
-) -> Iterator[Score]:
+    upscale: Callable[[np.ndarray], np.ndarray], pair: Pair, channels: str = "y"
+) -> Score:
     """Scores a way to upscale, by the protocol of the papers.
 
-    Each photograph is cut to a multiple of `scale`, shrunk by MATLAB's
-    bicubic `imresize`, upscaled, and compared with itself on Y (BT.601,
-    16..235) without a border of `scale` pixels.
+    LR is upscaled and compared with HR without a border of `scale` pixels.
 
     Args:
         upscale: Callable that maps a uint8 image of shape (height, width, 3)
             or (height, width) to one `scale` times larger.
-        photographs: List of `Photograph`.
-        scale: Integer.
+        pair: `Pair`.
+        channels: "y" (BT.601, 16..235) or "rgb".
 
-    Yields:
-        A `Score` for each photograph.
+    Raises:
+        ValueError: If what `upscale` makes has not the size of HR.
     """
-    for photograph in photographs:
-        hr = crop_to_multiple(photograph.pixels, scale)
-        sr = upscale(imresize(hr, 1 / scale))
-        yield Score(
-            photograph.name,
-            metrics.psnr(sr, hr, border=scale),
-            metrics.ssim(sr, hr, border=scale),
-        )
+    start = time.perf_counter()
+    sr = upscale(pair.lr)
+    seconds = time.perf_counter() - start
+    return Score(
+        pair.name,
+        metrics.psnr(sr, pair.hr, pair.scale, channels),
+        metrics.ssim(sr, pair.hr, pair.scale, channels),
+        seconds,
+    )
 
 
 def mean_score(
     upscale: Callable[[np.ndarray], np.ndarray],
-    photographs: list[Photograph],
-    scale: int,
+    pairs: Iterable[Pair],
+    channels: str = "y",
 ) -> Score:
     """The mean of `score` over the photographs."""
-    return _mean(list(score(upscale, photographs, scale)))
+    return _mean([score(upscale, pair, channels) for pair in pairs])
+
+
+def score_network(model: keras.Model, pairs: Iterable[Pair]) -> Score:
+    """The mean of `score` of a Keras model, as papers would give it."""
+    network = network_of(model, model.name)
+    return mean_score(network.upscale, pairs, papers_channels(network))
 
 
 def bicubic(scale: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -82,52 +95,154 @@ def bicubic(scale: int) -> Callable[[np.ndarray], np.ndarray]:
     return lambda pixels: imresize(pixels, scale)
 
 
+def papers_channels(network) -> str:
+    """What the ISS-P paper's tables compare: RGB for EDSR-L, Y else.
+
+    Args:
+        network: `inference.Network`; that it is EDSR-L shows in its 3x3
+            convolutions from 256 to 256 features, 65 of them.
+
+    Source: options/test of the released code of ISS-P (arXiv 2303.09650).
+    """
+    kernels = [sorted(shape) for shape in network.weight_shapes]
+    return "rgb" if kernels.count([3, 3, 256, 256]) >= 65 else "y"
+
+
 def _mean(scores):
-    return Score(
-        "mean",
-        statistics.fmean(s.psnr for s in scores),
-        statistics.fmean(s.ssim for s in scores),
+    columns = zip(*(dataclasses.astuple(s)[1:] for s in scores), strict=True)
+    return Score("mean", *map(statistics.fmean, columns))
+
+
+def _evaluate(ways, sources, scale, channels):
+    """Scores all that can be read.
+
+    Returns:
+        Scores by source and way, the mean last, and a list of sentences
+        about the photographs that cannot be read.
+    """
+    scores: dict = {source: {way: [] for way in ways} for source in sources}
+    failures = []
+    count = sum(map(len, sources.values()))
+    done = 0
+    with cli.progress_bar("Photographs", count) as progress:
+        for source, photographs in sources.items():
+            for photograph in photographs:
+                try:
+                    pair = photograph.read(scale, SMALLEST)
+                except InputError as error:
+                    failures.append(str(error))
+                else:
+                    for way, upscale in ways.items():
+                        scores[source][way].append(
+                            score(upscale, pair, channels)
+                        )
+                done += 1
+                progress(done)
+            for of in scores[source].values():
+                of.extend([_mean(of)] if of else [])
+    return scores, failures
+
+
+def _write(path, settings, scores, failures):
+    files.write_json(
+        path,
+        {
+            **settings,
+            "scores": {
+                source: {
+                    way: [dataclasses.asdict(s) for s in of]
+                    for way, of in ways.items()
+                }
+                for source, ways in scores.items()
+            },
+            "failures": failures,
+        },
     )
+    table = pathlib.Path(path).with_suffix(".csv")
+    with (
+        files.replacing(table) as partial,
+        partial.open("w", newline="") as file,
+    ):
+        writer = csv.writer(file)
+        writer.writerow(["data", "photograph", "way", *_COLUMNS])
+        for source, ways in scores.items():
+            for way, of in ways.items():
+                writer.writerows(
+                    [source, s.name, way, s.psnr, s.ssim, s.seconds] for s in of
+                )
+    print(f"Wrote {path} and {table}.")
+
+
+_COLUMNS = ("psnr", "ssim", "seconds")
 
 
 def main(argv):
     cli.no_argument(argv)
     flag = flags.FLAGS
-    network = load_network(flag.model, flag.threads)
-    photographs = load_photographs(flag.data, "held_out", SMALLEST)
-    ways = {"bicubic": bicubic(network.scale), flag.model: network.upscale}
-    scores = {}
-    for way, upscale in ways.items():
-        scores[way] = list(score(upscale, photographs, network.scale))
-        scores[way].append(_mean(scores[way]))
-    rows = [
-        [of[0].name] + [f"{s.psnr:.2f} / {s.ssim:.4f}" for s in of]
-        for of in zip(*scores.values(), strict=True)
-    ]
-    cli.print_table(["photograph", *ways], rows)
-    if flag.output:
-        files.write_json(
-            flag.output,
-            {
-                "data": flag.data,
-                "scale": network.scale,
-                "scores": {
-                    way: [dataclasses.asdict(s) for s in of]
-                    for way, of in scores.items()
-                },
-            },
+    if flag.output and pathlib.Path(flag.output).suffix.lower() == ".csv":
+        raise InputError(
+            f"--output: is {flag.output}, expected the name of a JSON file; "
+            "the CSV file is written beside it."
         )
+    network = cli.network()
+    channels = flag.channels or papers_channels(network)
+    sources = {
+        source: find_source(source, "held_out", network.scale, flag.data_dir)
+        for source in flag.data
+    }
+    ways = {"bicubic": bicubic(network.scale), flag.model: network.upscale}
+    scores, failures = _evaluate(ways, sources, network.scale, channels)
+    for source, of in scores.items():
+        rows = [
+            [same[0].name]
+            + [f"{s.psnr:.2f} / {s.ssim:.4f} / {s.seconds:.2f} s" for s in same]
+            for same in zip(*of.values(), strict=True)
+        ]
+        cli.print_table([source, *ways], rows)
+    print(
+        f"PSNR (dB) and SSIM on {channels.upper()}, without a border of "
+        f"{network.scale} pixels; seconds on this host."
+    )
+    if flag.output:
+        settings = {
+            "model": flag.model,
+            "scale": network.scale,
+            "border": network.scale,
+            "channels": channels,
+            "self_ensemble": flag.self_ensemble,
+        }
+        _write(flag.output, settings, scores, failures)
     if flag.comparison:
-        picture = comparison(photographs[0], network)
-        write_photograph(flag.comparison, picture)
-        print(f"Wrote {flag.comparison}.")
+        _write_comparison(flag.comparison, sources, network)
+    cli.check_failures(failures, sum(map(len, sources.values())))
+
+
+def _write_comparison(path, sources, network):
+    """The picture of the first photograph that can be read."""
+    for photograph in (p for of in sources.values() for p in of):
+        try:
+            pair = photograph.read(network.scale, SMALLEST)
+        except InputError:
+            continue
+        picture = comparison(pair, network.upscale(pair.lr))
+        write_photograph(path, picture)
+        print(f"Wrote {path}.")
+        return
 
 
 def run():
     """Entry point of `issp-evaluate`."""
     cli.define_network_flags()
-    cli.define_data_flag()
-    flags.DEFINE_string("output", None, "JSON file to write the scores to.")
+    cli.define_data_flags()
+    flags.DEFINE_enum(
+        "channels",
+        None,
+        metrics.CHANNELS,
+        "What to compare; by default as in the papers.",
+    )
+    flags.DEFINE_string(
+        "output", None, "JSON file to write the scores to, and a CSV beside it."
+    )
     flags.DEFINE_string(
         "comparison", None, "PNG file to write a side-by-side picture to."
     )

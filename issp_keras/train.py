@@ -33,14 +33,14 @@ from issp_keras import configuration
 from issp_keras import files
 from issp_keras.callbacks import SparsitySummaries
 from issp_keras.callbacks import count_zeros
-from issp_keras.data import load_photographs
-from issp_keras.data import random_patches
+from issp_keras.data import PatchDataset
+from issp_keras.data import RandomPatches
+from issp_keras.data import load_pairs
+from issp_keras.data import tf_patches
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
 from issp_keras.evaluate import SMALLEST
-from issp_keras.evaluate import mean_score
-from issp_keras.inference import Network
-from issp_keras.inference import keras_network
+from issp_keras.evaluate import score_network
 from issp_keras.models import load_model
 from issp_keras.processes import Processes
 
@@ -71,10 +71,10 @@ def train(config, workdir, processes=None) -> keras.Model:
     scale = config.network.scale
     keras.utils.set_random_seed(config.seed)
     network = configuration.network(config)
-    photographs = load_photographs(
-        config.data.train, "train", scale * config.data.patch_size
+    pairs = load_pairs(
+        config.data.train, "train", scale, scale * config.data.patch_size
     )
-    held_out = load_photographs(config.data.held_out, "held_out", SMALLEST)
+    held_out = load_pairs(config.data.held_out, "held_out", scale, SMALLEST)
     workdir = files.make_folder(workdir)
     configuration.check_same(config, workdir / "config.json")
     if processes.is_first:
@@ -97,12 +97,12 @@ def train(config, workdir, processes=None) -> keras.Model:
             callbacks = [
                 _StopIfDiverged(),
                 callback,
-                _HeldOutScore(network, held_out, scale, processes),
+                _HeldOutScore(network, held_out, processes),
             ]
             if processes.is_first:
                 callbacks += _writers(workdir, callback)
             callbacks.append(_Checkpoint(checkpoint, processes))
-            _fit(model, config, photographs, callbacks, done, processes)
+            _fit(model, config, pairs, callbacks, done, processes)
     # Without optimizer.
     network.set_weights(model.get_weights())
     if processes.is_first:
@@ -124,19 +124,18 @@ def _writers(workdir, callback):
     return writers
 
 
-def _fit(model, config, photographs, callbacks, done, processes):
-    patches = random_patches(
-        photographs,
-        config.network.scale,
+def _fit(model, config, pairs, callbacks, done, processes):
+    patches = RandomPatches(
+        pairs,
         config.data.patch_size,
         config.data.batch_size,
-        config.steps,
         config.seed,
-        first_step=done,
         shard=(processes.index, processes.count),
     )
+    is_tensorflow = keras.backend.backend() == "tensorflow"
+    make_dataset = tf_patches if is_tensorflow else PatchDataset
     model.fit(
-        patches,
+        make_dataset(patches, done, config.steps),
         epochs=config.steps // config.steps_per_epoch,
         initial_epoch=done // config.steps_per_epoch,
         steps_per_epoch=config.steps_per_epoch,
@@ -163,11 +162,10 @@ class _StopIfDiverged(keras.callbacks.Callback):
 class _HeldOutScore(keras.callbacks.Callback):
     """Adds PSNR and SSIM on the held-out photographs to an epoch's logs."""
 
-    def __init__(self, network, photographs, scale, processes):
+    def __init__(self, network, pairs, processes):
         super().__init__()
         self._network = network
-        self._photographs = photographs
-        self._scale = scale
+        self._pairs = pairs
         self._processes = processes
 
     def on_epoch_end(self, epoch, logs=None):
@@ -176,8 +174,7 @@ class _HeldOutScore(keras.callbacks.Callback):
         weights = self.model.get_weights()
         with self._processes.apart():
             self._network.set_weights(weights)
-            network = Network(keras_network(self._network))
-            score = mean_score(network.upscale, self._photographs, self._scale)
+            score = score_network(self._network, self._pairs)
         logs["val_psnr"] = score.psnr
         logs["val_ssim"] = score.ssim
 

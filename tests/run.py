@@ -6,4 +6,6 @@ import sys
 import pytest
 
 if __name__ == "__main__":
-    sys.exit(pytest.main([str(pathlib.Path(__file__).parent), *sys.argv[1:]]))
+    root = pathlib.Path(__file__).parent.parent
+    folders = [str(root / "tests"), str(root / "issp_keras")]
+    sys.exit(pytest.main([*folders, *sys.argv[1:]]))

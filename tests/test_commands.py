@@ -1,5 +1,6 @@
 """The console commands, as a user at a shell meets them."""
 
+import csv
 import json
 import pathlib
 import subprocess
@@ -8,20 +9,62 @@ import sys
 import keras
 import numpy as np
 import PIL.Image
+import PIL.ImageCms
 import pytest
+
+from issp_keras import data
 
 ROOT = pathlib.Path(__file__).parent.parent
 GOLDEN = ROOT / "tests" / "golden"
 RNG = np.random.default_rng(0)
 
 
-def _run(module, *arguments, cwd):
-    return subprocess.run(
-        [sys.executable, "-m", f"issp_keras.{module}", *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
+# Programs take seconds to import, and moments to run: a process that has
+# imported them all becomes each of them, in turn.
+SERVER = """
+import json, os, runpy, sys, tempfile
+import issp_keras.compare, issp_keras.evaluate, issp_keras.import_checkpoint
+import issp_keras.prepare, issp_keras.train, issp_keras.upscale
+import issp_keras.tflite.benchmark, issp_keras.tflite.export
+
+for line in sys.stdin:
+    folder, module, arguments = json.loads(line)
+    streams = [tempfile.TemporaryFile() for _ in range(2)]
+    child = os.fork()
+    if not child:
+        for number, stream in enumerate(streams, 1):
+            os.dup2(stream.fileno(), number)
+        os.chdir(folder)
+        del sys.modules[module]
+        sys.argv = [module, *arguments]
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        sys.exit()
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    for stream in streams:
+        stream.seek(0)
+    texts = [stream.read().decode() for stream in streams]
+    print(json.dumps([code, *texts]), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def run():
+    """Runs a program as `python -m issp_keras.MODULE` would."""
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
-    )
+    ) as server:
+
+        def run(module, *arguments, cwd):
+            call = str(cwd), f"issp_keras.{module}", [*map(str, arguments)]
+            print(json.dumps(call), file=server.stdin, flush=True)
+            answer = json.loads(server.stdout.readline())
+            return subprocess.CompletedProcess(arguments, *answer)
+
+        yield run
+        server.stdin.close()
 
 
 def _refused(result):
@@ -33,24 +76,25 @@ def _refused(result):
         line
         for line in result.stderr.splitlines()
         if line.startswith(("train.py", "upscale.py", "evaluate.py"))
+        or line.startswith("prepare.py")
         or line.startswith(("export.py", "benchmark.py", "import_checkpoint"))
     ]
     return sentence.split(": ", 1)[1]
 
 
 def test_from_a_keras_file_to_tflite_files_and_a_table(
-    sparse_model_path, folder_of_photographs, tmp_path
+    run, sparse_model_path, folder_of_photographs, tmp_path
 ):
     model = tmp_path / "my model.keras"
     model.write_bytes(sparse_model_path.read_bytes())
-    result = _run("tflite.export", model, cwd=tmp_path)
+    result = run("tflite.export", model, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     files = [
         tmp_path / f"my model_{kind}.tflite" for kind in ("dense", "sparse")
     ]
     assert all(str(file) in result.stdout for file in files)
 
-    result = _run(
+    result = run(
         "tflite.benchmark",
         *files,
         f"--data={folder_of_photographs}",
@@ -71,45 +115,158 @@ def test_from_a_keras_file_to_tflite_files_and_a_table(
     assert table["settings"]["lr_width"] == 24
 
 
-def test_evaluate_prints_and_writes_scores_and_a_picture(
-    sparse_model_path, folder_of_photographs, tmp_path
+def test_evaluate_prints_and_writes_what_it_can_score(
+    run, sparse_model_path, folder_of_photographs, tmp_path
 ):
-    result = _run(
+    (folder_of_photographs / "broken.png").write_bytes(b"no photograph")
+    result = run(
         "evaluate",
         f"--model={sparse_model_path}",
-        f"--data={folder_of_photographs}",
+        f"--data={folder_of_photographs},b100",
+        f"--data_dir={_benchmark(tmp_path)}",
         "--output=scores.json",
         "--comparison=picture.png",
         cwd=tmp_path,
     )
-    assert result.returncode == 0, result.stderr
-    scores = json.loads((tmp_path / "scores.json").read_text())["scores"]
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert "1 of 5 photographs failed:\n  " in result.stderr
+    assert "broken.png: cannot be read" in result.stderr
+    table = json.loads((tmp_path / "scores.json").read_text())
+    assert (table["scale"], table["border"], table["channels"]) == (2, 2, "y")
+    assert "broken.png" in table["failures"][0]
+    scores = table["scores"][str(folder_of_photographs)]
     assert list(scores) == ["bicubic", str(sparse_model_path)]
     names = [score["name"] for score in scores["bicubic"]]
     assert names == ["a", "b", "grey", "mean"]
+    for number in ("psnr", "ssim", "seconds"):
+        of = [score[number] for score in scores["bicubic"]]
+        assert of[-1] == pytest.approx(np.mean(of[:-1]))
     assert f"{scores['bicubic'][-1]['psnr']:.2f}" in result.stdout
+    assert [s["name"] for s in table["scores"]["b100"]["bicubic"]] == [
+        "1",
+        "mean",
+    ]
+    with (tmp_path / "scores.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2 * (4 + 2)
+    assert float(rows[0]["psnr"]) == scores["bicubic"][0]["psnr"]
     with PIL.Image.open(tmp_path / "picture.png") as picture:
         assert picture.mode == "RGB"
 
 
-@pytest.mark.parametrize("shape", [(13, 1, 3), (31, 47)])
-def test_upscale_writes_beside_the_photograph(
-    sparse_model_path, tmp_path, shape
+def _benchmark(folder):
+    """A folder of test sets, in which B100 has one photograph."""
+    (folder / "sets" / "BSD100").mkdir(parents=True)
+    PIL.Image.new("RGB", (40, 36)).save(folder / "sets" / "BSD100" / "1.png")
+    return folder / "sets"
+
+
+def test_upscale_takes_photographs_of_every_kind(run, tmp_path):
+    """By the network that comes with issp_keras, files and a folder."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    noise = RNG.integers(0, 256, (13, 9, 4), np.uint8)
+    image = PIL.Image.fromarray(noise)
+    profile = PIL.ImageCms.ImageCmsProfile(PIL.ImageCms.createProfile("sRGB"))
+    image.convert("RGB").save(folder / "rgb.jpg", icc_profile=profile.tobytes())
+    image.save(folder / "clear.png")
+    image.convert("RGB").quantize(8).save(folder / "palette.png")
+    image.convert("L").save(folder / "grey.png")
+    image.convert("L").save(folder / "grey.bmp")
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    image.convert("RGB").save(folder / "turned.jpg", exif=exif)
+    data.write_photograph(
+        folder / "deep.tif", noise[..., :3].astype(np.uint16) * 257
+    )
+    (folder / "broken.jpg").write_bytes((folder / "rgb.jpg").read_bytes()[:400])
+    (folder / "notes.txt").write_text("no photograph")
+    one = tmp_path / "one.png"
+    PIL.Image.new("RGB", (1, 1)).save(one)
+    before = {path: path.read_bytes() for path in [*folder.iterdir(), one]}
+
+    for _ in range(2):  # The second time makes the same again.
+        result = run("upscale", "photos", one, "--compare", cwd=tmp_path)
+        assert result.returncode == 1
+        assert "1 of 9 photographs failed:" in result.stderr
+        assert "broken.jpg: cannot be read" in result.stderr
+        assert "Traceback" not in result.stderr
+    assert {path: path.read_bytes() for path in before} == before
+    made = {path.name: path for path in (tmp_path / "photos_x4").iterdir()}
+    expected = {
+        f"{name}_x4.png"
+        for name in ("rgb", "clear", "palette", "turned", "deep")
+    } | {"grey.png_x4.png", "grey.bmp_x4.png"}
+    pictures = {f"{name[:-4]}_compare.png" for name in expected}
+    assert set(made) == expected | pictures
+    modes = {}
+    for name in expected:
+        with PIL.Image.open(made[name]) as image:
+            turned = name == "turned_x4.png"
+            assert image.size == ((52, 36) if turned else (36, 52))
+            modes[name] = image.mode
+    assert modes == {
+        "rgb_x4.png": "RGB",
+        "clear_x4.png": "RGBA",
+        "palette_x4.png": "RGB",
+        "turned_x4.png": "RGB",
+        "deep_x4.png": "RGB",
+        "grey.png_x4.png": "L",
+        "grey.bmp_x4.png": "L",
+    }
+    found = data.read_photograph(made["rgb_x4.png"])
+    assert found.icc_profile == profile.tobytes()
+    deep = data.read_photograph(made["deep_x4.png"]).pixels
+    assert deep.dtype == np.uint16
+    assert len(np.unique(deep % 257)) > 100  # More than 8 bits of it.
+    alpha = data.read_photograph(made["clear_x4.png"]).alpha
+    np.testing.assert_array_equal(alpha, data.imresize(noise[..., 3], 4))
+    assert (tmp_path / "one_x4.png").exists()
+    assert not list(tmp_path.rglob(".partial*"))
+
+
+def test_upscale_writes_where_output_says(
+    run, sparse_model_path, tmp_path, folder_of_photographs
 ):
-    pixels = RNG.integers(0, 256, shape, np.uint8)
-    PIL.Image.fromarray(pixels).save(tmp_path / "photo.png")
-    result = _run(
-        "upscale", f"--model={sparse_model_path}", "photo.png", cwd=tmp_path
+    model = f"--model={sparse_model_path}"
+    photo = folder_of_photographs / "a.png"
+    result = run(
+        "upscale",
+        *(model, photo, "--output=large.jpg", "--self_ensemble", "--tile=64"),
+        cwd=tmp_path,
     )
     assert result.returncode == 0, result.stderr
-    with PIL.Image.open(tmp_path / "photo_x2.png") as image:
-        assert image.size == (2 * shape[1], 2 * shape[0])
-        assert image.mode == ("RGB" if len(shape) == 3 else "L")
+    with PIL.Image.open(tmp_path / "large.jpg") as image:
+        assert (image.format, image.size) == ("JPEG", (120, 96))
+    result = run(
+        "upscale", model, folder_of_photographs, "--output=new", cwd=tmp_path
+    )
+    assert result.returncode == 0, result.stderr
+    assert {path.name for path in (tmp_path / "new").iterdir()} == {
+        "a_x2.png",
+        "b_x2.png",
+        "grey_x2.png",
+    }
 
 
-def test_a_checkpoint_becomes_a_model_that_upscales(tmp_path):
+def test_folders_are_prepared_for_training(
+    run, folder_of_photographs, tmp_path
+):
+    result = run(
+        "prepare",
+        *(folder_of_photographs, "embedded", "ready", "--scale=2"),
+        cwd=tmp_path,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "Wrote ready: 12 photographs, x2." in result.stdout
+    pairs = data.open_prepared(tmp_path / "ready", 2)
+    assert [pair.name for pair in pairs][:4] == ["a", "b", "grey", "astronaut"]
+
+
+def test_a_checkpoint_becomes_a_model_that_upscales(run, tmp_path):
     checkpoint = GOLDEN / "edsr_x4_f8_b2.pth"
-    result = _run(
+    result = run(
         "import_checkpoint",
         *(checkpoint, "model.keras", "--residual_scale=0.1"),
         cwd=tmp_path,
@@ -121,30 +278,52 @@ def test_a_checkpoint_becomes_a_model_that_upscales(tmp_path):
     output = model(golden["input_0"])
     np.testing.assert_allclose(output, golden["output_0"], atol=1e-5)
     PIL.Image.new("RGB", (7, 5)).save(tmp_path / "photo.png")
-    result = _run("upscale", "--model=model.keras", "photo.png", cwd=tmp_path)
+    result = run("upscale", "--model=model.keras", "photo.png", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     with PIL.Image.open(tmp_path / "photo_x4.png") as image:
         assert image.size == (28, 20)
 
 
-def test_upscale_never_overwrites_the_photograph(sparse_model_path, tmp_path):
-    photo = tmp_path / "photo.png"
-    PIL.Image.new("RGB", (9, 9)).save(photo)
-    before = photo.read_bytes()
-    result = _run(
-        "upscale",
-        f"--model={sparse_model_path}",
-        "--output=photo.png",
-        photo,
-        cwd=tmp_path,
-    )
-    assert "names the photograph itself" in _refused(result)
-    assert photo.read_bytes() == before
-
-
 BAD_INPUT = [
-    ("upscale", ["--model=m.keras", "no.png"], "no.png: no such file."),
-    ("upscale", ["--model=m.keras"], "expected one argument"),
+    ("upscale", ["--model=x2.keras", "no.png"], "no.png: no such file."),
+    ("upscale", ["--model=m.keras", "."], ".: holds no photograph"),
+    ("upscale", ["--model=m.keras"], "expected one or more photographs"),
+    ("upscale", ["--model=m.keras", "no.png"], "m.keras: is not a Keras"),
+    (
+        "upscale",
+        ["--model=x2.keras", "--tile=65", "no.png"],
+        "--tile: is 65, expected 0, or a",
+    ),
+    (
+        "upscale",
+        ["--model=x2.keras", "--delegate=d.so", "n.png"],
+        "--delegate: d.so: is for",
+    ),
+    (
+        "upscale",
+        ["--model=x2.keras", "a_x2.png", "a.png"],
+        "--output: names a photograph itself (a_x2.png)",
+    ),
+    (
+        "upscale",
+        ["--model=x2.keras", "a.png", "b.png", "--output=c.png"],
+        "--output: is c.png, a file, and there are 2",
+    ),
+    (
+        "evaluate",
+        ["--model=m.keras", "--output=t.csv"],
+        "--output: is t.csv, expected the name of a JSON",
+    ),
+    (
+        "evaluate",
+        ["--model=x2.keras", "--data=set5"],
+        "data: has no folder set5",
+    ),
+    ("evaluate", ["--model=x2.keras", "--data=no,set5"], "no: no such folder"),
+    ("prepare", ["--scale=2", "here"], "expected one or more folders"),
+    ("prepare", ["--scale=2", "no", "new"], "no: no such folder"),
+    ("prepare", ["--scale=2", "embedded", "."], ".: exists, expected"),
+    ("prepare", ["--scale=2", "tfds:no_such", "new"], "tfds:no_such: "),
     (
         "import_checkpoint",
         [GOLDEN / "rcan_x3_f8_g2_b2.pth", "n.keras", "--windows=2"],
@@ -178,61 +357,15 @@ BAD_INPUT = [
     ),
 ]
 
-# Programs take seconds to import, and but a moment to refuse: a process that
-# has imported them all becomes each of them, once.
-REFUSALS = """
-import json, os, pathlib, runpy, sys
-import issp_keras.compare, issp_keras.evaluate, issp_keras.import_checkpoint
-import issp_keras.tflite.benchmark, issp_keras.tflite.export
-import issp_keras.train, issp_keras.upscale
 
-for folder, module, arguments in json.loads(sys.argv[1]):
-    folder = pathlib.Path(folder)
-    child = os.fork()
-    if not child:
-        for stream, name in ((1, "stdout"), (2, "stderr")):
-            flags = os.O_WRONLY | os.O_CREAT
-            os.dup2(os.open(folder.with_suffix("." + name), flags), stream)
-        os.chdir(folder)
-        del sys.modules[module]
-        sys.argv = [module, *arguments]
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
-        os._exit(0)
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    folder.with_suffix(".code").write_text(str(code))
-"""
-
-
-@pytest.fixture(scope="module")
-def refusals(tmp_path_factory):
-    """What each program answers to bad input, and the folder it ran in."""
-    root = tmp_path_factory.mktemp("refusals")
-    calls = []
-    for i, (module, arguments, _) in enumerate(BAD_INPUT):
-        folder = root / str(i)
-        folder.mkdir()
-        (folder / "m.keras").write_text("no model")
-        (folder / "m.py").write_text("no config")
-        name = f"issp_keras.{module}"
-        calls.append((str(folder), name, [str(a) for a in arguments]))
-    program = [sys.executable, "-c", REFUSALS, json.dumps(calls)]
-    subprocess.run(program, check=True)
-    return {
-        message: (
-            subprocess.CompletedProcess(
-                arguments,
-                int((root / f"{i}.code").read_text()),
-                (root / f"{i}.stdout").read_text(),
-                (root / f"{i}.stderr").read_text(),
-            ),
-            root / str(i),
-        )
-        for i, (_, arguments, message) in enumerate(BAD_INPUT)
-    }
-
-
-@pytest.mark.parametrize("message", [message for *_, message in BAD_INPUT])
-def test_bad_input_gets_one_sentence(refusals, message):
-    result, folder = refusals[message]
+@pytest.mark.parametrize(("module", "arguments", "message"), BAD_INPUT)
+def test_bad_input_gets_one_sentence(
+    run, sparse_model_path, tmp_path, module, arguments, message
+):
+    (tmp_path / "m.keras").write_text("no model")
+    (tmp_path / "m.py").write_text("no config")
+    (tmp_path / "x2.keras").write_bytes(sparse_model_path.read_bytes())
+    before = set(tmp_path.iterdir())
+    result = run(module, *arguments, cwd=tmp_path)
     assert _refused(result).startswith(message)
-    assert {path.name for path in folder.iterdir()} == {"m.keras", "m.py"}
+    assert set(tmp_path.iterdir()) == before

@@ -1,12 +1,16 @@
+import ctypes
+
 import keras
 import numpy as np
 import pytest
+from networks import TINY
 
 from issp_keras import models
 from issp_keras.data import imresize
 from issp_keras.errors import InputError
 from issp_keras.inference import Network
 from issp_keras.inference import load_network
+from issp_keras.inference import tiles
 from issp_keras.models import load_model
 from issp_keras.tflite import export
 
@@ -54,24 +58,166 @@ def test_a_network_of_one_size_upscales_photographs_of_any(shape):
         np.testing.assert_array_equal(result, expected)
 
 
-def test_tiles_of_a_real_network_leave_no_seam():
-    model = models.edsr(2, features=4, blocks=1)
-    pixels = RNG.integers(0, 256, (50, 70, 3), np.uint8)
+@pytest.mark.parametrize(
+    ("model", "margin"),
+    [
+        # 2 blocks: 9 convolutions see 9 pixels far; 48 are measured at most.
+        (models.edsr(2, features=4, blocks=2), 16),
+        (models.edge_sr(2, width=8, blocks=3), 32),
+        (TINY["swinir"](), 48),
+    ],
+)
+def test_tiles_equal_the_whole_photograph(model, margin):
+    """Tiles of 192 pixels, which overlap by as much as is measured."""
+    pixels = RNG.random((200, 260, 3), np.float32)
+    calls = []
 
     def apply(images):
-        return model(images, training=False).numpy()
+        calls.append(images.shape[1:3])
+        return keras.ops.convert_to_numpy(model(images, training=False))
 
-    whole = Network(apply).upscale(pixels).astype(int)
-    tiled = Network(apply, tile=32, overlap=8).upscale(pixels)
-    assert np.abs(whole - tiled).max() <= 1
+    whole = Network(apply, tile=0).upscale(pixels)
+    del calls[:]
+    network = Network(apply, tile=192)
+    tiled = network.upscale(pixels)
+    np.testing.assert_allclose(tiled, whole, rtol=0, atol=1e-5)
+    assert network._overlap <= margin
+    assert max(height * width for height, width in calls) <= 192**2
+
+
+def test_how_far_a_network_sees_is_measured():
+    def shifted(far):
+        def apply(images):
+            return _nearest(images + np.roll(images, far, axis=2) / 8)
+
+        return apply
+
+    assert tiles.reach(_nearest, 4, 64) == 0
+    assert tiles.reach(_blur, 4, 64) == 2
+    assert tiles.reach(shifted(-7), 4, 64) == 7
+    assert tiles.reach(lambda x: _nearest(x + x.mean()), 4, 64) is None
+
+
+@pytest.mark.parametrize(
+    "apply", [lambda x: _nearest(x * x.mean()), lambda x: _nearest(_far(x))]
+)
+def test_a_network_that_sees_too_far_is_told_of(apply, caplog):
+    pixels = RNG.integers(0, 256, (80, 65, 3), np.uint8)
+    Network(apply, tile=80).upscale(pixels)
+    assert not caplog.records
+    Network(apply, tile=64).upscale(pixels)
+    assert "sees farther than the 16 pixels" in caplog.text
+
+
+def _far(images):
+    return images + np.roll(images, -20, axis=2) / 8
+
+
+def test_windows_lie_in_tiles_as_in_the_whole():
+    """A network that takes the mean over windows of 16 pixels."""
+
+    def apply(images):
+        _, height, width, _ = images.shape
+        padding = [(0, 0), (0, -height % 16), (0, -width % 16), (0, 0)]
+        padded = np.pad(images, padding, "reflect")
+        rows, columns = (size // 16 for size in padded.shape[1:3])
+        windows = padded.reshape(rows, 16, columns, 16, 3)
+        means = np.broadcast_to(
+            windows.mean(axis=(1, 3), keepdims=True), windows.shape
+        ).reshape(padded.shape)
+        return _nearest(means[:, :height, :width])
+
+    pixels = RNG.random((100, 150, 3), np.float32)
+    whole = Network(apply, tile=0).upscale(pixels)
+    tiled = Network(apply, tile=64).upscale(pixels)
+    np.testing.assert_allclose(tiled, whole, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(9, 12, 3), (50, 33)])
+def test_a_self_ensemble_is_the_mean_of_8_turns(shape):
+    def apply(images):
+        # What it makes depends on where up and left are.
+        return _nearest(images + np.roll(images, (1, 2), (1, 2)))
+
+    pixels = RNG.random(shape, np.float32)
+    found = Network(apply, overlap=4, self_ensemble=True).upscale(pixels)
+    turned = [
+        np.rot90(
+            Network(apply).upscale(np.rot90(image, k)),
+            -k,
+        )
+        for image in (pixels, pixels[:, ::-1])
+        for k in range(4)
+    ]
+    turned[4:] = [image[:, ::-1] for image in turned[4:]]
+    np.testing.assert_allclose(found, np.mean(turned, axis=0), atol=1e-6)
+
+
+def test_a_self_ensemble_needs_tiles_that_can_be_turned():
+    with pytest.raises(ValueError, match="takes 10x8 pixels only, expected a"):
+        Network(_nearest, size=(8, 10), self_ensemble=True)
+
+
+@pytest.mark.parametrize("shape", [(6, 5), (6, 5, 3)])
+def test_16_bits_and_floats_stay_what_they_are(shape):
+    deep = RNG.integers(0, 65536, shape, np.uint16)
+    found = Network(_nearest).upscale(deep)
+    assert found.dtype == np.uint16
+    np.testing.assert_allclose(
+        found.astype(int), deep.repeat(2, 0).repeat(2, 1), atol=1
+    )
+    floats = RNG.random(shape, np.float32) * 3 - 1
+    found = Network(_nearest).upscale(floats)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, floats.repeat(2, 0).repeat(2, 1), 1e-5)
+
+
+def test_progress_is_told_tile_by_tile():
+    told = []
+    network = Network(_nearest, tile=8, overlap=1)
+    network.upscale(
+        np.zeros((20, 8, 3), np.uint8), lambda *done: told.append(done)
+    )
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_delegate_that_cannot_be_loaded_is_refused(
+    sparse_model_path, tmp_path
+):
+    path = tmp_path / "model.tflite"
+    export(load_model(sparse_model_path), path)
+    for delegate in (tmp_path / "no.so", path):
+        with pytest.raises(InputError, match=r"--delegate: .*cannot be loaded"):
+            load_network(path, delegate=str(delegate))
+    with pytest.raises(InputError, match=r"is for \.tflite files"):
+        load_network(sparse_model_path, delegate="no.so")
+
+
+def test_a_delegate_is_given_to_the_interpreter(
+    sparse_model_path, tmp_path, monkeypatch
+):
+    from ai_edge_litert import interpreter as litert
+
+    path = tmp_path / "model.tflite"
+    export(load_model(sparse_model_path), path)
+    given = []
+    make = litert.Interpreter
+
+    def interpreter(experimental_delegates, **arguments):
+        given.extend(experimental_delegates)
+        return make(**arguments)
+
+    monkeypatch.setattr(ctypes, "CDLL", str)
+    monkeypatch.setattr(litert, "load_delegate", lambda path: f"from {path}")
+    monkeypatch.setattr(litert, "Interpreter", interpreter)
+    assert load_network(path, delegate="sparse.so").scale == 2
+    assert given == ["from sparse.so"]
 
 
 def test_a_grey_photograph_stays_grey():
     pixels = RNG.integers(0, 256, (6, 5), np.uint8)
     result = Network(_nearest).upscale(pixels)
-    np.testing.assert_array_equal(
-        result, _nearest(pixels[None, ..., None])[0, ..., 0]
-    )
+    np.testing.assert_array_equal(result, pixels.repeat(2, 0).repeat(2, 1))
 
 
 def test_outputs_are_rounded_and_clipped_to_8_bits():

@@ -18,6 +18,7 @@ import keras
 import numpy as np
 import pytest
 
+from issp_keras import data
 from issp_keras.callbacks import prunable_kernels
 from issp_keras.errors import InputError
 from issp_keras.train import train
@@ -78,6 +79,18 @@ def test_trains_with_every_part_that_a_config_can_name(config, tmp_path):
     assert shares["conv_last"] == 0
     assert shares["body.0.conv1"] == shares["body.0.conv2"] == 0.5
     assert shares["conv_first"] >= 0.9
+
+
+def test_prepared_photographs_train_to_the_same_weights(
+    config, tmp_path, folder_of_photographs
+):
+    expected = train(config, tmp_path / "memory").get_weights()
+    pairs = data.load_pairs(str(folder_of_photographs), "train", 2)
+    data.prepare([lambda pair=pair: pair for pair in pairs], 2, tmp_path / "p")
+    config.data.train = str(tmp_path / "p")
+    found = train(config, tmp_path / "mapped").get_weights()
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_a_second_run_changes_nothing(config, tmp_path):

@@ -17,7 +17,7 @@ from absl import flags
 
 from issp_keras import cli
 from issp_keras import files
-from issp_keras.data import load_photographs
+from issp_keras.data import find_source
 from issp_keras.errors import InputError
 from issp_keras.evaluate import SMALLEST
 from issp_keras.evaluate import bicubic
@@ -93,23 +93,31 @@ def latencies(
 
 
 def benchmark(
-    paths: list, photographs, height=128, width=128, rounds=20, threads=1
+    paths: list,
+    sources: list[str],
+    height=128,
+    width=128,
+    rounds=20,
+    threads=1,
+    data_dir="data",
 ) -> list[Row]:
     """Measures quality, size and latency of `.tflite` networks.
 
     Args:
         paths: Paths of the files.
-        photographs: List of `Photograph`, for the scores.
+        sources: List of strings as for `data.find_source`, for the scores.
         height: Integer, the LR height in pixels, for the latency.
         width: Integer, likewise.
         rounds: Integer, timed runs of each file.
         threads: Integer.
+        data_dir: Path of the folder of test sets.
 
     Returns:
         A `Row` for bicubic interpolation, and one for each file.
 
     Raises:
-        InputError: If a file is no network, or the files differ in scale.
+        InputError: If a file is no network, the files differ in scale, or a
+            photograph cannot be read.
     """
     networks = [load_network(path, threads) for path in paths]
     scale = networks[0].scale
@@ -119,11 +127,16 @@ def benchmark(
                 f"{path}: magnifies {network.scale} times, expected {scale} "
                 f"as {paths[0]}."
             )
+    pairs = [
+        photograph.read(scale, SMALLEST)
+        for source in sources
+        for photograph in find_source(source, "held_out", scale, data_dir)
+    ]
     medians = latencies(paths, height, width, rounds, threads)
-    mean = mean_score(bicubic(scale), photographs, scale)
+    mean = mean_score(bicubic(scale), pairs)
     rows = [Row("bicubic", mean.psnr, mean.ssim)]
     for path, network, latency in zip(paths, networks, medians, strict=True):
-        mean = mean_score(network.upscale, photographs, scale)
+        mean = mean_score(network.upscale, pairs)
         content = pathlib.Path(path).read_bytes()
         weights = inspect(path)
         rows.append(
@@ -180,19 +193,23 @@ def main(argv):
     if not paths:
         raise InputError("expected one or more .tflite files. Received: none")
     height, width = _size(flag.size)
-    photographs = load_photographs(flag.data, "held_out", SMALLEST)
     rows = benchmark(
-        paths, photographs, height, width, flag.rounds, flag.threads
+        paths,
+        flag.data,
+        height,
+        width,
+        flag.rounds,
+        flag.threads,
+        flag.data_dir,
     )
     cli.print_table(
         ["", "PSNR", "SSIM", "non-zeros", "file", "gzip", "latency"],
         list(_cells(rows)),
     )
     print(
-        f"PSNR (dB) and SSIM on Y: mean of {len(photographs)} photographs "
-        f"({flag.data}). Latency: median of {flag.rounds} runs for an LR "
-        f"image of {width}x{height} pixels, {flag.threads} thread(s), this "
-        "host."
+        f"PSNR (dB) and SSIM on Y: mean of {', '.join(flag.data)}. Latency: "
+        f"median of {flag.rounds} runs for an LR image of {width}x{height} "
+        f"pixels, {flag.threads} thread(s), this host."
     )
     if flag.output:
         settings = {
@@ -209,7 +226,7 @@ def main(argv):
 
 def run():
     """Entry point of `issp-benchmark`."""
-    cli.define_data_flag()
+    cli.define_data_flags()
     cli.define_threads_flag()
     flags.DEFINE_list("size", [128, 128], "LR height and width in pixels.")
     flags.DEFINE_integer("rounds", 20, "Timed runs.", lower_bound=1)

@@ -1,30 +1,36 @@
-"""A network from a file, applied to whole photographs."""
+"""A super-resolution network on whole photographs."""
 
+import functools
 import itertools
-import math
-import pathlib
 from collections.abc import Callable
-from typing import Any
 
-import keras
 import numpy as np
+from absl import logging
 
-from issp_keras.data import to_grey
 from issp_keras.data import to_rgb
-from issp_keras.errors import InputError
-from issp_keras.errors import blame
-from issp_keras.models import load_model
+from issp_keras.data import turn
+from issp_keras.data import turn_back
+from issp_keras.inference import tiles
+
+_TILE = 384
+# LR pixels of the strips in which it is measured how far a network sees.
+_STRIP = 48
+# Where a network sees all of a photograph, tiles cannot equal the whole.
+_OVERLAP_OF_THE_ALL_SEEING = 32
+# ITU-R BT.601, as image libraries make grey of RGB.
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 class Network:
     """A super-resolution network, applied to a photograph of any size.
 
     Large photographs are cut into overlapping tiles, so that memory stays
-    bounded. The result equals that of the whole photograph where the overlap
-    covers what the network sees around a pixel (36 LR pixels each way for
-    EDSR-baseline, 68 for EDSR-L). It does not equal it, where the photograph
-    is larger than a tile, for networks that see all of it, RCAN and CAT-A,
-    nor for windows of attention that tiles cut in other places.
+    bounded. How far tiles must overlap is measured, by how far the network
+    sees around a pixel (36 LR pixels each way for EDSR-baseline); the result
+    then equals that of the whole photograph. It cannot equal it for networks
+    that see all of a photograph (RCAN, CAT-A: a warning says so), for those
+    that see more than a quarter of a tile, nor where a network of one size
+    has windows of attention, which tiles of that size cut in other places.
 
     Args:
         apply: Callable that maps float32 (1, height, width, 3) in 0..1 to
@@ -32,22 +38,44 @@ class Network:
         size: Pair of the only height and width that `apply` takes, or None
             if it takes any.
         tile: Integer, height and width of a tile in LR pixels, where `apply`
-            takes any. Defaults to `384`.
+            takes any; 0 for whole photographs. Defaults to `384`.
         overlap: Integer, LR pixels around a tile that are computed and cut
-            off. Defaults to `72`, and never more than a quarter of a tile.
+            off. By default it is measured; never more than a quarter of a
+            tile.
+        self_ensemble: Whether each tile is upscaled in all 8 flips and
+            rotations, and the mean taken ("+" in papers). Takes 8 times as
+            long.
+        weight_shapes: Iterable of the shapes of the weights. Defaults to none.
 
     Attributes:
         scale: Integer, the magnification, found by trying.
+        weight_shapes: List of tuples.
 
     Raises:
-        ValueError: If `apply` makes no larger RGB image of one.
+        ValueError: If `apply` makes no larger RGB image of one, or cannot
+            take the turned tiles of `self_ensemble`.
     """
 
-    def __init__(self, apply, size=None, tile=384, overlap=72):
+    def __init__(
+        self,
+        apply,
+        size=None,
+        tile=_TILE,
+        overlap=None,
+        self_ensemble=False,
+        weight_shapes=(),
+    ):
+        if self_ensemble and size and size[0] != size[1]:
+            raise ValueError(
+                f"takes {size[1]}x{size[0]} pixels only, expected a square "
+                "for a self-ensemble of turned images."
+            )
+        self.weight_shapes = [tuple(shape) for shape in weight_shapes]
         self._apply = apply
         self._size = size
         self._tile = size or (tile, tile)
-        self._overlap = min(overlap, min(self._tile) // 4)
+        self._fixed_overlap = overlap
+        self._turns = range(8) if self_ensemble else range(1)
         height, width = size or (16, 24)
         output = apply(np.zeros((1, height, width, 3), np.float32))
         self.scale = output.shape[1] // height if output.ndim == 4 else 0
@@ -58,43 +86,104 @@ class Network:
                 f"{width}, 3), expected an RGB image 2 or more times larger."
             )
 
-    def upscale(self, pixels: np.ndarray) -> np.ndarray:
+    def upscale(
+        self,
+        pixels: np.ndarray,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> np.ndarray:
         """Upscales one photograph.
 
         Args:
-            pixels: uint8 array of shape (height, width, 3), or (height,
-                width) for grey.
+            pixels: Array of shape (height, width, 3), or (height, width) for
+                grey; uint8, uint16, or float32 in 0..1.
+            progress: Callable that is told after each tile how many of how
+                many are done.
 
         Returns:
-            uint8 array, `scale` times taller and wider, RGB or grey as
-            `pixels`.
+            Array of the same dtype, `scale` times taller and wider, RGB or
+            grey as `pixels`. Integers are rounded and clipped, floats are
+            not.
         """
-        result = self._upscale_rgb(to_rgb(pixels))
-        return to_grey(result) if pixels.ndim == 2 else result
-
-    def _upscale_rgb(self, pixels):
         height, width = pixels.shape[:2]
         if self._size:
             pixels = _grow(pixels, *self._size)
         s = self.scale
-        tall, wide = self._tile
         result = np.empty(
-            (s * pixels.shape[0], s * pixels.shape[1], 3), np.uint8
+            (s * pixels.shape[0], s * pixels.shape[1], *pixels.shape[2:]),
+            pixels.dtype,
         )
-        rows = _tiles(pixels.shape[0], tall, self._overlap)
-        columns = _tiles(pixels.shape[1], wide, self._overlap)
-        for (top, y0, y1), (left, x0, x1) in itertools.product(rows, columns):
-            tile = pixels[top : top + tall, left : left + wide]
-            output = self._upscale_tile(tile)
-            result[s * y0 : s * y1, s * x0 : s * x1] = output[
+        cuts = list(itertools.product(*self._cuts(pixels.shape[:2])))
+        for i, (rows, columns) in enumerate(cuts):
+            (top, bottom, y0, y1), (left, right, x0, x1) = rows, columns
+            output = self._upscale_tile(pixels[top:bottom, left:right])
+            used = output[
                 s * (y0 - top) : s * (y1 - top),
                 s * (x0 - left) : s * (x1 - left),
             ]
+            result[s * y0 : s * y1, s * x0 : s * x1] = _levels(used, pixels)
+            progress(i + 1, len(cuts))
         return result[: s * height, : s * width]
 
+    def _cuts(self, shape):
+        """The tiles along the height and along the width."""
+        is_tiled = self._tile != (0, 0) and any(
+            size > tile for size, tile in zip(shape, self._tile, strict=True)
+        )
+        overlap = self._overlap if is_tiled else 0
+        for size, tile in zip(shape, self._tile, strict=True):
+            yield tiles.cut(size, tile or size, overlap, bool(self._size))
+
+    @functools.cached_property
+    def _overlap(self):
+        most = min(self._tile) // 4
+        if self._fixed_overlap is not None:
+            return min(self._fixed_overlap, most)
+        wide = self._size or (_STRIP, _TILE)
+        tall = self._size or (_TILE, _STRIP)
+        found = [
+            tiles.reach(self._apply, *wide),
+            tiles.reach(_transposed(self._apply), *tall[::-1]),
+        ]
+        if None in found or max(found) > most:
+            logging.warning(
+                "The network sees farther than the %d pixels by which tiles "
+                "of %dx%d can overlap: the result is not exactly that of the "
+                "whole photograph.",
+                most,
+                *self._tile[::-1],
+            )
+        if None in found:
+            return min(_OVERLAP_OF_THE_ALL_SEEING, most)
+        steps = -(-max(found) // tiles.ALIGNMENT)
+        return min(steps * tiles.ALIGNMENT, most)
+
     def _upscale_tile(self, pixels):
-        output = self._apply(pixels[None].astype(np.float32) / 255)[0]
-        return np.clip(np.floor(output * 255 + 0.5), 0, 255).astype(np.uint8)
+        """The float32 output for a tile of any dtype, grey or RGB."""
+        image = to_rgb(pixels).astype(np.float32)
+        if pixels.dtype != np.float32:
+            image /= np.iinfo(pixels.dtype).max
+        outputs = (
+            turn_back(
+                self._apply(np.ascontiguousarray(turn(image, which))[None])[0],
+                which,
+            )
+            for which in self._turns
+        )
+        return sum(outputs) / np.float32(len(self._turns))
+
+
+def _levels(output, pixels):
+    """An output in the dtype and the channels of `pixels`."""
+    if pixels.ndim == 2:
+        output = output @ _LUMA
+    if pixels.dtype == np.float32:
+        return output
+    white = np.iinfo(pixels.dtype).max
+    return np.clip(np.floor(output * white + 0.5), 0, white)
+
+
+def _transposed(apply):
+    return lambda images: apply(images.swapaxes(1, 2)).swapaxes(1, 2)
 
 
 def _grow(pixels, height, width):
@@ -103,138 +192,5 @@ def _grow(pixels, height, width):
         max(0, least - size)
         for least, size in zip((height, width), pixels.shape[:2], strict=True)
     ]
-    return np.pad(pixels, [(0, n) for n in (*missing, 0)], "symmetric")
-
-
-def _tiles(size, tile, overlap):
-    """Cuts a length into tiles that overlap their neighbours on both sides.
-
-    Yields:
-        Triples (first, start, end): the tile begins at `first` and is
-        `min(tile, size)` long; it is used for `[start, end)`.
-    """
-    if size <= tile:
-        yield 0, 0, size
-        return
-    step = tile - 2 * overlap
-    count = math.ceil((size - 2 * overlap) / step)
-    for i in range(count):
-        first = min(i * step, size - tile)
-        start = 0 if i == 0 else i * step + overlap
-        end = size if i == count - 1 else (i + 1) * step + overlap
-        yield first, start, end
-
-
-def load_network(path, threads: int = 1) -> Network:
-    """Loads a `.keras` or `.tflite` super-resolution network.
-
-    Args:
-        path: Path of the file.
-        threads: Integer, threads of the TFLite interpreter.
-
-    Raises:
-        InputError: If the file is missing, broken, or not a network that
-            maps an RGB image to a larger one.
-    """
-    path = pathlib.Path(path)
-    if path.suffix.lower() == ".tflite":
-        interpreter = TFLiteInterpreter(path, threads)
-        return _network(path, interpreter, interpreter.size)
-    return network_of(load_model(path), path)
-
-
-def network_of(model: keras.Model, path) -> Network:
-    """A Keras model, loaded from `path`, as a network.
-
-    Raises:
-        InputError: If it does not map an RGB image to a larger one.
-    """
-    return _network(path, keras_network(model), fixed_size(model))
-
-
-def _network(path, apply, size):
-    # What is no such network fails here, in a way of its own.
-    with blame(f"{path}: is not a super-resolution network", Exception):
-        return Network(apply, size)
-
-
-def fixed_size(model: keras.Model) -> tuple[int, int] | None:
-    """The one height and width that a model takes, or None if it takes any."""
-    shape: Any = getattr(model, "input_shape", None)
-    is_image = isinstance(shape, tuple) and len(shape) == 4
-    if not is_image or None in shape[1:3]:
-        return None
-    return shape[1:3]
-
-
-def keras_network(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
-    """A Keras model as a function of arrays."""
-    return lambda x: keras.ops.convert_to_numpy(model(x, training=False))
-
-
-class TFLiteInterpreter:
-    """Runs a float32 image-to-image `.tflite` file.
-
-    Args:
-        path: Path of the file.
-        threads: Integer. Defaults to `1`.
-
-    Attributes:
-        size: Pair (height, width) if the file fixes them, else None.
-
-    Raises:
-        InputError: If the file is missing, broken, or has other inputs or
-            outputs than one RGB image each, float32, channels last.
-    """
-
-    def __init__(self, path, threads=1):
-        from ai_edge_litert.interpreter import Interpreter
-
-        path = pathlib.Path(path)
-        if not path.is_file():
-            raise InputError(f"{path}: no such file.")
-        with blame(f"{path}: is not a TFLite model", ValueError, RuntimeError):
-            self._interpreter = Interpreter(
-                model_path=str(path), num_threads=threads
-            )
-        inputs = self._interpreter.get_input_details()
-        outputs = self._interpreter.get_output_details()
-        for tensors in (inputs, outputs):
-            if len(tensors) != 1 or not _is_rgb_float(tensors[0]):
-                raise InputError(
-                    f"{path}: expected one float32 RGB image of shape "
-                    "(1, height, width, 3) in and one out."
-                )
-        size = tuple(inputs[0]["shape_signature"][1:3].tolist())
-        self.size = None if -1 in size else size
-        self._signature = inputs[0]["shape_signature"]
-        self._input = inputs[0]["index"]
-        self._output = outputs[0]["index"]
-        self._shape = None
-
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        self.set_input(images)
-        self.invoke()
-        return self._interpreter.get_tensor(self._output)
-
-    def set_input(self, images: np.ndarray):
-        """Sets the input, float32 (batch, height, width, 3)."""
-        if images.shape != self._shape:
-            if -1 in self._signature:
-                self._interpreter.resize_tensor_input(self._input, images.shape)
-            self._interpreter.allocate_tensors()
-            self._shape = images.shape
-        self._interpreter.set_tensor(self._input, images)
-
-    def invoke(self):
-        """Runs the network once, for timings."""
-        self._interpreter.invoke()
-
-
-def _is_rgb_float(tensor):
-    signature = tensor["shape_signature"]
-    return (
-        tensor["dtype"] == np.float32
-        and len(signature) == 4
-        and signature[-1] == 3
-    )
+    padding = [(0, n) for n in missing] + [(0, 0)] * (pixels.ndim - 2)
+    return np.pad(pixels, padding, "symmetric")

@@ -1,0 +1,92 @@
+"""A `.tflite` file, run by the TFLite interpreter."""
+
+import ctypes
+import pathlib
+
+import numpy as np
+
+from issp_keras.errors import InputError
+from issp_keras.errors import blame
+
+
+class TFLiteInterpreter:
+    """Runs a float32 image-to-image `.tflite` file.
+
+    Args:
+        path: Path of the file.
+        threads: Integer. Defaults to `1`.
+        delegate: Path of a TFLite delegate library (`.so`), or None.
+
+    Attributes:
+        size: Pair (height, width) if the file fixes them, else None.
+        weight_shapes: List of tuples, the shapes of all tensors.
+
+    Raises:
+        InputError: If the file is missing, broken, or has other inputs or
+            outputs than one RGB image each, float32, channels last.
+    """
+
+    def __init__(self, path, threads=1, delegate=None):
+        from ai_edge_litert import interpreter as litert
+
+        path = pathlib.Path(path)
+        if not path.is_file():
+            raise InputError(f"{path}: no such file.")
+        delegates = []
+        if delegate:
+            causes = (OSError, ValueError, RuntimeError, AttributeError)
+            with blame(f"--delegate: {delegate}: cannot be loaded", *causes):
+                # Before TFLite does, which prints a traceback if it fails.
+                ctypes.CDLL(delegate)
+                delegates.append(litert.load_delegate(delegate))
+        with blame(f"{path}: is not a TFLite model", ValueError, RuntimeError):
+            self._interpreter = litert.Interpreter(
+                model_path=str(path),
+                num_threads=threads,
+                experimental_delegates=delegates,
+            )
+        inputs = self._interpreter.get_input_details()
+        outputs = self._interpreter.get_output_details()
+        for tensors in (inputs, outputs):
+            if len(tensors) != 1 or not _is_rgb_float(tensors[0]):
+                raise InputError(
+                    f"{path}: expected one float32 RGB image of shape "
+                    "(1, height, width, 3) in and one out."
+                )
+        size = tuple(inputs[0]["shape_signature"][1:3].tolist())
+        self.size = None if -1 in size else size
+        self.weight_shapes = [
+            tuple(tensor["shape"].tolist())
+            for tensor in self._interpreter.get_tensor_details()
+        ]
+        self._signature = inputs[0]["shape_signature"]
+        self._input = inputs[0]["index"]
+        self._output = outputs[0]["index"]
+        self._shape = None
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        self.set_input(images)
+        self.invoke()
+        return self._interpreter.get_tensor(self._output)
+
+    def set_input(self, images: np.ndarray):
+        """Sets the input, float32 (batch, height, width, 3)."""
+        if images.shape != self._shape:
+            if -1 in self._signature:
+                self._interpreter.resize_tensor_input(self._input, images.shape)
+            self._interpreter.allocate_tensors()
+            self._shape = images.shape
+        self._interpreter.set_tensor(self._input, images)
+
+    def invoke(self):
+        """Runs the network once, for timings."""
+        self._interpreter.invoke()
+
+
+def _is_rgb_float(tensor):
+    signature = tensor["shape_signature"]
+    return (
+        tensor["dtype"] == np.float32
+        and len(signature) == 4
+        and signature[-1] == 3
+    )

@@ -1,0 +1,76 @@
+"""Networks from files."""
+
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from issp_keras.errors import InputError
+from issp_keras.errors import blame
+from issp_keras.inference.interpreter import TFLiteInterpreter
+from issp_keras.inference.network import Network
+from issp_keras.models import load_model
+
+# A small x4 network, trained by configs/quickstart_x4.py.
+BUNDLED = pathlib.Path(__file__).with_name("quickstart_x4.keras")
+
+
+def load_network(
+    path, threads: int = 1, delegate: str | None = None, **options
+) -> Network:
+    """Loads a `.keras` or `.tflite` super-resolution network.
+
+    Args:
+        path: Path of the file.
+        threads: Integer, threads of the TFLite interpreter.
+        delegate: Path of a TFLite delegate library, or None.
+        **options: Of `Network`: `tile`, `self_ensemble`.
+
+    Raises:
+        InputError: If the file is missing, broken, or not a network that
+            maps an RGB image to a larger one, if the delegate cannot be
+            loaded, or an option is not usable with this network.
+    """
+    path = pathlib.Path(path)
+    if path.suffix.lower() == ".tflite":
+        interpreter = TFLiteInterpreter(path, threads, delegate)
+        options["weight_shapes"] = interpreter.weight_shapes
+        return _network(path, interpreter, interpreter.size, **options)
+    if delegate:
+        raise InputError(
+            f"--delegate: {delegate}: is for .tflite files, and --model is "
+            f"{path}."
+        )
+    return network_of(load_model(path), path, **options)
+
+
+def network_of(model: keras.Model, path, **options) -> Network:
+    """A Keras model, loaded from `path`, as a network.
+
+    Raises:
+        InputError: If it does not map an RGB image to a larger one.
+    """
+    options["weight_shapes"] = [weight.shape for weight in model.weights]
+    return _network(path, keras_network(model), fixed_size(model), **options)
+
+
+def _network(path, apply, size, **options):
+    # What is no such network fails here, in a way of its own.
+    with blame(f"{path}: is not a super-resolution network", Exception):
+        return Network(apply, size, **options)
+
+
+def fixed_size(model: keras.Model) -> tuple[int, int] | None:
+    """The one height and width that a model takes, or None if it takes any."""
+    shape: Any = getattr(model, "input_shape", None)
+    is_image = isinstance(shape, tuple) and len(shape) == 4
+    if not is_image or None in shape[1:3]:
+        return None
+    return shape[1:3]
+
+
+def keras_network(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    """A Keras model as a function of arrays."""
+    return lambda x: keras.ops.convert_to_numpy(model(x, training=False))

@@ -1,0 +1,72 @@
+"""How a photograph is cut into tiles, and how far tiles must overlap."""
+
+import math
+from collections.abc import Callable
+from collections.abc import Iterator
+
+import numpy as np
+
+# Windows of attention (8x8 in SwinIR, 4x16 in CAT) lie as in the whole
+# photograph in tiles that begin and end at multiples of this.
+ALIGNMENT = 16
+
+# What a pixel may change by, in 0..1, for its cause to count as unseen.
+_TOLERANCE = 1e-6
+
+
+def cut(
+    size: int, tile: int, overlap: int, whole_tiles: bool
+) -> Iterator[tuple[int, int, int, int]]:
+    """Cuts a length into tiles that overlap their neighbours on both sides.
+
+    Args:
+        size: Integer, the length in pixels.
+        tile: Integer, the length of a tile.
+        overlap: Integer, what a tile computes beyond what it is used for.
+        whole_tiles: Whether the last tile must be as long as the others.
+
+    Yields:
+        `(first, last, start, end)`: the tile is `[first, last)`, and is used
+        for `[start, end)`.
+    """
+    if size <= tile:
+        yield 0, size, 0, size
+        return
+    step = tile - 2 * overlap
+    count = math.ceil((size - 2 * overlap) / step)
+    for i in range(count):
+        first = min(i * step, size - tile) if whole_tiles else i * step
+        start = 0 if i == 0 else i * step + overlap
+        end = size if i == count - 1 else (i + 1) * step + overlap
+        yield first, min(first + tile, size), start, end
+
+
+def reach(
+    apply: Callable[[np.ndarray], np.ndarray], height: int, width: int
+) -> int | None:
+    """Measures how far a network sees around a pixel.
+
+    In an image of noise, one half is replaced by other noise; how far the
+    other half of the output changes is what a cut there would change.
+
+    Args:
+        apply: Callable that maps float32 (1, height, width, 3) in 0..1 to a
+            larger image.
+        height: Integer, of the image of noise in LR pixels.
+        width: Integer, likewise; even.
+
+    Returns:
+        Integer, LR pixels along the width; None if the whole half changes.
+    """
+    half = width // 2
+    noise = np.random.default_rng(0).random(
+        (2, 1, height, width, 3), np.float32
+    )
+    noise[1, :, :, :half] = noise[0, :, :, :half]
+    first, second = (apply(images) for images in noise)
+    changes = np.abs(first - second).max(axis=(0, 1, 3))
+    changes = changes.reshape(width, -1).max(axis=1)[:half]
+    changed = np.flatnonzero(changes > _TOLERANCE)
+    if not changed.size:
+        return 0
+    return half - int(changed[0]) if changed[0] else None
