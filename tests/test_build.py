@@ -20,7 +20,9 @@ def _evaluate(node):
     if isinstance(node, ast.Call):
         assert node.func.id == "glob"
         (patterns,) = node.args
-        excluded = [ast.literal_eval(keyword.value) for keyword in node.keywords]
+        excluded = [
+            ast.literal_eval(keyword.value) for keyword in node.keywords
+        ]
         return sorted(
             str(path.relative_to(ROOT))
             for pattern in ast.literal_eval(patterns)

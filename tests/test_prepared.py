@@ -27,8 +27,9 @@ def _prepare(pairs, folder):
 
 
 def test_what_is_prepared_is_what_was_read(tmp_path, monkeypatch):
-    # Two photographs of 2250 and 1755 bytes to a shard.
-    monkeypatch.setattr(prepared, "_SHARD_BYTES", 4100)
+    monkeypatch.setattr(prepared, "_STRIP", 4)
+    # 2400 and 2340 bytes, then 240.
+    monkeypatch.setattr(prepared, "_SHARD_BYTES", 4750)
     pairs = _pairs()
     _prepare(pairs, tmp_path / "new")
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [
@@ -39,11 +40,19 @@ def test_what_is_prepared_is_what_was_read(tmp_path, monkeypatch):
     found = data.open_prepared(tmp_path / "new", 2)
     for pair, expected in zip(found, pairs, strict=True):
         assert (pair.name, pair.scale) == (expected.name, 2)
-        np.testing.assert_array_equal(pair.lr, data.to_rgb(expected.lr))
-        np.testing.assert_array_equal(pair.hr, data.to_rgb(expected.hr))
+        for found, exact in ((pair.lr, expected.lr), (pair.hr, expected.hr)):
+            exact = data.to_rgb(exact)
+            assert found.shape == exact.shape
+            np.testing.assert_array_equal(found[:, :], exact)
+            part = slice(1, 3), slice(2, 4)
+            np.testing.assert_array_equal(found[part], exact[part])
 
 
-def test_patches_are_the_same_prepared_or_in_memory(tmp_path):
+@pytest.mark.parametrize("strip", [1, 3, 32])
+def test_patches_are_the_same_prepared_or_in_memory(
+    tmp_path, monkeypatch, strip
+):
+    monkeypatch.setattr(prepared, "_STRIP", strip)
     pairs = _pairs()
     _prepare(pairs, tmp_path / "new")
     found = data.RandomPatches(data.open_prepared(tmp_path / "new", 2), 4, 5, 1)
@@ -89,7 +98,7 @@ def test_a_killed_preparation_is_begun_again(tmp_path):
     pairs = _pairs()
     _prepare(pairs, tmp_path / "new")
     found = data.open_prepared(tmp_path / "new", 2)
-    np.testing.assert_array_equal(found[0].hr, pairs[0].hr)
+    np.testing.assert_array_equal(found[0].hr[:, :], pairs[0].hr)
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
 
 

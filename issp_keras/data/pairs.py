@@ -16,7 +16,7 @@ class Pair:
     Attributes:
         name: String, the file name of HR without its ending.
         lr: uint8 array of shape (height, width, 3), or (height, width) for a
-            grey photograph.
+            grey photograph; `Strips` if it is in a file.
         hr: The same, of `scale` times the height and width.
     """
 

@@ -1,16 +1,18 @@
-"""Photographs prepared for training: raw pixels in files to map into memory.
+"""Photographs prepared for training: raw pixels, read where a patch lies.
 
 A patch is cut out of a photograph without decoding it, and what a training
 reads is what its patches cover; so a data set may be larger than memory.
 
 The folder holds `index.json` and shards of about 1 GiB: for each photograph
-the RGB bytes of HR, row by row, then those of LR.
+the RGB bytes of HR, then those of LR, each as `Strips`.
 """
 
 import concurrent.futures
 import itertools
 import json
+import os
 import pathlib
+import weakref
 from collections.abc import Callable
 from collections.abc import Iterable
 
@@ -25,6 +27,8 @@ from issp_keras.errors import blame
 _FORMAT = "issp_keras pairs 1"
 _INDEX = "index.json"
 _SHARD_BYTES = 2**30
+# Width of a strip in LR pixels.
+_STRIP = 32
 # Photographs in memory at once, while they are prepared.
 _AT_ONCE = 8
 
@@ -62,13 +66,13 @@ def prepare(
         entries = []
         shard, size = 0, 0
         for pair in _read_ahead(readers):
-            hr, lr = to_rgb(pair.hr), to_rgb(pair.lr)
+            hr, lr = _strips(pair.hr, scale * _STRIP), _strips(pair.lr, _STRIP)
             if size and size + hr.nbytes + lr.nbytes > _SHARD_BYTES:
                 shard, size = shard + 1, 0
             with (partial / _shard_name(shard)).open("ab") as file:
-                file.write(np.ascontiguousarray(hr))
-                file.write(np.ascontiguousarray(lr))
-            height, width = lr.shape[:2]
+                file.write(hr)
+                file.write(lr)
+            height, width = pair.lr.shape[:2]
             entries.append([pair.name, shard, size, height, width])
             size += hr.nbytes + lr.nbytes
             progress(len(entries))
@@ -101,25 +105,97 @@ def open_prepared(folder, scale: int) -> list[Pair]:
     pairs = []
     for shard, group in itertools.groupby(entries, lambda entry: entry[1]):
         path = folder / _shard_name(shard)
-        with blame(f"{path}: cannot be read", OSError, ValueError):
-            # Not as np.memmap, whose slices take ten times as long.
-            content = np.asarray(np.memmap(path, np.uint8, "r"))
+        with blame(f"{path}: cannot be read", OSError):
+            file = _File(path)
         for name, _, offset, height, width in group:
-            values = 3 * height * width
-            if offset + (scale**2 + 1) * values > len(content):
+            hr = Strips(
+                file, offset, scale * height, scale * width, scale * _STRIP
+            )
+            lr = Strips(file, hr.end, height, width, _STRIP)
+            if lr.end > file.size:
                 raise InputError(
                     f"{path}: ends before {name}; prepare the folder again."
                 )
-            lr = content[offset + scale**2 * values :][:values]
-            hr = content[offset:][: scale**2 * values]
-            pairs.append(
-                Pair(
-                    name,
-                    lr.reshape(height, width, 3),
-                    hr.reshape(scale * height, scale * width, 3),
-                )
-            )
+            pairs.append(Pair(name, lr, hr))
     return pairs
+
+
+class _File:
+    """A file to read from in any place; closed with the last `Strips` of it.
+
+    Attributes:
+        number: Integer, its descriptor.
+        size: Integer, in bytes.
+    """
+
+    def __init__(self, path):
+        self.number = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self.number)
+        self.size = os.fstat(self.number).st_size
+        if hasattr(os, "posix_fadvise"):
+            # What lies around a patch will not be needed.
+            os.posix_fadvise(self.number, 0, 0, os.POSIX_FADV_RANDOM)
+
+
+class Strips:
+    """An RGB image in a file, in vertical strips one after the other.
+
+    So a patch is in few places of the file: what is read for it from a disk
+    is little more than its pixels, where the rows of a whole photograph would
+    have as many places as the patch has rows.
+
+    Args:
+        file: `_File`.
+        offset: Integer, where the image begins in the file.
+        height: Integer, of the image in pixels.
+        width: Integer, of the image in pixels; the last strip may have more.
+        strip: Integer, width of a strip in pixels.
+
+    Attributes:
+        shape: Tuple (height, width, 3).
+        end: Integer, where the image ends in the file.
+    """
+
+    ndim = 3
+
+    def __init__(self, file, offset, height, width, strip):
+        self._file = file
+        self._offset = offset
+        self._strip = strip
+        self.shape = (height, width, 3)
+        self.end = offset + 3 * height * strip * -(-width // strip)
+
+    def __getitem__(self, place):
+        """Reads `[rows, columns]`, slices without steps, as an array.
+
+        Raises:
+            OSError: If the file cannot be read.
+        """
+        height, width, _ = self.shape
+        top, bottom, _ = place[0].indices(height)
+        left, right, _ = place[1].indices(width)
+        row = 3 * self._strip
+        parts = []
+        for i in range(left // self._strip, -(-right // self._strip)):
+            content = os.pread(
+                self._file.number,
+                (bottom - top) * row,
+                self._offset + (i * height + top) * row,
+            )
+            pixels = np.frombuffer(content, np.uint8).reshape(
+                bottom - top, self._strip, 3
+            )
+            start = i * self._strip
+            parts.append(pixels[:, max(0, left - start) : right - start])
+        return np.concatenate(parts, axis=1)
+
+
+def _strips(pixels, strip):
+    pixels = to_rgb(pixels)
+    height, width = pixels.shape[:2]
+    padded = np.pad(pixels, ((0, 0), (0, -width % strip), (0, 0)))
+    strips = padded.reshape(height, -1, strip, 3).swapaxes(0, 1)
+    return np.ascontiguousarray(strips)
 
 
 def _read_ahead(readers):
