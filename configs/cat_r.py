@@ -1,10 +1,10 @@
 """CAT-R sparse from scratch, as in the ISS-P paper.
 
-issp-train --config=configs/cat_r.py:x4,0.95 \
-    --config.data.train=DF2K/HR --config.data.held_out=Set5/HR \
-    --workdir=runs/cat_r
+issp-prepare DF2K/HR prepared/df2k_x4 --scale=4
+issp-train --config=configs/cat_r.py:x4,0.95 --workdir=runs/cat_r
 
-The setting after the colon is scale and sparsity; the paper's is x4,0.95.
+The training is scored on the photographs in data/Set5 after every epoch. The
+setting after the colon is scale and sparsity; the paper's is x4,0.95.
 Pruning takes 100,021 steps and fine-tuning 500,000, of 32 patches of 64x64 LR
 pixels: days on a GPU, and not measured here.
 

@@ -113,13 +113,14 @@ def _mean(scores):
     return Score("mean", *map(statistics.fmean, columns))
 
 
-def _evaluate(ways, sources, scale, channels):
-    """Scores all that can be read.
+def _evaluate(name, network, sources, channels):
+    """Scores bicubic interpolation and the network on all that can be read.
 
     Returns:
         Scores by source and way, the mean last, and a list of sentences
         about the photographs that cannot be read.
     """
+    ways = {"bicubic": bicubic(network.scale), name: network.upscale}
     scores: dict = {source: {way: [] for way in ways} for source in sources}
     failures = []
     count = sum(map(len, sources.values()))
@@ -128,10 +129,11 @@ def _evaluate(ways, sources, scale, channels):
         for source, photographs in sources.items():
             for photograph in photographs:
                 try:
-                    pair = photograph.read(scale, SMALLEST)
+                    pair = photograph.read(network.scale, SMALLEST)
                 except InputError as error:
                     failures.append(str(error))
                 else:
+                    network.prepare(pair.lr.shape)
                     for way, upscale in ways.items():
                         scores[source][way].append(
                             score(upscale, pair, channels)
@@ -184,21 +186,25 @@ def main(argv):
             f"--output: is {flag.output}, expected the name of a JSON file; "
             "the CSV file is written beside it."
         )
+    if not flag.data:
+        raise InputError("--data: is empty, expected photographs.")
+    for path in filter(None, (flag.output, flag.comparison)):
+        files.make_folder(pathlib.Path(path).parent)
     network = cli.network()
     channels = flag.channels or papers_channels(network)
     sources = {
         source: find_source(source, "held_out", network.scale, flag.data_dir)
         for source in flag.data
     }
-    ways = {"bicubic": bicubic(network.scale), flag.model: network.upscale}
-    scores, failures = _evaluate(ways, sources, network.scale, channels)
+    scores, failures = _evaluate(flag.model, network, sources, channels)
     for source, of in scores.items():
         rows = [
             [same[0].name]
             + [f"{s.psnr:.2f} / {s.ssim:.4f} / {s.seconds:.2f} s" for s in same]
             for same in zip(*of.values(), strict=True)
         ]
-        cli.print_table([source, *ways], rows)
+        if rows:
+            cli.print_table([source, *of], rows)
     print(
         f"PSNR (dB) and SSIM on {channels.upper()}, without a border of "
         f"{network.scale} pixels; seconds on this host."

@@ -38,7 +38,7 @@ def replacing_folder(path) -> Iterator[pathlib.Path]:
     """Yields a new folder beside `path`, and renames it to `path` at the end.
 
     Nothing stays behind if the block fails; what a killed process left is
-    removed by the next.
+    removed by the next. Two processes must not write the same folder at once.
 
     Raises:
         InputError: If the folder cannot be written.

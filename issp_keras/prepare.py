@@ -4,7 +4,7 @@
     issp-prepare tfds:df2k/bicubic_x4 prepared/df2k_x4 --scale=4
 
 The last argument is the folder to make, for `--config.data.train` of
-issp-train; it takes 3.2 times the pixels of HR in bytes. The others are
+issp-train; it takes three bytes for each pixel of HR and LR. The others are
 folders of photographs, with LR files beside them or without, or data sets of
 TensorFlow Datasets that yield `lr` and `hr`.
 """
@@ -56,9 +56,13 @@ def _tfds_readers(name, scale, data_dir):
     import issp_keras.data.tfds  # noqa: F401, registers data sets
 
     with blame(f"{_TFDS}{name}", Exception):
-        rows, info = tfds.load(
-            name, split="train", data_dir=data_dir, with_info=True
-        )
+        try:
+            rows, info = tfds.load(
+                name, split="train", data_dir=data_dir, with_info=True
+            )
+        except AssertionError as error:
+            # It lists the files that are to be put into a folder by hand.
+            raise InputError(f"{_TFDS}{name}: {error}") from error
     rows = enumerate(tfds.as_numpy(rows))
     readers = (functools.partial(_pair, name, i, row, scale) for i, row in rows)
     return info.splits["train"].num_examples, readers

@@ -16,17 +16,19 @@ import collections
 import pathlib
 
 import numpy as np
+import PIL.Image
 from absl import flags
 
 from issp_keras import cli
 from issp_keras import files
 from issp_keras.comparison import before_and_after
+from issp_keras.data import SUFFIXES
 from issp_keras.data import imresize
-from issp_keras.data import is_photograph
 from issp_keras.data import photographs_in
 from issp_keras.data import read_photograph
 from issp_keras.data import write_photograph
 from issp_keras.errors import InputError
+from issp_keras.errors import blame
 from issp_keras.inference import BUNDLED
 
 
@@ -35,17 +37,19 @@ def main(argv):
     sources = _sources(argv[1:])
     network = cli.network()
     targets = _targets(sources, network.scale, flag.output)
-    _check_no_overwriting(sources, targets)
+    pictures = [
+        _picture(target) if flag.compare else None for target in targets
+    ]
+    _check_no_overwriting(sources, targets, pictures)
+    for folder in {target.parent for target in targets}:
+        files.make_folder(folder)
     failures = []
     with cli.progress_bar("Photographs", len(sources)) as progress:
-        for i, (source, target) in enumerate(
-            zip(sources, targets, strict=True)
-        ):
+        for i, paths in enumerate(zip(sources, targets, pictures, strict=True)):
             try:
                 _upscale(
                     network,
-                    source,
-                    target,
+                    *paths,
                     lambda done, total, i=i: progress(i + done / total),
                 )
             except InputError as error:
@@ -55,12 +59,18 @@ def main(argv):
 
 def _sources(arguments):
     """All photographs, and the folder for which each is upscaled, if any."""
-    sources = {}
-    for argument in map(pathlib.Path, arguments):
-        if argument.is_dir():
-            sources |= dict.fromkeys(photographs_in(argument), argument)
-        else:
-            sources[argument] = None
+    sources, seen = {}, set()
+    for argument in arguments:
+        path = pathlib.Path(argument)
+        if not argument:
+            raise InputError("expected photographs. Received: an empty name")
+        with blame(f"{argument}: cannot be read", OSError):
+            is_folder = path.is_dir()
+        for source in photographs_in(path) if is_folder else [path]:
+            # Not twice, where a file and its folder are named.
+            if source.resolve() not in seen:
+                seen.add(source.resolve())
+                sources[source] = path if is_folder else None
     if not sources:
         raise InputError(
             "expected one or more photographs or folders. Received: none"
@@ -71,13 +81,19 @@ def _sources(arguments):
 def _targets(sources, scale, output):
     """Where the result of each photograph goes."""
     output = pathlib.Path(output) if output else None
-    if output and is_photograph(output) and not output.is_dir():
+    suffix = output.suffix.lower() if output and not output.is_dir() else ""
+    if suffix in SUFFIXES:
         if len(sources) > 1:
             raise InputError(
                 f"--output: is {output}, a file, and there are "
                 f"{len(sources)} photographs; expected a folder."
             )
         return [output]
+    if suffix in PIL.Image.registered_extensions():
+        raise InputError(
+            f"--output: is {output}, expected a folder or a file ending in "
+            f"{', '.join(sorted(SUFFIXES))}."
+        )
     targets = [
         (output or _beside(source, folder, scale))
         / f"{source.stem}_x{scale}.png"
@@ -100,27 +116,32 @@ def _beside(source, folder, scale):
     return folder.with_name(f"{folder.name}_x{scale}")
 
 
-def _check_no_overwriting(sources, targets):
-    originals = {source.resolve() for source in sources}
-    for target in targets:
-        if target.resolve() in originals:
-            raise InputError(
-                f"--output: names a photograph itself ({target}), expected "
-                "another file or folder."
-            )
+def _picture(target):
+    return target.with_name(f"{target.stem}_compare.png")
 
 
-def _upscale(network, source, target, progress):
+def _check_no_overwriting(sources, targets, pictures):
+    written = {source.resolve(): source for source in sources}
+    for source, *made in zip(sources, targets, pictures, strict=True):
+        for path in filter(None, made):
+            other = written.setdefault(path.resolve(), path)
+            if other is not path:
+                raise InputError(
+                    f"{path}: the result of {source} would overwrite it, and "
+                    "it is a photograph to upscale or another result; "
+                    "expected another --output."
+                )
+
+
+def _upscale(network, source, target, picture, progress):
     photograph = read_photograph(source)
     pixels = network.upscale(photograph.pixels, progress)
     alpha = photograph.alpha
     if alpha is not None:
         alpha = imresize(alpha, network.scale)
-    files.make_folder(target.parent)
     write_photograph(target, pixels, alpha, photograph.icc_profile)
     print(f"Wrote {target} ({pixels.shape[1]}x{pixels.shape[0]} pixels).")
-    if flags.FLAGS.compare:
-        picture = target.with_name(f"{target.stem}_compare.png")
+    if picture:
         lr, sr = _to_8_bits(photograph.pixels), _to_8_bits(pixels)
         write_photograph(picture, before_and_after(lr, sr))
         print(f"Wrote {picture}.")

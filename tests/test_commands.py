@@ -1,18 +1,28 @@
 """The console commands, as a user at a shell meets them."""
 
 import csv
+import functools
+import io
 import json
 import pathlib
 import subprocess
 import sys
+import time
 
 import keras
 import numpy as np
 import PIL.Image
 import PIL.ImageCms
 import pytest
+import rich.console
 
+from issp_keras import cli
 from issp_keras import data
+from issp_keras import inference
+from issp_keras.evaluate import mean_score
+from issp_keras.inference import load_network
+from issp_keras.models import load_model
+from issp_keras.tflite import export
 
 ROOT = pathlib.Path(__file__).parent.parent
 GOLDEN = ROOT / "tests" / "golden"
@@ -226,21 +236,47 @@ def test_upscale_takes_photographs_of_every_kind(run, tmp_path):
     assert not list(tmp_path.rglob(".partial*"))
 
 
-def test_upscale_writes_where_output_says(
+def test_upscale_does_what_its_flags_say(run, sparse_model_path, tmp_path):
+    """To a real photograph, larger than a tile."""
+    skimage = pathlib.Path(pytest.importorskip("skimage").__file__).parent
+    photo = data.read_photograph(skimage / "data" / "chelsea.png")
+    pixels = photo.pixels[:70, :100]
+    data.write_photograph(tmp_path / "photo.png", pixels)
+    model = f"--model={sparse_model_path}"
+    results = []
+    for flags, options in (
+        (["--self_ensemble", "--tile=64"], {"self_ensemble": True, "tile": 64}),
+        (["--tile=64"], {"tile": 64}),
+        (["--tile=0"], {"tile": 0}),
+    ):
+        result = run(
+            "upscale",
+            *(model, "photo.png", "--output=large.png", *flags),
+            cwd=tmp_path,
+        )
+        assert result.returncode == 0, result.stderr
+        found = data.read_photograph(tmp_path / "large.png").pixels
+        expected = load_network(sparse_model_path, **options).upscale(pixels)
+        # The sum of 8 turns is rounded, here and there, as the sums go.
+        assert np.abs(found.astype(int) - expected).max() <= 1
+        assert np.mean(found != expected) < 1e-3
+        results.append(found)
+    assert (results[0] != results[1]).mean() > 0.01
+
+
+def test_upscale_writes_to_files_and_folders(
     run, sparse_model_path, tmp_path, folder_of_photographs
 ):
     model = f"--model={sparse_model_path}"
     photo = folder_of_photographs / "a.png"
-    result = run(
-        "upscale",
-        *(model, photo, "--output=large.jpg", "--self_ensemble", "--tile=64"),
-        cwd=tmp_path,
-    )
+    result = run("upscale", model, photo, "--output=large.jpg", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     with PIL.Image.open(tmp_path / "large.jpg") as image:
         assert (image.format, image.size) == ("JPEG", (120, 96))
     result = run(
-        "upscale", model, folder_of_photographs, "--output=new", cwd=tmp_path
+        "upscale",
+        *(model, folder_of_photographs, photo, "--output=new"),
+        cwd=tmp_path,
     )
     assert result.returncode == 0, result.stderr
     assert {path.name for path in (tmp_path / "new").iterdir()} == {
@@ -248,6 +284,46 @@ def test_upscale_writes_where_output_says(
         "b_x2.png",
         "grey_x2.png",
     }
+
+
+def test_evaluate_gives_set5_the_score_of_the_papers(
+    run, shared_data, sparse_model_path, tmp_path
+):
+    """Of bicubic interpolation, beside a `.tflite` network."""
+    export(load_model(sparse_model_path), tmp_path / "model.tflite")
+    result = run(
+        "evaluate",
+        *("--model=model.tflite", "--data=set5", f"--data_dir={shared_data}"),
+        "--output=scores.json",
+        cwd=tmp_path,
+    )
+    assert result.returncode == 0, result.stderr
+    scores = json.loads((tmp_path / "scores.json").read_text())["scores"]
+    assert scores["set5"]["bicubic"][-1]["psnr"] == pytest.approx(
+        33.66, abs=0.02
+    )
+    assert len(scores["set5"]["model.tflite"]) == 6
+
+
+def test_the_network_that_comes_along_beats_bicubic(shared_data):
+    network = load_network(inference.BUNDLED)
+    pairs = data.load_pairs(str(shared_data / "Set5"), "held_out", 4)
+    assert mean_score(network.upscale, pairs).psnr == pytest.approx(
+        29.77, abs=0.01
+    )
+
+
+def test_progress_is_shown_on_a_terminal(monkeypatch):
+    screen = io.StringIO()
+    console = functools.partial(
+        rich.console.Console, file=screen, force_terminal=True
+    )
+    monkeypatch.setattr(rich.console, "Console", lambda stderr: console())
+    with cli.progress_bar("Photographs", 4) as progress:
+        progress(1.5)
+        time.sleep(0.2)
+    assert "Photographs" in screen.getvalue()
+    assert "38%" in screen.getvalue()
 
 
 def test_folders_are_prepared_for_training(
@@ -262,6 +338,17 @@ def test_folders_are_prepared_for_training(
     assert "Wrote ready: 12 photographs, x2." in result.stdout
     pairs = data.open_prepared(tmp_path / "ready", 2)
     assert [pair.name for pair in pairs][:4] == ["a", "b", "grey", "astronaut"]
+
+
+def test_what_is_to_be_put_in_by_hand_is_listed(run, tmp_path):
+    result = run(
+        "prepare",
+        *("--scale=2", "tfds:df2k/bicubic_x2", "new", "--data_dir=sets"),
+        cwd=tmp_path,
+    )
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert "Flickr2K/Flickr2K_HR/000001.png" in result.stderr
 
 
 def test_a_checkpoint_becomes_a_model_that_upscales(run, tmp_path):
@@ -302,7 +389,28 @@ BAD_INPUT = [
     (
         "upscale",
         ["--model=x2.keras", "a_x2.png", "a.png"],
-        "--output: names a photograph itself (a_x2.png)",
+        "a_x2.png: the result of a.png would overwrite it",
+    ),
+    (
+        "upscale",
+        ["--model=x2.keras", "--compare", "a.png", "a_x2_compare.png"],
+        "a_x2_compare.png: the result of a.png would overwrite it",
+    ),
+    (
+        "upscale",
+        ["--model=x2.keras", "d/a.png", "e/a.png", "--output=o"],
+        "o/a.png_x2.png: the result of e/a.png would overwrite it",
+    ),
+    (
+        "upscale",
+        ["--model=x2.keras", "a.png", "--output=a.gif"],
+        "--output: is a.gif, expected a folder or a file ending in",
+    ),
+    ("upscale", [""], "expected photographs. Received: an empty name"),
+    (
+        "evaluate",
+        ["--model=x2.keras", "--data="],
+        "--data: is empty, expected photographs",
     ),
     (
         "upscale",

@@ -1,13 +1,16 @@
 import ctypes
+import tracemalloc
 
 import keras
 import numpy as np
 import pytest
 from networks import TINY
 
+from issp_keras import data
 from issp_keras import models
 from issp_keras.data import imresize
 from issp_keras.errors import InputError
+from issp_keras.inference import BUNDLED
 from issp_keras.inference import Network
 from issp_keras.inference import load_network
 from issp_keras.inference import tiles
@@ -87,14 +90,23 @@ def test_tiles_equal_the_whole_photograph(model, margin):
 
 def test_how_far_a_network_sees_is_measured():
     def shifted(far):
+        """Sees `far` pixels to one side, nothing to the other."""
+
         def apply(images):
-            return _nearest(images + np.roll(images, far, axis=2) / 8)
+            padded = np.pad(
+                images, ((0, 0), (0, 0), (max(0, far), max(0, -far)), (0, 0))
+            )
+            return _nearest(
+                images + padded[:, :, max(0, -far) :][:, :, : images.shape[2]]
+            )
 
         return apply
 
     assert tiles.reach(_nearest, 4, 64) == 0
-    assert tiles.reach(_blur, 4, 64) == 2
+    assert tiles.reach(_blur, 4, 65) == 2
     assert tiles.reach(shifted(-7), 4, 64) == 7
+    assert tiles.reach(shifted(9), 4, 64) == 9
+    assert tiles.reach(shifted(40), 4, 64) is None
     assert tiles.reach(lambda x: _nearest(x + x.mean()), 4, 64) is None
 
 
@@ -127,10 +139,49 @@ def test_windows_lie_in_tiles_as_in_the_whole():
         ).reshape(padded.shape)
         return _nearest(means[:, :height, :width])
 
-    pixels = RNG.random((100, 150, 3), np.float32)
+    pixels = RNG.random((100, 250, 3), np.float32)
     whole = Network(apply, tile=0).upscale(pixels)
-    tiled = Network(apply, tile=64).upscale(pixels)
-    np.testing.assert_allclose(tiled, whole, atol=1e-6)
+    for tile in (64, 112):
+        tiled = Network(apply, tile=tile).upscale(pixels)
+        np.testing.assert_allclose(tiled, whole, atol=1e-6)
+
+
+def test_tiles_may_be_larger_than_what_is_measured_else():
+    """A network that sees 200 pixels far, in tiles of 1024."""
+
+    def apply(images):
+        padded = np.pad(images, ((0, 0), (0, 0), (0, 200), (0, 0)))
+        return _nearest(images + padded[:, :, 200:])
+
+    pixels = RNG.random((8, 1300, 3), np.float32)
+    whole = Network(apply, tile=0).upscale(pixels)
+    tiled = Network(apply, tile=1024).upscale(pixels)
+    np.testing.assert_array_equal(tiled, whole)
+
+
+def test_memory_is_that_of_the_result_and_a_tile():
+    pixels = np.zeros((600, 900, 3), np.uint8)
+    network = Network(_nearest, tile=64, overlap=8)
+    tracemalloc.start()
+    result = network.upscale(pixels)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # Some copies of the float32 output of one tile.
+    assert most < result.nbytes + 10 * 4 * 3 * (2 * 64) ** 2
+
+
+def test_real_photographs_in_tiles_equal_the_whole():
+    """By the network that comes along, on a photograph of scikit-image."""
+    (photograph, *_) = data.find_source(data.EMBEDDED, "held_out", 1)
+    pixels = photograph.read(1).hr.astype(np.float32) / 255
+    whole = load_network(BUNDLED, tile=0).upscale(pixels)
+    tiled = load_network(BUNDLED, tile=128).upscale(pixels)
+    np.testing.assert_allclose(tiled, whole, rtol=0, atol=1e-5)
+
+
+def test_other_dtypes_are_refused():
+    with pytest.raises(ValueError, match="dtype=float64"):
+        Network(_nearest).upscale(np.zeros((4, 4, 3)))
 
 
 @pytest.mark.parametrize("shape", [(9, 12, 3), (50, 33)])
@@ -154,7 +205,7 @@ def test_a_self_ensemble_is_the_mean_of_8_turns(shape):
 
 
 def test_a_self_ensemble_needs_tiles_that_can_be_turned():
-    with pytest.raises(ValueError, match="takes 10x8 pixels only, expected a"):
+    with pytest.raises(ValueError, match="the network takes 10x8 pixels only"):
         Network(_nearest, size=(8, 10), self_ensemble=True)
 
 

@@ -140,6 +140,36 @@ def test_lr_for_some_photographs_only_is_refused(tmp_path):
         data.find_pairs(tmp_path, 4)
 
 
+def test_lr_goes_with_the_photograph_of_its_name(tmp_path, monkeypatch):
+    """Also where a photograph's own name ends in x4, and from inside."""
+    _make(
+        tmp_path,
+        HR__fo_png=(8, 8),
+        HR__fox4_png=(8, 8),
+        LR_bicubic__X4__fox4_png=(2, 2),
+        LR_bicubic__X4__fox4x4_png=(2, 2),
+    )
+    monkeypatch.chdir(tmp_path / "HR")
+    for folder in (tmp_path, ".", pathlib.Path()):
+        found = data.find_pairs(folder, 4)
+        assert [(pair.name, pair.lr.name) for pair in found] == [
+            ("fo", "fox4.png"),
+            ("fox4", "fox4x4.png"),
+        ]
+
+
+def test_lr_that_may_go_with_two_photographs_is_refused(tmp_path):
+    _make(
+        tmp_path,
+        GTmod12__fo_png=(8, 8),
+        GTmod12__fox4_png=(8, 8),
+        LRbicx4__fo_png=(2, 2),
+        LRbicx4__fox4_png=(2, 2),
+    )
+    with pytest.raises(InputError, match=r"fox4\.png: may be LR of 2"):
+        data.find_pairs(tmp_path, 4)
+
+
 def test_hidden_and_other_files_are_passed_by(tmp_path):
     _make(tmp_path, a_png=(8, 8))
     for name in (".partial-b.png", "._a.png", "notes.txt"):
@@ -220,6 +250,16 @@ def test_more_than_memory_holds_is_refused(folder_of_photographs, monkeypatch):
     monkeypatch.setattr(loading, "_memory", lambda: 2 * 3 * 48 * 60)
     with pytest.raises(InputError, match=r"3 photographs.*issp-prepare"):
         data.load_pairs(str(folder_of_photographs), "train", 2)
+
+
+def test_prepared_photographs_can_be_held_out(folder_of_photographs):
+    folder = folder_of_photographs.parent / "prepared"
+    expected = data.load_pairs(str(folder_of_photographs), "held_out", 2)
+    data.prepare([lambda pair=pair: pair for pair in expected], 2, folder)
+    found = data.load_pairs(str(folder), "held_out", 2)
+    for pair, exact in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(pair.hr, data.to_rgb(exact.hr))
+        np.testing.assert_array_equal(pair.lr, data.to_rgb(exact.lr))
 
 
 def test_set5_and_set14_are_found_where_they_are(shared_data):

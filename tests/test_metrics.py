@@ -156,6 +156,8 @@ def test_keras_metrics_weigh_samples_and_take_other_ranges():
     metric.update_state(y, x, sample_weight=np.array([1.0, 0.0]))
     a, b = (z[0, ..., 0].astype(np.uint8) for z in (x, y))
     assert float(metric.result()) == pytest.approx(metrics.psnr(a, b), abs=1e-4)
+    metric.update_state(x, x, sample_weight=np.zeros(2))
+    assert np.isfinite(metric.result())
     metric.update_state(x, x)
     assert float(metric.result()) == np.inf
 
@@ -183,6 +185,9 @@ def test_keras_metrics_refuse_what_cannot_be_compared():
         metrics.SSIM(border=1).update_state(image, image)
     with pytest.raises(ValueError, match="at least 13x13"):
         metrics.PSNR(border=6).update_state(image, image)
+    for other in ((1, 12, 12, 1), (1, 1, 12, 3), (2, 12, 12, 3)):
+        with pytest.raises(ValueError, match="different shapes"):
+            metrics.PSNR().update_state(image, np.zeros(other, np.float32))
     with pytest.raises(ValueError, match="1 or 3 channels"):
         metrics.PSNR().update_state(image[..., :2], image[..., :2])
 
@@ -192,6 +197,7 @@ def test_keras_metrics_refuse_what_cannot_be_compared():
     [
         ((8, 8), (8, 9), 0, "different shapes"),
         ((8, 8), (8, 8), 4, "Nothing is left"),
+        ((8, 8), (8, 8), -1, "Nothing is left"),
     ],
 )
 def test_metrics_refuse_what_cannot_be_compared(shape, other, border, message):

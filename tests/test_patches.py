@@ -1,3 +1,5 @@
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -86,6 +88,21 @@ def test_shards_are_the_parts_of_a_batch():
         np.testing.assert_array_equal(
             array, np.concatenate([part[i] for part in parts])
         )
+
+
+@pytest.mark.parametrize(
+    ("pairs", "patch_size", "batch_size", "message"),
+    [
+        ([], 4, 4, "Received: 0 photographs"),
+        (_pairs(), 4, 3, "batch_size=3, shard=(0, 2)"),
+        (_pairs(), 11, 4, "LR of 0 must have at least 11 pixels"),
+    ],
+)
+def test_what_makes_no_patches_is_refused(
+    pairs, patch_size, batch_size, message
+):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        data.RandomPatches(pairs, patch_size, batch_size, 0, shard=(0, 2))
 
 
 def test_grey_photographs_train_as_rgb():

@@ -1,4 +1,6 @@
 import io
+import struct
+import zlib
 
 import numpy as np
 import PIL.Image
@@ -105,6 +107,44 @@ def test_channels_one_after_the_other_are_read(tmp_path):
     tifffile.imwrite(tmp_path / "planes.tif", planes, **order)
     found = data.read_photograph(tmp_path / "planes.tif").pixels
     np.testing.assert_array_equal(found, planes.transpose(1, 2, 0))
+
+
+def test_16_bits_that_are_white_at_0_are_read_as_they_look(tmp_path):
+    path = tmp_path / "white.tif"
+    tifffile.imwrite(path, DEEP[..., 0], photometric="miniswhite")
+    found = data.read_photograph(path).pixels
+    np.testing.assert_array_equal(found, 65535 - DEEP[..., 0])
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"photometric": "separated"},
+        {"photometric": "rgb", "extrasamples": ["assocalpha"]},
+        {"photometric": "rgb", "extrasamples": ["unspecified"]},
+    ],
+)
+def test_16_bits_of_other_channels_are_refused(tmp_path, kind):
+    tifffile.imwrite(tmp_path / "inks.tif", DEEP, **kind)
+    with pytest.raises(InputError, match=r"inks\.tif: cannot be read"):
+        data.read_photograph(tmp_path / "inks.tif")
+
+
+@pytest.mark.parametrize("kind", ["grey", "rgb"])
+def test_a_clear_colour_of_16_bits_is_transparent(tmp_path, kind):
+    pixels = DEEP[..., 0] if kind == "grey" else DEEP[..., :3]
+    path = tmp_path / "clear.png"
+    data.write_photograph(path, pixels)
+    colour = np.atleast_1d(pixels[2, 3])
+    content = b"tRNS" + colour.astype(">u2").tobytes()
+    chunk = struct.pack(">I", len(content) - 4) + content
+    chunk += struct.pack(">I", zlib.crc32(content))
+    png = path.read_bytes()
+    path.write_bytes(png[:33] + chunk + png[33:])
+    found = data.read_photograph(path)
+    np.testing.assert_array_equal(found.pixels, pixels)
+    assert found.alpha[2, 3] == 0
+    assert np.count_nonzero(found.alpha == 65535) == found.alpha.size - 1
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])

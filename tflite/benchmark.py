@@ -207,7 +207,7 @@ def main(argv):
         list(_cells(rows)),
     )
     print(
-        f"PSNR (dB) and SSIM on Y: mean of {', '.join(flag.data)}. Latency: "
+        f"PSNR (dB) and SSIM on Y: mean over {', '.join(flag.data)}. Latency: "
         f"median of {flag.rounds} runs for an LR image of {width}x{height} "
         f"pixels, {flag.threads} thread(s), this host."
     )

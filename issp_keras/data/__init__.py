@@ -15,9 +15,9 @@ from issp_keras.data.pairs import make_pair
 from issp_keras.data.patches import PatchDataset
 from issp_keras.data.patches import RandomPatches
 from issp_keras.data.patches import tf_patches
+from issp_keras.data.photographs import SUFFIXES
 from issp_keras.data.photographs import Photograph
 from issp_keras.data.photographs import crop_to_multiple
-from issp_keras.data.photographs import is_photograph
 from issp_keras.data.photographs import photographs_in
 from issp_keras.data.photographs import read_opaque_photograph
 from issp_keras.data.photographs import read_photograph
@@ -38,12 +38,12 @@ __all__ = [
     "PatchDataset",
     "Photograph",
     "RandomPatches",
+    "SUFFIXES",
     "crop_to_multiple",
     "find_benchmark",
     "find_pairs",
     "find_source",
     "imresize",
-    "is_photograph",
     "is_prepared",
     "load_pairs",
     "make_pair",

@@ -1,8 +1,8 @@
 """Where photographs and their LR files lie: the layouts in common use."""
 
+import collections
 import dataclasses
 import pathlib
-import re
 
 from issp_keras.data.embedded import EMBEDDED
 from issp_keras.data.embedded import embedded_photographs
@@ -95,10 +95,14 @@ def find_pairs(folder, scale: int) -> list[PairFiles]:
 
     Raises:
         InputError: If the folder does not exist or has no photograph, or has
-            LR files for some of them only.
+            LR files for some of them only, or of names that do not tell which
+            is whose.
     """
+    folder = pathlib.Path(folder) if isinstance(folder, str) else folder
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder.")
+    if folder.name in ("", ".."):
+        folder = folder.resolve()  # Its name tells of its layout.
     together = folder / f"image_SRF_{scale}"
     if together.is_dir():
         paths = photographs_in(together)
@@ -180,21 +184,36 @@ def _lr_folders(hr_folder, scale):
 
 
 def _pairs(hr, lr, scale, folder):
-    lr_of = {_stem(path, scale): path for path in lr}
+    lr_of = {path.stem: path for path in lr}
     pairs = [
-        PairFiles(path.stem, path, lr_of.get(_stem(path, scale))) for path in hr
+        PairFiles(path.stem, path, _lr_of(path.stem, lr_of, scale))
+        for path in hr
     ]
-    lonely = [pair.hr.name for pair in pairs if pair.lr is None]
-    if lr and lonely:
-        raise InputError(
-            f"{folder}: has no LR file for {lonely[0]} and "
-            f"{len(lonely) - 1} more, expected one for each or none."
-        )
+    used = collections.Counter(pair.lr for pair in pairs)
+    for pair in pairs:
+        if lr and pair.lr is None:
+            raise InputError(
+                f"{folder}: has no LR file for {pair.hr.name}, expected one "
+                "for each photograph or none."
+            )
+        if lr and used[pair.lr] > 1:
+            raise InputError(
+                f"{pair.lr}: may be LR of {used[pair.lr]} photographs, for "
+                f"one {pair.hr.name}; expected names that tell."
+            )
     return pairs
 
 
-def _stem(path, scale):
-    """What HR's name and LR's have in common."""
-    return re.sub(
-        rf"(_LRBI_x{scale}|_HR_x{scale}|_HR|_LR|x{scale})$", "", path.stem
-    )
+def _lr_of(stem, lr_of, scale):
+    """The LR file of a photograph, by the names that are in use."""
+    base = stem.removesuffix(f"_x{scale}").removesuffix("_HR")
+    for name in (
+        f"{stem}x{scale}",
+        f"{base}x{scale}",
+        f"{base}_LRBI_x{scale}",
+        f"{base}_LR",
+        stem,
+    ):
+        if name in lr_of:
+            return lr_of[name]
+    return None

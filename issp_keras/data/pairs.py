@@ -1,8 +1,7 @@
 """LR and HR of one photograph."""
 
 import dataclasses
-
-import numpy as np
+from typing import Any
 
 from issp_keras.data.imresize import imresize
 from issp_keras.data.photographs import Photograph
@@ -21,8 +20,8 @@ class Pair:
     """
 
     name: str
-    lr: np.ndarray
-    hr: np.ndarray
+    lr: Any
+    hr: Any
 
     @property
     def scale(self) -> int:

@@ -30,6 +30,10 @@ class RandomPatches:
         seed: Integer of 32 bits.
         shard: Pair `(i, n)`: yield the i-th of n equal parts of each batch
             only, for process i of n. Defaults to the whole.
+
+    Raises:
+        ValueError: If there is no photograph, one is smaller than a patch, or
+            n does not divide the batch size.
     """
 
     def __init__(
@@ -40,13 +44,25 @@ class RandomPatches:
         seed: int,
         shard: tuple[int, int] = (0, 1),
     ):
+        part, parts = shard
+        if not pairs or batch_size % parts:
+            raise ValueError(
+                "There must be photographs, and as many patches for each "
+                f"shard. Received: {len(pairs)} photographs, "
+                f"batch_size={batch_size}, shard={shard}"
+            )
+        for pair in pairs:
+            if min(pair.lr.shape[:2]) < patch_size:
+                raise ValueError(
+                    f"LR of {pair.name} must have at least {patch_size} "
+                    f"pixels each way. Received: shape={pair.lr.shape}"
+                )
         self._scale = pairs[0].scale
         self._lr = [to_rgb(pair.lr) for pair in pairs]
         self._hr = [to_rgb(pair.hr) for pair in pairs]
         self._patch_size = patch_size
         self._batch_size = batch_size
         self._seed = seed
-        part, parts = shard
         share = batch_size // parts
         self._part = slice(part * share, (part + 1) * share)
 

@@ -24,6 +24,8 @@ _UNREADABLE = (
     OSError,
     SyntaxError,
     ValueError,
+    # Without TensorFlow, there are no PNG files of 16 bits.
+    ImportError,
     PIL.Image.DecompressionBombError,
 )
 
@@ -47,20 +49,18 @@ class Photograph:
     icc_profile: bytes | None = None
 
 
-def is_photograph(path) -> bool:
-    """Whether a file's name is that of a photograph, and not hidden."""
-    hidden = path.name.startswith(".")
-    return not hidden and path.suffix.lower() in SUFFIXES
-
-
 def photographs_in(folder) -> list:
-    """The paths of the photographs in a folder, sorted.
+    """The paths of the photographs in a folder, sorted, without hidden ones.
 
     Raises:
         InputError: If the folder cannot be read or has none.
     """
     with blame(f"{folder}: cannot be read", OSError):
-        paths = sorted(p for p in folder.iterdir() if is_photograph(p))
+        paths = sorted(
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+        )
     if not paths:
         raise InputError(
             f"{folder}: holds no photograph (expected files ending in "
@@ -74,7 +74,8 @@ def read_photograph(path) -> Photograph:
 
     Raises:
         InputError: If the file is missing, broken, not an image, too large,
-            or has more than 16 bits a channel.
+            or has more than 8 bits a channel in another format than PNG and
+            TIFF, or more than 16.
     """
     path = path if isinstance(path, pathlib.PurePath) else pathlib.Path(path)
     if not path.is_file():
@@ -82,7 +83,7 @@ def read_photograph(path) -> Photograph:
     with (
         blame(f"{path}: cannot be read as a photograph", *_UNREADABLE),
         path.open("rb") as file,
-        PIL.Image.open(file) as image,
+        _open(file) as image,
     ):
         profile = image.info.get("icc_profile")
         if image.mode not in (*_GREY, "I;16", "I;16B", "P", "RGB", "RGBA"):
@@ -168,6 +169,14 @@ def crop_to_multiple(pixels: np.ndarray, scale: int) -> np.ndarray:
     return pixels[:height, :width]
 
 
+def _open(file):
+    try:
+        return PIL.Image.open(file)
+    except PIL.UnidentifiedImageError as error:
+        # The sentence of Pillow has no name that a user knows.
+        raise ValueError("is no image of a known format") from error
+
+
 def _is_deep(image):
     # Pillow cuts 16-bit RGB to 8 bits, and shows it only in how it decodes.
     if image.format == "TIFF":
@@ -186,7 +195,12 @@ def _read_deep(image, file):
         )
     orientation = image.getexif().get(_ORIENTATION, 1)
     file.seek(0)
-    return _upright(read_16_bits(file, image.format), orientation)
+    pixels = read_16_bits(file, image.format)
+    if "transparency" in image.info:  # One colour of a PNG file.
+        clear = (pixels == image.info["transparency"]).all(-1, keepdims=True)
+        alpha = np.where(clear, 0, np.iinfo(np.uint16).max)
+        pixels = np.concatenate([pixels, alpha.astype(np.uint16)], axis=-1)
+    return _upright(pixels, orientation)
 
 
 def _read_8_bits(image):

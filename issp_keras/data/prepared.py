@@ -48,7 +48,7 @@ def prepare(
 
     Args:
         readers: Iterable of callables that return a `Pair`; they are called
-            in threads, a few at once.
+            in threads, eight at once, and then the next eight.
         scale: Integer.
         folder: Path of the folder to make.
         progress: Callable that is told how many photographs are done.
@@ -58,7 +58,7 @@ def prepare(
             the callables raise.
     """
     folder = pathlib.Path(folder)
-    if folder.exists():
+    if os.path.lexists(folder):
         raise InputError(
             f"{folder}: exists, expected the name of a new folder."
         )

@@ -4,9 +4,12 @@ import struct
 import zlib
 
 import numpy as np
-import tifffile
 
 FORMATS = ("PNG", "TIFF")
+
+# PhotometricInterpretation and ExtraSamples of TIFF.
+_WHITE_IS_0, _BLACK_IS_0, _RGB = 0, 1, 2
+_ALPHA = 2
 
 # Where a PNG file's first chunk, of fixed length, ends.
 _END_OF_HEADER = 33
@@ -20,7 +23,8 @@ def read_16_bits(file, format: str) -> np.ndarray:
         format: One of `FORMATS`.
 
     Returns:
-        uint16 array of shape (height, width, channels).
+        uint16 array of shape (height, width, channels): grey or RGB, the last
+        one alpha if there are 2 or 4.
 
     Raises:
         ValueError: If the file is broken or no such image.
@@ -41,6 +45,8 @@ def write_16_bits(
     if format == "PNG":
         path.write_bytes(_png(pixels, icc_profile))
         return
+    import tifffile
+
     if pixels.shape[-1] == 2:
         # As RGB with alpha, for Pillow knows no TIFF of grey with alpha.
         pixels = pixels[..., [0, 0, 0, 1]]
@@ -65,6 +71,8 @@ def _read_png(file):
 
 
 def _read_tiff(file):
+    import tifffile
+
     try:
         with tifffile.TiffFile(file) as tiff:
             page = tiff.pages[0]
@@ -72,9 +80,16 @@ def _read_tiff(file):
                 raise ValueError(f"has {page.bitspersample} bits a channel")
             if page.axes not in ("YX", "YXS", "SYX"):
                 raise ValueError(f"has its axes in the order {page.axes}")
+            kind = page.photometric
+            if kind not in (_RGB, _WHITE_IS_0, _BLACK_IS_0):
+                raise ValueError(f"is of the kind {kind.name}")
+            if page.extrasamples not in ((), (_ALPHA,)):
+                raise ValueError("has channels that are no plain alpha")
             pixels = page.asarray()
             if page.axes == "SYX":
                 pixels = np.moveaxis(pixels, 0, -1)
+            if kind == _WHITE_IS_0:
+                pixels = np.iinfo(np.uint16).max - pixels
     except Exception as error:
         # Also what the decoder of a compression raises.
         raise ValueError(str(error)) from error
@@ -84,7 +99,12 @@ def _read_tiff(file):
 def _png(pixels, icc_profile):
     import tensorflow as tf
 
-    png = tf.io.encode_png(pixels).numpy()
+    try:
+        png = tf.io.encode_png(pixels).numpy()
+    except tf.errors.InvalidArgumentError as error:
+        raise ValueError(
+            f"{error.message} (TIFF takes larger images)"
+        ) from error
     if icc_profile is None:
         return png
     content = b"iCCPICC Profile\0\0" + zlib.compress(icc_profile)

@@ -10,6 +10,7 @@ from absl import logging
 from issp_keras.data import to_rgb
 from issp_keras.data import turn
 from issp_keras.data import turn_back
+from issp_keras.errors import InputError
 from issp_keras.inference import tiles
 
 _TILE = 384
@@ -26,11 +27,11 @@ class Network:
 
     Large photographs are cut into overlapping tiles, so that memory stays
     bounded. How far tiles must overlap is measured, by how far the network
-    sees around a pixel (36 LR pixels each way for EDSR-baseline); the result
-    then equals that of the whole photograph. It cannot equal it for networks
-    that see all of a photograph (RCAN, CAT-A: a warning says so), for those
-    that see more than a quarter of a tile, nor where a network of one size
-    has windows of attention, which tiles of that size cut in other places.
+    sees around a pixel (at most 36 LR pixels each way for EDSR-baseline); the
+    result then equals that of the whole photograph. It cannot equal it for
+    networks that see all of a photograph (RCAN, CAT-A) or more than a quarter
+    of a tile, of which a warning tells, nor where a network of one size has
+    windows of attention, which tiles of that size cut in other places.
 
     Args:
         apply: Callable that maps float32 (1, height, width, 3) in 0..1 to
@@ -52,8 +53,8 @@ class Network:
         weight_shapes: List of tuples.
 
     Raises:
-        ValueError: If `apply` makes no larger RGB image of one, or cannot
-            take the turned tiles of `self_ensemble`.
+        ValueError: If `apply` makes no larger RGB image of one.
+        InputError: If it cannot take the turned tiles of `self_ensemble`.
     """
 
     def __init__(
@@ -66,9 +67,9 @@ class Network:
         weight_shapes=(),
     ):
         if self_ensemble and size and size[0] != size[1]:
-            raise ValueError(
-                f"takes {size[1]}x{size[0]} pixels only, expected a square "
-                "for a self-ensemble of turned images."
+            raise InputError(
+                f"--self_ensemble: the network takes {size[1]}x{size[0]} "
+                "pixels only, expected a square, which can be turned."
             )
         self.weight_shapes = [tuple(shape) for shape in weight_shapes]
         self._apply = apply
@@ -103,7 +104,16 @@ class Network:
             Array of the same dtype, `scale` times taller and wider, RGB or
             grey as `pixels`. Integers are rounded and clipped, floats are
             not.
+
+        Raises:
+            ValueError: If `pixels` has another dtype.
         """
+        if pixels.dtype not in (np.uint8, np.uint16, np.float32):
+            raise ValueError(
+                "`pixels` must be uint8, uint16 or float32. "
+                f"Received: dtype={pixels.dtype}"
+            )
+        self.prepare(pixels.shape)
         height, width = pixels.shape[:2]
         if self._size:
             pixels = _grow(pixels, *self._size)
@@ -124,25 +134,37 @@ class Network:
             progress(i + 1, len(cuts))
         return result[: s * height, : s * width]
 
+    def prepare(self, shape):
+        """Measures what `upscale` must know for an image of `shape`.
+
+        It does so itself; to do it before keeps it out of timings.
+        """
+        if self._is_tiled(shape):
+            self._overlap  # noqa: B018, is measured once
+
+    def _is_tiled(self, shape):
+        sizes = zip(shape[:2], self._tile, strict=True)
+        return any(size > tile > 0 for size, tile in sizes)
+
     def _cuts(self, shape):
         """The tiles along the height and along the width."""
-        is_tiled = self._tile != (0, 0) and any(
-            size > tile for size, tile in zip(shape, self._tile, strict=True)
-        )
-        overlap = self._overlap if is_tiled else 0
+        overlap = self._overlap if self._is_tiled(shape) else 0
         for size, tile in zip(shape, self._tile, strict=True):
             yield tiles.cut(size, tile or size, overlap, bool(self._size))
 
     @functools.cached_property
     def _overlap(self):
         most = min(self._tile) // 4
+        if self._size is None and self._fixed_overlap is None:
+            most -= most % tiles.ALIGNMENT
         if self._fixed_overlap is not None:
             return min(self._fixed_overlap, most)
-        wide = self._size or (_STRIP, _TILE)
-        tall = self._size or (_TILE, _STRIP)
+        strip = _STRIP, max(_TILE, *self._tile)
         found = [
-            tiles.reach(self._apply, *wide),
-            tiles.reach(_transposed(self._apply), *tall[::-1]),
+            tiles.reach(self._apply, *(self._size or strip)),
+            tiles.reach(
+                _transposed(self._apply), *(self._size or strip[::-1])[::-1]
+            ),
         ]
         if None in found or max(found) > most:
             logging.warning(

@@ -47,26 +47,33 @@ def reach(
     """Measures how far a network sees around a pixel.
 
     In an image of noise, one half is replaced by other noise; how far the
-    other half of the output changes is what a cut there would change.
+    other half of the output changes is what a cut there would change. Then
+    the other way round.
 
     Args:
         apply: Callable that maps float32 (1, height, width, 3) in 0..1 to a
             larger image.
         height: Integer, of the image of noise in LR pixels.
-        width: Integer, likewise; even.
+        width: Integer, likewise.
 
     Returns:
-        Integer, LR pixels along the width; None if the whole half changes.
+        Integer, LR pixels along the width; None if a whole half changes.
     """
     half = width // 2
-    noise = np.random.default_rng(0).random(
+    noise, other = np.random.default_rng(0).random(
         (2, 1, height, width, 3), np.float32
     )
-    noise[1, :, :, :half] = noise[0, :, :, :half]
-    first, second = (apply(images) for images in noise)
-    changes = np.abs(first - second).max(axis=(0, 1, 3))
-    changes = changes.reshape(width, -1).max(axis=1)[:half]
-    changed = np.flatnonzero(changes > _TOLERANCE)
-    if not changed.size:
-        return 0
-    return half - int(changed[0]) if changed[0] else None
+    output = apply(noise)
+    farthest = 0
+    for replaced in (slice(half, None), slice(half)):
+        changed = noise.copy()
+        changed[:, :, replaced] = other[:, :, replaced]
+        changes = np.abs(apply(changed) - output).max(axis=(0, 1, 3))
+        changes = changes.reshape(width, -1).max(axis=1)
+        # From the cut on into what was not replaced.
+        changes = changes[:half][::-1] if replaced.start else changes[half:]
+        seen = np.flatnonzero(changes > _TOLERANCE)
+        if seen.size and seen[-1] == len(changes) - 1:
+            return None
+        farthest = max(farthest, seen[-1] + 1 if seen.size else 0)
+    return int(farthest)

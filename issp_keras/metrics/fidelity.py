@@ -94,7 +94,7 @@ def _comparable(image, reference, border, channels):
             "Images must be (height, width, 3) or (height, width). "
             f"Received: shape={image.shape}"
         )
-    if min(image.shape[:2]) <= 2 * border:
+    if border < 0 or min(image.shape[:2]) <= 2 * border:
         raise ValueError(
             f"Nothing is left inside a border of {border} pixels. "
             f"Received: shape={image.shape}"

@@ -38,15 +38,22 @@ class _Fidelity(keras.metrics.Metric):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Adds a batch of images of shape (batch, height, width, channels)."""
+        y_true, y_pred = map(ops.convert_to_tensor, (y_true, y_pred))
+        shapes = zip(y_true.shape, y_pred.shape, strict=True)
+        if any(None not in sizes and len(set(sizes)) > 1 for sizes in shapes):
+            raise ValueError(
+                "Images of different shapes cannot be compared. "
+                f"Received: {y_true.shape} and {y_pred.shape}"
+            )
         values = self._measure(self._levels(y_true), self._levels(y_pred))
         weights = ops.ones_like(values)
         if sample_weight is not None:
             weights = ops.reshape(
                 ops.cast(sample_weight, values.dtype), ops.shape(values)
             )
-        self.total.assign_add(
-            ops.cast(ops.sum(weights * values), self.total.dtype)
-        )
+        # Where the weight is 0, a value may be infinite.
+        values = ops.where(weights > 0, weights * values, 0)
+        self.total.assign_add(ops.cast(ops.sum(values), self.total.dtype))
         self.count.assign_add(ops.cast(ops.sum(weights), self.count.dtype))
 
     def result(self):
@@ -62,7 +69,6 @@ class _Fidelity(keras.metrics.Metric):
 
     def _levels(self, images):
         """What is compared, in 0..255 and rounded to 8 bits."""
-        images = ops.convert_to_tensor(images)
         _, height, width, channels = images.shape
         if channels not in (1, 3):
             raise ValueError(
@@ -110,7 +116,8 @@ class PSNR(_Fidelity):
 
     Raises:
         ValueError: If an argument is not usable, and at the first batch if
-            the images are no RGB or grey images, or too small.
+            the images are no RGB or grey images, too small, or of different
+            shapes.
     """
 
     def __init__(self, *args, name="psnr", **kwargs):
