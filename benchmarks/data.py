@@ -20,12 +20,11 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import concurrent.futures
 import functools
 import itertools
-import json
 import pathlib
 import statistics
 import tempfile
 
-from timing import circumstances
+from timing import run_parts
 from timing import timed
 
 # isort: split
@@ -189,13 +188,7 @@ def main(argv):
         ),
         "resize": lambda: resize(flag.repeats),
     }
-    result = circumstances()
-    for name in flag.only or parts:
-        print(f"\n{name}")
-        result[name] = parts[name]()
-    if flag.output:
-        with open(flag.output, "w") as file:
-            json.dump(result, file, indent=2)
+    run_parts(parts, flag.only, flag.output)
 
 
 if __name__ == "__main__":

@@ -14,16 +14,15 @@
 """
 
 import collections
-import json
 import pathlib
 import re
 import statistics
 import tempfile
 
 from timing import check_backend  # First, since it chooses the backend.
-from timing import circumstances
 from timing import compiled
 from timing import finished
+from timing import run_parts
 from timing import timed
 
 # isort: split
@@ -210,13 +209,7 @@ def main(argv):
         "speed": lambda: speed(flag.repeats),
         "layers": lambda: layers(flag.repeats),
     }
-    result = circumstances()
-    for name in flag.only or parts:
-        print(f"\n{name}")
-        result[name] = parts[name]()
-    if flag.output:
-        with open(flag.output, "w") as file:
-            json.dump(result, file, indent=2)
+    run_parts(parts, flag.only, flag.output)
 
 
 if __name__ == "__main__":

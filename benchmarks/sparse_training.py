@@ -29,9 +29,9 @@ import subprocess
 import sys
 
 from timing import check_backend  # First, since it chooses the backend.
-from timing import circumstances
 from timing import compiled
 from timing import finished
+from timing import run_parts
 from timing import timed
 
 # isort: split
@@ -278,12 +278,7 @@ def main(argv):
         "selection": lambda: selection(flag.repeats),
         "memory": memory,
     }
-    result = circumstances()
-    for name in flag.only or parts:
-        result[name] = parts[name]()
-    if flag.output:
-        with open(flag.output, "w") as file:
-            json.dump(result, file, indent=2)
+    run_parts(parts, flag.only, flag.output)
 
 
 if __name__ == "__main__":

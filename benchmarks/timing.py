@@ -4,6 +4,7 @@ Imported before Keras, it chooses the backend that `--backend=` names.
 """
 
 import gc
+import json
 import os
 import platform
 import sys
@@ -96,6 +97,23 @@ def machine():
         return names[0].partition(":")[2].strip()
     except (OSError, IndexError):
         return platform.processor()
+
+
+def run_parts(parts, only, output):
+    """Runs parts of a benchmark, and writes what they find.
+
+    Args:
+        parts: Dict of names to callables that return figures.
+        only: List of the names to run; all if it is empty or None.
+        output: Path of a JSON file, or None.
+    """
+    result = circumstances()
+    for name in only or parts:
+        print(f"\n{name}")
+        result[name] = parts[name]()
+    if output:
+        with open(output, "w") as file:
+            json.dump(result, file, indent=2)
 
 
 def circumstances():

@@ -64,6 +64,28 @@ def test_the_benchmark_of_networks_counts_and_compares(tmp_path):
     assert {"attention", "GELU", "layer normalization"} <= set(layers)
 
 
+def test_the_benchmark_of_data_compares_with_whole_files(tmp_path):
+    output = tmp_path / "figures.json"
+    subprocess.run(
+        [
+            *(sys.executable, BENCHMARKS / "data.py", f"--output={output}"),
+            *("--repeats=1", "--photographs=1", "--batches=2"),
+        ],
+        check=True,
+    )
+    figures = json.loads(output.read_text())
+    assert set(figures["patches"]) == {
+        "prepared, tf.data",
+        "prepared, PyDataset",
+        "BasicSR's way",
+    }
+    for entry in figures["patches"].values():
+        assert entry["patches_per_second"] == entry["rates"][0] > 0
+    assert len(figures["resize"]) == 4
+    for entry in figures["resize"].values():
+        assert entry["milliseconds"] == entry["all"][0] > 0
+
+
 def test_multiply_adds_are_those_of_the_paper(monkeypatch):
     """C.2: 4.36 G for 64x64 LR pixels, products of attention included."""
     monkeypatch.syspath_prepend(BENCHMARKS)

@@ -32,7 +32,7 @@ def config(folder_of_photographs):
     training.data.patch_size = 8
     training.data.batch_size = 2
     training.sparsity.end_step = 2
-    config.sparsities = (0.5, 0.9)
+    config.sparsities = (0.9,)
     config.methods = ConfigDict(
         {name: config.methods[name] for name in ("ISS-P", "SRP")}
     )
@@ -45,23 +45,22 @@ def test_trains_every_method_at_every_sparsity_with_every_seed(
     results = compare(config, tmp_path)
     runs = [(r["seed"], r["sparsity"], r["method"]) for r in results]
     assert runs == [
-        (seed, sparsity, method)
-        for seed in (10, 11)
-        for sparsity in (0.5, 0.9)
-        for method in ("ISS-P", "SRP")
+        (seed, 0.9, method) for seed in (10, 11) for method in ("ISS-P", "SRP")
     ]
     for result in results:
         assert result["zeros"] == pytest.approx(result["sparsity"], abs=0.02)
         assert 5 < result["psnr"] < 60
-    assert len({result["psnr"] for result in results}) == 8
+    assert len({result["psnr"] for result in results}) == 4
     assert json.loads((tmp_path / "results.json").read_text()) == results
-    assert "(8 of 8)" in capsys.readouterr().out
+    assert "(4 of 4)" in capsys.readouterr().out
     # What is done is not done again.
     assert compare(config, tmp_path) == results
-    assert "of 8" not in capsys.readouterr().out
+    assert "of 4" not in capsys.readouterr().out
 
 
 def test_results_of_another_config_are_refused(config, tmp_path):
+    config.seeds = (10,)
+    del config.methods.SRP
     compare(config, tmp_path)
     config.training.steps = 6
     with pytest.raises(InputError, match="10 was begun with another config"):
