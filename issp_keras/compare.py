@@ -23,8 +23,8 @@ from issp_keras import files
 from issp_keras.callbacks import count_zeros
 from issp_keras.data import load_pairs
 from issp_keras.errors import InputError
-from issp_keras.evaluate import SMALLEST
-from issp_keras.evaluate import score_network
+from issp_keras.scores import SMALLEST
+from issp_keras.scores import score_network
 from issp_keras.train import train
 
 

@@ -14,103 +14,23 @@ and HR. Photographs that cannot be read are named at the end.
 import csv
 import dataclasses
 import pathlib
-import statistics
-import time
-from collections.abc import Callable
-from collections.abc import Iterable
 
-import keras
-import numpy as np
 from absl import flags
 
 from issp_keras import cli
 from issp_keras import files
 from issp_keras import metrics
 from issp_keras.comparison import comparison
-from issp_keras.data import Pair
 from issp_keras.data import find_source
-from issp_keras.data import imresize
 from issp_keras.data import write_photograph
 from issp_keras.errors import InputError
-from issp_keras.inference import network_of
+from issp_keras.scores import SMALLEST
+from issp_keras.scores import bicubic
+from issp_keras.scores import mean
+from issp_keras.scores import papers_channels
+from issp_keras.scores import score
 
-# Least height and width: SSIM needs a window of 11 pixels inside the border.
-SMALLEST = 32
-
-
-@dataclasses.dataclass(frozen=True)
-class Score:
-    """PSNR in dB, SSIM, and the seconds that upscaling took."""
-
-    name: str
-    psnr: float
-    ssim: float
-    seconds: float
-
-
-def score(
-    upscale: Callable[[np.ndarray], np.ndarray], pair: Pair, channels: str = "y"
-) -> Score:
-    """Scores a way to upscale, by the protocol of the papers.
-
-    LR is upscaled and compared with HR without a border of `scale` pixels.
-
-    Args:
-        upscale: Callable that maps a uint8 image of shape (height, width, 3)
-            or (height, width) to one `scale` times larger.
-        pair: `Pair`.
-        channels: "y" (BT.601, 16..235) or "rgb".
-
-    Raises:
-        ValueError: If what `upscale` makes has not the size of HR.
-    """
-    start = time.perf_counter()
-    sr = upscale(pair.lr)
-    seconds = time.perf_counter() - start
-    return Score(
-        pair.name,
-        metrics.psnr(sr, pair.hr, pair.scale, channels),
-        metrics.ssim(sr, pair.hr, pair.scale, channels),
-        seconds,
-    )
-
-
-def mean_score(
-    upscale: Callable[[np.ndarray], np.ndarray],
-    pairs: Iterable[Pair],
-    channels: str = "y",
-) -> Score:
-    """The mean of `score` over the photographs."""
-    return _mean([score(upscale, pair, channels) for pair in pairs])
-
-
-def score_network(model: keras.Model, pairs: Iterable[Pair]) -> Score:
-    """The mean of `score` of a Keras model, as papers would give it."""
-    network = network_of(model, model.name)
-    return mean_score(network.upscale, pairs, papers_channels(network))
-
-
-def bicubic(scale: int) -> Callable[[np.ndarray], np.ndarray]:
-    """The baseline of every paper, as a way to upscale."""
-    return lambda pixels: imresize(pixels, scale)
-
-
-def papers_channels(network) -> str:
-    """What the ISS-P paper's tables compare: RGB for EDSR-L, Y else.
-
-    Args:
-        network: `inference.Network`; that it is EDSR-L shows in its 3x3
-            convolutions from 256 to 256 features, 65 of them.
-
-    Source: options/test of the released code of ISS-P (arXiv 2303.09650).
-    """
-    kernels = [sorted(shape) for shape in network.weight_shapes]
-    return "rgb" if kernels.count([3, 3, 256, 256]) >= 65 else "y"
-
-
-def _mean(scores):
-    columns = zip(*(dataclasses.astuple(s)[1:] for s in scores), strict=True)
-    return Score("mean", *map(statistics.fmean, columns))
+_COLUMNS = ("psnr", "ssim", "seconds")
 
 
 def _evaluate(name, network, sources, channels):
@@ -133,7 +53,8 @@ def _evaluate(name, network, sources, channels):
                 except InputError as error:
                     failures.append(str(error))
                 else:
-                    network.prepare(pair.lr.shape)
+                    # Measured, if at all, before the clock starts.
+                    network.overlap_for(pair.lr.shape)
                     for way, upscale in ways.items():
                         scores[source][way].append(
                             score(upscale, pair, channels)
@@ -141,7 +62,7 @@ def _evaluate(name, network, sources, channels):
                 done += 1
                 progress(done)
             for of in scores[source].values():
-                of.extend([_mean(of)] if of else [])
+                of.extend([mean(of)] if of else [])
     return scores, failures
 
 
@@ -173,9 +94,6 @@ def _write(path, settings, scores, failures):
                     [source, s.name, way, s.psnr, s.ssim, s.seconds] for s in of
                 )
     print(f"Wrote {path} and {table}.")
-
-
-_COLUMNS = ("psnr", "ssim", "seconds")
 
 
 def main(argv):

@@ -39,10 +39,10 @@ from issp_keras.data import load_pairs
 from issp_keras.data import tf_patches
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
-from issp_keras.evaluate import SMALLEST
-from issp_keras.evaluate import score_network
 from issp_keras.models import load_model
 from issp_keras.processes import Processes
+from issp_keras.scores import SMALLEST
+from issp_keras.scores import score_network
 
 
 def train(config, workdir, processes=None) -> keras.Model:

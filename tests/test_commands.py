@@ -19,9 +19,9 @@ import rich.console
 from issp_keras import cli
 from issp_keras import data
 from issp_keras import inference
-from issp_keras.evaluate import mean_score
 from issp_keras.inference import load_network
 from issp_keras.models import load_model
+from issp_keras.scores import mean_score
 from issp_keras.tflite import export
 
 ROOT = pathlib.Path(__file__).parent.parent

@@ -19,11 +19,11 @@ from issp_keras import cli
 from issp_keras import files
 from issp_keras.data import find_source
 from issp_keras.errors import InputError
-from issp_keras.evaluate import SMALLEST
-from issp_keras.evaluate import bicubic
-from issp_keras.evaluate import mean_score
 from issp_keras.inference import TFLiteInterpreter
 from issp_keras.inference import load_network
+from issp_keras.scores import SMALLEST
+from issp_keras.scores import bicubic
+from issp_keras.scores import mean_score
 from issp_keras.tflite.inspect import Weights
 from issp_keras.tflite.inspect import inspect
 

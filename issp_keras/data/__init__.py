@@ -17,7 +17,6 @@ from issp_keras.data.patches import RandomPatches
 from issp_keras.data.patches import tf_patches
 from issp_keras.data.photographs import SUFFIXES
 from issp_keras.data.photographs import Photograph
-from issp_keras.data.photographs import crop_to_multiple
 from issp_keras.data.photographs import photographs_in
 from issp_keras.data.photographs import read_opaque_photograph
 from issp_keras.data.photographs import read_photograph
@@ -39,7 +38,6 @@ __all__ = [
     "Photograph",
     "RandomPatches",
     "SUFFIXES",
-    "crop_to_multiple",
     "find_benchmark",
     "find_pairs",
     "find_source",

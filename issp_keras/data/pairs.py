@@ -5,7 +5,6 @@ from typing import Any
 
 from issp_keras.data.imresize import imresize
 from issp_keras.data.photographs import Photograph
-from issp_keras.data.photographs import crop_to_multiple
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,5 +33,6 @@ def make_pair(photograph: Photograph, scale: int) -> Pair:
 
     HR is cut to a multiple of `scale` first, from the top left.
     """
-    hr = crop_to_multiple(photograph.pixels, scale)
+    height, width = (n - n % scale for n in photograph.pixels.shape[:2])
+    hr = photograph.pixels[:height, :width]
     return Pair(photograph.name, imresize(hr, 1 / scale), hr)

@@ -163,12 +163,6 @@ def to_rgb(pixels: np.ndarray) -> np.ndarray:
     return np.stack([pixels] * 3, axis=-1) if pixels.ndim == 2 else pixels
 
 
-def crop_to_multiple(pixels: np.ndarray, scale: int) -> np.ndarray:
-    """Cuts bottom and right so that `scale` divides height and width."""
-    height, width = (size - size % scale for size in pixels.shape[:2])
-    return pixels[:height, :width]
-
-
 def _open(file):
     try:
         return PIL.Image.open(file)

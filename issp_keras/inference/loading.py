@@ -13,7 +13,8 @@ from issp_keras.inference.interpreter import TFLiteInterpreter
 from issp_keras.inference.network import Network
 from issp_keras.models import load_model
 
-# A small x4 network, trained by configs/quickstart_x4.py.
+# A small x4 network, trained by configs/quickstart_x4.py, and saved with the
+# least version of Keras, so that all can load it.
 BUNDLED = pathlib.Path(__file__).with_name("quickstart_x4.keras")
 
 

@@ -113,7 +113,6 @@ class Network:
                 "`pixels` must be uint8, uint16 or float32. "
                 f"Received: dtype={pixels.dtype}"
             )
-        self.prepare(pixels.shape)
         height, width = pixels.shape[:2]
         if self._size:
             pixels = _grow(pixels, *self._size)
@@ -134,31 +133,28 @@ class Network:
             progress(i + 1, len(cuts))
         return result[: s * height, : s * width]
 
-    def prepare(self, shape):
-        """Measures what `upscale` must know for an image of `shape`.
+    def overlap_for(self, shape) -> int:
+        """By how many LR pixels tiles of an image of `shape` overlap.
 
-        It does so itself; to do it before keeps it out of timings.
+        It is measured once, for the first image that is larger than a tile.
         """
-        if self._is_tiled(shape):
-            self._overlap  # noqa: B018, is measured once
-
-    def _is_tiled(self, shape):
         sizes = zip(shape[:2], self._tile, strict=True)
-        return any(size > tile > 0 for size, tile in sizes)
+        is_tiled = any(size > tile > 0 for size, tile in sizes)
+        return self._overlap if is_tiled else 0
 
     def _cuts(self, shape):
         """The tiles along the height and along the width."""
-        overlap = self._overlap if self._is_tiled(shape) else 0
+        overlap = self.overlap_for(shape)
         for size, tile in zip(shape, self._tile, strict=True):
             yield tiles.cut(size, tile or size, overlap, bool(self._size))
 
     @functools.cached_property
     def _overlap(self):
         most = min(self._tile) // 4
-        if self._size is None and self._fixed_overlap is None:
-            most -= most % tiles.ALIGNMENT
         if self._fixed_overlap is not None:
             return min(self._fixed_overlap, most)
+        if self._size is None:
+            most -= most % tiles.ALIGNMENT
         strip = _STRIP, max(_TILE, *self._tile)
         found = [
             tiles.reach(self._apply, *(self._size or strip)),

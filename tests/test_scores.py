@@ -7,13 +7,13 @@ from issp_keras import metrics
 from issp_keras import models
 from issp_keras.comparison import before_and_after
 from issp_keras.comparison import comparison
-from issp_keras.evaluate import bicubic
-from issp_keras.evaluate import mean_score
-from issp_keras.evaluate import papers_channels
-from issp_keras.evaluate import score
 from issp_keras.inference import Network
 from issp_keras.inference import load_network
 from issp_keras.inference import network_of
+from issp_keras.scores import bicubic
+from issp_keras.scores import mean_score
+from issp_keras.scores import papers_channels
+from issp_keras.scores import score
 
 RNG = np.random.default_rng(0)
 
