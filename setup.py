@@ -52,7 +52,7 @@ setup(
         'setuptools; python_version >= "3.12"',
         "tensorboard>=2.20.0",
         "tensorflow>=2.20.0,<3",
-        "tensorflow-datasets>=4.9.7",
+        "tensorflow-datasets>=4.9.10",
         "tensorflow-model-optimization>=0.8.1,<0.9",
         "tifffile>=2024.8.30",
     ],
