@@ -99,19 +99,18 @@ def test_refuses_steps_that_are_not_whole_numbers():
         ISSPSchedule(0.9, end_step=1.5)
 
 
+IMPORTS = [
+    "import issp_keras, tensorflow as tf",
+    "import tensorflow as tf, issp_keras",
+    "import tensorflow as tf; tf.keras; import issp_keras",
+    "import keras, issp_keras, tensorflow as tf",
+    "import issp_keras, tensorflow_model_optimization, tensorflow as tf",
+]
+
+
 @pytest.mark.tensorflow
-@pytest.mark.parametrize(
-    "imports",
-    [
-        "import issp_keras, tensorflow as tf",
-        "import tensorflow as tf, issp_keras",
-        "import tensorflow as tf; tf.keras; import issp_keras",
-        "import keras, issp_keras, tensorflow as tf",
-        "import issp_keras, tensorflow_model_optimization, tensorflow as tf",
-    ],
-)
-def test_import_leaves_tf_keras_at_keras_3(imports):
-    _run(
+def test_import_leaves_tf_keras_at_keras_3():
+    programs = [
         f"{imports}\n"
         "import os\n"
         "assert tf.keras.__version__.startswith('3')\n"
@@ -121,11 +120,19 @@ def test_import_leaves_tf_keras_at_keras_3(imports):
             if "model_optimization" in imports
             else "assert 'TF_USE_LEGACY_KERAS' not in os.environ"
         )
-    )
+        for imports in IMPORTS
+    ]
+    # All at once, for each takes seconds to import TensorFlow.
+    running = [
+        subprocess.Popen([sys.executable, "-c", program])
+        for program in programs
+    ]
+    codes = [process.wait() for process in running]
+    assert dict(zip(IMPORTS, codes, strict=True)) == dict.fromkeys(IMPORTS, 0)
 
 
 def test_import_is_light():
-    _run(
+    program = (
         "import sys, keras\n"
         "before = set(sys.modules)\n"
         "import issp_keras\n"
@@ -133,7 +140,4 @@ def test_import_is_light():
         "assert not new & {'matplotlib', 'tensorflow_datasets', 'skimage',"
         " 'ai_edge_litert'}, new"
     )
-
-
-def _run(program):
     subprocess.run([sys.executable, "-c", program], check=True)
