@@ -18,10 +18,8 @@ import rich.console
 
 from issp_keras import cli
 from issp_keras import data
-from issp_keras import inference
 from issp_keras.inference import load_network
 from issp_keras.models import load_model
-from issp_keras.scores import mean_score
 from issp_keras.tflite import export
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -303,14 +301,6 @@ def test_evaluate_gives_set5_the_score_of_the_papers(
         33.66, abs=0.02
     )
     assert len(scores["set5"]["model.tflite"]) == 6
-
-
-def test_the_network_that_comes_along_beats_bicubic(shared_data):
-    network = load_network(inference.BUNDLED)
-    pairs = data.load_pairs(str(shared_data / "Set5"), "held_out", 4)
-    assert mean_score(network.upscale, pairs).psnr == pytest.approx(
-        29.77, abs=0.01
-    )
 
 
 def test_progress_is_shown_on_a_terminal(monkeypatch):
