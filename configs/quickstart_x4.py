@@ -1,6 +1,7 @@
 """A sparse network for phones, x4, from the photographs in scikit-image.
 
 issp-train --config=configs/quickstart_x4.py --workdir=runs/quickstart_x4
+issp-evaluate --model=runs/quickstart_x4/model.keras --data=set5,set14
 
 Takes 10 minutes on 2 cores. Makes the network that `issp-upscale` uses without
 `--model`, of 100 thousand weights; its 1x1 convolutions have 80 % zeros, enough

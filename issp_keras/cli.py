@@ -13,6 +13,7 @@ from ml_collections import config_flags
 
 from issp_keras.data import EMBEDDED
 from issp_keras.errors import InputError
+from issp_keras.inference import TILE
 from issp_keras.inference import Network
 from issp_keras.inference import load_network
 from issp_keras.inference.tiles import ALIGNMENT
@@ -69,7 +70,7 @@ def define_network_flags(model=None):
     )
     flags.DEFINE_integer(
         "tile",
-        384,
+        TILE,
         "Height and width in LR pixels of the tiles that large photographs "
         "are cut into; 0 for none.",
         lower_bound=0,
@@ -158,7 +159,11 @@ def progress_bar(description: str, total: int):
     """
     console = rich.console.Console(stderr=True)
     bar = rich.progress.Progress(
-        console=console, transient=True, disable=not console.is_terminal
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        # What is printed on the way goes above the bar, or into its file.
+        redirect_stdout=sys.stdout.isatty(),
     )
     with bar:
         task = bar.add_task(description, total=total)

@@ -21,6 +21,7 @@ from issp_keras import cli
 from issp_keras import files
 from issp_keras import metrics
 from issp_keras.comparison import comparison
+from issp_keras.data import SUFFIXES
 from issp_keras.data import find_source
 from issp_keras.data import write_photograph
 from issp_keras.errors import InputError
@@ -99,15 +100,9 @@ def _write(path, settings, scores, failures):
 def main(argv):
     cli.no_argument(argv)
     flag = flags.FLAGS
-    if flag.output and pathlib.Path(flag.output).suffix.lower() == ".csv":
-        raise InputError(
-            f"--output: is {flag.output}, expected the name of a JSON file; "
-            "the CSV file is written beside it."
-        )
     if not flag.data:
         raise InputError("--data: is empty, expected photographs.")
-    for path in filter(None, (flag.output, flag.comparison)):
-        files.make_folder(pathlib.Path(path).parent)
+    _check_outputs(flag.output, flag.comparison)
     network = cli.network()
     channels = flag.channels or papers_channels(network)
     sources = {
@@ -139,6 +134,24 @@ def main(argv):
     if flag.comparison:
         _write_comparison(flag.comparison, sources, network)
     cli.check_failures(failures, sum(map(len, sources.values())))
+
+
+def _check_outputs(output, picture):
+    """What is wrong with them must not show after all scores are made."""
+    for path in map(pathlib.Path, filter(None, (output, picture))):
+        files.make_folder(path.parent)
+        if path.is_dir():
+            raise InputError(f"{path}: is a folder, expected a file.")
+    if output and pathlib.Path(output).suffix.lower() == ".csv":
+        raise InputError(
+            f"--output: is {output}, expected the name of a JSON file; the "
+            "CSV file is written beside it."
+        )
+    if picture and pathlib.Path(picture).suffix.lower() not in SUFFIXES:
+        raise InputError(
+            f"--comparison: is {picture}, expected a file ending in "
+            f"{', '.join(sorted(SUFFIXES))}."
+        )
 
 
 def _write_comparison(path, sources, network):

@@ -15,7 +15,6 @@ of a folder in a folder beside that one, `photos_x4`, or all in `--output`.
 import collections
 import pathlib
 
-import numpy as np
 import PIL.Image
 from absl import flags
 
@@ -26,6 +25,7 @@ from issp_keras.data import SUFFIXES
 from issp_keras.data import imresize
 from issp_keras.data import photographs_in
 from issp_keras.data import read_photograph
+from issp_keras.data import to_8_bits
 from issp_keras.data import write_photograph
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
@@ -142,14 +142,9 @@ def _upscale(network, source, target, picture, progress):
     write_photograph(target, pixels, alpha, photograph.icc_profile)
     print(f"Wrote {target} ({pixels.shape[1]}x{pixels.shape[0]} pixels).")
     if picture:
-        lr, sr = _to_8_bits(photograph.pixels), _to_8_bits(pixels)
+        lr, sr = to_8_bits(photograph.pixels), to_8_bits(pixels)
         write_photograph(picture, before_and_after(lr, sr))
         print(f"Wrote {picture}.")
-
-
-def _to_8_bits(pixels):
-    is_deep = pixels.dtype == np.uint16
-    return (pixels // 256).astype(np.uint8) if is_deep else pixels
 
 
 def run():

@@ -303,7 +303,7 @@ def test_evaluate_gives_set5_the_score_of_the_papers(
     assert len(scores["set5"]["model.tflite"]) == 6
 
 
-def test_progress_is_shown_on_a_terminal(monkeypatch):
+def test_progress_is_shown_on_a_terminal(monkeypatch, capsys):
     screen = io.StringIO()
     console = functools.partial(
         rich.console.Console, file=screen, force_terminal=True
@@ -311,7 +311,9 @@ def test_progress_is_shown_on_a_terminal(monkeypatch):
     monkeypatch.setattr(rich.console, "Console", lambda stderr: console())
     with cli.progress_bar("Photographs", 4) as progress:
         progress(1.5)
+        print("Wrote a.png.")
         time.sleep(0.2)
+    assert capsys.readouterr().out == "Wrote a.png.\n"
     assert "Photographs" in screen.getvalue()
     assert "38%" in screen.getvalue()
 
@@ -328,6 +330,50 @@ def test_folders_are_prepared_for_training(
     assert "Wrote ready: 12 photographs, x2." in result.stdout
     pairs = data.open_prepared(tmp_path / "ready", 2)
     assert [pair.name for pair in pairs][:4] == ["a", "b", "grey", "astronaut"]
+
+
+def test_a_data_set_of_tfds_is_prepared_for_training(run, tmp_path):
+    import tensorflow_datasets as tfds
+
+    image = tfds.features.Image(shape=(None, None, 3))
+    hr = RNG.integers(0, 256, (3, 13, 9, 3), np.uint8)
+    rows = [{"lr": image[:12:2, :8:2], "hr": image} for image in hr]
+    for name, keys in {"pairs": ("lr", "hr"), "alone": ("hr",)}.items():
+        tfds.dataset_builders.store_as_tfds_dataset(
+            name=name,
+            version="1.0.0",
+            data_dir=tmp_path / "sets",
+            features=tfds.features.FeaturesDict(dict.fromkeys(keys, image)),
+            split_datasets={
+                "train": [
+                    (i, {key: row[key] for key in keys})
+                    for i, row in enumerate(rows)
+                ]
+            },
+            disable_shuffling=True,
+        )
+    sets = f"--data_dir={tmp_path / 'sets'}"
+    result = run("prepare", "tfds:pairs", "p", "--scale=2", sets, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "Wrote p: 3 photographs, x2." in result.stdout
+    for pair, row in zip(
+        data.open_prepared(tmp_path / "p", 2), rows, strict=True
+    ):
+        np.testing.assert_array_equal(pair.lr[:, :], row["lr"])
+        np.testing.assert_array_equal(pair.hr[:, :], row["hr"][:12, :8])
+    for name, scale, message in (
+        ("pairs", 3, "number 0 has LR of 4x6 and HR of 9x13 pixels"),
+        ("alone", 2, "tfds:alone: number 0: "),
+    ):
+        result = run(
+            "prepare",
+            *(f"tfds:{name}", "q", f"--scale={scale}", sets),
+            cwd=tmp_path,
+        )
+        assert result.returncode == 1
+        assert message in result.stderr
+        assert "Traceback" not in result.stderr
+        assert not (tmp_path / "q").exists()
 
 
 def test_what_is_to_be_put_in_by_hand_is_listed(run, tmp_path):
@@ -418,6 +464,17 @@ BAD_INPUT = [
         "data: has no folder set5",
     ),
     ("evaluate", ["--model=x2.keras", "--data=no,set5"], "no: no such folder"),
+    ("evaluate", ["--model=x2.keras", "--data=embedded,"], "expected a folder"),
+    (
+        "evaluate",
+        ["--model=x2.keras", "--comparison=a.gif"],
+        "--comparison: is a.gif, expected a file ending in",
+    ),
+    (
+        "evaluate",
+        ["--model=x2.keras", "--output=."],
+        ".: is a folder, expected a file",
+    ),
     ("prepare", ["--scale=2", "here"], "expected one or more folders"),
     ("prepare", ["--scale=2", "no", "new"], "no: no such folder"),
     ("prepare", ["--scale=2", "embedded", "."], ".: exists, expected"),

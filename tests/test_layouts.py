@@ -262,6 +262,18 @@ def test_prepared_photographs_can_be_held_out(folder_of_photographs):
         np.testing.assert_array_equal(pair.lr, data.to_rgb(exact.lr))
 
 
+def test_prepared_photographs_held_out_must_fit_into_memory(
+    folder_of_photographs, monkeypatch
+):
+    folder = folder_of_photographs.parent / "prepared"
+    pairs = data.load_pairs(str(folder_of_photographs), "train", 2)
+    data.prepare([lambda pair=pair: pair for pair in pairs], 2, folder)
+    monkeypatch.setattr(loading, "_memory", lambda: 2 * 3 * 48 * 60)
+    assert len(data.load_pairs(str(folder), "train", 2)) == 3
+    with pytest.raises(InputError, match=r"3 photographs.*fewer of them"):
+        data.load_pairs(str(folder), "held_out", 2)
+
+
 def test_set5_and_set14_are_found_where_they_are(shared_data):
     for name, count in {"set5": 5, "set14": 14}.items():
         pairs = data.find_source(name, "held_out", 3, str(shared_data))

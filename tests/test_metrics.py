@@ -188,6 +188,8 @@ def test_keras_metrics_refuse_what_cannot_be_compared():
     for other in ((1, 12, 12, 1), (1, 1, 12, 3), (2, 12, 12, 3)):
         with pytest.raises(ValueError, match="different shapes"):
             metrics.PSNR().update_state(image, np.zeros(other, np.float32))
+    with pytest.raises(ValueError, match=r"\(batch, height, width, channels"):
+        metrics.PSNR().update_state(image[0], image[0])
     with pytest.raises(ValueError, match="1 or 3 channels"):
         metrics.PSNR().update_state(image[..., :2], image[..., :2])
 

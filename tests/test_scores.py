@@ -10,10 +10,12 @@ from issp_keras.comparison import comparison
 from issp_keras.inference import Network
 from issp_keras.inference import load_network
 from issp_keras.inference import network_of
+from issp_keras.models import load_model
 from issp_keras.scores import bicubic
 from issp_keras.scores import mean_score
 from issp_keras.scores import papers_channels
 from issp_keras.scores import score
+from issp_keras.tflite import export
 
 RNG = np.random.default_rng(0)
 
@@ -83,6 +85,17 @@ def test_only_edsr_large_is_compared_on_rgb(sparse_model_path):
     assert papers_channels(network_of(small, "rcan")) == "y"
 
 
+def test_a_sparse_file_has_each_kernel_once(sparse_model_path, tmp_path):
+    model = load_model(sparse_model_path)
+    counts = []
+    for sparse in (False, True):
+        path = tmp_path / f"{sparse}.tflite"
+        export(model, path, sparse=sparse)
+        shapes = load_network(path).weight_shapes
+        counts.append(shapes.count((8, 3, 3, 8)))
+    assert counts == [3, 3]
+
+
 def test_edsr_large_has_the_kernels_by_which_it_is_known():
     model = models.edsr(4, features=256, blocks=32, residual_scale=0.1)
     shapes = [tuple(weight.shape) for weight in model.weights]
@@ -97,6 +110,14 @@ def test_the_comparison_shows_where_bicubic_errs_most():
     picture = comparison(pair, _nearest(pair.lr))
     hr = picture[26:, -288:]
     np.testing.assert_array_equal(hr[::3, ::3], pixels[-96:, -96:])
+
+
+def test_before_and_after_shows_the_middle_of_a_large_photograph():
+    pixels = np.full((1000, 1400, 3), 90, np.uint8)
+    pixels[490:510, 690:710] = RNG.integers(0, 256, (20, 20, 3), np.uint8)
+    picture = before_and_after(pixels, _nearest(pixels))
+    lr = picture[26:, :288]
+    assert len(np.unique(lr)) > 100
 
 
 @pytest.mark.parametrize("shape", [(200, 150, 3), (60, 300), (33, 47, 3)])

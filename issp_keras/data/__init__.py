@@ -20,6 +20,7 @@ from issp_keras.data.photographs import Photograph
 from issp_keras.data.photographs import photographs_in
 from issp_keras.data.photographs import read_opaque_photograph
 from issp_keras.data.photographs import read_photograph
+from issp_keras.data.photographs import to_8_bits
 from issp_keras.data.photographs import to_rgb
 from issp_keras.data.photographs import write_photograph
 from issp_keras.data.prepared import is_prepared
@@ -52,6 +53,7 @@ __all__ = [
     "read_photograph",
     "tf_imresize",
     "tf_patches",
+    "to_8_bits",
     "to_rgb",
     "turn",
     "turn_back",

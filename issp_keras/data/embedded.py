@@ -1,6 +1,7 @@
 """Photographs that come with scikit-image, so that nothing is downloaded.
 
-All are in the public domain or CC0. Sizes are height x width.
+All are in the public domain, CC0, or without known copyright restrictions.
+Sizes are height x width.
 """
 
 import pathlib
@@ -12,11 +13,11 @@ _NAMES = {
         "astronaut.png",  # 512x512, Eileen Collins, NASA
         "brick.png",  # 512x512, grey, a wall
         "camera.png",  # 512x512, grey, a man with a camera
-        "coins.png",  # 303x384, grey, Greek coins from Pompeii
+        "coins.png",  # 303x384, grey, Greek coins; no known restrictions
         "grass.png",  # 512x512, grey
         "gravel.png",  # 512x512, grey
         "hubble_deep_field.jpg",  # 872x1000, galaxies, NASA
-        "ihc.png",  # 512x512, stained tissue
+        "ihc.png",  # 512x512, stained tissue; no known restrictions
         "retina.jpg",  # 1411x1411, the back of an eye
     ),
     "held_out": (

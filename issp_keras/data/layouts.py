@@ -160,6 +160,10 @@ def find_source(
     Raises:
         InputError: As `find_pairs` and `find_benchmark`.
     """
+    if not source:
+        raise InputError(
+            "expected a folder of photographs. Received: an empty name"
+        )
     folder = pathlib.Path(source)
     if source == EMBEDDED:
         return [PairFiles(p.stem, p) for p in embedded_photographs(split)]

@@ -38,33 +38,42 @@ def load_pairs(
                     f"{source}: {pair.name} is {width}x{height} pixels, "
                     f"expected at least {smallest}x{smallest}."
                 )
-        if split == "held_out":
-            # It is looked at whole.
-            return [Pair(p.name, p.lr[:, :], p.hr[:, :]) for p in pairs]
-        return pairs
+        if split == "train":
+            return pairs
+        # These are looked at whole.
+        _check_memory(source, [pair.hr.shape[:2] for pair in pairs])
+        return [Pair(p.name, p.lr[:, :], p.hr[:, :]) for p in pairs]
     photographs = find_source(source, split, scale)
-    size = sum(_bytes(photograph.hr) for photograph in photographs)
-    if size > _memory() / 2:
-        raise InputError(
-            f"{source}: holds {len(photographs)} photographs of "
-            f"{size / 1e9:.1f} GB, more than half of the memory; expected a "
-            f"folder that `issp-prepare {source} OUTPUT --scale={scale}` made."
-        )
+    sizes = [_size(photograph.hr) for photograph in photographs]
+    _check_memory(
+        source,
+        sizes,
+        f"what `issp-prepare {source} OUTPUT --scale={scale}` makes",
+    )
     return [photograph.read(scale, smallest) for photograph in photographs]
 
 
-def _bytes(path):
-    """The size in memory by the file's header; 0 of what is no image."""
+def _check_memory(source, sizes, mend="fewer of them"):
+    size = sum(3 * height * width for height, width in sizes)
+    if size > _memory() / 2:
+        raise InputError(
+            f"{source}: holds {len(sizes)} photographs of {size / 1e9:.1f} "
+            f"GB, more than half of the memory; expected {mend}."
+        )
+
+
+def _size(path):
+    """Height and width by the file's header; 0 of what is no image."""
     try:
         with PIL.Image.open(path) as image:
-            return 3 * image.width * image.height
+            return image.height, image.width
     except (
         OSError,
         ValueError,
         SyntaxError,
         PIL.Image.DecompressionBombError,
     ):
-        return 0  # Reading it says what is wrong.
+        return 0, 0  # Reading it says what is wrong.
 
 
 def _memory():

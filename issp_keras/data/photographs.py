@@ -152,10 +152,14 @@ def write_photograph(
             pixels = np.atleast_3d(pixels)
             write_16_bits(partial, pixels, format, icc_profile)
             return
-        if pixels.dtype == np.uint16:
-            pixels = np.rint(pixels / 257).astype(np.uint8)
-        image = PIL.Image.fromarray(pixels)
+        image = PIL.Image.fromarray(to_8_bits(pixels))
         image.save(partial, quality=95, icc_profile=icc_profile)
+
+
+def to_8_bits(pixels: np.ndarray) -> np.ndarray:
+    """Rounds a uint16 image to uint8, and leaves others as they are."""
+    is_deep = pixels.dtype == np.uint16
+    return np.rint(pixels / 257).astype(np.uint8) if is_deep else pixels
 
 
 def to_rgb(pixels: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """A `.tflite` file, run by the TFLite interpreter."""
 
+import collections
 import ctypes
 import pathlib
 
@@ -19,7 +20,8 @@ class TFLiteInterpreter:
 
     Attributes:
         size: Pair (height, width) if the file fixes them, else None.
-        weight_shapes: List of tuples, the shapes of all tensors.
+        weight_shapes: List of tuples, the shapes of all tensors, each weight
+            once.
 
     Raises:
         InputError: If the file is missing, broken, or has other inputs or
@@ -55,10 +57,7 @@ class TFLiteInterpreter:
                 )
         size = tuple(inputs[0]["shape_signature"][1:3].tolist())
         self.size = None if -1 in size else size
-        self.weight_shapes = [
-            tuple(tensor["shape"].tolist())
-            for tensor in self._interpreter.get_tensor_details()
-        ]
+        self.weight_shapes = _shapes(self._interpreter.get_tensor_details())
         self._signature = inputs[0]["shape_signature"]
         self._input = inputs[0]["index"]
         self._output = outputs[0]["index"]
@@ -81,6 +80,15 @@ class TFLiteInterpreter:
     def invoke(self):
         """Runs the network once, for timings."""
         self._interpreter.invoke()
+
+
+def _shapes(tensors):
+    shapes: collections.Counter = collections.Counter()
+    for tensor in tensors:
+        # A sparse tensor is there once more, with its zeros.
+        is_sparse = bool(tensor["sparsity_parameters"])
+        shapes[tuple(tensor["shape"].tolist())] += 0 if is_sparse else 1
+    return list(shapes.elements())
 
 
 def _is_rgb_float(tensor):

@@ -13,7 +13,7 @@ from issp_keras.data import turn_back
 from issp_keras.errors import InputError
 from issp_keras.inference import tiles
 
-_TILE = 384
+TILE = 384
 # LR pixels of the strips in which it is measured how far a network sees.
 _STRIP = 48
 # Where a network sees all of a photograph, tiles cannot equal the whole.
@@ -61,7 +61,7 @@ class Network:
         self,
         apply,
         size=None,
-        tile=_TILE,
+        tile=TILE,
         overlap=None,
         self_ensemble=False,
         weight_shapes=(),
@@ -155,7 +155,7 @@ class Network:
             return min(self._fixed_overlap, most)
         if self._size is None:
             most -= most % tiles.ALIGNMENT
-        strip = _STRIP, max(_TILE, *self._tile)
+        strip = _STRIP, max(TILE, *self._tile)
         found = [
             tiles.reach(self._apply, *(self._size or strip)),
             tiles.reach(

@@ -39,6 +39,11 @@ class _Fidelity(keras.metrics.Metric):
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Adds a batch of images of shape (batch, height, width, channels)."""
         y_true, y_pred = map(ops.convert_to_tensor, (y_true, y_pred))
+        if len(y_true.shape) != 4 or len(y_pred.shape) != 4:
+            raise ValueError(
+                "Images must be (batch, height, width, channels). "
+                f"Received: {y_true.shape} and {y_pred.shape}"
+            )
         shapes = zip(y_true.shape, y_pred.shape, strict=True)
         if any(None not in sizes and len(set(sizes)) > 1 for sizes in shapes):
             raise ValueError(
