@@ -77,6 +77,7 @@ def test_the_benchmark_of_data_compares_with_whole_files(tmp_path):
     assert set(figures["patches"]) == {
         "prepared, tf.data",
         "prepared, PyDataset",
+        "prepared, tf.data, from the disk",
         "BasicSR's way",
     }
     for entry in figures["patches"].values():
