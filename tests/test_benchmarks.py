@@ -12,17 +12,33 @@ from issp_keras import models
 BENCHMARKS = pathlib.Path(__file__).parent.parent / "benchmarks"
 
 
-def test_the_benchmark_of_sparse_training_compares_all_peers(tmp_path):
-    output = tmp_path / "figures.json"
-    subprocess.run(
-        [
-            *(sys.executable, BENCHMARKS / "sparse_training.py"),
-            *("--only=overhead", "--repeats=1", "--features=1", "--blocks=1"),
-            f"--output={output}",
-        ],
-        check=True,
-    )
-    step = json.loads(output.read_text())["overhead"]
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory):
+    """What each benchmark writes; all run at once, to try them."""
+    folder = tmp_path_factory.mktemp("figures")
+    flags = {
+        "sparse_training": ["--only=overhead", "--features=1", "--blocks=1"],
+        "networks": ["--quick"],
+        "data": ["--photographs=1", "--batches=2"],
+    }
+    running = [
+        subprocess.Popen(
+            [
+                *(sys.executable, BENCHMARKS / f"{name}.py", *of),
+                *("--repeats=1", f"--output={folder / name}.json"),
+            ]
+        )
+        for name, of in flags.items()
+    ]
+    assert [process.wait() for process in running] == [0] * len(running)
+    return {
+        name: json.loads((folder / f"{name}.json").read_text())
+        for name in flags
+    }
+
+
+def test_the_benchmark_of_sparse_training_compares_all_peers(figures):
+    step = figures["sparse_training"]["overhead"]
     assert set(step) == {
         "dense",
         "ISS-P",
@@ -30,26 +46,18 @@ def test_the_benchmark_of_sparse_training_compares_all_peers(tmp_path):
         "tf_keras, dense",
         "tf_keras, tfmot prune_low_magnitude",
     }
-    for name, figures in step.items():
+    for name, entry in step.items():
         to = "tf_keras, dense" if "tf_keras" in name else "dense"
         for clock in ("cpu", "wall"):
-            own, other = figures["seconds"][clock], step[to]["seconds"][clock]
+            own, other = entry["seconds"][clock], step[to]["seconds"][clock]
             assert len(own) == 5
-            assert figures[clock]["median"] == statistics.median(own) > 0
+            assert entry[clock]["median"] == statistics.median(own) > 0
             ratios = [a / b for a, b in zip(own, other, strict=True)]
-            assert figures[clock]["ratio"] == statistics.median(ratios)
+            assert entry[clock]["ratio"] == statistics.median(ratios)
 
 
-def test_the_benchmark_of_networks_counts_and_compares(tmp_path):
-    output = tmp_path / "figures.json"
-    subprocess.run(
-        [
-            *(sys.executable, BENCHMARKS / "networks.py"),
-            *("--quick", "--repeats=1", f"--output={output}"),
-        ],
-        check=True,
-    )
-    figures = json.loads(output.read_text())
+def test_the_benchmark_of_networks_counts_and_compares(figures):
+    figures = figures["networks"]
     speed = figures["speed"]
     assert speed["large product"]["share_of_peak"] == 1
     for name in ("SwinIR-light", "EDSR-baseline"):
@@ -64,16 +72,8 @@ def test_the_benchmark_of_networks_counts_and_compares(tmp_path):
     assert {"attention", "GELU", "layer normalization"} <= set(layers)
 
 
-def test_the_benchmark_of_data_compares_with_whole_files(tmp_path):
-    output = tmp_path / "figures.json"
-    subprocess.run(
-        [
-            *(sys.executable, BENCHMARKS / "data.py", f"--output={output}"),
-            *("--repeats=1", "--photographs=1", "--batches=2"),
-        ],
-        check=True,
-    )
-    figures = json.loads(output.read_text())
+def test_the_benchmark_of_data_compares_with_whole_files(figures):
+    figures = figures["data"]
     assert set(figures["patches"]) == {
         "prepared, tf.data",
         "prepared, PyDataset",
