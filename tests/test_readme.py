@@ -1,5 +1,6 @@
 """Everything that the README shows works."""
 
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -23,13 +24,16 @@ def _blocks(language):
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
-def _commands():
+def _commands_of(block):
     return [
         line
-        for block in _blocks("sh")
         for line in block.replace("\\\n", " ").splitlines()
         if line and not line.startswith("#")
     ]
+
+
+def _commands():
+    return [c for block in _blocks("sh") for c in _commands_of(block)]
 
 
 @pytest.mark.parametrize("block", _blocks("python"))
@@ -87,19 +91,28 @@ def test_commands_run_as_they_stand_after_quickstart(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         PIL.Image.new("RGB", size, "teal").save(tmp_path / name)
     models.to_torch(models.swinir(4), tmp_path / "SwinIR-light-x4.pth")
-    commands = [c for c in _commands() if c.startswith("issp-")]
-    assert len({shlex.split(c)[0] for c in commands}) == 7
+    blocks = [
+        [c for c in _commands_of(block) if c.startswith("issp-")]
+        for block in _blocks("sh")
+    ]
+    assert len({shlex.split(c)[0] for block in blocks for c in block}) == 7
     path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
-    for command in commands:
-        words = shlex.split(command)
-        if "configs/edsr_large.py" in command:
-            words += _A_MOMENT
-        subprocess.run(
-            words,
-            cwd=tmp_path,
-            env={**os.environ, "PATH": path},
-            check=True,
-        )
+
+    def run(commands):
+        for command in commands:
+            words = shlex.split(command)
+            if "configs/edsr_large.py" in command:
+                words += _A_MOMENT
+            subprocess.run(
+                words,
+                cwd=tmp_path,
+                env={**os.environ, "PATH": path},
+                check=True,
+            )
+
+    # Those of one block depend on each other, blocks do not.
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        list(threads.map(run, blocks))
     with PIL.Image.open(tmp_path / "photo_x4.png") as image:
         assert image.size == (244, 180)
     assert (tmp_path / "photo_x4_compare.png").exists()
