@@ -26,6 +26,7 @@ from issp_keras.data.photographs import write_photograph
 from issp_keras.data.prepared import is_prepared
 from issp_keras.data.prepared import open_prepared
 from issp_keras.data.prepared import prepare
+from issp_keras.data.turns import TURNS
 from issp_keras.data.turns import turn
 from issp_keras.data.turns import turn_back
 
@@ -39,6 +40,7 @@ __all__ = [
     "Photograph",
     "RandomPatches",
     "SUFFIXES",
+    "TURNS",
     "find_benchmark",
     "find_pairs",
     "find_source",

@@ -12,6 +12,7 @@ from issp_keras import files
 from issp_keras.data.sixteen_bits import FORMATS as _FORMATS_OF_16_BITS
 from issp_keras.data.sixteen_bits import read_16_bits
 from issp_keras.data.sixteen_bits import write_16_bits
+from issp_keras.data.turns import turn_back
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
 
@@ -19,6 +20,8 @@ SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 
 _GREY = ("1", "L", "LA", "La")
 _ORIENTATION = 0x0112
+# How an image of each EXIF orientation has been turned, as `turn` counts.
+_TURNED = {2: 2, 3: 3, 4: 1, 5: 4, 6: 6, 7: 7, 8: 5}
 _BITS_PER_SAMPLE = 0x0102
 _UNREADABLE = (
     OSError,
@@ -198,7 +201,7 @@ def _read_deep(image, file):
         clear = (pixels == image.info["transparency"]).all(-1, keepdims=True)
         alpha = np.where(clear, 0, np.iinfo(np.uint16).max)
         pixels = np.concatenate([pixels, alpha.astype(np.uint16)], axis=-1)
-    return _upright(pixels, orientation)
+    return np.ascontiguousarray(turn_back(pixels, _TURNED.get(orientation, 0)))
 
 
 def _read_8_bits(image):
@@ -208,14 +211,3 @@ def _read_8_bits(image):
     if image.has_transparency_data:
         mode += "A"
     return np.atleast_3d(np.asarray(image.convert(mode)))
-
-
-def _upright(pixels, orientation):
-    """Turns an image as its EXIF orientation, 1 to 8, says."""
-    if orientation in (5, 6, 7, 8):
-        pixels = pixels.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    return np.ascontiguousarray(pixels)

@@ -1,6 +1,5 @@
 """A `.tflite` file, run by the TFLite interpreter."""
 
-import collections
 import ctypes
 import pathlib
 
@@ -57,7 +56,12 @@ class TFLiteInterpreter:
                 )
         size = tuple(inputs[0]["shape_signature"][1:3].tolist())
         self.size = None if -1 in size else size
-        self.weight_shapes = _shapes(self._interpreter.get_tensor_details())
+        # A sparse tensor is there once more, with its zeros.
+        self.weight_shapes = [
+            tuple(tensor["shape"].tolist())
+            for tensor in self._interpreter.get_tensor_details()
+            if not tensor["sparsity_parameters"]
+        ]
         self._signature = inputs[0]["shape_signature"]
         self._input = inputs[0]["index"]
         self._output = outputs[0]["index"]
@@ -80,15 +84,6 @@ class TFLiteInterpreter:
     def invoke(self):
         """Runs the network once, for timings."""
         self._interpreter.invoke()
-
-
-def _shapes(tensors):
-    shapes: collections.Counter = collections.Counter()
-    for tensor in tensors:
-        # A sparse tensor is there once more, with its zeros.
-        is_sparse = bool(tensor["sparsity_parameters"])
-        shapes[tuple(tensor["shape"].tolist())] += 0 if is_sparse else 1
-    return list(shapes.elements())
 
 
 def _is_rgb_float(tensor):

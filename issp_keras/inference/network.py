@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from absl import logging
 
+from issp_keras.data import TURNS
 from issp_keras.data import to_rgb
 from issp_keras.data import turn
 from issp_keras.data import turn_back
@@ -76,7 +77,7 @@ class Network:
         self._size = size
         self._tile = size or (tile, tile)
         self._fixed_overlap = overlap
-        self._turns = range(8) if self_ensemble else range(1)
+        self._turns = range(TURNS) if self_ensemble else range(1)
         height, width = size or (16, 24)
         output = apply(np.zeros((1, height, width, 3), np.float32))
         self.scale = output.shape[1] // height if output.ndim == 4 else 0

@@ -79,11 +79,7 @@ def to_y(image: np.ndarray) -> np.ndarray:
 
 
 def _comparable(image, reference, border, channels):
-    if channels not in formulas.CHANNELS:
-        raise ValueError(
-            f"`channels` must be one of {formulas.CHANNELS}. "
-            f"Received: channels={channels!r}"
-        )
+    formulas.check_channels(channels)
     if image.shape != reference.shape:
         raise ValueError(
             "Images of different shapes cannot be compared. "

@@ -13,6 +13,15 @@ _SIGMA = 1.5
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
 
+def check_channels(channels):
+    """Raises a `ValueError` if there is no such way to compare."""
+    if channels not in CHANNELS:
+        raise ValueError(
+            f"`channels` must be one of {CHANNELS}. "
+            f"Received: channels={channels!r}"
+        )
+
+
 def to_y(images):
     """Y of BT.601 in 16..235, as one channel."""
     red, green, blue = (images[..., i : i + 1] for i in range(3))

@@ -20,11 +20,7 @@ class _Fidelity(keras.metrics.Metric):
         dtype=None,
     ):
         super().__init__(name=name, dtype=dtype)
-        if channels not in formulas.CHANNELS:
-            raise ValueError(
-                f"`channels` must be one of {formulas.CHANNELS}. "
-                f"Received: channels={channels!r}"
-            )
+        formulas.check_channels(channels)
         if border < 0 or max_value <= 0:
             raise ValueError(
                 "`border` must be at least 0 and `max_value` positive. "
