@@ -6,6 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := runs/quickstart
 
+# Tests use one core each. Those of one file share what takes long to make.
+PYTEST := -m pytest --numprocesses=2 --dist=loadfile
+
 # TensorFlow tells much about the machine that is of no use here.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
@@ -13,14 +16,14 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 quickstart: $(VENV)/installed
 	$(BIN)/issp-train --config=configs/quickstart.py --workdir=$(RUN)
-	$(BIN)/issp-export $(RUN)/model.keras
-	$(BIN)/issp-evaluate --model=$(RUN)/model_sparse.tflite \
+	$(BIN)/issp-export $(RUN)/model.keras --all
+	$(BIN)/issp-evaluate --model=$(RUN)/model_float32_sparse.tflite \
 		--comparison=$(RUN)/comparison.png
-	$(BIN)/issp-benchmark $(RUN)/model_dense.tflite \
-		$(RUN)/model_sparse.tflite --output=$(RUN)/results.json
+	$(BIN)/issp-benchmark $(RUN)/model_float32_dense.tflite \
+		$(RUN)/model_float32_sparse.tflite --output=$(RUN)/results.json
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python $(PYTEST)
 
 # The same with the least version of every dependency, for Python 3.11.
 test-lowest:
@@ -28,7 +31,7 @@ test-lowest:
 
 # The core on JAX, in an environment without TensorFlow.
 test-jax: .venv-jax/installed
-	KERAS_BACKEND=jax .venv-jax/bin/python -m pytest tests
+	KERAS_BACKEND=jax .venv-jax/bin/python $(PYTEST) tests
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
@@ -53,6 +56,7 @@ $(VENV)/installed-test: $(VENV)/installed
 .venv-jax/installed: setup.py pyproject.toml requirements_jax.txt
 	$(PYTHON) -m venv .venv-jax
 	@echo "Installing JAX and Keras into .venv-jax ..."
-	.venv-jax/bin/python -m pip install --quiet -r requirements_jax.txt pytest
+	.venv-jax/bin/python -m pip install --quiet -r requirements_jax.txt \
+		pytest pytest-xdist
 	.venv-jax/bin/python -m pip install --quiet --no-deps --editable .
 	touch $@

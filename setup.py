@@ -14,8 +14,11 @@ _TEST = [
     _JAX,
     # TensorFlow Datasets tests its data sets with it.
     "dill>=0.3",
+    "hypothesis>=6.100",
     "mypy>=1.15",
     "pytest>=8",
+    # The tests take one core each; two processes halve their time.
+    "pytest-xdist>=3.6",
     "ruff>=0.12",
 ]
 
@@ -38,6 +41,7 @@ setup(
     install_requires=[
         "absl-py>=1.4.0",
         "ai-edge-litert>=2.1.6",
+        "flatbuffers>=24.3.25",
         # TensorFlow Datasets 4.9.10 imports it, and does not say so.
         "importlib-resources>=6.0.0",
         "keras>=3.12.0,<4",
@@ -65,7 +69,8 @@ setup(
             "issp-prepare = issp_keras.prepare:run",
             "issp-import = issp_keras.import_checkpoint:run",
             "issp-upscale = issp_keras.upscale:run",
-            "issp-export = issp_keras.tflite.export:run",
+            "issp-export = issp_keras.tflite.variants:run",
+            "issp-inspect = issp_keras.tflite.inspect:run",
             "issp-benchmark = issp_keras.tflite.benchmark:run",
         ]
     },

@@ -18,6 +18,8 @@ from issp_keras.inference import Network
 from issp_keras.inference import load_network
 from issp_keras.inference.tiles import ALIGNMENT
 
+_UNBOUNDED = 10_000
+
 
 def run(main, parse_flags=app.parse_flags_with_usage):
     """Runs `main(argv)` as an absl program.
@@ -119,6 +121,33 @@ def define_data_flags():
     flags.DEFINE_string("data_dir", "data", "Folder that holds test sets.")
 
 
+def define_latency_flags():
+    """Defines the flags that say how latency is measured."""
+    flags.DEFINE_list(
+        "size", [128, 128], "LR height and width in pixels, for the latency."
+    )
+    flags.DEFINE_integer("rounds", 20, "Timed runs.", lower_bound=1)
+    define_threads_flag()
+
+
+def image_size(values: list) -> tuple[int, int]:
+    """The height and width that `--size` gives.
+
+    Raises:
+        InputError: If it does not.
+    """
+    try:
+        height, width = map(int, values)
+    except ValueError:
+        height = width = 0
+    if height < 1 or width < 1:
+        raise InputError(
+            f"--size: is '{','.join(map(str, values))}', expected LR height "
+            "and width in pixels, such as 128,128."
+        )
+    return height, width
+
+
 def no_argument(argv: list[str]):
     """Refuses positional arguments.
 
@@ -194,4 +223,16 @@ def print_table(header: list[str], rows: list[list[str]]):
         )
     for row in rows:
         table.add_row(*row)
-    rich.console.Console(markup=False).print(table)
+    console = rich.console.Console(markup=False)
+    if not console.is_terminal:
+        # A file or a pipe has no width that a table would have to fit.
+        unbounded = console.options.update(width=_UNBOUNDED)
+        wanted = console.measure(table, options=unbounded).maximum
+        console.width = max(console.width, wanted)
+    console.print(table)
+
+
+def markdown_table(header, rows) -> str:
+    """The same table as lines of Markdown."""
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)

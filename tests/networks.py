@@ -1,6 +1,12 @@
-"""The networks in sizes that tests can afford."""
+"""The networks, and what they are compared on, in sizes tests can afford."""
+
+import functools
 
 from issp_keras import models
+from issp_keras.data import Pair
+from issp_keras.data import load_pairs
+
+_SIZE = 32
 
 TINY = {
     "cat": lambda scale=2: models.cat(scale, 32, (2,), heads=2, features=4),
@@ -17,3 +23,21 @@ TINY = {
         scale, 6, (2,), heads=2, upsampler="pixelshuffle", features=4
     ),
 }
+
+
+@functools.cache
+def small_pairs(scale=2):
+    """The middles of the held-out photographs."""
+    pairs = []
+    for pair in load_pairs("embedded", "held_out", scale):
+        top, left = (n // 2 for n in pair.lr.shape[:2])
+        pairs.append(
+            Pair(
+                pair.name,
+                pair.lr[top : top + _SIZE, left : left + _SIZE],
+                pair.hr[scale * top :, scale * left :][
+                    : scale * _SIZE, : scale * _SIZE
+                ],
+            )
+        )
+    return pairs

@@ -150,7 +150,7 @@ def test_every_console_script_is_a_binary():
         for name, rule in TARGETS.items()
         if rule["kind"] == "py_binary"
     }
-    assert len(scripts) == 8
+    assert len(scripts) == 9
     assert set(binaries) == set(scripts)
     for name, module in scripts.items():
         source = _file_of(module)

@@ -33,7 +33,8 @@ SERVER = """
 import json, os, runpy, sys, tempfile
 import issp_keras.compare, issp_keras.evaluate, issp_keras.import_checkpoint
 import issp_keras.prepare, issp_keras.train, issp_keras.upscale
-import issp_keras.tflite.benchmark, issp_keras.tflite.export
+import issp_keras.tflite.benchmark, issp_keras.tflite.inspect
+import issp_keras.tflite.variants
 
 for line in sys.stdin:
     folder, module, arguments = json.loads(line)
@@ -84,8 +85,8 @@ def _refused(result):
         line
         for line in result.stderr.splitlines()
         if line.startswith(("train.py", "upscale.py", "evaluate.py"))
-        or line.startswith("prepare.py")
-        or line.startswith(("export.py", "benchmark.py", "import_checkpoint"))
+        or line.startswith(("prepare.py", "import_checkpoint"))
+        or line.startswith(("variants.py", "inspect.py", "benchmark.py"))
     ]
     return sentence.split(": ", 1)[1]
 
@@ -95,12 +96,42 @@ def test_from_a_keras_file_to_tflite_files_and_a_table(
 ):
     model = tmp_path / "my model.keras"
     model.write_bytes(sparse_model_path.read_bytes())
-    result = run("tflite.export", model, cwd=tmp_path)
-    assert result.returncode == 0, result.stderr
+    (tmp_path / "config.json").write_text('{"sparsity": {"method": "srp"}}')
+    photographs = f"--data={folder_of_photographs}"
+    for encoding in ("--sparse", "--nosparse"):
+        result = run(
+            "tflite.variants", model, encoding, photographs, cwd=tmp_path
+        )
+        assert result.returncode == 0, result.stderr
     files = [
-        tmp_path / f"my model_{kind}.tflite" for kind in ("dense", "sparse")
+        tmp_path / f"my model_float32_{kind}.tflite"
+        for kind in ("dense", "sparse")
     ]
-    assert all(str(file) in result.stdout for file in files)
+    assert str(files[0]) in result.stdout
+
+    result = run(
+        "tflite.inspect",
+        files[1],
+        "--size=16,32",
+        "--output=inside.json",
+        cwd=tmp_path,
+    )
+    assert result.returncode == 0, result.stderr
+    for text in (
+        "body.0.conv1",
+        "sparse 0 1 2 [3]",
+        "6 of 6 sparse",
+        "after gzip",
+        "for 32x16 pixels",
+        "XNNPACK on ARM64, ARMv7, x86, WebAssembly runs 0 of 6 layers sparse",
+        "Not conv_first, body.0.conv1, body.0.conv2, conv_after_body and 2 more"
+        ": its kernel is 3x3 of stride 1",
+        '"method": "srp"',
+    ):
+        assert text in result.stdout
+    inside = json.loads((tmp_path / "inside.json").read_text())
+    assert inside["weights"]["kernels"] == 6
+    assert inside["macs"] > inside["sparse_macs"] > 0
 
     result = run(
         "tflite.benchmark",
@@ -121,6 +152,43 @@ def test_from_a_keras_file_to_tflite_files_and_a_table(
         "sparse TFLite",
     ]
     assert table["settings"]["lr_width"] == 24
+
+
+def test_all_variants_and_a_table_of_them(
+    run, sparse_model_path, folder_of_photographs, tmp_path
+):
+    model = tmp_path / "model.keras"
+    model.write_bytes(sparse_model_path.read_bytes())
+    result = run(
+        "tflite.variants",
+        *(model, "--all", "--input=uint8", "--size=8,8", "--rounds=2"),
+        *("--tolerance=0.5", f"--data={folder_of_photographs}"),
+        f"--calibration={folder_of_photographs}",
+        cwd=tmp_path,
+    )
+    assert result.returncode == 0, result.stderr
+    table = json.loads((tmp_path / "model_variants.json").read_text())
+    lines = (tmp_path / "model_variants.md").read_text().splitlines()
+    assert "for an LR image of 8x8 pixels" in table["note"]
+    names = [variant["name"] for variant in table["variants"]]
+    assert {"float32 dense", "float32 sparse", "int8 dense"} <= set(names)
+    for variant, line in zip(table["variants"], lines[2:], strict=False):
+        assert line.startswith(f"| {variant['name']} | {variant['bytes']:,} |")
+        assert variant["name"] in result.stdout
+        assert pathlib.Path(variant["file"]).stat().st_size == variant["bytes"]
+        assert variant["gzip_bytes"] < variant["bytes"]
+        assert abs(variant["drop"]) < 0.5
+        assert variant["latency_ms"] > 0
+
+    result = run(
+        "tflite.variants",
+        *(model, "--all", "--tolerance=0", "--precision=int8"),
+        f"--data={folder_of_photographs}",
+        cwd=tmp_path,
+    )
+    assert result.returncode == 1
+    assert "some variants failed" in result.stderr
+    assert "expected a drop of at most 0.0 dB" in result.stderr
 
 
 def test_evaluate_prints_and_writes_what_it_can_score(
@@ -486,11 +554,23 @@ BAD_INPUT = [
     ),
     ("import_checkpoint", ["m.keras", "n.h5"], "n.h5: expected a name"),
     ("evaluate", ["--model=m.keras"], "m.keras: is not a Keras model"),
-    ("tflite.export", ["m.keras"], "m.keras: is not a Keras model"),
+    ("tflite.variants", ["m.keras"], "m.keras: is not a Keras model"),
+    (
+        "tflite.variants",
+        ["x2.keras", "--all", "--output=a.tflite"],
+        "--output: names one file",
+    ),
+    (
+        "tflite.variants",
+        ["x2.keras", "--calibration=no"],
+        "no: no such folder",
+    ),
+    ("tflite.inspect", ["m.keras"], "m.keras: is not a TFLite model"),
+    ("tflite.inspect", ["m.keras", "--size=0,9"], "--size: is '0,9'"),
     ("tflite.benchmark", [], "expected one or more .tflite files"),
     ("tflite.benchmark", ["--size=8", "m.keras"], "--size: is '8'"),
     ("evaluate", ["--model=m.keras", "more"], "expected flags alone"),
-    ("tflite.export", ["m.keras", "--height=8"], "m.keras: is not a"),
+    ("tflite.variants", ["x2.keras", "--height=8"], "--height and --width"),
     (
         "train",
         [

@@ -347,6 +347,6 @@ def test_a_tflite_file_of_something_else_is_refused(tmp_path):
     path = tmp_path / "other.tflite"
     path.write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
     with pytest.raises(
-        InputError, match=r"other\.tflite: expected one float32"
+        InputError, match=r"other\.tflite: expected one RGB image"
     ):
         load_network(path)

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 from networks import TINY
+from networks import small_pairs
 
 from issp_keras import models
 from issp_keras.callbacks import prunable_kernels
 from issp_keras.inference import TFLiteInterpreter
-from issp_keras.tflite.export import export
+from issp_keras.tflite import Reference
+from issp_keras.tflite import export
 
 RNG = np.random.default_rng(0)
 
@@ -16,18 +18,26 @@ RNG = np.random.default_rng(0)
 def test_a_file_takes_any_size_with_what_every_tflite_has(network, tmp_path):
     """Without TensorFlow's own operations, which `export` does not allow."""
     model = TINY[network]()
-    export(model, tmp_path / "model.tflite")
+    reference = Reference(model, small_pairs())
+    export(model, tmp_path / "model.tflite", reference=reference)
     interpreter = TFLiteInterpreter(tmp_path / "model.tflite")
     for height, width in ((16, 32), (9, 13), (1, 1)):
         image = RNG.random((1, height, width, 3), np.float32)
-        np.testing.assert_allclose(interpreter(image), model(image), atol=1e-5)
+        expected = np.clip(model(image), 0, 1)
+        np.testing.assert_allclose(interpreter(image), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("network", ["cat", "edge_sr", "swinir"])
 def test_a_file_of_one_odd_size_equals_its_network(network, tmp_path):
     model = TINY[network]()
-    error = export(model, tmp_path / "model.tflite", height=9, width=13)
-    assert error <= 1e-5
+    exported = export(
+        model,
+        tmp_path / "model.tflite",
+        height=9,
+        width=13,
+        reference=Reference(model, small_pairs()),
+    )
+    assert exported.parity.max_error <= 1e-5
 
 
 @pytest.mark.parametrize("skip", ["bilinear", "nearest", None])
@@ -40,7 +50,8 @@ def test_the_edge_network_keeps_the_rules_of_sparse_inference(
     for kernel in prunable_kernels(model, exclude=["stem", "depthwise"]):
         kernel.assign(kernel * (RNG.random(kernel.shape) < 0.1))
     path = tmp_path / "model.tflite"
-    export(model, path, True, *size)
+    reference = Reference(model, small_pairs(3))
+    export(model, path, "float32", True, *size, reference=reference)
     graph = _Graph(path)
 
     (shuffle,) = graph.nodes("DEPTH_TO_SPACE")

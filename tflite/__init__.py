@@ -1,7 +1,21 @@
 """From a `.keras` file to a `.tflite` file, and what came of it."""
 
+from issp_keras.tflite.export import Exported
 from issp_keras.tflite.export import export
+from issp_keras.tflite.inspect import Inspection
 from issp_keras.tflite.inspect import Weights
 from issp_keras.tflite.inspect import inspect
+from issp_keras.tflite.parity import Reference
+from issp_keras.tflite.sparse import encode_sparse
+from issp_keras.tflite.variants import export_all
 
-__all__ = ["Weights", "export", "inspect"]
+__all__ = [
+    "Exported",
+    "Inspection",
+    "Reference",
+    "Weights",
+    "encode_sparse",
+    "export",
+    "export_all",
+    "inspect",
+]

@@ -7,7 +7,6 @@ Prints a table, beginning with bicubic interpolation, and writes it to
 """
 
 import dataclasses
-import gzip
 import pathlib
 import statistics
 import time
@@ -137,21 +136,24 @@ def benchmark(
     rows = [Row("bicubic", mean.psnr, mean.ssim)]
     for path, network, latency in zip(paths, networks, medians, strict=True):
         mean = mean_score(network.upscale, pairs)
-        content = pathlib.Path(path).read_bytes()
-        weights = inspect(path)
+        about = inspect(path)
         rows.append(
             Row(
-                f"{'sparse' if weights.sparse_kernels else 'dense'} TFLite",
+                _name(about),
                 mean.psnr,
                 mean.ssim,
-                weights,
-                len(content),
-                len(gzip.compress(content, mtime=0)),
+                about.weights,
+                about.bytes,
+                about.gzip_bytes,
                 latency,
                 str(path),
             )
         )
     return rows
+
+
+def _name(about):
+    return f"{'sparse' if about.weights.sparse_kernels else 'dense'} TFLite"
 
 
 def _cells(rows):
@@ -174,25 +176,12 @@ def _cells(rows):
         ]
 
 
-def _size(values):
-    try:
-        height, width = map(int, values)
-    except ValueError:
-        height = width = 0
-    if height < 1 or width < 1:
-        raise InputError(
-            f"--size: is '{','.join(map(str, values))}', expected LR height "
-            "and width in pixels, such as 128,128."
-        )
-    return height, width
-
-
 def main(argv):
     flag = flags.FLAGS
     paths = argv[1:]
     if not paths:
         raise InputError("expected one or more .tflite files. Received: none")
-    height, width = _size(flag.size)
+    height, width = cli.image_size(flag.size)
     rows = benchmark(
         paths,
         flag.data,
@@ -227,9 +216,7 @@ def main(argv):
 def run():
     """Entry point of `issp-benchmark`."""
     cli.define_data_flags()
-    cli.define_threads_flag()
-    flags.DEFINE_list("size", [128, 128], "LR height and width in pixels.")
-    flags.DEFINE_integer("rounds", 20, "Timed runs.", lower_bound=1)
+    cli.define_latency_flags()
     flags.DEFINE_string("output", None, "JSON file to write the table to.")
     cli.run(main)
 

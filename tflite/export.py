@@ -1,146 +1,193 @@
-"""Writes a Keras network as a TFLite file.
+"""Writes a Keras network as a `.tflite` file, and checks it."""
 
-    issp-export model.keras
-
-writes `model_dense.tflite` and `model_sparse.tflite` beside it: the same
-float32 network, with its zeros stored and with its zeros left out. Both are
-run in the interpreter and compared with the Keras model first.
-"""
-
-import contextlib
-import io
+import dataclasses
 import pathlib
 
 import keras
 import numpy as np
-from absl import flags
-from absl import logging
 
-from issp_keras import cli
+import issp_keras
 from issp_keras import files
+from issp_keras.data import EMBEDDED
+from issp_keras.data import load_pairs
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
-from issp_keras.inference import TFLiteInterpreter
 from issp_keras.inference import fixed_size
-from issp_keras.inference import keras_network
-from issp_keras.inference import network_of
-from issp_keras.models import load_model
+from issp_keras.scores import SMALLEST
+from issp_keras.tflite import flatbuffer
+from issp_keras.tflite.convert import INPUTS
+from issp_keras.tflite.convert import PRECISIONS
+from issp_keras.tflite.convert import convert
+from issp_keras.tflite.inspect import Inspection
+from issp_keras.tflite.inspect import inspect
+from issp_keras.tflite.inspect import share_of_zeros
+from issp_keras.tflite.metadata import add_metadata
+from issp_keras.tflite.parity import Parity
+from issp_keras.tflite.parity import Reference
+from issp_keras.tflite.parity import patch
+from issp_keras.tflite.sparse import leave_out_zeros
 
-# In units of the output, which is 0..1: a fortieth of an 8-bit level.
-_TOLERANCE = 1e-4
+# Of a float32 file, in units of its output, which is 0..1: a fortieth of an
+# 8-bit level, and half a level more where the file rounds to levels.
+_LARGEST_ERROR = 1e-4
+_HALF_LEVEL = 0.5 / 255
+# PSNR in dB that a file may lose.
+TOLERANCES = {
+    "float32": 0.01,
+    "float16": 0.05,
+    "int8": 1.0,
+    "int8_dynamic": 0.5,
+}
+_RANGES = {"float32": [0, 1], "uint8": [0, 255]}
+# Most LR pixels of what int8 is calibrated on, where a file takes any size.
+_CALIBRATION = 96
+
+
+@dataclasses.dataclass(frozen=True)
+class Exported:
+    """A file that was written.
+
+    Attributes:
+        precision: String, one of `PRECISIONS`.
+        sparse: Whether it was to leave out zeros.
+        parity: `Parity` with the Keras network.
+        inspection: `Inspection` of the file.
+    """
+
+    precision: str
+    sparse: bool
+    parity: Parity
+    inspection: Inspection
 
 
 def export(
     model: keras.Model,
     path,
+    precision: str = "float32",
     sparse: bool = True,
     height: int | None = None,
     width: int | None = None,
-) -> float:
-    """Converts a network to TFLite, float32, and checks the result.
+    input: str = "float32",
+    tolerance: float | None = None,
+    reference: Reference | None = None,
+    calibration: list[np.ndarray] | None = None,
+    method: str | None = None,
+) -> Exported:
+    """Converts a super-resolution network to TFLite, and checks the result.
+
+    What goes into the file and comes out of it is RGB, 0..1 or 0..255; the
+    result is clipped, and rounded in the second case. For networks that map
+    something else, see `encode_sparse`.
+
+    `"int8"` is integers throughout. `"int8_dynamic"` is int8 kernels and float
+    images: TFLite computes with dense ones in integers, and with sparse ones
+    in float, since no TFLite runs the first with sparse kernels.
 
     Args:
-        model: A `keras.Model` that maps RGB images of shape (1, height,
-            width, 3) to larger ones.
+        model: A `keras.Model` that maps RGB images of shape (batch, height,
+            width, 3) in 0..1 to larger ones.
         path: Path of the `.tflite` file, replaced if it exists.
-        sparse: Boolean, whether kernels with at least 30 % zeros are stored
-            without their zeros. Defaults to `True`.
-        height: Integer, the one LR height in pixels that the file takes.
-            Defaults to what the model takes.
+        precision: `"float32"`, `"float16"`, `"int8"` or `"int8_dynamic"`, of
+            the kernels. Defaults to `"float32"`.
+        sparse: Whether kernels are stored without their zeros where that is
+            smaller. Defaults to `True`.
+        height: Integer, the one LR height in pixels that the file takes,
+            which accelerators ask for. Defaults to what the model takes.
         width: Integer, likewise; needed if, and only if, `height` is given.
+        input: `"float32"` for 0..1 or `"uint8"` for 0..255, of the output
+            too. Defaults to `"float32"`.
+        tolerance: Float, the PSNR in dB that the file may lose. Defaults to
+            `TOLERANCES[precision]`.
+        reference: `Reference(model, pairs)`, to measure that on photographs
+            other than the embedded ones that are held out, or once for
+            several files.
+        calibration: List of LR images, uint8 of shape (height, width, 3), on
+            which `"int8"` finds its ranges. Defaults to the other embedded
+            photographs.
+        method: String, the pruning method, for the file's metadata.
 
     Returns:
-        Float, the largest absolute difference between the outputs of the
-        file in the interpreter and of `model`, on noise.
+        An `Exported`.
 
     Raises:
-        InputError: If that difference exceeds 1e-4, the file cannot be
-            written, the model cannot be converted or takes another size, or
-            the height is given without the width.
+        InputError: If the file loses more than `tolerance` or, in float32,
+            differs by more than 1e-4; it cannot be written, the model cannot
+            be converted or takes another size, or an argument is not one of
+            these.
     """
+    size = _size(model, height, width)
+    _check(precision, input)
+    path = pathlib.Path(path)
+    reference = reference or Reference(model)
+    if precision == "int8" and calibration is None:
+        pairs = load_pairs(EMBEDDED, "train", reference.scale, SMALLEST)
+        calibration = [pair.lr for pair in pairs]
+    images = [
+        patch(image, size or tuple(np.minimum(image.shape[:2], _CALIBRATION)))
+        for image in calibration or ()
+    ]
+    with files.replacing(path) as partial:
+        with blame(f"{path}: cannot be converted to", Exception):
+            converted = convert(model, precision, size, input, images)
+        if sparse:
+            leave_out_zeros(converted)
+        about = {
+            "version": issp_keras.__version__,
+            "network": model.name,
+            "scale": reference.scale,
+            "precision": precision,
+            "input": {"dtype": input, "range": _RANGES[input]},
+            "method": method,
+            "sparsity": round(share_of_zeros(converted), 6),
+        }
+        add_metadata(converted, about)
+        partial.write_bytes(flatbuffer.write(converted))
+        parity = reference.compare(partial)
+        _check_parity(path, parity, precision, input, tolerance)
+        inspection = dataclasses.replace(inspect(partial), path=str(path))
+    return Exported(precision, sparse, parity, inspection)
+
+
+def _size(model, height, width):
     if (height is None) != (width is None):
         raise InputError(
             "--height and --width belong together. Received: "
             f"height={height}, width={width}"
         )
     size = fixed_size(model)
-    if height is not None and width is not None:
-        if size not in (None, (height, width)):
-            raise InputError(
-                f"--height and --width: are ({height}, {width}), but the "
-                f"model takes {size} only."
-            )
-        size = height, width
-    with files.replacing(path) as partial:
-        with blame(f"{path}: cannot be converted to", Exception):
-            content = _convert(model, sparse, size)
-        partial.write_bytes(content)
-        error = _largest_error(model, partial, size or (24, 40))
-        if not error <= _TOLERANCE:
-            raise InputError(
-                f"{path}: differs from the Keras model by {error:.1e}, "
-                f"expected at most {_TOLERANCE:.0e}; it was not written."
-            )
-    return error
-
-
-def _convert(model, sparse, size):
-    import tensorflow as tf
-
-    if size:
-        image = keras.Input((*size, 3), batch_size=1)
-        model = keras.Model(image, model(image))
-    converter = tf.lite.TFLiteConverter.from_keras_model(model)
-    if sparse:
-        converter.optimizations = [tf.lite.Optimize.EXPERIMENTAL_SPARSITY]
-    with _quiet():
-        return converter.convert()
-
-
-@contextlib.contextmanager
-def _quiet():
-    """Hides what Keras prints and logs of its steps to the converter."""
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity(logging.WARNING)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        logging.set_verbosity(verbosity)
-
-
-def _largest_error(model, path, size):
-    noise = np.random.default_rng(0).random((1, *size, 3), np.float32)
-    expected = keras_network(model)(noise)
-    return float(np.abs(TFLiteInterpreter(path)(noise) - expected).max())
-
-
-def main(argv):
-    flag = flags.FLAGS
-    source = pathlib.Path(*cli.arguments(argv, "a .keras file"))
-    model = load_model(source)
-    network_of(model, source)  # Refuses what is no super-resolution network.
-    for variant in ("dense", "sparse"):
-        path = source.with_name(f"{source.stem}_{variant}.tflite")
-        error = export(
-            model, path, variant == "sparse", flag.height, flag.width
+    if height is None or width is None:
+        return size
+    if size not in (None, (height, width)):
+        raise InputError(
+            f"--height and --width: are ({height}, {width}), but the "
+            f"model takes {size} only."
         )
-        print(
-            f"Wrote {path}: {path.stat().st_size} bytes, differs from the "
-            f"Keras model by at most {error:.1e}."
+    return height, width
+
+
+def _check(precision, input):
+    for flag, value, known in (
+        ("precision", precision, PRECISIONS),
+        ("input", input, INPUTS),
+    ):
+        if value not in known:
+            raise InputError(
+                f"--{flag}: is {value!r}, expected one of {', '.join(known)}."
+            )
+
+
+def _check_parity(path, parity, precision, input, tolerance):
+    largest = _LARGEST_ERROR + (_HALF_LEVEL if input == "uint8" else 0)
+    if precision == "float32" and not parity.max_error <= largest:
+        raise InputError(
+            f"{path}: differs from the Keras model by {parity.max_error:.1e}, "
+            f"expected at most {largest:.1e}; it was not written."
         )
-
-
-def run():
-    """Entry point of `issp-export`."""
-    flags.DEFINE_integer(
-        "height", None, "The one LR height the files take.", lower_bound=1
-    )
-    flags.DEFINE_integer(
-        "width", None, "The one LR width the files take.", lower_bound=1
-    )
-    cli.run(main)
-
-
-if __name__ == "__main__":
-    run()
+    if tolerance is None:
+        tolerance = TOLERANCES[precision]
+    if not parity.drop <= tolerance:
+        raise InputError(
+            f"{path}: has {parity.psnr:.2f} dB where the Keras model has "
+            f"{parity.keras_psnr:.2f}, expected a drop of at most {tolerance} "
+            "dB (--tolerance); it was not written."
+        )

@@ -1,6 +1,7 @@
 """A `.tflite` file, run by the TFLite interpreter."""
 
 import ctypes
+import math
 import pathlib
 
 import numpy as np
@@ -8,9 +9,11 @@ import numpy as np
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
 
+_WHITE = 255
+
 
 class TFLiteInterpreter:
-    """Runs a float32 image-to-image `.tflite` file.
+    """Runs an image-to-image `.tflite` file, of float32 or uint8.
 
     Args:
         path: Path of the file.
@@ -24,7 +27,8 @@ class TFLiteInterpreter:
 
     Raises:
         InputError: If the file is missing, broken, or has other inputs or
-            outputs than one RGB image each, float32, channels last.
+            outputs than one RGB image each, channels last, float32 in 0..1 or
+            uint8.
     """
 
     def __init__(self, path, threads=1, delegate=None):
@@ -49,10 +53,11 @@ class TFLiteInterpreter:
         inputs = self._interpreter.get_input_details()
         outputs = self._interpreter.get_output_details()
         for tensors in (inputs, outputs):
-            if len(tensors) != 1 or not _is_rgb_float(tensors[0]):
+            if len(tensors) != 1 or not _is_rgb(tensors[0]):
                 raise InputError(
-                    f"{path}: expected one float32 RGB image of shape "
-                    "(1, height, width, 3) in and one out."
+                    f"{path}: expected one RGB image of shape (1, height, "
+                    "width, 3), float32 in 0..1 or uint8 in 0..255, in and "
+                    "one out."
                 )
         size = tuple(inputs[0]["shape_signature"][1:3].tolist())
         self.size = None if -1 in size else size
@@ -63,6 +68,7 @@ class TFLiteInterpreter:
             if not tensor["sparsity_parameters"]
         ]
         self._signature = inputs[0]["shape_signature"]
+        self._dtype = inputs[0]["dtype"]
         self._input = inputs[0]["index"]
         self._output = outputs[0]["index"]
         self._shape = None
@@ -70,15 +76,20 @@ class TFLiteInterpreter:
     def __call__(self, images: np.ndarray) -> np.ndarray:
         self.set_input(images)
         self.invoke()
-        return self._interpreter.get_tensor(self._output)
+        output = self._interpreter.get_tensor(self._output)
+        if output.dtype == np.uint8:
+            return output.astype(np.float32) / _WHITE
+        return output
 
     def set_input(self, images: np.ndarray):
-        """Sets the input, float32 (batch, height, width, 3)."""
+        """Sets the input, float32 (batch, height, width, 3) in 0..1."""
         if images.shape != self._shape:
             if -1 in self._signature:
                 self._interpreter.resize_tensor_input(self._input, images.shape)
             self._interpreter.allocate_tensors()
             self._shape = images.shape
+        if self._dtype == np.uint8:
+            images = np.clip(images * _WHITE + 0.5, 0, _WHITE).astype(np.uint8)
         self._interpreter.set_tensor(self._input, images)
 
     def invoke(self):
@@ -86,10 +97,14 @@ class TFLiteInterpreter:
         self._interpreter.invoke()
 
 
-def _is_rgb_float(tensor):
+def _is_rgb(tensor):
     signature = tensor["shape_signature"]
-    return (
-        tensor["dtype"] == np.float32
-        and len(signature) == 4
-        and signature[-1] == 3
+    if len(signature) != 4 or signature[-1] != 3:
+        return False
+    if tensor["dtype"] != np.uint8:
+        return tensor["dtype"] == np.float32
+    # Not quantised, or so that levels are those of 8-bit images.
+    scale, zero = tensor["quantization"]
+    return zero == 0 and (
+        scale == 0 or math.isclose(scale, 1 / _WHITE, rel_tol=1e-6)
     )

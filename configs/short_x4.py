@@ -1,0 +1,34 @@
+"""EDSR-baseline, SwinIR-light or edge_sr x4 at 95 % zeros, trained shortly.
+
+issp-train --config=configs/short_x4.py:edsr --workdir=runs/short_edsr
+issp-export runs/short_edsr/model.keras --all
+
+For tables of what their files weigh and how fast they are, which need the
+zeros of a trained network, and not its quality. The setting after the colon is
+edsr, swinir or edge_sr_100k. Takes some 10 minutes each on 2 cores.
+"""
+
+import pathlib
+import runpy
+
+from ml_collections import ConfigDict
+
+_QUICKSTART = pathlib.Path(__file__).with_name("quickstart.py")
+
+
+def get_config(name: str = "edsr") -> ConfigDict:
+    config = runpy.run_path(str(_QUICKSTART))["get_config"]()
+    config.steps = 3000
+    config.steps_per_epoch = 500
+    config.learning_rate = 5e-4
+    config.network = ConfigDict({"name": name, "scale": 4})
+    config.data.patch_size = 24
+    config.data.batch_size = 4
+    config.sparsity.target_sparsity = 0.95
+    if name.startswith("edge_sr"):
+        config.steps = 6000
+        config.data.batch_size = 16
+        # They gain nothing from zeros.
+        config.sparsity.exclude = ("stem", "depthwise")
+    config.sparsity.end_step = config.steps * 2 // 3
+    return config

@@ -1,0 +1,234 @@
+"""Which layers XNNPACK runs sparse, and the rule that forbids it.
+
+That XNNPACK on ARM takes the sparse path for the network that keeps all rules,
+and not for those with another stem, 3x3 kernels or too few zeros, was tried
+with its own library under emulation.
+"""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from issp_keras.models.parts.pixel_shuffle import pixel_shuffle
+from issp_keras.tflite import encode_sparse
+from issp_keras.tflite import flatbuffer
+from issp_keras.tflite import inspect
+from issp_keras.tflite.eligibility import PLATFORMS
+
+RNG = np.random.default_rng(0)
+
+
+def _network(
+    channels=3,
+    padding=1,
+    stem=None,
+    middle=lambda x: x,
+    before_end=lambda x: x,
+    after_end=lambda y, x: y,
+):
+    """A network that keeps all rules, but for what is replaced."""
+    image = keras.Input((16, 16, channels), 1)
+    x = layers.ZeroPadding2D(padding)(image) if padding else image
+    stem = {"strides": 2, "activation": "relu", **(stem or {})}
+    x = layers.Conv2D(32, stem.pop("kernel", 3), name="stem", **stem)(x)
+    y = layers.Conv2D(64, 1, activation="relu", name="expand")(x)
+    y = layers.DepthwiseConv2D(3, padding="same", name="filter")(y)
+    y = middle(y)
+    y = layers.Conv2D(32, 1, name="project")(y)
+    x = layers.Add(name="merge")([x, y])
+    y = before_end(layers.Conv2D(48, 1, name="head")(x))
+    y = pixel_shuffle(y, 4)
+    return keras.Model(image, after_end(y, x))
+
+
+def _inspect(model, folder, zeros=0.9, sparse=True, quantised=False):
+    for layer in model.layers:
+        # Where nothing is zero, nothing is stored sparse.
+        if "expand" in layer.name or "project" in layer.name:
+            kept = RNG.permutation(layer.kernel.numpy().size)
+            kept = kept >= zeros * kept.size
+            layer.kernel.assign(layer.kernel * kept.reshape(layer.kernel.shape))
+    if "head" in [layer.name for layer in model.layers]:
+        head = model.get_layer("head").kernel
+        head.assign(head * (RNG.random(head.shape) >= zeros))
+    path = folder / "model.tflite"
+    if quantised:
+        import tensorflow as tf
+
+        converter = tf.lite.TFLiteConverter.from_keras_model(model)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: (
+            [RNG.random((1, 16, 16, 3), np.float32)] for _ in range(2)
+        )
+        path.write_bytes(converter.convert())
+    else:
+        model.export(path, format="litert", verbose=False)
+    if sparse:
+        encode_sparse(path, path)
+    return _layers(path)
+
+
+def _layers(path):
+    return {
+        layer.name.split("/")[-1].removesuffix("_1"): layer
+        for layer in inspect(path).layers
+    }
+
+
+def test_a_network_that_keeps_all_rules_runs_sparse(tmp_path):
+    found = _inspect(_network(), tmp_path)
+    assert set(found) == {"stem", "expand", "filter", "project", "head"}
+    for name, layer in found.items():
+        for platform in ("ARM64", "ARMv7", "WebAssembly"):
+            if name in ("stem", "filter"):
+                assert "only 1x1 kernels" in layer.xnnpack[platform]
+            else:
+                assert layer.xnnpack[platform] is None
+    assert "without AVX" in found["expand"].xnnpack["x86"]
+    assert set(found["expand"].xnnpack) == set(PLATFORMS)
+
+
+def test_a_mean_may_end_what_runs_sparse(tmp_path):
+    model = _network(
+        before_end=lambda x: (
+            layers.GlobalAveragePooling2D(keepdims=True)(x)
+            * np.ones((1, 4, 4, 1), np.float32)
+        )
+    )
+    assert _inspect(model, tmp_path)["project"].xnnpack["ARM64"] is None
+
+
+@pytest.mark.parametrize(
+    ("network", "layer", "rule"),
+    [
+        (
+            {"stem": {"strides": 1}},
+            "stem",
+            "3x3 of stride 1, and only the first",
+        ),
+        ({"channels": 4}, "stem", "3x3 on 4 channels, and only the first"),
+        (
+            {"padding": 0, "stem": {"padding": "same"}},
+            "stem",
+            "padded as TensorFlow's 'same', and only",
+        ),
+        ({"padding": 0}, "stem", "padded by (0, 0, 0, 0), and only"),
+        ({"padding": 2}, "stem", "padded by (2, 2, 2, 2), and only"),
+        ({"stem": {"kernel": 5}}, "stem", "its kernel is 5x5, not 1x1"),
+        (
+            {"stem": {"strides": 1}},
+            "expand",
+            "CONV_2D makes, outside of the cluster: its kernel is 3x3 of "
+            "stride 1",
+        ),
+        (
+            {"middle": layers.Conv2D(64, 3, padding="same", name="body")},
+            "body",
+            "3x3 of stride 1",
+        ),
+        (
+            {"middle": layers.Conv2D(64, 3, padding="same", name="body")},
+            "project",
+            "CONV_2D makes, outside of the cluster",
+        ),
+        (
+            {"middle": layers.Conv2D(64, 1, groups=2)},
+            "convolution",
+            "channels are in groups",
+        ),
+        (
+            {"middle": layers.DepthwiseConv2D(7, padding="same", name="body")},
+            "body",
+            "depthwise 7x7, not 3x3 or 5x5",
+        ),
+        (
+            {
+                "middle": layers.DepthwiseConv2D(
+                    3, padding="same", depth_multiplier=2, name="body"
+                )
+            },
+            "body",
+            "more than one channel of one",
+        ),
+        (
+            {"middle": lambda x: keras.ops.sin(x) - x},
+            "project",
+            "SUB makes, outside of the cluster: SUB has no sparse kernel",
+        ),
+        (
+            {"middle": lambda x: x + np.ones((1, 1, 8, 64), np.float32)},
+            "project",
+            "no vector of constants",
+        ),
+        ({"after_end": lambda y, x: [y, x]}, "expand", "is used outside too"),
+        (
+            {"after_end": lambda y, x: [y, x - 1]},
+            "expand",
+            "is used outside too",
+        ),
+        (
+            {"before_end": lambda x: x - keras.ops.sin(x)},
+            "expand",
+            "does not end in DEPTH_TO_SPACE",
+        ),
+    ],
+)
+def test_each_rule_that_is_broken_is_named(network, layer, rule, tmp_path):
+    found = _inspect(_network(**network), tmp_path)
+    for platform in PLATFORMS:
+        assert rule in found[layer].xnnpack[platform]
+
+
+def test_a_1x1_kernel_has_no_stride(tmp_path):
+    model = _network(
+        middle=lambda x: layers.UpSampling2D()(
+            layers.Conv2D(64, 1, strides=2, name="body")(x)
+        )
+    )
+    found = _inspect(model, tmp_path)
+    assert "it is 1x1 of stride 2" in found["body"].xnnpack["ARM64"]
+
+
+@pytest.mark.parametrize("name", ["project", "filter"])
+def test_dilation_is_a_broken_rule(name, tmp_path):
+    """Of a file that another converter wrote: that of Keras avoids it."""
+    _inspect(_network(), tmp_path)
+    model = flatbuffer.read(tmp_path / "model.tflite")
+    (graph,) = model.subgraphs
+    for operator in graph.operators:
+        kernel = graph.tensors[
+            operator.inputs[min(1, len(operator.inputs) - 1)]
+        ]
+        if name in flatbuffer.name(kernel):
+            operator.builtinOptions.dilationHFactor = 2
+    (tmp_path / "model.tflite").write_bytes(flatbuffer.write(model))
+    reason = _layers(tmp_path / "model.tflite")[name].xnnpack["ARM64"]
+    assert reason == "it is dilated"
+
+
+@pytest.mark.parametrize("zeros", [0.6, 0.7])
+def test_more_than_two_thirds_must_be_zero(zeros, tmp_path):
+    reason = _inspect(_network(), tmp_path, zeros)["expand"].xnnpack["ARM64"]
+    if zeros > 2 / 3:
+        assert reason is None
+    else:
+        assert "% of the weights of the 1x1 convolutions" in reason
+        assert "two thirds" in reason
+
+
+def test_a_file_that_stores_zeros_does_not_run_sparse(tmp_path):
+    found = _inspect(_network(), tmp_path, sparse=False)
+    reason = found["expand"].xnnpack["ARM64"]
+    assert reason == "no kernel of the file is stored sparse"
+
+
+@pytest.mark.filterwarnings("ignore:Statistics for quantized inputs")
+def test_integers_do_not_run_sparse(tmp_path):
+    found = _inspect(_network(), tmp_path, quantised=True)
+    assert all("integers" in of.xnnpack["ARM64"] for of in found.values())
+
+
+def test_the_delegate_is_not_claimed(tmp_path):
+    found = _inspect(_network(), tmp_path)
+    assert all("no sparse delegate" in of.delegate for of in found.values())

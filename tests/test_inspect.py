@@ -1,0 +1,286 @@
+"""What is inside a `.tflite` file, of any origin."""
+
+import gzip
+import io
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import HealthCheck
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+from networks import TINY
+
+import issp_keras
+from issp_keras.errors import InputError
+from issp_keras.models import load_model
+from issp_keras.tflite import encode_sparse
+from issp_keras.tflite import encoding
+from issp_keras.tflite import flatbuffer
+from issp_keras.tflite import inspect
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def model(sparse_model_path):
+    return load_model(sparse_model_path)
+
+
+@pytest.fixture(scope="module")
+def paths(model, tmp_path_factory):
+    """A network's file with and without its zeros."""
+    folder = tmp_path_factory.mktemp("tflite")
+    paths = [folder / "dense.tflite", folder / "sparse.tflite"]
+    model.export(paths[0], format="litert", verbose=False)
+    encode_sparse(*paths)
+    return paths
+
+
+def _kernels(model):
+    return [
+        layer.kernel.numpy()
+        for layer in model.layers
+        if isinstance(layer, keras.layers.Conv2D)
+    ]
+
+
+def test_counts_the_weights_of_both_encodings(model, paths):
+    kernels = _kernels(model)
+    for path in paths:
+        weights = inspect(path).weights
+        assert weights.count == sum(kernel.size for kernel in kernels)
+        assert weights.nonzeros == sum(map(np.count_nonzero, kernels))
+        assert weights.kernels == len(kernels)
+    assert inspect(paths[0]).weights.sparse_kernels == 0
+    assert inspect(paths[1]).weights.sparse_kernels >= 4
+
+
+@pytest.mark.parametrize("precision", ["float16", "int8"])
+def test_counts_the_weights_of_quantised_files(model, tmp_path, precision):
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if precision == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    path = tmp_path / "model.tflite"
+    path.write_bytes(converter.convert())
+    weights = inspect(path).weights
+    kernels = _kernels(model)
+    assert weights.count == sum(kernel.size for kernel in kernels)
+    nonzeros = sum(map(np.count_nonzero, kernels))
+    # A level of int8 may round a small weight to zero.
+    assert 0.95 * nonzeros <= weights.nonzeros <= nonzeros
+
+
+def test_tells_of_each_tensor_what_it_takes(model, paths):
+    dense, sparse = map(inspect, paths)
+    for about in (dense, sparse):
+        for layer, kernel in zip(about.layers, _kernels(model), strict=True):
+            tensor = layer.kernel
+            outputs = kernel.shape[-1]
+            assert tensor.shape == (outputs, 3, 3, kernel.shape[2])
+            assert tensor.dtype == "float32"
+            assert tensor.dense_bytes == 4 * kernel.size
+            assert tensor.floor_bytes == pytest.approx(
+                encoding.floor(kernel.size, np.count_nonzero(kernel), 4)
+            )
+            if not tensor.is_sparse:
+                assert tensor.bytes == tensor.dense_bytes
+                continue
+            assert tensor.encoding.startswith("sparse ")
+            assert tensor.floor_bytes < tensor.bytes < tensor.dense_bytes
+    names = [layer.name.split("/")[-1] for layer in dense.layers]
+    assert names[1] == "body.0.conv1_1"
+    biases = [tensor for tensor in dense.tensors if len(tensor.shape) == 1]
+    assert biases
+    assert not any(tensor.is_sparse for tensor in biases)
+
+
+def test_sizes_are_those_of_the_file_and_of_an_apk(paths):
+    about = inspect(paths[1])
+    content = paths[1].read_bytes()
+    assert about.bytes == len(content)
+    assert about.gzip_bytes == len(gzip.compress(content))
+    with zipfile.ZipFile(io.BytesIO(), "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(paths[1])
+        assert about.zip_bytes == archive.infolist()[0].compress_size
+    assert 0 < about.floor_bytes < about.bytes
+
+
+@pytest.mark.parametrize("network", ["edge_sr", "edsr", "rcan", "swinir"])
+def test_counts_multiply_adds_as_the_summary_of_the_model(network, tmp_path):
+    model = TINY[network]()
+    path = tmp_path / "model.tflite"
+    model.export(path, format="litert", verbose=False)
+    assert inspect(path).macs is None
+    about = inspect(path, size=(16, 32))
+    rows = issp_keras.summary(model, (1, 16, 32, 3), print_fn=lambda _: None)
+    assert about.macs == rows[-1]["dense_macs"]
+    assert about.sparse_macs == pytest.approx(rows[-1]["sparse_macs"])
+    assert about.size == (16, 32)
+
+
+def test_a_file_of_one_size_counts_for_that(tmp_path):
+    model = keras.Sequential(
+        [keras.Input((8, 10, 3), 1), keras.layers.Conv2D(4, 3)]
+    )
+    path = tmp_path / "model.tflite"
+    model.export(path, format="litert", verbose=False)
+    assert inspect(path).macs == 6 * 8 * 9 * 3 * 4
+    with pytest.raises(InputError, match=r"--size: is 16x16, but .* 10x8"):
+        inspect(path, size=(16, 16))
+
+
+def test_a_size_that_the_file_does_not_take_is_refused(tmp_path):
+    model = keras.Sequential(
+        [
+            keras.Input((None, None, 3)),
+            keras.layers.Conv2D(4, 3),
+            keras.layers.Conv2D(4, 3),
+        ]
+    )
+    path = tmp_path / "model.tflite"
+    model.export(path, format="litert", verbose=False)
+    with pytest.raises(InputError, match="does not take an image of 3x3"):
+        inspect(path, size=(3, 3))
+
+
+# Files that are not to be trusted
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\0\0\0\0TFL3", b"no model", b"\x10\0\0\0TFL3" + bytes(64)],
+)
+def test_what_is_no_model_is_refused(tmp_path, content):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"model\.tflite: is not a TFLite"):
+        inspect(path)
+    with pytest.raises(InputError, match="no such file"):
+        inspect(tmp_path / "missing.tflite")
+
+
+def _inspect_or_refuse(path, content):
+    path.write_bytes(content)
+    try:
+        inspect(path)
+    except InputError as error:
+        assert str(error).startswith(str(path))
+        assert len(str(error).splitlines()) == 1
+
+
+@settings(
+    max_examples=150,
+    deadline=10_000,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+@given(data=st.data())
+def test_a_damaged_file_is_described_or_refused(data, paths, tmp_path):
+    content = bytearray(data.draw(st.sampled_from(paths)).read_bytes())
+    for _ in range(data.draw(st.integers(1, 20))):
+        place = data.draw(st.integers(0, len(content) - 1))
+        content[place] = data.draw(st.integers(0, 255))
+    if data.draw(st.booleans()):
+        del content[data.draw(st.integers(0, len(content))) :]
+    _inspect_or_refuse(tmp_path / "model.tflite", bytes(content))
+
+
+@settings(
+    max_examples=150,
+    deadline=10_000,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+@given(data=st.data())
+def test_numbers_that_lead_elsewhere_are_found(data, paths, tmp_path):
+    """Offsets and lengths, four bytes each, in the tables of the file."""
+    content = bytearray(paths[1].read_bytes())
+    tables = len(content) // 8
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = 4 * data.draw(st.integers(0, tables))
+        number = data.draw(
+            st.one_of(
+                st.integers(0, 2**32 - 1),
+                st.integers(0, len(content)),
+                st.integers(0, 64),
+            )
+        )
+        content[place : place + 4] = number.to_bytes(4, "little")
+    _inspect_or_refuse(tmp_path / "model.tflite", bytes(content))
+
+
+@settings(max_examples=100, deadline=10_000, derandomize=True)
+@given(content=st.binary(max_size=400))
+def test_bytes_of_no_meaning_are_refused(content):
+    with pytest.raises(InputError, match="is not a TFLite model"):
+        flatbuffer.parse(content[:4] + b"TFL3" + content[4:], "model.tflite")
+
+
+def test_a_small_file_does_not_unfold_to_a_large_one(paths, tmp_path):
+    """One graph that is referred to a million times."""
+    model = flatbuffer.read(paths[0])
+    graph = flatbuffer._Once(model.subgraphs[0])
+    model.subgraphs = [graph] * 10_000
+    content = _write_without_sharing(model)
+    assert len(content) < 200_000
+    path = tmp_path / "model.tflite"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="more tables than any network"):
+        inspect(path)
+
+
+def _write_without_sharing(model):
+    builder = flatbuffer._Builder()
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda m: setattr(m.subgraphs[0].tensors[1], "buffer", 99),
+            "buffer 99",
+        ),
+        (
+            lambda m: setattr(m.subgraphs[0].operators[-1], "opcodeIndex", 9),
+            "operator code 9",
+        ),
+        (
+            lambda m: m.subgraphs[0].operators[-1].inputs.__setitem__(0, 999),
+            "tensor",
+        ),
+        (
+            lambda m: setattr(m.buffers[3], "offset", 4096),
+            "outside of the flatbuffer",
+        ),
+        (lambda m: setattr(m, "subgraphs", []), "no graph"),
+    ],
+)
+def test_numbers_beyond_their_lists_are_named(change, message, paths, tmp_path):
+    model = flatbuffer.read(paths[0])
+    for operator in model.subgraphs[0].operators:
+        operator.inputs = operator.inputs.copy()
+    change(model)
+    path = tmp_path / "model.tflite"
+    path.write_bytes(_write_without_sharing(model))
+    with pytest.raises(InputError, match=message):
+        inspect(path)
+
+
+def test_a_sparse_tensor_that_does_not_fit_is_refused(paths, tmp_path):
+    model = flatbuffer.read(paths[1])
+    (graph,) = model.subgraphs
+    sparse = next(t for t in graph.tensors if t.sparsity is not None)
+    level = sparse.sparsity.dimMetadata[-1]
+    level.arrayIndices.values = level.arrayIndices.values[:-1]
+    path = tmp_path / "model.tflite"
+    path.write_bytes(flatbuffer.write(model))
+    with pytest.raises(InputError, match="levels do not fit"):
+        inspect(path)

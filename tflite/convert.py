@@ -1,0 +1,141 @@
+"""A Keras network as a TFLite model, with all its zeros."""
+
+import contextlib
+import io
+import warnings
+from collections.abc import Iterable
+
+import keras
+import numpy as np
+from absl import logging
+from ai_edge_litert import schema_py_generated as schema
+from keras import ops
+
+from issp_keras.tflite import flatbuffer
+from issp_keras.tflite import int8
+
+PRECISIONS = ("float32", "float16", "int8", "int8_dynamic")
+INPUTS = ("float32", "uint8")
+_WHITE = 255
+# The name of the model around the network.
+_OUTER = "lr_to_sr"
+
+
+def convert(
+    model: keras.Model,
+    precision: str,
+    size: tuple[int, int] | None,
+    input: str,
+    calibration: Iterable[np.ndarray],
+) -> schema.ModelT:
+    """Converts a super-resolution network with TensorFlow's converter.
+
+    What goes in and out is 0..1 in float32 or 0..255 in uint8; the result is
+    clipped in the graph, and rounded if it is uint8.
+
+    Args:
+        model: `keras.Model` from RGB images in 0..1 to larger ones.
+        precision: One of `PRECISIONS`.
+        size: Height and width that the file takes, or None for any.
+        input: One of `INPUTS`, also of the output.
+        calibration: LR images of shape (height, width, 3), float32 in 0..1,
+            of `size` if it is given; for "int8" alone.
+
+    Returns:
+        What the converter makes, as objects of the schema, with short names.
+    """
+    import tensorflow as tf
+
+    is_int8 = precision == "int8"
+    # Of int8, the converter makes the ends of the graph, and `int8` clips.
+    apply = model if is_int8 else _between_pixels(model, input)
+    shape = (*(size or (None, None)), 3)
+    dtype = "float32" if is_int8 else input
+    image = keras.Input(shape, 1 if size else None, dtype, name="lr")
+    network = keras.Model(image, apply(image), name=_OUTER)
+    converter = tf.lite.TFLiteConverter.from_keras_model(network)
+    if precision != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if precision == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if is_int8:
+        converter.target_spec.supported_ops = [
+            tf.lite.OpsSet.TFLITE_BUILTINS_INT8
+        ]
+        converter.representative_dataset = lambda: (
+            [image[None]] for image in _with_extremes(calibration)
+        )
+        converter.inference_input_type = getattr(tf, input)
+        converter.inference_output_type = getattr(tf, input)
+    converted = _run(converter)
+    if is_int8:
+        if int8.has_float_layers(converted):
+            # The converter's older quantizer knows fewer operators, and leaves
+            # no layer of CAT in float.
+            converter.experimental_new_quantizer = False
+            with contextlib.suppress(Exception):
+                converted = _run(converter)
+        int8.mend_empty_scales(converted)
+        int8.clip_at_white(converted)
+        int8.widen_dead_channels(converted)
+    for graph in converted.subgraphs:
+        for tensor in graph.tensors:
+            tensor.name = _short_name(
+                flatbuffer.name(tensor), model.name
+            ).encode()
+    return converted
+
+
+def _between_pixels(model, input):
+    """The model as a function of pixels of dtype `input`."""
+
+    def apply(image):
+        if input == "uint8":
+            image = ops.cast(image, "float32") / _WHITE
+        result = ops.clip(ops.cast(model(image), "float32"), 0, 1)
+        if input == "uint8":
+            result = ops.cast(ops.floor(result * _WHITE + 0.5), "uint8")
+        return result
+
+    return apply
+
+
+def _with_extremes(images):
+    """Black and white too, so that all of 0..1 is known to come."""
+    for image in images:
+        yield image
+    yield np.zeros_like(image)
+    yield np.ones_like(image)
+
+
+def _short_name(name, model_name):
+    """What the converter calls a tensor, without what all names have.
+
+    "net_1/edsr_1/conv_first_1/BiasAdd;net_1/..." is "conv_first/BiasAdd".
+    """
+    parts = [part.removesuffix("_1") for part in name.split(";")[0].split("/")]
+    while len(parts) > 1 and parts[0] in (_OUTER, model_name):
+        del parts[0]
+    return "/".join(parts)
+
+
+def _run(converter):
+    with _quiet():
+        content = converter.convert()
+    return flatbuffer.parse(content, "the converted model")
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Hides what Keras prints and logs of its steps to the converter."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.WARNING)
+    try:
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            warnings.catch_warnings(),
+        ):
+            warnings.filterwarnings("ignore", "Statistics for quantized inputs")
+            yield
+    finally:
+        logging.set_verbosity(verbosity)

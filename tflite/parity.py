@@ -1,0 +1,126 @@
+"""What a Keras network makes of photographs, to compare its files with."""
+
+import dataclasses
+import functools
+
+import keras
+import numpy as np
+
+from issp_keras.data import EMBEDDED
+from issp_keras.data import Pair
+from issp_keras.data import load_pairs
+from issp_keras.data import to_rgb
+from issp_keras.inference import Network
+from issp_keras.inference import TFLiteInterpreter
+from issp_keras.inference import keras_network
+from issp_keras.inference import load_network
+from issp_keras.inference import network_of
+from issp_keras.scores import SMALLEST
+from issp_keras.scores import mean_score
+from issp_keras.scores import papers_channels
+
+# LR pixels of the patches on which errors are measured.
+_PATCH = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Parity:
+    """How a file compares with its Keras network.
+
+    Attributes:
+        max_error: Float, the largest absolute difference of an output in
+            0..1, on a patch of each photograph.
+        psnr: Float, mean PSNR in dB of the file on the photographs.
+        keras_psnr: Float, that of the Keras network.
+    """
+
+    max_error: float
+    psnr: float
+    keras_psnr: float
+
+    @property
+    def drop(self) -> float:
+        """The PSNR that the file has lost."""
+        return self.keras_psnr - self.psnr
+
+
+class Reference:
+    """A Keras network on photographs.
+
+    Args:
+        model: `keras.Model`.
+        pairs: List of `data.Pair`. Defaults to the embedded photographs that
+            no network here is trained on.
+
+    Attributes:
+        scale: Integer, the network's magnification.
+
+    Raises:
+        InputError: If the model is no super-resolution network, or the
+            photographs are too small.
+    """
+
+    def __init__(self, model: keras.Model, pairs: list[Pair] | None = None):
+        network = network_of(model, model.name)
+        self.scale = network.scale
+        self._pairs = pairs or load_pairs(
+            EMBEDDED, "held_out", self.scale, SMALLEST
+        )
+        self._channels = papers_channels(network)
+        self._apply = keras_network(model)
+        self._psnr_of_keras = functools.cache(self._psnr_in_tiles)
+        self._patches = functools.cache(self._patches_of)
+
+    def compare(self, path) -> Parity:
+        """Runs a `.tflite` file of the network in the interpreter."""
+        interpreter = TFLiteInterpreter(path)
+        errors = [
+            np.abs(interpreter(image) - expected).max()
+            for image, expected in self._patches(interpreter.size)
+        ]
+        return Parity(
+            float(max(errors)),
+            self._psnr(load_network(path)),
+            self._psnr_of_keras(interpreter.size),
+        )
+
+    def _psnr_in_tiles(self, size):
+        """The PSNR of the Keras network, in tiles of `size` if it is given."""
+        return self._psnr(Network(self._apply, size))
+
+    def _patches_of(self, size):
+        """Patches, and what the Keras network makes of them."""
+        size = size or (_PATCH, _PATCH)
+        images = [patch(pair.lr, size)[None] for pair in self._pairs]
+        return [(image, np.clip(self._apply(image), 0, 1)) for image in images]
+
+    def _psnr(self, network):
+        return mean_score(network.upscale, self._pairs, self._channels).psnr
+
+
+def patch(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The middle of a photograph, mirrored where it is too small.
+
+    Args:
+        pixels: uint8 array of shape (height, width, 3), or (height, width).
+        size: Pair of the result's height and width.
+
+    Returns:
+        float32 array of shape (*size, 3) in 0..1.
+    """
+    missing = [
+        max(0, wanted - given)
+        for wanted, given in zip(size, pixels.shape[:2], strict=True)
+    ]
+    image = to_rgb(pixels)
+    image = np.pad(
+        image,
+        [(some // 2, some - some // 2) for some in missing] + [(0, 0)],
+        "symmetric",
+    )
+    top, left = (
+        (given - wanted) // 2
+        for wanted, given in zip(size, image.shape[:2], strict=True)
+    )
+    image = image[top : top + size[0], left : left + size[1]]
+    return image.astype(np.float32) / 255
