@@ -99,6 +99,25 @@ def test_a_mean_may_end_what_runs_sparse(tmp_path):
     assert _inspect(model, tmp_path)["project"].xnnpack["ARM64"] is None
 
 
+def test_a_mean_over_channels_ends_nothing(tmp_path):
+    model = _network(
+        before_end=lambda x: (
+            keras.ops.mean(x, 3, keepdims=True)
+            * np.ones((1, 1, 1, 48), np.float32)
+        )
+    )
+    reason = _inspect(model, tmp_path)["project"].xnnpack["ARM64"]
+    assert "does not end in DEPTH_TO_SPACE" in reason
+
+
+@pytest.mark.parametrize(
+    "after", [lambda y, x: layers.ReLU()(y), lambda y, x: y + y]
+)
+def test_what_follows_the_end_does_not_matter(after, tmp_path):
+    found = _inspect(_network(after_end=after), tmp_path)
+    assert found["project"].xnnpack["ARM64"] is None
+
+
 @pytest.mark.parametrize(
     ("network", "layer", "rule"),
     [

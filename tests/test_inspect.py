@@ -20,6 +20,7 @@ from issp_keras.tflite import encode_sparse
 from issp_keras.tflite import encoding
 from issp_keras.tflite import flatbuffer
 from issp_keras.tflite import inspect
+from issp_keras.tflite import trial
 
 RNG = np.random.default_rng(0)
 
@@ -135,6 +136,28 @@ def test_a_file_of_one_size_counts_for_that(tmp_path):
         inspect(path, size=(16, 16))
 
 
+def test_kernels_in_the_body_of_a_loop_are_seen(tmp_path):
+    import tensorflow as tf
+
+    kernel = tf.constant(RNG.random((64, 64), np.float32))
+
+    @tf.function(input_signature=[tf.TensorSpec((1, 64), tf.float32)])
+    def loop(x):
+        for _ in tf.range(tf.cast(x[0, 0], tf.int32)):
+            x = tf.tanh(x @ kernel)
+        return x
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [loop.get_concrete_function()]
+    )
+    path = tmp_path / "model.tflite"
+    path.write_bytes(converter.convert())
+    about = inspect(path, None)
+    assert about.weights.kernels == 1
+    assert about.weights.count == 64 * 64
+    assert about.macs is None
+
+
 def test_a_size_that_the_file_does_not_take_is_refused(tmp_path):
     model = keras.Sequential(
         [
@@ -163,15 +186,26 @@ def test_what_is_no_model_is_refused(tmp_path, content):
         inspect(path)
     with pytest.raises(InputError, match="no such file"):
         inspect(tmp_path / "missing.tflite")
+    with pytest.raises(InputError, match=r"cannot be read: .*Is a dir"):
+        inspect(tmp_path)
 
 
 def _inspect_or_refuse(path, content):
     path.write_bytes(content)
-    try:
-        inspect(path)
-    except InputError as error:
-        assert str(error).startswith(str(path))
-        assert len(str(error).splitlines()) == 1
+    for look in (inspect, _leave_out_zeros):
+        try:
+            look(path)
+        except InputError as error:
+            assert str(error).startswith(str(path))
+            assert len(str(error)) < 300
+            assert len(str(error).splitlines()) == 1
+
+
+def _leave_out_zeros(path):
+    """As `encode_sparse`, but that the interpreter does not run the file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trial, "computes_alike", lambda *_: True)
+        encode_sparse(path, path.with_suffix(".sparse"))
 
 
 @settings(

@@ -11,6 +11,7 @@ from absl import logging
 from ai_edge_litert import schema_py_generated as schema
 from keras import ops
 
+from issp_keras.errors import blame
 from issp_keras.tflite import flatbuffer
 from issp_keras.tflite import int8
 
@@ -84,6 +85,30 @@ def convert(
                 flatbuffer.name(tensor), model.name
             ).encode()
     return converted
+
+
+def in_float32(model: keras.Model) -> keras.Model:
+    """A network that computes in float32, with the weights of `model`.
+
+    TFLite has no mixed precision: the files of all precisions come from
+    float32.
+
+    Raises:
+        InputError: If that cannot be made of the model.
+    """
+    if {layer.compute_dtype for layer in model.layers} <= {"float32", None}:
+        return model
+
+    def clone(layer):
+        config = layer.get_config()
+        if "dtype" in config:
+            config["dtype"] = "float32"
+        return type(layer).from_config(config)
+
+    with blame(f"{model.name}: cannot be made float32", Exception):
+        result = keras.models.clone_model(model, clone_function=clone)
+        result.set_weights(model.get_weights())
+    return result
 
 
 def _between_pixels(model, input):

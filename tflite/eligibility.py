@@ -18,10 +18,7 @@ from issp_keras.tflite.sparse import KERNEL_INPUTS
 
 PLATFORMS = ("ARM64", "ARMv7", "x86", "WebAssembly")
 
-_AVX = (
-    "XNNPACK has sparse kernels for x86 CPUs without AVX alone, which have not "
-    "been built since 2012"
-)
+_AVX = "XNNPACK has sparse kernels for x86 CPUs without AVX alone"
 _NO_DELEGATE = "this version of issp_keras has no sparse delegate"
 _FLOATS = {schema.TensorType.FLOAT32, schema.TensorType.FLOAT16}
 _ELEMENTWISE = {
@@ -64,6 +61,7 @@ class _Node:
         kernel: Shape, or None.
         padding: Pixels above, below, left and right; None if TensorFlow's
             "same" decides.
+        axes: Set of integers, over which it reduces, or None.
         problem: String, why it cannot be in a cluster, or None.
     """
 
@@ -74,6 +72,7 @@ class _Node:
     outputs: list[int]
     kernel: tuple[int, ...] | None
     padding: tuple[int, ...] | None = (0, 0, 0, 0)
+    axes: set[int] | None = None
     problem: str | None = None
     starts: bool = False
     ends: bool = False
@@ -146,6 +145,9 @@ def _nodes(model, graph):
             kernel,
         )
         node.padding = _padding(node)
+        if kind in _REDUCTIONS and len(inputs) == 2:
+            axes = flatbuffer.values(model, graph.tensors[inputs[1]])
+            node.axes = None if axes is None else {int(a) % 4 for a in axes}
         if kind == "PAD" and len(inputs) == 2 and len(outputs) == 1:
             pads[outputs[0]] = i, _amounts(model, graph.tensors[inputs[1]])
         nodes[i] = node
@@ -229,7 +231,9 @@ def _own_problem(graph, node):
         return None
     if kind in _REDUCTIONS and ranks == {4}:
         node.ends = True
-        return None
+        if node.axes == {1, 2}:
+            return None
+        return f"{kind} is not that of height and width"
     if kind in ("ADD", "MUL"):
         ranks |= set(map(len, node.constants))
         is_vector = all(

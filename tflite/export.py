@@ -1,5 +1,6 @@
 """Writes a Keras network as a `.tflite` file, and checks it."""
 
+import copy
 import dataclasses
 import pathlib
 
@@ -18,6 +19,7 @@ from issp_keras.tflite import flatbuffer
 from issp_keras.tflite.convert import INPUTS
 from issp_keras.tflite.convert import PRECISIONS
 from issp_keras.tflite.convert import convert
+from issp_keras.tflite.convert import in_float32
 from issp_keras.tflite.inspect import Inspection
 from issp_keras.tflite.inspect import inspect
 from issp_keras.tflite.inspect import share_of_zeros
@@ -25,7 +27,8 @@ from issp_keras.tflite.metadata import add_metadata
 from issp_keras.tflite.parity import Parity
 from issp_keras.tflite.parity import Reference
 from issp_keras.tflite.parity import patch
-from issp_keras.tflite.sparse import leave_out_zeros
+from issp_keras.tflite.sparse import check
+from issp_keras.tflite.sparse import shrink
 
 # Of a float32 file, in units of its output, which is 0..1: a fortieth of an
 # 8-bit level, and half a level more where the file rounds to levels.
@@ -115,45 +118,119 @@ def export(
             be converted or takes another size, or an argument is not one of
             these.
     """
-    size = _size(model, height, width)
-    _check(precision, input)
-    path = pathlib.Path(path)
-    reference = reference or Reference(model)
-    if precision == "int8" and calibration is None:
-        pairs = load_pairs(EMBEDDED, "train", reference.scale, SMALLEST)
-        calibration = [pair.lr for pair in pairs]
-    images = [
-        patch(image, size or tuple(np.minimum(image.shape[:2], _CALIBRATION)))
-        for image in calibration or ()
-    ]
-    with files.replacing(path) as partial:
-        with blame(f"{path}: cannot be converted to", Exception):
-            converted = convert(model, precision, size, input, images)
+    # What cannot be written should fail before all that work.
+    files.make_folder(pathlib.Path(path).parent)
+    size = size_of_file(model, height, width)
+    conversion = Conversion(
+        model, precision, size, input, reference, calibration
+    )
+    return conversion.write(path, sparse, tolerance, method)
+
+
+class Conversion:
+    """A network in one precision, of which files can be written.
+
+    Args:
+        model: As of `export`, like all others.
+        precision: String.
+        size: What `size_of_file` gives.
+        input: String.
+        reference: `Reference`, or None.
+        calibration: List of LR images, or None.
+
+    Raises:
+        InputError: As `export`.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        precision: str = "float32",
+        size: tuple[int, int] | None = None,
+        input: str = "float32",
+        reference: Reference | None = None,
+        calibration: list[np.ndarray] | None = None,
+    ):
+        _check(precision, input)
+        model = in_float32(model)
+        self._network = model.name
+        self._precision = precision
+        self._input = input
+        self._reference = reference or Reference(model)
+        if precision != "int8":
+            images = []
+        elif calibration is not None:
+            images = calibration
+            if not images:
+                raise InputError("--calibration: expected an image or more.")
+        else:
+            scale = self._reference.scale
+            pairs = load_pairs(EMBEDDED, "train", scale, SMALLEST)
+            images = [pair.lr for pair in pairs]
+        patches = [
+            patch(
+                image, size or tuple(np.minimum(image.shape[:2], _CALIBRATION))
+            )
+            for image in images
+        ]
+        with blame(
+            f"{model.name}: cannot be converted to {precision}", Exception
+        ):
+            self._converted = convert(model, precision, size, input, patches)
+
+    def write(
+        self,
+        path,
+        sparse: bool = True,
+        tolerance: float | None = None,
+        method: str | None = None,
+    ) -> Exported:
+        """Writes and checks a file, dense or sparse, as `export` does."""
+        path = pathlib.Path(path)
+        converted = copy.deepcopy(self._converted)
         if sparse:
-            leave_out_zeros(converted)
+            shrink(converted)
         about = {
             "version": issp_keras.__version__,
-            "network": model.name,
-            "scale": reference.scale,
-            "precision": precision,
-            "input": {"dtype": input, "range": _RANGES[input]},
+            "network": self._network,
+            "scale": self._reference.scale,
+            "precision": self._precision,
+            "input": {"dtype": self._input, "range": _RANGES[self._input]},
             "method": method,
             "sparsity": round(share_of_zeros(converted), 6),
         }
         add_metadata(converted, about)
-        partial.write_bytes(flatbuffer.write(converted))
-        parity = reference.compare(partial)
-        _check_parity(path, parity, precision, input, tolerance)
-        inspection = dataclasses.replace(inspect(partial), path=str(path))
-    return Exported(precision, sparse, parity, inspection)
+        content = flatbuffer.write(converted)
+        if sparse:
+            check(content, converted, path)
+        with files.replacing(path) as partial:
+            partial.write_bytes(content)
+            parity = self._reference.compare(partial)
+            _check_parity(path, parity, self._precision, self._input, tolerance)
+            inspection = dataclasses.replace(inspect(partial), path=str(path))
+        return Exported(self._precision, sparse, parity, inspection)
 
 
-def _size(model, height, width):
+def size_of_file(
+    model: keras.Model, height: int | None, width: int | None
+) -> tuple[int, int] | None:
+    """The height and width that a file is to take, or None for any.
+
+    Raises:
+        InputError: If one is given without the other, or the model takes
+            others.
+    """
     if (height is None) != (width is None):
         raise InputError(
             "--height and --width belong together. Received: "
             f"height={height}, width={width}"
         )
+    for side in (height, width):
+        if side is not None and not (isinstance(side, int) and side > 0):
+            raise InputError(
+                "--height and --width: expected positive whole numbers. "
+                f"Received: height={height!r}, width={width!r}"
+            )
     size = fixed_size(model)
     if height is None or width is None:
         return size

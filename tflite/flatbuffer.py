@@ -54,7 +54,7 @@ def read(path) -> schema.ModelT:
         InputError: If the file is missing or no TFLite model.
     """
     path = pathlib.Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"{path}: no such file.")
     with blame(f"{path}: cannot be read", OSError):
         content = path.read_bytes()
@@ -70,6 +70,7 @@ def parse(content: bytes, path) -> schema.ModelT:
         root = schema.Model.GetRootAs(content)
         _check_bounds(root)
         model = schema.ModelT.InitFromObj(root)
+        _fill(model)
         _check(model)
     return model
 
@@ -82,12 +83,15 @@ def write(model: schema.ModelT) -> bytes:
     model.buffers = _shared_buffers(model)
     # Deprecated, and its numbers are no longer those of the buffers.
     model.metadataBuffer = None
-    quantizations: dict[bytes, _Once] = {}
-    for graph in model.subgraphs:
-        for tensor in graph.tensors:
-            tensor.quantization = _shared(tensor.quantization, quantizations)
+    tensors = [tensor for graph in model.subgraphs for tensor in graph.tensors]
+    quantizations = [tensor.quantization for tensor in tensors]
+    known: dict[bytes, _Once] = {}
+    for tensor in tensors:
+        tensor.quantization = _shared(tensor.quantization, known)
     builder = _Builder()
     builder.Finish(model.Pack(builder), _IDENTIFIER)
+    for tensor, quantization in zip(tensors, quantizations, strict=True):
+        tensor.quantization = quantization
     return bytes(builder.Output())
 
 
@@ -108,6 +112,47 @@ def kind_of(model, operator) -> str:
     # The wider field came later; old files have the narrow one alone.
     number = max(code.builtinCode, code.deprecatedBuiltinCode)
     return OPERATORS.get(number, f"operator {number}")
+
+
+def operator(
+    model: schema.ModelT,
+    kind: str,
+    inputs: list[int],
+    output: int,
+    version: int = 1,
+):
+    """A new operator without options, and its code in the model.
+
+    Args:
+        model: `schema.ModelT`.
+        kind: String, such as "DENSIFY".
+        inputs: List of integers, numbers of tensors.
+        output: Integer, likewise.
+        version: Integer, the least version of the operator that will do.
+    """
+    name = f"{kind.capitalize()}Options"
+    return schema.OperatorT(
+        opcodeIndex=_code(model, kind, version),
+        inputs=np.array(inputs, np.int32),
+        outputs=np.array([output], np.int32),
+        builtinOptionsType=getattr(schema.BuiltinOptions, name),
+        builtinOptions=getattr(schema, f"{name}T")(),
+    )
+
+
+def _code(model, kind, version):
+    number = getattr(schema.BuiltinOperator, kind)
+    for i, code in enumerate(model.operatorCodes):
+        if code.builtinCode == number and code.version >= version:
+            return i
+    model.operatorCodes.append(
+        schema.OperatorCodeT(
+            deprecatedBuiltinCode=min(number, 127),
+            builtinCode=number,
+            version=version,
+        )
+    )
+    return len(model.operatorCodes) - 1
 
 
 def shape(tensor) -> tuple[int, ...]:
@@ -154,8 +199,20 @@ def _check_bounds(model):
                 count(sparsity.DimMetadataLength())
 
 
+def _fill(model):
+    """Makes lists that a file leaves out empty ones."""
+    model.operatorCodes = model.operatorCodes or []
+    none = np.zeros(0, np.int32)
+    for graph in model.subgraphs or ():
+        graph.tensors = graph.tensors or []
+        graph.operators = graph.operators or []
+        for user in (graph, *graph.operators):
+            user.inputs = none if user.inputs is None else user.inputs
+            user.outputs = none if user.outputs is None else user.outputs
+
+
 def _check(model):
-    codes = len(model.operatorCodes or ())
+    codes = len(model.operatorCodes)
     if not model.subgraphs or not model.buffers:
         raise ValueError("has no graph.")
     for buffer in model.buffers:
@@ -164,18 +221,16 @@ def _check(model):
     for entry in model.metadata or ():
         _check_index(entry.buffer, len(model.buffers), "buffer")
     for graph in model.subgraphs:
-        count = len(graph.tensors or ())
-        for tensor in graph.tensors or ():
+        count = len(graph.tensors)
+        for tensor in graph.tensors:
             _check_index(tensor.buffer, len(model.buffers), "buffer")
-        for operator in graph.operators or ():
+        for operator in graph.operators:
             _check_index(operator.opcodeIndex, codes, "operator code")
-            for ends in (operator.inputs, operator.outputs):
-                for index in () if ends is None else ends:
-                    # An optional input that is missing is number -1.
-                    _check_index(index + 1, count + 1, "tensor")
-        for ends in (graph.inputs, graph.outputs):
-            for index in () if ends is None else ends:
-                _check_index(index, count, "tensor")
+            for index in (*operator.inputs, *operator.outputs):
+                # An optional input that is missing is number -1.
+                _check_index(index + 1, count + 1, "tensor")
+        for index in (*graph.inputs, *graph.outputs):
+            _check_index(index, count, "tensor")
 
 
 def _check_index(index, count, what):
@@ -207,15 +262,12 @@ class _Once:
     """Packs an object of the schema when it is first asked to."""
 
     def __init__(self, content):
-        self.content = content
+        self._content = content
         self._place = None
-
-    def __getattr__(self, attribute):
-        return getattr(self.content, attribute)
 
     def Pack(self, builder):
         if self._place is None:
-            self._place = self.content.Pack(builder)
+            self._place = self._content.Pack(builder)
         return self._place
 
 
@@ -256,16 +308,17 @@ def _shared_buffers(model):
 
 def _shared(quantization, known):
     """None for one that says nothing, and one object for equal ones."""
-    if isinstance(quantization, _Once):
-        # Of an earlier file.
-        quantization = quantization.content
     if quantization is None or quantization.details is not None:
         return quantization
     parts = [quantization.scale, quantization.zeroPoint]
     if all(part is None or len(part) == 0 for part in parts):
         return None
-    # Calibration's ranges are of no use to the interpreter.
-    quantization.min = quantization.max = None
+    # Without calibration's ranges, of no use to the interpreter.
+    quantization = schema.QuantizationParametersT(
+        scale=quantization.scale,
+        zeroPoint=quantization.zeroPoint,
+        quantizedDimension=quantization.quantizedDimension,
+    )
     key = b"|".join(np.asarray(part).tobytes() for part in parts)
     key += bytes([quantization.quantizedDimension])
     return known.setdefault(key, _Once(quantization))

@@ -200,31 +200,29 @@ def inspect(path, size: tuple[int, int] | None = None) -> Inspection:
     model = flatbuffer.read(path)
     # What a broken file says of itself may be wrong in any way.
     with blame(f"{path}: is not a TFLite model", Exception):
-        graph = model.subgraphs[0]
-        constants = _constants(model, graph)
-        kernels = _kernels(model, graph, constants)
-        zeros = {
-            i: (kernel.count - kernel.nonzeros, kernel.count)
-            for i, kernel in kernels.items()
-        }
-        reasons = eligibility.xnnpack(model, graph, zeros)
+        constants = [_constants(model, graph) for graph in model.subgraphs]
+        main = model.subgraphs[0]
+        fixed = _size_of_input(main)
         metadata = read_metadata(model)
-        fixed = _size_of_input(graph)
-    shapes = _shapes(path, model, graph, fixed, size)
+    shapes = _shapes(path, model, main, fixed, size)
     with blame(f"{path}: is not a TFLite model", Exception):
         layers = [
-            _layer(model, graph, i, kernel, shapes, reasons[i])
-            for i, kernel in kernels.items()
+            layer
+            for graph, of in zip(model.subgraphs, constants, strict=True)
+            for layer in _layers(
+                model, graph, of, shapes if graph is main else None
+            )
         ]
+    tensors = [tensor for of in constants for tensor in of.values()]
     content = path.read_bytes()
     return Inspection(
         path=str(path),
         bytes=len(content),
         gzip_bytes=len(gzip.compress(content, mtime=0)),
         zip_bytes=_zip_bytes(content),
-        floor_bytes=sum(tensor.floor_bytes for tensor in constants.values()),
+        floor_bytes=sum(tensor.floor_bytes for tensor in tensors),
         size=(size or fixed) if shapes else None,
-        tensors=list(constants.values()),
+        tensors=tensors,
         layers=layers,
         metadata=metadata,
     )
@@ -236,9 +234,11 @@ def share_of_zeros(model) -> float:
     Args:
         model: `schema.ModelT`.
     """
-    graph = model.subgraphs[0]
-    kernels = _kernels(model, graph, _constants(model, graph))
-    weights = _weights(kernels.values())
+    weights = _weights(
+        kernel
+        for graph in model.subgraphs
+        for kernel in _kernels(model, graph, _constants(model, graph)).values()
+    )
     return 1 - weights.nonzeros / max(1, weights.count)
 
 
@@ -258,12 +258,10 @@ def _tensor(model, tensor):
         )
     expected = encoding.leaves(levels) if tensor.sparsity else count
     if expected != len(stored) or min(shape, default=1) < 1:
-        raise ValueError(
-            f"has {len(stored)} values for a tensor of shape {shape}."
-        )
+        raise ValueError(f"has {len(stored)} values for a tensor of {count}.")
     nonzeros = int(np.count_nonzero(stored))
     if nonzeros > count:
-        raise ValueError(f"has more values than fit into {shape}.")
+        raise ValueError("has more values than fit into a tensor.")
     width = stored.itemsize
     return Tensor(
         name=flatbuffer.name(tensor),
@@ -325,7 +323,7 @@ def _kernels(model, graph, constants):
     """The constant kernel of each operator that has one, by its number."""
     unpacked = {}
     kernels = {}
-    for i, operator in enumerate(graph.operators or ()):
+    for i, operator in enumerate(graph.operators):
         kind = flatbuffer.kind_of(model, operator)
         if kind in ("DENSIFY", "DEQUANTIZE"):
             unpacked[int(operator.outputs[0])] = int(operator.inputs[0])
@@ -377,6 +375,20 @@ def _shapes(path, model, graph, fixed, size):
         raise InputError(f"{failed} within {_SECONDS} seconds.") from error
     except (subprocess.CalledProcessError, ValueError) as error:
         raise InputError(f"{failed}.") from error
+
+
+def _layers(model, graph, constants, shapes):
+    """The layers of a graph; `shapes` are those of its tensors, or None."""
+    kernels = _kernels(model, graph, constants)
+    zeros = {
+        i: (kernel.count - kernel.nonzeros, kernel.count)
+        for i, kernel in kernels.items()
+    }
+    reasons = eligibility.xnnpack(model, graph, zeros)
+    return [
+        _layer(model, graph, i, kernel, shapes, reasons[i])
+        for i, kernel in kernels.items()
+    ]
 
 
 def _layer(model, graph, i, kernel, shapes, reasons):
@@ -472,6 +484,8 @@ def _print_layers(about):
             ]
         )
     weights = about.weights
+    # One that several layers share is stored once.
+    kernels = list({id(la.kernel): la.kernel for la in about.layers}.values())
     rows.append(
         [
             "total",
@@ -480,8 +494,8 @@ def _print_layers(about):
             "",
             _share(weights.count - weights.nonzeros, weights.count),
             f"{weights.sparse_kernels} of {weights.kernels} sparse",
-            f"{sum(layer.kernel.bytes for layer in about.layers):,}",
-            f"{sum(layer.kernel.dense_bytes for layer in about.layers):,}",
+            f"{sum(kernel.bytes for kernel in kernels):,}",
+            f"{sum(kernel.dense_bytes for kernel in kernels):,}",
             _number(about.macs),
             _number(about.sparse_macs),
         ]

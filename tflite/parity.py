@@ -2,10 +2,12 @@
 
 import dataclasses
 import functools
+import statistics
 
 import keras
 import numpy as np
 
+from issp_keras import metrics
 from issp_keras.data import EMBEDDED
 from issp_keras.data import Pair
 from issp_keras.data import load_pairs
@@ -16,11 +18,13 @@ from issp_keras.inference import keras_network
 from issp_keras.inference import load_network
 from issp_keras.inference import network_of
 from issp_keras.scores import SMALLEST
-from issp_keras.scores import mean_score
 from issp_keras.scores import papers_channels
+from issp_keras.tflite.convert import in_float32
 
 # LR pixels of the patches on which errors are measured.
 _PATCH = 64
+# Tiles on a side of what a file of one size is scored on, and least LR pixels.
+_TILES, _SHORTEST = 4, 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +65,7 @@ class Reference:
     """
 
     def __init__(self, model: keras.Model, pairs: list[Pair] | None = None):
+        model = in_float32(model)
         network = network_of(model, model.name)
         self.scale = network.scale
         self._pairs = pairs or load_pairs(
@@ -80,13 +85,13 @@ class Reference:
         ]
         return Parity(
             float(max(errors)),
-            self._psnr(load_network(path)),
+            self._psnr(load_network(path), interpreter.size),
             self._psnr_of_keras(interpreter.size),
         )
 
     def _psnr_in_tiles(self, size):
         """The PSNR of the Keras network, in tiles of `size` if it is given."""
-        return self._psnr(Network(self._apply, size))
+        return self._psnr(Network(self._apply, size), size)
 
     def _patches_of(self, size):
         """Patches, and what the Keras network makes of them."""
@@ -94,8 +99,33 @@ class Reference:
         images = [patch(pair.lr, size)[None] for pair in self._pairs]
         return [(image, np.clip(self._apply(image), 0, 1)) for image in images]
 
-    def _psnr(self, network):
-        return mean_score(network.upscale, self._pairs, self._channels).psnr
+    def _psnr(self, network, size):
+        scores = []
+        for pair in self._pairs:
+            lr, hr = _middle(pair, size)
+            sr = network.upscale(lr)
+            scores.append(metrics.psnr(sr, hr, self.scale, self._channels))
+        return statistics.fmean(scores)
+
+
+def _middle(pair, size):
+    """LR and HR of what some tiles of `size` cover, of any if it is None."""
+    if size is None:
+        return pair.lr, pair.hr
+    sides = [
+        min(given, max(_TILES * side, _SHORTEST))
+        for given, side in zip(pair.lr.shape[:2], size, strict=True)
+    ]
+    top, left = (
+        (given - side) // 2
+        for given, side in zip(pair.lr.shape[:2], sides, strict=True)
+    )
+    bottom, right = top + sides[0], left + sides[1]
+    s = pair.scale
+    return (
+        pair.lr[top:bottom, left:right],
+        pair.hr[s * top : s * bottom, s * left : s * right],
+    )
 
 
 def patch(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -11,8 +11,12 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from issp_keras import files
+from issp_keras.errors import InputError
+from issp_keras.errors import blame
 from issp_keras.tflite import encoding
 from issp_keras.tflite import flatbuffer
+from issp_keras.tflite import palette
+from issp_keras.tflite import trial
 
 # The input of each operator that is its kernel.
 KERNEL_INPUTS = {
@@ -23,6 +27,8 @@ KERNEL_INPUTS = {
 }
 # What the interpreter can unpack.
 _DTYPES = (np.float32, np.float16, np.int8)
+# The version of DEQUANTIZE that takes int8 with a scale for each channel.
+_PER_CHANNEL = 5
 # Bytes of a tensor and an operator more, and of what describes the levels.
 _OVERHEAD = 160
 
@@ -30,10 +36,13 @@ _OVERHEAD = 160
 def encode_sparse(source, path) -> int:
     """Writes a `.tflite` file again, without the zeros of its kernels.
 
-    For a file of any converter and any pruned network. It computes the same,
-    except in layers of dynamic-range quantisation (int8 kernels, float
-    images), which TFLite cannot compute from sparse kernels: they are computed
-    in float from the same int8 kernels.
+    For a file of any converter and any pruned network. The kernels are those
+    of convolutions, also depthwise and transposed, and of fully connected
+    layers. Constants that repeat few values are stored as these values.
+
+    The file computes the same, except in layers of dynamic-range quantisation
+    (int8 kernels, float images), which TFLite cannot compute from sparse
+    kernels: they are computed in float from the same int8 kernels.
 
     Example:
 
@@ -49,13 +58,18 @@ def encode_sparse(source, path) -> int:
         Integer, how many kernels are stored sparse in `path`.
 
     Raises:
-        InputError: If `source` is no TFLite model, or `path` cannot be
-            written.
+        InputError: If `source` is no TFLite model, TFLite does not compute
+            the same of the result with XNNPACK as without, or `path` cannot
+            be written.
     """
     model = flatbuffer.read(source)
-    leave_out_zeros(model)
+    # What a broken file says of itself may be wrong in any way.
+    with blame(f"{source}: is not a TFLite model", Exception):
+        shrink(model)
+        content = flatbuffer.write(model)
+    check(content, model, path)
     with files.replacing(path) as partial:
-        partial.write_bytes(flatbuffer.write(model))
+        partial.write_bytes(content)
     return sum(
         tensor.sparsity is not None
         for graph in model.subgraphs
@@ -63,47 +77,106 @@ def encode_sparse(source, path) -> int:
     )
 
 
+def shrink(model: schema.ModelT):
+    """Leaves out of a model what its file need not hold."""
+    leave_out_zeros(model)
+    palette.store_palettes(model)
+
+
+def check(content: bytes, model: schema.ModelT, path):
+    """Raises an `InputError` if XNNPACK computes something else of a file."""
+    of_integers = any(
+        tensor.type == schema.TensorType.INT8
+        for graph in model.subgraphs
+        for tensor in graph.tensors
+    )
+    with blame(f"{path}: does not run in TFLite", RuntimeError, ValueError):
+        is_alike = trial.computes_alike(content, of_integers)
+    if not is_alike:
+        raise InputError(
+            f"{path}: gives other results in TFLite's XNNPACK than without "
+            "it, expected the same; it was not written."
+        )
+
+
 def leave_out_zeros(model: schema.ModelT):
     """Makes every kernel of a model sparse whose file gets smaller by it."""
     for graph in model.subgraphs:
-        makers = {
-            int(output): operator
-            for operator in graph.operators
-            for output in operator.outputs
-        }
         users: dict[int, list] = {}
         for operator in graph.operators:
-            kind = flatbuffer.kind_of(model, operator)
-            if kind in KERNEL_INPUTS:
-                number = int(operator.inputs[KERNEL_INPUTS[kind]])
-                users.setdefault(_stored(number, makers), []).append(operator)
+            for number in operator.inputs:
+                users.setdefault(int(number), []).append(operator)
         unpacking = []
-        for number, operators in users.items():
+        for number in list(users):
             tensor = graph.tensors[number]
-            if any(_must_be_dense(model, graph, o) for o in operators):
+            if not _may_be_sparse(model, graph, number, users):
                 continue
             sparse = _sparse(model, tensor)
             if sparse is None:
                 continue
             graph.tensors.append(sparse)
             tensor.buffer = 0
+            added = len(graph.tensors) - 1
             unpacking.append(
-                _operator(model, "DENSIFY", len(graph.tensors) - 1, number)
+                flatbuffer.operator(model, "DENSIFY", [added], number)
             )
             mixed = [
                 operator
-                for operator in operators
-                if number in operator.inputs and _is_float(graph, operator)
+                for operator in users[number]
+                if _is_kernel(model, number, operator)
+                and _is_float(graph, operator)
             ]
             if mixed and tensor.type == schema.TensorType.INT8:
                 unpacking.append(_as_float(model, graph, number, mixed))
         graph.operators = [*unpacking, *graph.operators]
 
 
-def _stored(number, makers):
-    """The tensor that holds what float16 kernels are made of."""
-    maker = makers.get(number)
-    return number if maker is None else int(maker.inputs[0])
+def _may_be_sparse(model, graph, number, users):
+    """Whether a tensor is a kernel that can be unpacked when it is used."""
+    unpacked = [
+        operator
+        for operator in users[number]
+        if flatbuffer.kind_of(model, operator) == "DEQUANTIZE"
+    ]
+    last = [operator for operator in users[number] if operator not in unpacked]
+    uses = [(number, operator) for operator in last]
+    for operator in unpacked:
+        made = int(operator.outputs[0])
+        uses += [(made, user) for user in users.get(made, ())]
+    is_kernel = [_is_kernel(model, *use) for use in uses]
+    is_int8 = graph.tensors[number].type == schema.TensorType.INT8
+    if unpacked or (is_int8 and any(_is_float(graph, o) for o in last)):
+        # Two steps of unpacking. XNNPACK takes the first, and where it leaves
+        # the user of the second to TFLite, that gets nothing.
+        return all(is_kernel) and all(
+            _is_taken(model, graph, operator) for _, operator in uses
+        )
+    if is_int8 and any(
+        flatbuffer.kind_of(model, operator) == "FULLY_CONNECTED"
+        for operator in last
+    ):
+        # XNNPACK cannot prepare fully connected layers of integers whose
+        # kernel another operator makes, and the whole file fails.
+        return False
+    return any(is_kernel)
+
+
+def _is_kernel(model, number, operator):
+    place = KERNEL_INPUTS.get(flatbuffer.kind_of(model, operator))
+    return place is not None and int(operator.inputs[place]) == number
+
+
+def _is_taken(model, graph, operator):
+    """Whether XNNPACK computes an operator, whatever the size of images."""
+    if flatbuffer.kind_of(model, operator) != "TRANSPOSE_CONV":
+        return True
+    size = graph.tensors[operator.inputs[0]]
+    return flatbuffer.values(model, size) is not None
+
+
+def _is_float(graph, operator):
+    output = graph.tensors[operator.outputs[0]]
+    return output.type == schema.TensorType.FLOAT32
 
 
 def _sparse(model, tensor):
@@ -159,21 +232,6 @@ def _vector(numbers):
     return number, getattr(schema, kind + "T")(numbers)
 
 
-def _must_be_dense(model, graph, operator):
-    """Whether XNNPACK refuses an operator with a sparse kernel.
-
-    It cannot prepare fully connected layers of integers whose kernel is
-    unpacked by another operator, and the whole file fails.
-    """
-    kind = flatbuffer.kind_of(model, operator)
-    return kind == "FULLY_CONNECTED" and not _is_float(graph, operator)
-
-
-def _is_float(graph, operator):
-    output = graph.tensors[operator.outputs[0]]
-    return output.type == schema.TensorType.FLOAT32
-
-
 def _as_float(model, graph, number, operators):
     """Makes `operators` compute with a kernel in float."""
     tensor = graph.tensors[number]
@@ -190,36 +248,4 @@ def _as_float(model, graph, number, operators):
         operator.inputs = np.where(
             operator.inputs == number, new, operator.inputs
         )
-        options = operator.builtinOptions
-        if hasattr(options, "asymmetricQuantizeInputs"):
-            options.asymmetricQuantizeInputs = False
-    return _operator(model, "DEQUANTIZE", number, new)
-
-
-def _operator(model, kind, number, output):
-    options = getattr(schema, kind.capitalize() + "OptionsT")()
-    options_type = kind.capitalize() + "Options"
-    return schema.OperatorT(
-        opcodeIndex=_code(model, kind),
-        inputs=np.array([number], np.int32),
-        outputs=np.array([output], np.int32),
-        builtinOptionsType=getattr(schema.BuiltinOptions, options_type),
-        builtinOptions=options,
-    )
-
-
-def _code(model, kind):
-    number = getattr(schema.BuiltinOperator, kind)
-    # Of int8 per channel, a dequantisation is the fifth version.
-    version = 5 if kind == "DEQUANTIZE" else 1
-    for i, code in enumerate(model.operatorCodes):
-        if code.builtinCode == number and code.version >= version:
-            return i
-    model.operatorCodes.append(
-        schema.OperatorCodeT(
-            deprecatedBuiltinCode=min(number, 127),
-            builtinCode=number,
-            version=version,
-        )
-    )
-    return len(model.operatorCodes) - 1
+    return flatbuffer.operator(model, "DEQUANTIZE", [number], new, _PER_CHANNEL)

@@ -28,8 +28,10 @@ from issp_keras.tflite.benchmark import latencies
 from issp_keras.tflite.convert import INPUTS
 from issp_keras.tflite.convert import PRECISIONS
 from issp_keras.tflite.export import TOLERANCES
+from issp_keras.tflite.export import Conversion
 from issp_keras.tflite.export import Exported
 from issp_keras.tflite.export import export
+from issp_keras.tflite.export import size_of_file
 from issp_keras.tflite.parity import Reference
 
 _HEADER = (
@@ -41,7 +43,8 @@ _HEADER = (
     "PSNR",
     "drop",
     "latency",
-    "sparse kernels",
+    "kernels sparse",
+    "run sparse (ARM64)",
 )
 
 
@@ -82,7 +85,13 @@ class Variant:
 
 
 def export_all(
-    model: keras.Model, stem, tolerance: float | None = None, **options
+    model: keras.Model,
+    stem,
+    height: int | None = None,
+    width: int | None = None,
+    tolerance: float | None = None,
+    method: str | None = None,
+    **options,
 ) -> tuple[list[Exported], list[str]]:
     """Writes every sensible variant of a network.
 
@@ -93,27 +102,34 @@ def export_all(
         model: As of `export`.
         stem: Path without suffix: `runs/model` gives
             `runs/model_float32_dense.tflite` and so on.
-        tolerance: As of `export`.
-        **options: Those of `export`.
+        height: As of `export`, like all others.
+        width: Integer, or None.
+        tolerance: Float, or None.
+        method: String, or None.
+        **options: `input`, `reference` and `calibration`.
 
     Returns:
         List of `Exported`, and a list of sentences about variants that were
         not written because they lose more than `tolerance`, or could not be.
+
+    Raises:
+        InputError: If the folder cannot be written, or an option is not
+            usable.
     """
+    files.make_folder(pathlib.Path(stem).parent)
+    size = size_of_file(model, height, width)
     options.setdefault("reference", Reference(model))
     written, failures = [], []
     for precision in PRECISIONS:
+        try:
+            conversion = Conversion(model, precision, size, **options)
+        except InputError as error:
+            failures.append(str(error))
+            continue
         for sparse in (False, True):
             path = variant_path(stem, precision, sparse)
             try:
-                exported = export(
-                    model,
-                    path,
-                    precision,
-                    sparse,
-                    tolerance=tolerance,
-                    **options,
-                )
+                exported = conversion.write(path, sparse, tolerance, method)
             except InputError as error:
                 failures.append(str(error))
                 continue
@@ -157,9 +173,11 @@ def main(argv):
     exported = export(model, path, flag.precision, flag.sparse, **options)
     about, parity = exported.inspection, exported.parity
     print(
-        f"Wrote {path}: {about.bytes:,} bytes, {about.weights.sparse_kernels} "
-        f"of {about.weights.kernels} kernels sparse, differs from the Keras "
-        f"model by at most {parity.max_error:.1e}, and has {parity.psnr:.2f} "
+        f"Wrote {path}: {about.bytes:,} bytes, of which "
+        f"{about.floor_bytes:,.0f} are the least for its constants, "
+        f"{about.weights.sparse_kernels} of {about.weights.kernels} kernels "
+        "sparse; it differs from the Keras model by at most "
+        f"{parity.max_error:.1e}, and has {parity.psnr:.2f} "
         f"dB where that has {parity.keras_psnr:.2f}."
     )
 
@@ -228,9 +246,10 @@ def _write_table(stem, rows, note):
             ),
             f"{row.max_error:.1e}",
             f"{row.psnr:.2f}",
-            f"{row.drop:.3f}",
+            f"{row.drop:z.3f}",
             f"{row.latency_ms:.1f} ms",
             f"{row.sparse_kernels} of {row.kernels}",
+            str(row.sparse_layers["ARM64"]),
         ]
         for row in rows
     ]

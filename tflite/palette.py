@@ -1,0 +1,143 @@
+"""Stores constants that repeat few values as these, and where they stand.
+
+The relative position bias of windows of attention has 225 values a head, and
+the converter stores it with each of them in up to 64 places, which are the
+same places in every block. What is stored here is the values of each block,
+and the places once.
+"""
+
+import collections
+import dataclasses
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from issp_keras.tflite import flatbuffer
+
+# What takes a computed value where it takes a constant.
+_USERS = {"ADD", "MUL", "SLICE", "STRIDED_SLICE", "SUB"}
+_DTYPES = (np.float32, np.float16, np.int8)
+# Values below which it is not worth looking.
+_LEAST = 1024
+# Bytes of two tensors and an operator more.
+_OVERHEAD = 200
+
+
+@dataclasses.dataclass
+class _Constant:
+    """A constant that may be made of a palette.
+
+    Attributes:
+        number: Integer, of the tensor that is stored.
+        made: Integer, of the tensor that is used: the same, or what `unpack`
+            makes of a float16 one.
+        unpack: Operator, or None.
+        values: Array, flat.
+    """
+
+    number: int
+    made: int
+    unpack: Any
+    values: np.ndarray
+
+
+def store_palettes(model: schema.ModelT):
+    """Makes palettes of those constants whose file gets smaller by it."""
+    for graph in model.subgraphs:
+        gathers = []
+        for shape, members in _constants(model, graph).items():
+            places = _places(members)
+            _, first = np.unique(places, return_index=True)
+            gain = sum(
+                member.values.nbytes - member.values[first].nbytes - _OVERHEAD
+                for member in members
+            )
+            if gain <= places.nbytes:
+                continue
+            index = _add(model, graph, shape, np.int32, places)
+            for member in members:
+                gathers += _gather(model, graph, member, index, first)
+        graph.operators = gathers + [
+            operator
+            for operator in graph.operators
+            if not any(operator is gather for gather in gathers)
+        ]
+
+
+def _constants(model, graph):
+    """Constants that can be computed as well, by shape."""
+    users = collections.defaultdict(list)
+    for operator in graph.operators:
+        for number in operator.inputs:
+            users[int(number)].append(operator)
+    found = collections.defaultdict(list)
+    for number, tensor in enumerate(graph.tensors):
+        values = flatbuffer.values(model, tensor)
+        if (
+            values is None
+            or values.dtype not in _DTYPES
+            or len(values) < _LEAST
+            or tensor.sparsity is not None
+        ):
+            continue
+        unpack, made = None, number
+        if values.dtype == np.float16 and len(users[number]) == 1:
+            (unpack,) = users[number]
+            made = int(unpack.outputs[0])
+        kinds = {flatbuffer.kind_of(model, user) for user in users[made]}
+        if kinds and kinds <= _USERS and made not in graph.outputs:
+            shape = tuple(int(size) for size in tensor.shape)
+            found[shape].append(_Constant(number, made, unpack, values))
+    return found
+
+
+def _places(members):
+    """Numbers that are equal where all members repeat a value."""
+    places = np.zeros(len(members[0].values), np.int64)
+    for member in members:
+        values, which = np.unique(member.values, return_inverse=True)
+        places = places * len(values) + which
+        _, places = np.unique(places, return_inverse=True)
+    return places.astype(np.int32)
+
+
+def _gather(model, graph, constant, index, first):
+    """The operators that make a constant of its palette, in their order."""
+    stored = graph.tensors[constant.number]
+    values = constant.values[first]
+    palette = _add(model, graph, values.shape, values.dtype.type, values)
+    graph.tensors[palette].quantization = stored.quantization
+    stored.buffer = 0
+    operators = []
+    if constant.unpack is not None:
+        # float16 is unpacked first, and only then copied to its places.
+        unpacked = _add(model, graph, values.shape, np.float32)
+        constant.unpack.inputs = np.array([palette], np.int32)
+        constant.unpack.outputs = np.array([unpacked], np.int32)
+        operators.append(constant.unpack)
+        palette = unpacked
+    inputs = [palette, index]
+    operators.append(
+        flatbuffer.operator(model, "GATHER", inputs, constant.made)
+    )
+    return operators
+
+
+def _add(model, graph, shape, dtype, values=None):
+    """Adds a tensor, constant if it has values, and returns its number."""
+    buffer = 0
+    if values is not None:
+        model.buffers.append(schema.BufferT(values.ravel().view(np.uint8)))
+        buffer = len(model.buffers) - 1
+    (number,) = (n for n, known in flatbuffer.DTYPES.items() if known is dtype)
+    graph.tensors.append(
+        schema.TensorT(
+            shape=np.array(shape, np.int32),
+            type=number,
+            buffer=buffer,
+            name=b"palette",
+            hasRank=True,
+        )
+    )
+    return len(graph.tensors) - 1
