@@ -12,12 +12,15 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 from networks import TINY
+from networks import small_pairs
 
 import issp_keras
 from issp_keras.errors import InputError
 from issp_keras.models import load_model
+from issp_keras.tflite import Reference
 from issp_keras.tflite import encode_sparse
 from issp_keras.tflite import encoding
+from issp_keras.tflite import export
 from issp_keras.tflite import flatbuffer
 from issp_keras.tflite import inspect
 from issp_keras.tflite import trial
@@ -125,13 +128,31 @@ def test_counts_multiply_adds_as_the_summary_of_the_model(network, tmp_path):
     assert about.size == (16, 32)
 
 
-def test_a_file_of_one_size_counts_for_that(tmp_path):
-    model = keras.Sequential(
-        [keras.Input((8, 10, 3), 1), keras.layers.Conv2D(4, 3)]
-    )
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.Conv2DTranspose(5, 4, strides=2),
+        keras.layers.Conv2DTranspose(5, 3, use_bias=False),
+        keras.layers.DepthwiseConv2D(3, depth_multiplier=2),
+        keras.layers.Conv2D(6, 3, strides=2, groups=2),
+        keras.layers.Dense(7),
+    ],
+)
+def test_counts_multiply_adds_of_each_kind_of_layer(layer, tmp_path):
+    model = keras.Sequential([keras.Input((9, 10, 4), 1), layer])
     path = tmp_path / "model.tflite"
     model.export(path, format="litert", verbose=False)
-    assert inspect(path).macs == 6 * 8 * 9 * 3 * 4
+    rows = issp_keras.summary(model, print_fn=lambda _: None)
+    assert inspect(path, size=(9, 10)).macs == rows[-1]["dense_macs"]
+
+
+def test_a_file_of_one_size_counts_for_that(model, tmp_path):
+    path = tmp_path / "model.tflite"
+    reference = Reference(model, small_pairs())
+    export(model, path, height=8, width=10, reference=reference)
+    rows = issp_keras.summary(model, (1, 8, 10, 3), print_fn=lambda _: None)
+    assert inspect(path).macs == rows[-1]["dense_macs"]
+    assert inspect(path).size == (8, 10)
     with pytest.raises(InputError, match=r"--size: is 16x16, but .* 10x8"):
         inspect(path, size=(16, 16))
 

@@ -23,8 +23,8 @@ from issp_keras.inference import load_network
 from issp_keras.scores import SMALLEST
 from issp_keras.scores import bicubic
 from issp_keras.scores import mean_score
-from issp_keras.tflite.inspect import Weights
 from issp_keras.tflite.inspect import inspect
+from issp_keras.tflite.inspection import Weights
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,6 @@ import pathlib
 import subprocess
 import sys
 import zipfile
-from typing import Any
 
 import numpy as np
 from absl import flags
@@ -26,6 +25,11 @@ from issp_keras.errors import blame
 from issp_keras.tflite import eligibility
 from issp_keras.tflite import encoding
 from issp_keras.tflite import flatbuffer
+from issp_keras.tflite.description import describe
+from issp_keras.tflite.inspection import Inspection
+from issp_keras.tflite.inspection import Layer
+from issp_keras.tflite.inspection import Tensor
+from issp_keras.tflite.inspection import count_weights
 from issp_keras.tflite.metadata import read_metadata
 from issp_keras.tflite.sparse import KERNEL_INPUTS
 
@@ -46,138 +50,6 @@ _OPERATORS = {
     "separable_conv2d",
     "transpose",
 }
-# Layers that are named before "and ... more".
-_NAMES = 4
-
-
-@dataclasses.dataclass(frozen=True)
-class Tensor:
-    """A constant of a file.
-
-    Attributes:
-        name: String.
-        shape: Tuple of integers.
-        dtype: String.
-        count: Integer, its values.
-        nonzeros: Integer, those that are not zero.
-        encoding: String, "dense", or "sparse" and the order of dimensions,
-            compressed ones in brackets.
-        bytes: Integer, as it is stored: values and indices.
-        dense_bytes: Integer, as it would be stored with its zeros.
-        floor_bytes: Float, the least in which zeros at any place and values
-            of any kind can be stored (`encoding.floor`).
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    count: int
-    nonzeros: int
-    encoding: str
-    bytes: int
-    dense_bytes: int
-    floor_bytes: float
-
-    @property
-    def is_sparse(self) -> bool:
-        """Whether it is stored without its zeros."""
-        return self.encoding != "dense"
-
-
-@dataclasses.dataclass(frozen=True)
-class Layer:
-    """An operator with a kernel.
-
-    Attributes:
-        name: String.
-        operator: String, such as "CONV_2D".
-        kernel: `Tensor`.
-        macs: Integer, multiply-adds of the kernel for one image, or None if
-            the image's size is not known.
-        sparse_macs: Integer, those with weights that are not zero.
-        xnnpack: Dict, for each platform why stock XNNPACK does not run it
-            sparse, or None if it does.
-        delegate: String, why the sparse delegate of issp_keras does not, or
-            None if it does.
-    """
-
-    name: str
-    operator: str
-    kernel: Tensor
-    macs: int | None
-    sparse_macs: int | None
-    xnnpack: dict[str, str | None]
-    delegate: str | None
-
-
-@dataclasses.dataclass(frozen=True)
-class Weights:
-    """The kernels of a network.
-
-    Attributes:
-        count: Integer, weights in all kernels.
-        nonzeros: Integer, how many of them are not zero.
-        sparse_kernels: Integer, kernels that are stored sparse.
-        kernels: Integer, kernels in all.
-    """
-
-    count: int
-    nonzeros: int
-    sparse_kernels: int
-    kernels: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Inspection:
-    """A `.tflite` file.
-
-    Attributes:
-        path: String.
-        bytes: Integer, its size.
-        gzip_bytes: Integer, its size after gzip.
-        zip_bytes: Integer, its size in an APK, as zip deflates it.
-        floor_bytes: Float, the least that its constants can take.
-        size: Pair of the height and width for which multiply-adds are
-            counted, or None.
-        tensors: List of `Tensor`, all constants.
-        layers: List of `Layer`.
-        metadata: Dict of what `issp-export` says of the network, or None.
-    """
-
-    path: str
-    bytes: int
-    gzip_bytes: int
-    zip_bytes: int
-    floor_bytes: float
-    size: tuple[int, int] | None
-    tensors: list[Tensor]
-    layers: list[Layer]
-    metadata: dict[str, Any] | None
-
-    @property
-    def weights(self) -> Weights:
-        """The kernels; one that several layers share counts once."""
-        return _weights(layer.kernel for layer in self.layers)
-
-    @property
-    def sparse_layers(self) -> dict[str, int]:
-        """How many layers stock XNNPACK runs sparse on each platform."""
-        return {
-            platform: sum(
-                layer.xnnpack[platform] is None for layer in self.layers
-            )
-            for platform in eligibility.PLATFORMS
-        }
-
-    @property
-    def macs(self) -> int | None:
-        """Multiply-adds of all kernels for one image, or None."""
-        return _sum(layer.macs for layer in self.layers)
-
-    @property
-    def sparse_macs(self) -> int | None:
-        """Those with weights that are not zero, or None."""
-        return _sum(layer.sparse_macs for layer in self.layers)
 
 
 def inspect(path, size: tuple[int, int] | None = None) -> Inspection:
@@ -234,7 +106,7 @@ def share_of_zeros(model) -> float:
     Args:
         model: `schema.ModelT`.
     """
-    weights = _weights(
+    weights = count_weights(
         kernel
         for graph in model.subgraphs
         for kernel in _kernels(model, graph, _constants(model, graph)).values()
@@ -309,16 +181,6 @@ def _constants(model, graph):
     }
 
 
-def _weights(kernels):
-    kernels = list({id(kernel): kernel for kernel in kernels}.values())
-    return Weights(
-        sum(kernel.count for kernel in kernels),
-        sum(kernel.nonzeros for kernel in kernels),
-        sum(kernel.is_sparse for kernel in kernels),
-        len(kernels),
-    )
-
-
 def _kernels(model, graph, constants):
     """The constant kernel of each operator that has one, by its number."""
     unpacked = {}
@@ -337,8 +199,10 @@ def _kernels(model, graph, constants):
 
 
 def _size_of_input(graph):
-    """The height and width that a graph takes, or None if it takes any."""
-    if len(graph.inputs) != 1:
+    """The height and width that a graph takes, or None if any size varies."""
+    if len(graph.inputs) != 1 or any(
+        -1 in flatbuffer.shape(tensor) for tensor in graph.tensors
+    ):
         return None
     shape = flatbuffer.shape(graph.tensors[graph.inputs[0]])
     if len(shape) != 4 or min(shape[1:3]) < 1:
@@ -354,8 +218,7 @@ def _shapes(path, model, graph, fixed, size):
             f"{fixed[1]}x{fixed[0]} pixels only."
         )
     if fixed:
-        # Of one image: where any number may come, the file has 1 here.
-        return [_sizes(tensor) for tensor in graph.tensors]
+        return [flatbuffer.shape(tensor) for tensor in graph.tensors]
     if not size:
         return None
     # Only by running it, some shapes become known.
@@ -396,7 +259,7 @@ def _layer(model, graph, i, kernel, shapes, reasons):
     kind = flatbuffer.kind_of(model, operator)
     macs = None
     if shapes:
-        image = shapes[operator.inputs[-1 if kind == "TRANSPOSE_CONV" else 0]]
+        image = shapes[operator.inputs[2 if kind == "TRANSPOSE_CONV" else 0]]
         result = shapes[operator.outputs[0]]
         macs = kernel.count * _uses(kind, kernel, image, result)
     return Layer(
@@ -437,19 +300,12 @@ def _zip_bytes(content):
     return entry.compress_size
 
 
-def _sum(numbers):
-    numbers = list(numbers)
-    return None if None in numbers else sum(numbers)
-
-
 def main(argv):
     flag = flags.FLAGS
     (path,) = cli.arguments(argv, "a .tflite file")
     size = cli.image_size(flag.size) if flag.size else None
     about = inspect(path, size)
-    _print_layers(about)
-    _print_bytes(about)
-    _print_eligibility(about)
+    describe(about)
     if about.metadata:
         print(f"Written by issp-export: {json.dumps(about.metadata)}")
     if flag.output:
@@ -463,116 +319,6 @@ def main(argv):
             },
         )
         print(f"Wrote {flag.output}.")
-
-
-def _print_layers(about):
-    rows = []
-    for layer in about.layers:
-        kernel = layer.kernel
-        rows.append(
-            [
-                layer.name,
-                layer.operator,
-                "x".join(map(str, kernel.shape)),
-                kernel.dtype,
-                _share(kernel.count - kernel.nonzeros, kernel.count),
-                kernel.encoding,
-                f"{kernel.bytes:,}",
-                f"{kernel.dense_bytes:,}",
-                _number(layer.macs),
-                _number(layer.sparse_macs),
-            ]
-        )
-    weights = about.weights
-    # One that several layers share is stored once.
-    kernels = list({id(la.kernel): la.kernel for la in about.layers}.values())
-    rows.append(
-        [
-            "total",
-            "",
-            "",
-            "",
-            _share(weights.count - weights.nonzeros, weights.count),
-            f"{weights.sparse_kernels} of {weights.kernels} sparse",
-            f"{sum(kernel.bytes for kernel in kernels):,}",
-            f"{sum(kernel.dense_bytes for kernel in kernels):,}",
-            _number(about.macs),
-            _number(about.sparse_macs),
-        ]
-    )
-    cli.print_table(
-        [
-            "layer",
-            "operator",
-            "kernel",
-            "type",
-            "zeros",
-            "stored",
-            "bytes",
-            "dense",
-            "multiply-adds",
-            "without zeros",
-        ],
-        rows,
-    )
-
-
-def _print_bytes(about):
-    print(
-        f"{about.path}: {about.bytes:,} bytes, {about.gzip_bytes:,} after "
-        f"gzip, {about.zip_bytes:,} in a zip archive such as an APK. The "
-        "least that its constants can take, if zeros are at any place and "
-        f"values are not compressed: {about.floor_bytes:,.0f} bytes, so the "
-        f"file is {about.bytes / max(1, about.floor_bytes):.2f} times that."
-    )
-    if about.size:
-        height, width = about.size
-        print(f"Multiply-adds are of kernels, for {width}x{height} pixels.")
-    else:
-        print("For multiply-adds, say for which image: --size=HEIGHT,WIDTH.")
-
-
-def _print_eligibility(about):
-    groups: dict[tuple, list[str]] = {}
-    for platform in eligibility.PLATFORMS:
-        reasons = tuple(layer.xnnpack[platform] for layer in about.layers)
-        groups.setdefault(reasons, []).append(platform)
-    everything = len(about.layers)
-    for reasons, platforms in groups.items():
-        print(
-            f"XNNPACK on {', '.join(platforms)} runs {reasons.count(None)} of "
-            f"{everything} layers sparse."
-        )
-        _print_reasons(about.layers, reasons)
-    reasons = tuple(layer.delegate for layer in about.layers)
-    print(
-        f"The sparse delegate of issp_keras runs {reasons.count(None)} of "
-        f"{everything} layers sparse."
-    )
-    _print_reasons(about.layers, reasons)
-
-
-def _print_reasons(layers, reasons):
-    """Prints reasons, and the layers they forbid, the first few by name."""
-    for reason in filter(None, dict.fromkeys(reasons)):
-        names = [
-            layer.name
-            for layer, of in zip(layers, reasons, strict=True)
-            if of == reason
-        ]
-        more = len(names) - _NAMES
-        text = ", ".join(names[:_NAMES])
-        print(
-            f"  Not {text}{f' and {more} more' if more > 0 else ''}: {reason}."
-        )
-
-
-def _share(part, whole):
-    return f"{part / max(1, whole):.1%}"
-
-
-def _number(number):
-    return "" if number is None else f"{number:,}"
 
 
 def run():

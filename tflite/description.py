@@ -1,0 +1,128 @@
+"""An `Inspection` as text."""
+
+from issp_keras import cli
+from issp_keras.tflite import eligibility
+
+# Layers that are named before "and ... more".
+_NAMES = 4
+
+
+def describe(about):
+    """Prints what `inspect` has found.
+
+    Args:
+        about: `Inspection`.
+    """
+    _print_layers(about)
+    _print_bytes(about)
+    _print_eligibility(about)
+
+
+def _print_layers(about):
+    rows = []
+    for layer in about.layers:
+        kernel = layer.kernel
+        rows.append(
+            [
+                layer.name,
+                layer.operator,
+                "x".join(map(str, kernel.shape)),
+                kernel.dtype,
+                _share(kernel.count - kernel.nonzeros, kernel.count),
+                kernel.encoding,
+                f"{kernel.bytes:,}",
+                f"{kernel.dense_bytes:,}",
+                _number(layer.macs),
+                _number(layer.sparse_macs),
+            ]
+        )
+    weights = about.weights
+    # One that several layers share is stored once.
+    kernels = list({id(la.kernel): la.kernel for la in about.layers}.values())
+    rows.append(
+        [
+            "total",
+            "",
+            "",
+            "",
+            _share(weights.count - weights.nonzeros, weights.count),
+            f"{weights.sparse_kernels} of {weights.kernels} sparse",
+            f"{sum(kernel.bytes for kernel in kernels):,}",
+            f"{sum(kernel.dense_bytes for kernel in kernels):,}",
+            _number(about.macs),
+            _number(about.sparse_macs),
+        ]
+    )
+    cli.print_table(
+        [
+            "layer",
+            "operator",
+            "kernel",
+            "type",
+            "zeros",
+            "stored",
+            "bytes",
+            "dense",
+            "multiply-adds",
+            "without zeros",
+        ],
+        rows,
+    )
+
+
+def _print_bytes(about):
+    print(
+        f"{about.path}: {about.bytes:,} bytes, {about.gzip_bytes:,} after "
+        f"gzip, {about.zip_bytes:,} in a zip archive such as an APK. The "
+        "least that its constants can take, if zeros are at any place and "
+        f"values are not compressed: {about.floor_bytes:,.0f} bytes, so the "
+        f"file is {about.bytes / max(1, about.floor_bytes):.2f} times that."
+    )
+    if about.size:
+        height, width = about.size
+        print(f"Multiply-adds are of kernels, for {width}x{height} pixels.")
+    else:
+        print("For multiply-adds, say for which image: --size=HEIGHT,WIDTH.")
+
+
+def _print_eligibility(about):
+    groups: dict[tuple, list[str]] = {}
+    for platform in eligibility.PLATFORMS:
+        reasons = tuple(layer.xnnpack[platform] for layer in about.layers)
+        groups.setdefault(reasons, []).append(platform)
+    everything = len(about.layers)
+    for reasons, platforms in groups.items():
+        print(
+            f"XNNPACK on {', '.join(platforms)} runs {reasons.count(None)} of "
+            f"{everything} layers sparse."
+        )
+        _print_reasons(about.layers, reasons)
+    reasons = tuple(layer.delegate for layer in about.layers)
+    print(
+        f"The sparse delegate of issp_keras runs {reasons.count(None)} of "
+        f"{everything} layers sparse."
+    )
+    _print_reasons(about.layers, reasons)
+
+
+def _print_reasons(layers, reasons):
+    """Prints reasons, and the layers they forbid, the first few by name."""
+    for reason in filter(None, dict.fromkeys(reasons)):
+        names = [
+            layer.name
+            for layer, of in zip(layers, reasons, strict=True)
+            if of == reason
+        ]
+        more = len(names) - _NAMES
+        text = ", ".join(names[:_NAMES])
+        print(
+            f"  Not {text}{f' and {more} more' if more > 0 else ''}: {reason}."
+        )
+
+
+def _share(part, whole):
+    return f"{part / max(1, whole):.1%}"
+
+
+def _number(number):
+    return "" if number is None else f"{number:,}"
