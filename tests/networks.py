@@ -2,11 +2,15 @@
 
 import functools
 
+import keras
+
 from issp_keras import models
 from issp_keras.data import Pair
 from issp_keras.data import load_pairs
 
 _SIZE = 32
+# Whether `keras.Model.export` knows `format="litert"`.
+HAS_LITERT = tuple(map(int, keras.__version__.split(".")[:2])) >= (3, 13)
 
 TINY = {
     "cat": lambda scale=2: models.cat(scale, 32, (2,), heads=2, features=4),
@@ -41,3 +45,11 @@ def small_pairs(scale=2):
             )
         )
     return pairs
+
+
+def write_tflite(model, path):
+    """Writes what any user has: a file of TensorFlow's converter."""
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    path.write_bytes(converter.convert())

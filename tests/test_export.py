@@ -6,8 +6,10 @@ import json
 import keras
 import numpy as np
 import pytest
+from networks import HAS_LITERT
 from networks import TINY
 from networks import small_pairs
+from networks import write_tflite
 
 import issp_keras
 from issp_keras import models
@@ -393,7 +395,7 @@ def test_the_zeros_of_any_pruned_model_are_left_out(precision, batch, tmp_path):
     _prune(model, 0.9)
     dense, sparse = tmp_path / "dense.tflite", tmp_path / "sparse.tflite"
     if precision == "float32":
-        model.export(dense, format="litert", verbose=False)
+        write_tflite(model, dense)
     else:
         import tensorflow as tf
 
@@ -417,6 +419,19 @@ def test_the_zeros_of_any_pruned_model_are_left_out(precision, batch, tmp_path):
     assert sparse.read_bytes() == content
 
 
+@pytest.mark.skipif(
+    not HAS_LITERT, reason="this Keras does not export for LiteRT"
+)
+def test_the_zeros_of_what_keras_exports_are_left_out(tmp_path):
+    model = _prune(TINY["edsr"](), 0.9)
+    dense, sparse = tmp_path / "dense.tflite", tmp_path / "sparse.tflite"
+    model.export(dense, format="litert", verbose=False)
+    assert encode_sparse(dense, sparse) == 6
+    image = RNG.random((1, 9, 7, 3), np.float32)
+    output = TFLiteInterpreter(sparse)(image)
+    np.testing.assert_allclose(output, model(image), atol=1e-5)
+
+
 def _run(path, image):
     from ai_edge_litert.interpreter import Interpreter
 
@@ -434,7 +449,7 @@ def test_a_kernel_of_zeros_alone_is_left_out_too(tmp_path):
     model.layers[0].kernel.assign(np.zeros((3, 3, 16, 64)))
     model.layers[0].bias.assign(np.arange(64))
     dense, sparse = tmp_path / "dense.tflite", tmp_path / "sparse.tflite"
-    model.export(dense, format="litert", verbose=False)
+    write_tflite(model, dense)
     assert encode_sparse(dense, sparse) == 1
     output = _run(sparse, np.ones((1, 8, 8, 16), np.float32))
     np.testing.assert_array_equal(output[0, 0, 0], np.arange(64))
@@ -442,7 +457,7 @@ def test_a_kernel_of_zeros_alone_is_left_out_too(tmp_path):
 
 def test_a_network_without_zeros_is_written_as_it_is(tmp_path):
     dense, sparse = tmp_path / "dense.tflite", tmp_path / "sparse.tflite"
-    TINY["edsr"]().export(dense, format="litert", verbose=False)
+    write_tflite(TINY["edsr"](), dense)
     assert encode_sparse(dense, sparse) == 0
     assert sparse.stat().st_size <= dense.stat().st_size
     assert json.dumps(inspect(sparse).metadata) == "null"
@@ -481,7 +496,7 @@ def test_constants_that_repeat_values_are_stored_as_these(tmp_path):
     unlike = RNG.random((1, 32, 32, 4), np.float32)
     model = keras.Model(image, x)
     dense, sparse = tmp_path / "dense.tflite", tmp_path / "sparse.tflite"
-    model.export(dense, format="litert", verbose=False)
+    write_tflite(model, dense)
     assert encode_sparse(dense, sparse) == 0
     # The places once, and three times a hundred values.
     assert sparse.stat().st_size < 4 * 32 * 32 * 4 + 3 * 400 + 4000
@@ -497,7 +512,7 @@ def test_no_kernel_is_stored_sparse_that_a_file_would_grow_by(size, tmp_path):
     )
     _prune(model, 0.9)
     path, again = tmp_path / "dense.tflite", tmp_path / "again.tflite"
-    model.export(path, format="litert", verbose=False)
+    write_tflite(model, path)
     again.write_bytes(flatbuffer.write(flatbuffer.read(path)))
     is_sparse = encode_sparse(path, path)
     gain = again.stat().st_size - path.stat().st_size
@@ -510,7 +525,7 @@ def test_no_kernel_is_stored_sparse_that_a_file_would_grow_by(size, tmp_path):
 
 def test_buffers_are_aligned_as_the_schema_asks(tmp_path):
     path = tmp_path / "model.tflite"
-    _prune(TINY["edsr"](), 0.9).export(path, format="litert", verbose=False)
+    write_tflite(_prune(TINY["edsr"](), 0.9), path)
     encode_sparse(path, path)
     content = path.read_bytes()
     model = flatbuffer.parse(content, path)

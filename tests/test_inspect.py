@@ -13,6 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from networks import TINY
 from networks import small_pairs
+from networks import write_tflite
 
 import issp_keras
 from issp_keras.errors import InputError
@@ -38,7 +39,7 @@ def paths(model, tmp_path_factory):
     """A network's file with and without its zeros."""
     folder = tmp_path_factory.mktemp("tflite")
     paths = [folder / "dense.tflite", folder / "sparse.tflite"]
-    model.export(paths[0], format="litert", verbose=False)
+    write_tflite(model, paths[0])
     encode_sparse(*paths)
     return paths
 
@@ -119,7 +120,7 @@ def test_sizes_are_those_of_the_file_and_of_an_apk(paths):
 def test_counts_multiply_adds_as_the_summary_of_the_model(network, tmp_path):
     model = TINY[network]()
     path = tmp_path / "model.tflite"
-    model.export(path, format="litert", verbose=False)
+    write_tflite(model, path)
     assert inspect(path).macs is None
     about = inspect(path, size=(16, 32))
     rows = issp_keras.summary(model, (1, 16, 32, 3), print_fn=lambda _: None)
@@ -141,7 +142,7 @@ def test_counts_multiply_adds_as_the_summary_of_the_model(network, tmp_path):
 def test_counts_multiply_adds_of_each_kind_of_layer(layer, tmp_path):
     model = keras.Sequential([keras.Input((9, 10, 4), 1), layer])
     path = tmp_path / "model.tflite"
-    model.export(path, format="litert", verbose=False)
+    write_tflite(model, path)
     rows = issp_keras.summary(model, print_fn=lambda _: None)
     assert inspect(path, size=(9, 10)).macs == rows[-1]["dense_macs"]
 
@@ -188,7 +189,7 @@ def test_a_size_that_the_file_does_not_take_is_refused(tmp_path):
         ]
     )
     path = tmp_path / "model.tflite"
-    model.export(path, format="litert", verbose=False)
+    write_tflite(model, path)
     with pytest.raises(InputError, match="does not take an image of 3x3"):
         inspect(path, size=(3, 3))
 
