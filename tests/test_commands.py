@@ -565,6 +565,7 @@ BAD_INPUT = [
         ["x2.keras", "--calibration=no"],
         "no: no such folder",
     ),
+    ("tflite.variants", ["x2.keras", "--all", "--size=8"], "--size: is '8'"),
     ("tflite.inspect", ["m.keras"], "m.keras: is not a TFLite model"),
     ("tflite.inspect", ["m.keras", "--size=0,9"], "--size: is '0,9'"),
     ("tflite.benchmark", [], "expected one or more .tflite files"),

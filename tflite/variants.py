@@ -189,11 +189,10 @@ def _write_all(model, stem, options):
             "--output: names one file, and --all writes several beside the "
             ".keras file."
         )
+    any_size = cli.image_size(flag.size)
     written, failures = export_all(model, stem, **options)
     if written:
-        height, width = cli.image_size(flag.size)
-        sizes = [exported.inspection.size for exported in written]
-        height, width = sizes[0] or (height, width)
+        height, width = written[0].inspection.size or any_size
         times = latencies(
             [exported.inspection.path for exported in written],
             height,
