@@ -97,12 +97,13 @@ def test_layers_that_are_not_pruned_are_named_once_with_the_reason(caplog):
     callback = ISSPCallback(ISSPSchedule(0.5, end_step=5), exclude="stem")
     level = logging.get_verbosity()
     logging.set_verbosity(logging.INFO)
-    std_logging.getLogger("absl").propagate = True
+    logger = std_logging.getLogger("absl")
+    propagate, logger.propagate = logger.propagate, True
     try:
         _fit(model, [callback])
     finally:
         logging.set_verbosity(level)
-        std_logging.getLogger("absl").propagate = False
+        logger.propagate = propagate
     lines = [r.getMessage() for r in caplog.records]
     assert [line for line in lines if "Not pruned" in line] == [
         "Not pruned: net/stem (excluded).",

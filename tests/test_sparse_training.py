@@ -771,11 +771,12 @@ def test_refuses_parts_that_are_none(arguments, message):
 
 
 def test_warns_of_a_pattern_that_cannot_hold_the_zeros(caplog):
-    logging.getLogger("absl").propagate = True
+    logger = logging.getLogger("absl")
+    propagate, logger.propagate = logger.propagate, True
     try:
         _fit(_sequential(), [_issp(0.9, pattern=NM(2, 4))])
     finally:
-        logging.getLogger("absl").propagate = False
+        logger.propagate = propagate
     assert "allows 50 % zeros, and the schedule asks for 90 %" in caplog.text
 
 

@@ -36,11 +36,16 @@ from issp_keras.tflite.sparse import KERNEL_INPUTS
 _SHAPES = pathlib.Path(__file__).with_name("shapes.py")
 _SECONDS = 120
 _ANY = 2**31
-# What the converter adds to a layer's name in that of its kernel.
+# What the converter calls constants, and what it adds to a layer's name.
+_NAMELESS = ("arith.", "tfl.")
 _OPERATORS = {
+    "Add",
+    "BiasAdd",
     "Conv2D",
     "MatMul",
     "ReadVariableOp",
+    "Relu",
+    "Relu6",
     "Reshape",
     "Tensordot",
     "conv_transpose",
@@ -263,7 +268,7 @@ def _layer(model, graph, i, kernel, shapes, reasons):
         result = shapes[operator.outputs[0]]
         macs = kernel.count * _uses(kind, kernel, image, result)
     return Layer(
-        name=_layer_name(kernel.name),
+        name=_layer_name(kernel.name, graph.tensors[operator.outputs[0]]),
         operator=kind,
         kernel=kernel,
         macs=macs,
@@ -275,9 +280,16 @@ def _layer(model, graph, i, kernel, shapes, reasons):
     )
 
 
-def _layer_name(kernel):
-    """The name of a kernel without those of operators at its end."""
-    parts = kernel.split(";")[0].split("/")
+def _layer_name(kernel, output):
+    """The name of a kernel without those of operators at its end.
+
+    Some converters name kernels by their order; then it is that of what the
+    layer makes.
+    """
+    name = kernel
+    if not name or name.startswith(_NAMELESS):
+        name = flatbuffer.name(output)
+    parts = name.split(";")[0].split("/")
     while len(parts) > 1 and parts[-1].rstrip("_0123456789") in _OPERATORS:
         del parts[-1]
     return "/".join(parts)
