@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from issp_keras import models
+from issp_keras.models import load_model
 
 ROOT = pathlib.Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "data"
@@ -90,6 +91,12 @@ def sparse_model_path(tiny_edsr, tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "model.keras"
     model.save(path)
     return path
+
+
+@pytest.fixture(scope="module")
+def model(sparse_model_path):
+    """The same, loaded."""
+    return load_model(sparse_model_path)
 
 
 @pytest.fixture

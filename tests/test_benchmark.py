@@ -10,7 +10,6 @@ from networks import small_pairs
 
 from issp_keras import models
 from issp_keras.errors import InputError
-from issp_keras.models import load_model
 from issp_keras.tflite import Reference
 from issp_keras.tflite import export
 from issp_keras.tflite.benchmark import benchmark
@@ -21,11 +20,6 @@ def _export(model, path, scale=2, **options):
     export(
         model, path, reference=Reference(model, small_pairs(scale)), **options
     )
-
-
-@pytest.fixture(scope="module")
-def model(sparse_model_path):
-    return load_model(sparse_model_path)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,6 @@ from issp_keras.callbacks import prunable_kernels
 from issp_keras.errors import InputError
 from issp_keras.inference import TFLiteInterpreter
 from issp_keras.inference import load_network
-from issp_keras.models import load_model
 from issp_keras.tflite import Reference
 from issp_keras.tflite import encode_sparse
 from issp_keras.tflite import encoding
@@ -51,11 +50,6 @@ def _options(model, scale=2):
         "reference": Reference(model, small_pairs(scale)),
         "calibration": [pair.lr for pair in small_pairs(scale)],
     }
-
-
-@pytest.fixture(scope="module")
-def model(sparse_model_path):
-    return load_model(sparse_model_path)
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from networks import write_tflite
 
 import issp_keras
 from issp_keras.errors import InputError
-from issp_keras.models import load_model
 from issp_keras.tflite import Reference
 from issp_keras.tflite import encode_sparse
 from issp_keras.tflite import encoding
@@ -27,11 +26,12 @@ from issp_keras.tflite import inspect
 from issp_keras.tflite import trial
 
 RNG = np.random.default_rng(0)
-
-
-@pytest.fixture(scope="module")
-def model(sparse_model_path):
-    return load_model(sparse_model_path)
+_MANY_FILES = settings(
+    max_examples=150,
+    deadline=10_000,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
 
 
 @pytest.fixture(scope="module")
@@ -230,12 +230,7 @@ def _leave_out_zeros(path):
         encode_sparse(path, path.with_suffix(".sparse"))
 
 
-@settings(
-    max_examples=150,
-    deadline=10_000,
-    derandomize=True,
-    suppress_health_check=list(HealthCheck),
-)
+@_MANY_FILES
 @given(data=st.data())
 def test_a_damaged_file_is_described_or_refused(data, paths, tmp_path):
     content = bytearray(data.draw(st.sampled_from(paths)).read_bytes())
@@ -247,12 +242,7 @@ def test_a_damaged_file_is_described_or_refused(data, paths, tmp_path):
     _inspect_or_refuse(tmp_path / "model.tflite", bytes(content))
 
 
-@settings(
-    max_examples=150,
-    deadline=10_000,
-    derandomize=True,
-    suppress_health_check=list(HealthCheck),
-)
+@_MANY_FILES
 @given(data=st.data())
 def test_numbers_that_lead_elsewhere_are_found(data, paths, tmp_path):
     """Offsets and lengths, four bytes each, in the tables of the file."""

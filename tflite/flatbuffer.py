@@ -103,7 +103,8 @@ def values(model: schema.ModelT, tensor) -> np.ndarray | None:
     data = model.buffers[tensor.buffer].data
     if data is None or len(data) == 0 or tensor.type not in DTYPES:
         return None
-    return np.frombuffer(bytes(data), DTYPES[tensor.type])
+    # A view, for weights may be as large as the file.
+    return np.asarray(data).view(DTYPES[tensor.type])
 
 
 def kind_of(model, operator) -> str:
