@@ -1,12 +1,18 @@
 """Packages issp_keras; tool settings are in pyproject.toml."""
 
+import importlib.util
+import os
 import pathlib
 import re
 
+from setuptools import Extension
 from setuptools import find_packages
 from setuptools import setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError
 
 _ROOT = pathlib.Path(__file__).parent
+_DELEGATE = "issp_keras.tflite.delegate"
 _INIT = (_ROOT / "issp_keras" / "__init__.py").read_text()
 _JAX = "jax>=0.10"
 _TEST = [
@@ -22,6 +28,33 @@ _TEST = [
     "ruff>=0.12",
 ]
 
+
+
+def _load_builder():
+    path = _ROOT / "tflite" / "delegate" / "build.py"
+    spec = importlib.util.spec_from_file_location("delegate_build", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_builder = _load_builder()
+
+
+class BuildDelegate(build_ext):
+    """Compiles the sparse delegate, which is no module of Python."""
+
+    def get_ext_filename(self, fullname):
+        return os.path.join(*fullname.split(".")[:-1], _builder.NAME)
+
+    def build_extension(self, ext):
+        try:
+            _builder.build(self.get_ext_fullpath(ext.name))
+        except _builder.BuildError as error:
+            # The package works without it, and says so where it is asked for.
+            raise CompileError(str(error)) from error
+
+
 setup(
     name="issp-keras",
     version=re.search(r'__version__ = "(.+)"', _INIT)[1],
@@ -31,9 +64,22 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.11",
-    packages=[*find_packages(include=["issp_keras*"]), "issp_keras.tflite"],
+    packages=[
+        *find_packages(include=["issp_keras*"]),
+        "issp_keras.tflite",
+        _DELEGATE,
+    ],
     package_dir={"issp_keras.tflite": "tflite"},
+    ext_modules=[
+        Extension(
+            f"{_DELEGATE}.library_file",
+            [str(path.relative_to(_ROOT)) for path in _builder.SOURCES],
+            optional=True,
+        )
+    ],
+    cmdclass={"build_ext": BuildDelegate},
     package_data={
+        _DELEGATE: ["README.md", "CMakeLists.txt", "src/*", "cmake/*"],
         "issp_keras.data.tfds": ["*/*.bib", "*/*.md", "*/*.tsv", "*/*.txt"],
         "issp_keras.inference": ["*.keras"],
     },
@@ -60,7 +106,12 @@ setup(
         "tensorflow-model-optimization>=0.8.1,<0.9",
         "tifffile>=2024.8.30",
     ],
-    extras_require={"jax": [_JAX], "test": _TEST},
+    extras_require={
+        # A compiler for the sparse delegate, where the machine has none.
+        "delegate": ["ziglang>=0.13"],
+        "jax": [_JAX],
+        "test": _TEST,
+    },
     entry_points={
         "console_scripts": [
             "issp-train = issp_keras.train:run",

@@ -1,0 +1,113 @@
+"""Compiles the delegate with the C++ compiler that there is.
+
+    python -m issp_keras.tflite.delegate.build
+
+`setup.py` runs this file too, so that it needs nothing that is not installed.
+"""
+
+import hashlib
+import importlib.util
+import os
+import pathlib
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+
+_FOLDER = pathlib.Path(__file__).parent
+SOURCES = sorted((_FOLDER / "src").glob("*.cc"))
+_HEADERS = sorted((_FOLDER / "src").glob("*.h"))
+NAME = "libissp_sparse_delegate.so"
+# The same as in CMakeLists.txt.
+FLAGS = (
+    "-std=c++17",
+    "-O3",
+    "-ffp-contract=fast",
+    "-fPIC",
+    "-fvisibility=hidden",
+    "-pthread",
+)
+_COMPILERS = ("c++", "g++", "clang++")
+
+
+class BuildError(RuntimeError):
+    """The delegate could not be compiled."""
+
+
+def version() -> str:
+    """Names the sources and how they are compiled, by a hash."""
+    digest = hashlib.sha256(" ".join(FLAGS).encode())
+    for path in (*SOURCES, *_HEADERS):
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def compiler() -> list[str] | None:
+    """The command of a C++ compiler, or None if there is none.
+
+    It is that of the environment variable `CXX`, one of the machine, or that
+    of the package `ziglang`.
+    """
+    named = os.environ.get("CXX")
+    if named:
+        return shlex.split(named)
+    for name in _COMPILERS:
+        path = shutil.which(name)
+        if path:
+            return [path]
+    if importlib.util.find_spec("ziglang"):
+        # It would compile for this very CPU otherwise.
+        target = f"{platform.machine()}-{sys.platform}"
+        if sys.platform == "linux":
+            target += "-gnu.2.27"
+        return [sys.executable, "-m", "ziglang", "c++", "-target", target]
+    return None
+
+
+def build(output):
+    """Compiles the delegate.
+
+    Args:
+        output: Path of the library, replaced if it exists.
+
+    Raises:
+        BuildError: If there is no compiler, or it fails.
+    """
+    command = compiler()
+    if command is None:
+        raise BuildError("there is no C++ compiler")
+    output = pathlib.Path(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent) as folder:
+        library = pathlib.Path(folder) / output.name
+        arguments = [
+            *command,
+            *FLAGS,
+            f'-DISSP_VERSION="{version()}"',
+            "-shared",
+            *map(str, SOURCES),
+            "-o",
+            str(library),
+            "-ldl",
+        ]
+        try:
+            done = subprocess.run(
+                arguments, capture_output=True, text=True, check=False
+            )
+        except OSError as error:
+            raise BuildError(f"{command[0]} cannot be run: {error}") from error
+        if done.returncode or not library.is_file():
+            lines = done.stderr.strip().splitlines() or ["no message"]
+            raise BuildError(f"{' '.join(command)} failed: {lines[0]}")
+        library.replace(output)
+
+
+if __name__ == "__main__":
+    try:
+        build(_FOLDER / NAME)
+    except BuildError as error:
+        sys.exit(f"The sparse delegate is not built: {error}.")
+    print(f"Wrote {_FOLDER / NAME}.")

@@ -1,0 +1,99 @@
+"""Where the delegate is, and how TFLite loads it."""
+
+import ctypes
+import functools
+import os
+import pathlib
+
+from issp_keras.errors import InputError
+from issp_keras.tflite.delegate import build
+
+_PACKAGED = pathlib.Path(__file__).with_name(build.NAME)
+
+
+@functools.cache
+def library() -> pathlib.Path:
+    """The path of the delegate, for whatever loads TFLite delegates.
+
+    It is compiled when the package is installed. Where there was no compiler
+    then, it is compiled when it is first asked for, and kept in the folder
+    that the environment variable `XDG_CACHE_HOME` names, or `~/.cache`.
+
+    Raises:
+        InputError: If it cannot be compiled.
+    """
+    version = build.version()
+    if _version_of(_PACKAGED) == version:
+        return _PACKAGED
+    cached = _cache() / version / build.NAME
+    if _version_of(cached) == version:
+        return cached
+    try:
+        build.build(cached)
+    except (build.BuildError, OSError) as error:
+        raise InputError(
+            f"the sparse delegate is not built, since {error}; install a C++ "
+            "compiler, or one with pip install 'issp-keras[delegate]'."
+        ) from error
+    return cached
+
+
+def load(**options):
+    """Loads the delegate for `ai_edge_litert.interpreter.Interpreter`.
+
+    For `tf.lite.Interpreter`, load `library()` with
+    `tf.lite.experimental.load_delegate`.
+
+    Example:
+
+    ```python
+    interpreter = Interpreter(
+        "model.tflite", experimental_delegates=[delegate.load()]
+    )
+    ```
+
+    Args:
+        **options: Integers or floats:
+            `num_threads`: those of the interpreter if it is 0, the default.
+            `min_sparsity`: the share of zeros below which a part of a network
+            is left to TFLite. Defaults to 0.3.
+            `always`: 1 to take also what is not expected to become faster.
+            `tuning_seconds`: what the choice of tiles may take each time that
+            the size of images changes. Defaults to 0.1.
+            `cache_bytes`: what rows in work may take of the cache; if it is
+            0, the default, as much as suits the CPU.
+            `profile`: 1 to time layers, for `report`.
+            `kernels`: string, `"avx512"`, `"avx2"`, `"neon"`, or
+            `"portable"`; by default the fastest that the CPU runs.
+
+    Returns:
+        A delegate, for one interpreter or several.
+
+    Raises:
+        InputError: If the delegate cannot be compiled, or an option is none.
+    """
+    from ai_edge_litert import interpreter as litert
+
+    texts = {name: str(value) for name, value in options.items()}
+    try:
+        return litert.load_delegate(str(library()), texts)
+    except ValueError as error:
+        reason = str(error).splitlines()[-1] or "an option is wrong"
+        raise InputError(f"the sparse delegate: {reason}") from error
+
+
+def _cache():
+    home = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    return pathlib.Path(home) / "issp_keras"
+
+
+def _version_of(path):
+    """Which sources a library is made of, or None."""
+    if not path.is_file():
+        return None
+    try:
+        version = ctypes.CDLL(str(path)).issp_delegate_version
+    except (OSError, AttributeError):
+        return None
+    version.restype = ctypes.c_char_p
+    return version().decode()

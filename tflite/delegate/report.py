@@ -1,0 +1,100 @@
+"""What a delegate has taken of a network, and how long it took."""
+
+import ctypes
+import dataclasses
+import json
+
+from issp_keras.tflite.delegate.library import library
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """An operation of the delegate, with all that is fused into it.
+
+    Attributes:
+        name: String, of the tensor it makes.
+        nonzeros: Integer, weights that are not zero.
+        dense: Integer, multiply-adds a pixel of a dense kernel; 0 for what
+            has no kernel.
+        height: Integer, of the image it makes, or 0 before the first run.
+        width: Integer, likewise.
+        milliseconds: Float, mean of the runs with `profile=1`.
+    """
+
+    name: str
+    nonzeros: int
+    dense: int
+    height: int
+    width: int
+    milliseconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """A part of a network that the delegate computes as one node.
+
+    Attributes:
+        nodes: Integer, nodes of the file that it replaces.
+        sparsity: Float, the share of zeros of its kernels.
+        expected_speedup: Float, on which the decision to take it rests.
+        runs: Integer, images so far.
+        bytes: Integer, memory for images.
+        layers: List of `Layer`.
+    """
+
+    nodes: int
+    sparsity: float
+    expected_speedup: float
+    runs: int
+    bytes: int
+    layers: list[Layer]
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What a delegate does.
+
+    Attributes:
+        kernels: String, for which CPU it computes.
+        parts: List of `Part`, of all interpreters that use it.
+        declined: Dict of integers, nodes of the file that was loaded last, to
+            strings, why they are left to TFLite.
+    """
+
+    kernels: str
+    parts: list[Part]
+    declined: dict[int, str]
+
+
+def report(delegate) -> Report:
+    """Asks a delegate that `load` has loaded what it does."""
+    function = ctypes.CDLL(str(library())).issp_delegate_report
+    function.restype = ctypes.c_char_p
+    function.argtypes = [ctypes.c_void_p]
+    found = json.loads(function(delegate._get_native_delegate_pointer()))
+    return Report(
+        found["kernels"],
+        [_part(part) for part in found["parts"] if part["nodes"]],
+        {int(node): reason for node, reason in found["declined"].items()},
+    )
+
+
+def _part(part):
+    return Part(
+        part["nodes"],
+        part["sparsity"],
+        part["expected_speedup"],
+        part["runs"],
+        part.get("bytes", 0),
+        [
+            Layer(
+                layer["name"],
+                layer["nonzeros"],
+                layer["dense"],
+                layer.get("height", 0),
+                layer.get("width", 0),
+                layer["ms"],
+            )
+            for layer in part["layers"]
+        ],
+    )

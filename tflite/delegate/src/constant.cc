@@ -1,0 +1,288 @@
+#include "constant.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+namespace issp {
+namespace {
+
+using tflite::Tensor;
+
+// More values than any constant has; products below it cannot overflow.
+constexpr int64_t kLargest = int64_t{1} << 31;
+
+// One level of a sparse tensor: a dimension, or blocks of one.
+struct Level {
+  int dimension;
+  int64_t size;
+  int64_t stride;  // Of its index, in values of the dense tensor.
+  const tflite::IntArray* segments = nullptr;  // None if it is dense.
+  const tflite::IntArray* indices = nullptr;
+};
+
+int bytes_of(int type) {
+  switch (type) {
+    case tflite::kFloat32:
+      return 4;
+    case tflite::kFloat16:
+      return 2;
+    case tflite::kInt8:
+      return 1;
+  }
+  return 0;
+}
+
+float from_half(uint16_t half) {
+  const uint32_t sign = uint32_t(half & 0x8000) << 16;
+  const uint32_t exponent = (half >> 10) & 31;
+  uint32_t fraction = half & 0x3ff;
+  if (exponent == 0) {
+    const float value = float(fraction) / (1 << 24);
+    return sign ? -value : value;
+  }
+  fraction <<= 13;
+  const uint32_t biased = exponent == 31 ? 255 : exponent + 112;
+  const uint32_t bits = sign | biased << 23 | fraction;
+  float value;
+  std::memcpy(&value, &bits, sizeof(value));
+  return value;
+}
+
+const tflite::AffineQuantization& affine_of(const Tensor& tensor) {
+  return *static_cast<const tflite::AffineQuantization*>(
+      tensor.quantization.parameters);
+}
+
+// Whether an int8 tensor has scales of its own, and zeros that are 0.
+bool has_scales(const Tensor& tensor) {
+  if (tensor.quantization.type != tflite::kAffine ||
+      !tensor.quantization.parameters) {
+    return false;
+  }
+  const tflite::AffineQuantization& affine = affine_of(tensor);
+  if (!affine.scale || affine.scale->size < 1) return false;
+  for (int i = 0; affine.zero_point && i < affine.zero_point->size; ++i) {
+    if (affine.zero_point->data[i]) return false;
+  }
+  const tflite::IntArray& shape = *tensor.shape;
+  return affine.scale->size == 1 ||
+         (affine.dimension >= 0 && affine.dimension < shape.size &&
+          affine.scale->size == shape.data[affine.dimension]);
+}
+
+// Values as they are stored, one after the other.
+class Values {
+ public:
+  explicit Values(const Tensor& tensor) : tensor_(tensor) {
+    if (tensor.type != tflite::kInt8) return;
+    const tflite::AffineQuantization& affine = affine_of(tensor);
+    scale_ = affine.scale;
+    if (scale_->size == 1) return;
+    for (int i = affine.dimension + 1; i < tensor.shape->size; ++i) {
+      inner_ *= tensor.shape->data[i];
+    }
+  }
+
+  // The value that stands at `number`, and belongs to `place`.
+  float at(int64_t number, int64_t place) const {
+    const char* data = static_cast<const char*>(tensor_.data);
+    if (tensor_.type == tflite::kFloat32) {
+      float value;
+      std::memcpy(&value, data + 4 * number, 4);
+      return value;
+    }
+    if (tensor_.type == tflite::kFloat16) {
+      uint16_t half;
+      std::memcpy(&half, data + 2 * number, 2);
+      return from_half(half);
+    }
+    const int64_t channel =
+        scale_->size == 1 ? 0 : place / inner_ % scale_->size;
+    return scale_->data[channel] * static_cast<int8_t>(data[number]);
+  }
+
+ private:
+  const Tensor& tensor_;
+  const tflite::FloatArray* scale_ = nullptr;
+  int64_t inner_ = 1;
+};
+
+// The size of each dimension in blocks of `blocks`, and of blocks.
+std::string measure(const Tensor& tensor, std::vector<Level>* levels) {
+  const tflite::Sparsity& sparsity = *tensor.sparsity;
+  const tflite::IntArray& shape = *tensor.shape;
+  const int rank = shape.size;
+  const int blocks = sparsity.block_map ? sparsity.block_map->size : 0;
+  const int count = sparsity.dimension_count;
+  if (!sparsity.traversal_order || !sparsity.dimensions || blocks < 0 ||
+      count != rank + blocks || sparsity.traversal_order->size != count) {
+    return "has not one level for each dimension";
+  }
+  std::vector<int64_t> sizes(shape.data, shape.data + rank);
+  std::vector<int64_t> strides(rank, 1);
+  for (int i = rank - 1; i > 0; --i) strides[i - 1] = strides[i] * sizes[i];
+  std::vector<int> level_of(count, -1);
+  for (int i = 0; i < count; ++i) {
+    const int dimension = sparsity.traversal_order->data[i];
+    if (dimension < 0 || dimension >= count || level_of[dimension] >= 0) {
+      return "has an order of traversal that is no permutation";
+    }
+    level_of[dimension] = i;
+  }
+  sizes.resize(count);
+  strides.resize(count);
+  for (int i = 0; i < blocks; ++i) {
+    const int dimension = sparsity.block_map->data[i];
+    const tflite::DimensionMetadata& level =
+        sparsity.dimensions[level_of[rank + i]];
+    const int64_t size = level.dense_size;
+    if (dimension < 0 || dimension >= rank || level.format != tflite::kDense ||
+        size < 1 || sizes[dimension] % size) {
+      return "has blocks that do not divide it";
+    }
+    sizes[rank + i] = size;
+    strides[rank + i] = strides[dimension];
+    sizes[dimension] /= size;
+    strides[dimension] *= size;
+  }
+  for (int i = 0; i < count; ++i) {
+    const int dimension = sparsity.traversal_order->data[i];
+    levels->push_back({dimension, sizes[dimension], strides[dimension]});
+  }
+  return "";
+}
+
+// Compares the metadata with each other; `count` becomes the stored values.
+std::string check(const Tensor& tensor, std::vector<Level>* levels,
+                  int64_t* count) {
+  int64_t positions = 1;
+  for (size_t i = 0; i < levels->size(); ++i) {
+    Level& level = (*levels)[i];
+    const tflite::DimensionMetadata& of = tensor.sparsity->dimensions[i];
+    if (of.format == tflite::kDense) {
+      if (of.dense_size != level.size) return "has a level of another size";
+      positions *= level.size;
+      if (positions > kLargest) return "has more values than memory";
+      continue;
+    }
+    if (of.format != tflite::kSparseCsr || !of.segments || !of.indices) {
+      return "has a level of an unknown format";
+    }
+    if (of.segments->size != positions + 1 || of.segments->data[0] != 0) {
+      return "has segments of another number";
+    }
+    for (int64_t k = 0; k < positions; ++k) {
+      const int begin = of.segments->data[k], end = of.segments->data[k + 1];
+      if (end < begin) return "has segments that go backwards";
+      if (end > of.indices->size) return "has segments beyond its indices";
+      for (int j = begin; j < end; ++j) {
+        const int index = of.indices->data[j];
+        if (index < 0 || index >= level.size) return "has indices beyond it";
+        if (j > begin && index <= of.indices->data[j - 1]) {
+          return "has indices that do not increase";
+        }
+      }
+    }
+    positions = of.segments->data[positions];
+    level.segments = of.segments;
+    level.indices = of.indices;
+  }
+  *count = positions;
+  return "";
+}
+
+// Calls `visit(number, place)` for each stored value.
+template <class Visit>
+void traverse(const std::vector<Level>& levels, size_t depth, int64_t position,
+              int64_t place, const Visit& visit) {
+  if (depth == levels.size()) {
+    visit(position, place);
+    return;
+  }
+  const Level& level = levels[depth];
+  if (!level.segments) {
+    for (int64_t i = 0; i < level.size; ++i) {
+      traverse(levels, depth + 1, position * level.size + i,
+               place + i * level.stride, visit);
+    }
+    return;
+  }
+  const int begin = level.segments->data[position];
+  const int end = level.segments->data[position + 1];
+  for (int i = begin; i < end; ++i) {
+    traverse(levels, depth + 1, i,
+             place + level.indices->data[i] * level.stride, visit);
+  }
+}
+
+void sort(Constant* constant) {
+  if (std::is_sorted(constant->places.begin(), constant->places.end())) return;
+  std::vector<size_t> order(constant->places.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return constant->places[a] < constant->places[b];
+  });
+  Constant sorted{constant->shape, {}, {}};
+  for (size_t i : order) {
+    sorted.places.push_back(constant->places[i]);
+    sorted.values.push_back(constant->values[i]);
+  }
+  *constant = std::move(sorted);
+}
+
+}  // namespace
+
+int64_t Constant::size() const {
+  return std::accumulate(shape.begin(), shape.end(), int64_t{1},
+                         std::multiplies<int64_t>());
+}
+
+std::vector<float> Constant::dense() const {
+  std::vector<float> all(size());
+  for (size_t i = 0; i < places.size(); ++i) all[places[i]] = values[i];
+  return all;
+}
+
+bool is_constant(const Tensor& tensor) {
+  return (tensor.allocation_type == tflite::kReadOnly ||
+          tensor.allocation_type == tflite::kPersistentReadOnly) &&
+         tensor.data && tensor.shape && bytes_of(tensor.type) > 0 &&
+         (tensor.type != tflite::kInt8 || has_scales(tensor));
+}
+
+std::string read_constant(const Tensor& tensor, Constant* constant) {
+  int64_t size = 1;
+  for (int i = 0; i < tensor.shape->size; ++i) {
+    if (tensor.shape->data[i] < 0) return "has a negative size";
+    size *= tensor.shape->data[i];
+    if (size > kLargest) return "has more values than memory";
+    constant->shape.push_back(tensor.shape->data[i]);
+  }
+  int64_t count = size;
+  std::vector<Level> levels;
+  if (tensor.sparsity) {
+    std::string error = measure(tensor, &levels);
+    if (error.empty()) error = check(tensor, &levels, &count);
+    if (!error.empty()) return error;
+  }
+  if (size_t(count) * bytes_of(tensor.type) > tensor.bytes) {
+    return "has fewer values than it tells of";
+  }
+  const Values values(tensor);
+  const auto visit = [&](int64_t number, int64_t place) {
+    const float value = values.at(number, place);
+    if (value == 0) return;
+    constant->places.push_back(place);
+    constant->values.push_back(value);
+  };
+  if (tensor.sparsity) {
+    traverse(levels, 0, 0, 0, visit);
+    sort(constant);
+  } else {
+    for (int64_t i = 0; i < count; ++i) visit(i, i);
+  }
+  return "";
+}
+
+}  // namespace issp

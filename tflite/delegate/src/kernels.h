@@ -1,0 +1,125 @@
+// What is computed, for one kind of CPU.
+//
+// Images are stored in strips. A vector of L lanes holds not L neighbours but
+// pixel t of each of L strips of a row: a row of width W has S = ceil(W / L)
+// vectors, and lane l of vector t is the pixel l * S + t. So the neighbours of
+// all pixels of a vector are the next vector, and every load of a convolution
+// is aligned, whatever its tap; strides and DEPTH_TO_SPACE move whole vectors.
+// Beside its S vectors each row of each channel has some to the left and to
+// the right, which repeat those at the other end, shifted by one lane: what is
+// beyond a strip is in the next. Beyond the image is zero.
+//
+// All vectors of a row, channel by channel, come before those of the next row.
+
+#ifndef ISSP_KERNELS_H_
+#define ISSP_KERNELS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+namespace issp {
+
+// What happens to a value x of channel o after the sum.
+enum PostKind {
+  kClamp,     // min(max(x, low), high)
+  kAdd,       // x + another image, at the pixel and channel or of one pixel
+  kMultiply,  // x * another image, likewise
+  kAffine,    // x * a[o] + b[o]
+  kLeaky,     // x < 0 ? x * a[o] : x
+  kLogistic,  // 1 / (1 + exp(-x))
+};
+
+// The sums of a tile of some rows and vectors, for all outputs: of values[k] *
+// the input at offsets[k], for k in begins[o]..begins[o + 1]. Strides and
+// offsets are in bytes.
+struct Sums {
+  const char* input;
+  size_t input_row;
+  size_t input_vector;
+  char* output;
+  size_t output_row;
+  size_t output_vector;
+  const int32_t* output_offsets;  // By output.
+  const int32_t* offsets;
+  const float* values;
+  const uint32_t* begins;
+  int outputs;
+  // What the sums begin with: what `output` holds, or these.
+  bool continues;
+  const float* bias;  // By output.
+  const char* add;  // An image, or null.
+  size_t add_row;
+  size_t add_vector;
+  const int32_t* add_offsets;  // By output.
+  // What ends them.
+  bool clamps;
+  float low;
+  float high;
+};
+
+using SumsFunction = void (*)(const Sums&);
+
+// A vector at the border of a strip, which is copied to beside the other end.
+struct Border {
+  int vector;       // Of a row, before DEPTH_TO_SPACE.
+  int valid_lanes;  // Those after them become zero first.
+  int lanes;        // By how many lanes later it is copied; 0 for no copy.
+  int64_t bytes;    // Where to.
+};
+
+// One thing that is done value by value to a tile.
+struct TilePost {
+  PostKind kind;
+  float low;
+  float high;
+  const float* a;  // By output.
+  const float* b;
+  const char* other;  // The other image at the tile, or of one pixel.
+  size_t other_row;
+  size_t other_vector;           // 0 for one pixel.
+  const int32_t* other_offsets;  // By output.
+};
+
+// A row of an image, and the same as the runtime has it, channels last.
+struct Row {
+  char* strips;  // Channel 0, vector 0.
+  size_t channel;
+  float* pixels;
+  int width;
+  int channels;
+  int strip;  // S.
+  int left;   // Vectors beside.
+  int right;
+};
+
+struct Kernels {
+  const char* name;
+  int lanes;
+  int scalar_bytes;
+  int registers;
+  // By rows and vectors of the tile; null if there is none. `strided` is for
+  // inputs whose vectors are not one behind the other.
+  SumsFunction (*find_sums)(int rows, int vectors, bool strided);
+  // What follows the sums of a tile that begins at vector `first`.
+  void (*posts)(const Sums& tile, int rows, int vectors, const TilePost* posts,
+                int count);
+  // `borders` are of a row, by column of DEPTH_TO_SPACE.
+  void (*borders)(const Sums& tile, int rows, int first, int vectors,
+                  const Border* const* borders, const int* counts,
+                  const uint8_t* columns);
+  void (*pack)(const Row& row);
+  void (*unpack)(const Row& row);
+  // Adds the pixels of a row to `sums`, by channel.
+  void (*add_row)(const Row& row, double* sums);
+};
+
+constexpr int kMostRows = 4;
+constexpr int kMostVectors = 12;
+
+// The fastest that this CPU runs, or the one of this name if it runs it; null
+// if there is none. The last is "portable".
+const Kernels* find_kernels(const char* name);
+
+}  // namespace issp
+
+#endif  // ISSP_KERNELS_H_

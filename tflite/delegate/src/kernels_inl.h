@@ -1,0 +1,354 @@
+// The kernels, for vectors of `ISSP_LANES` numbers.
+//
+// Included by one source for each kind of CPU, in its own namespace and with
+// nothing of the standard library, whose functions would otherwise be compiled
+// for one CPU and used on another.
+
+#ifndef ISSP_LANES
+#error "ISSP_LANES is not defined"
+#endif
+
+namespace {
+
+using Scalar = ISSP_SCALAR;
+constexpr int kLanes = ISSP_LANES;
+constexpr size_t kBytes = kLanes * sizeof(Scalar);
+
+typedef Scalar Vector __attribute__((vector_size(kBytes), may_alias));
+
+#define ISSP_INLINE inline __attribute__((always_inline))
+
+ISSP_INLINE Vector load(const char* from) {
+  return *reinterpret_cast<const Vector*>(from);
+}
+
+ISSP_INLINE void store(char* to, Vector vector) {
+  *reinterpret_cast<Vector*>(to) = vector;
+}
+
+ISSP_INLINE Vector all(float value) { return Vector{} + Scalar(value); }
+
+ISSP_INLINE Vector clamp(Vector x, float low, float high) {
+  const Vector least = all(low), most = all(high);
+  x = x > least ? x : least;
+  return x < most ? x : most;
+}
+
+template <int kRows, int kVectors, bool kStrided>
+void sums(const Sums& tile) {
+  const size_t input_vector = kStrided ? tile.input_vector : kBytes;
+  for (int o = 0; o < tile.outputs; ++o) {
+    char* output = tile.output + tile.output_offsets[o];
+    Vector sum[kRows][kVectors];
+    if (tile.continues) {
+      for (int r = 0; r < kRows; ++r) {
+        for (int v = 0; v < kVectors; ++v) {
+          sum[r][v] =
+              load(output + r * tile.output_row + v * tile.output_vector);
+        }
+      }
+    } else if (tile.add) {
+      const char* add = tile.add + tile.add_offsets[o];
+      const Vector bias = all(tile.bias[o]);
+      for (int r = 0; r < kRows; ++r) {
+        for (int v = 0; v < kVectors; ++v) {
+          sum[r][v] =
+              bias + load(add + r * tile.add_row + v * tile.add_vector);
+        }
+      }
+    } else {
+      const Vector bias = all(tile.bias[o]);
+      for (int r = 0; r < kRows; ++r) {
+        for (int v = 0; v < kVectors; ++v) sum[r][v] = bias;
+      }
+    }
+    const uint32_t end = tile.begins[o + 1];
+    for (uint32_t k = tile.begins[o]; k < end; ++k) {
+      const char* input = tile.input + tile.offsets[k];
+      const Vector weight = all(tile.values[k]);
+      for (int r = 0; r < kRows; ++r) {
+        for (int v = 0; v < kVectors; ++v) {
+          sum[r][v] +=
+              weight * load(input + r * tile.input_row + v * input_vector);
+        }
+      }
+    }
+    if (tile.clamps) {
+      for (int r = 0; r < kRows; ++r) {
+        for (int v = 0; v < kVectors; ++v) {
+          sum[r][v] = clamp(sum[r][v], tile.low, tile.high);
+        }
+      }
+    }
+    for (int r = 0; r < kRows; ++r) {
+      for (int v = 0; v < kVectors; ++v) {
+        store(output + r * tile.output_row + v * tile.output_vector,
+              sum[r][v]);
+      }
+    }
+  }
+}
+
+// The largest tiles, of 1 to 4 rows.
+constexpr int kWidest[kMostRows] = {12, 6, 5, 5};
+
+template <int kRows, int kVectors>
+SumsFunction find(int rows, int vectors, bool strided) {
+  if (rows != kRows) {
+    if constexpr (kRows < kMostRows) {
+      return find<kRows + 1, 1>(rows, vectors, strided);
+    }
+    return nullptr;
+  }
+  if (vectors != kVectors) {
+    if constexpr (kVectors < kWidest[kRows - 1]) {
+      return find<kRows, kVectors + 1>(rows, vectors, strided);
+    }
+    return nullptr;
+  }
+  if (!strided) return sums<kRows, kVectors, false>;
+  if constexpr (kRows <= 2 && kVectors <= 5) return sums<kRows, kVectors, true>;
+  return nullptr;
+}
+
+SumsFunction find_sums(int rows, int vectors, bool strided) {
+  return find<1, 1>(rows, vectors, strided);
+}
+
+Vector logistic(Vector x) {
+  for (int l = 0; l < kLanes; ++l) {
+    x[l] = Scalar(1.f / (1.f + __builtin_expf(-float(x[l]))));
+  }
+  return x;
+}
+
+ISSP_INLINE Vector operand(const TilePost& post, const char* other) {
+  if (post.other_vector) return load(other);
+  return Vector{} + *reinterpret_cast<const Scalar*>(other);
+}
+
+ISSP_INLINE Vector apply(const TilePost& post, Vector x, int o,
+                         const char* other) {
+  switch (post.kind) {
+    case kClamp:
+      return clamp(x, post.low, post.high);
+    case kAdd:
+      return x + operand(post, other);
+    case kMultiply:
+      return x * operand(post, other);
+    case kAffine:
+      return x * Scalar(post.a[o]) + Scalar(post.b[o]);
+    case kLeaky:
+      return x < Vector{} ? x * Scalar(post.a[o]) : x;
+    case kLogistic:
+      return logistic(x);
+  }
+  return x;
+}
+
+void posts(const Sums& tile, int rows, int vectors, const TilePost* posts,
+           int count) {
+  for (int i = 0; i < count; ++i) {
+    const TilePost& post = posts[i];
+    for (int o = 0; o < tile.outputs; ++o) {
+      for (int r = 0; r < rows; ++r) {
+        char* at =
+            tile.output + tile.output_offsets[o] + r * tile.output_row;
+        const char* other = post.other;
+        if (other) other += r * post.other_row + post.other_offsets[o];
+        for (int v = 0; v < vectors; ++v) {
+          store(at, apply(post, load(at), o, other));
+          at += tile.output_vector;
+          other += post.other_vector;
+        }
+      }
+    }
+  }
+}
+
+#if defined(__clang__) || __GNUC__ >= 12
+#define ISSP_SHUFFLE2(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
+#else
+#define ISSP_SHUFFLE2(x, y, ...) __builtin_shuffle(x, y, Lanes{__VA_ARGS__})
+typedef ISSP_LANE Lanes __attribute__((vector_size(kBytes)));
+#endif
+#define ISSP_SHUFFLE(x, ...) ISSP_SHUFFLE2(x, Vector{}, __VA_ARGS__)
+
+ISSP_INLINE Vector later(Vector x) {
+#if ISSP_LANES == 16
+  return ISSP_SHUFFLE(x, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16);
+#elif ISSP_LANES == 8
+  return ISSP_SHUFFLE(x, 1, 2, 3, 4, 5, 6, 7, 8);
+#else
+  return ISSP_SHUFFLE(x, 1, 2, 3, 4);
+#endif
+}
+
+ISSP_INLINE Vector earlier(Vector x) {
+#if ISSP_LANES == 16
+  return ISSP_SHUFFLE(x, 16, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14);
+#elif ISSP_LANES == 8
+  return ISSP_SHUFFLE(x, 8, 0, 1, 2, 3, 4, 5, 6);
+#else
+  return ISSP_SHUFFLE(x, 4, 0, 1, 2);
+#endif
+}
+
+// The vector whose lane l is lane l - `lanes` of `x`, or zero.
+ISSP_INLINE Vector moved(Vector x, int lanes) {
+  for (; lanes > 0; --lanes) x = earlier(x);
+  for (; lanes < 0; ++lanes) x = later(x);
+  return x;
+}
+
+void borders(const Sums& tile, int rows, int first, int vectors,
+             const Border* const* borders, const int* counts,
+             const uint8_t* columns) {
+  for (int o = 0; o < tile.outputs; ++o) {
+    const Border* border = borders[columns[o]];
+    const Border* end = border + counts[columns[o]];
+    for (; border < end; ++border) {
+      const int v = border->vector - first;
+      if (v < 0 || v >= vectors) continue;
+      char* at = tile.output + tile.output_offsets[o] + v * tile.output_vector;
+      for (int r = 0; r < rows; ++r, at += tile.output_row) {
+        Vector x = load(at);
+        if (border->valid_lanes < kLanes) {
+          for (int l = border->valid_lanes; l < kLanes; ++l) x[l] = 0;
+          store(at, x);
+        }
+        if (border->lanes) store(at + border->bytes, moved(x, border->lanes));
+      }
+    }
+  }
+}
+
+void pack(const Row& row) {
+  for (int c = 0; c < row.channels; ++c) {
+    char* channel = row.strips + c * row.channel;
+    for (int t = -row.left; t < row.strip + row.right; ++t) {
+      Scalar* to = reinterpret_cast<Scalar*>(
+          channel + t * static_cast<ptrdiff_t>(kBytes));
+      for (int l = 0; l < kLanes; ++l) {
+        const int x = l * row.strip + t;
+        const bool inside = x >= 0 && x < row.width;
+        to[l] = inside ? Scalar(row.pixels[x * row.channels + c]) : Scalar(0);
+      }
+    }
+  }
+}
+
+// The lanes of `a` and `b` in turn, of their first halves or of their second.
+ISSP_INLINE Vector zip_first(Vector a, Vector b) {
+#if ISSP_LANES == 16
+  return ISSP_SHUFFLE2(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7,
+                       23);
+#elif ISSP_LANES == 8
+  return ISSP_SHUFFLE2(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+#else
+  return ISSP_SHUFFLE2(a, b, 0, 4, 1, 5);
+#endif
+}
+
+ISSP_INLINE Vector zip_second(Vector a, Vector b) {
+#if ISSP_LANES == 16
+  return ISSP_SHUFFLE2(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14,
+                       30, 15, 31);
+#elif ISSP_LANES == 8
+  return ISSP_SHUFFLE2(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+#else
+  return ISSP_SHUFFLE2(a, b, 2, 6, 3, 7);
+#endif
+}
+
+// Lane l of vector t becomes lane t of vector l.
+ISSP_INLINE void transpose(Vector (&x)[kLanes]) {
+  for (int step = 1; step < kLanes; step *= 2) {
+    Vector y[kLanes];
+    for (int i = 0; i < kLanes / 2; ++i) {
+      y[2 * i] = zip_first(x[i], x[i + kLanes / 2]);
+      y[2 * i + 1] = zip_second(x[i], x[i + kLanes / 2]);
+    }
+    for (int i = 0; i < kLanes; ++i) x[i] = y[i];
+  }
+}
+
+// Unpacks as many vectors of three channels, from vector t, as there are lanes.
+void unpack_block(const Row& row, int t) {
+  alignas(kBytes) Scalar planes[3][kLanes][kLanes];
+  for (int c = 0; c < 3; ++c) {
+    Vector x[kLanes];
+    for (int i = 0; i < kLanes; ++i) {
+      x[i] = load(row.strips + c * row.channel + (t + i) * kBytes);
+    }
+    transpose(x);
+    for (int l = 0; l < kLanes; ++l) {
+      store(reinterpret_cast<char*>(planes[c][l]), x[l]);
+    }
+  }
+  for (int l = 0; l < kLanes; ++l) {
+    const int begin = l * row.strip + t;
+    float* to = row.pixels + 3 * static_cast<ptrdiff_t>(begin);
+    if (begin + kLanes <= row.width) {
+      for (int i = 0; i < kLanes; ++i) {
+        to[3 * i] = float(planes[0][l][i]);
+        to[3 * i + 1] = float(planes[1][l][i]);
+        to[3 * i + 2] = float(planes[2][l][i]);
+      }
+      continue;
+    }
+    for (int i = 0; begin + i < row.width; ++i) {
+      for (int c = 0; c < 3; ++c) to[3 * i + c] = float(planes[c][l][i]);
+    }
+  }
+}
+
+void unpack(const Row& row) {
+  if (row.channels == 3 && row.strip >= kLanes) {
+    for (int t = 0; t < row.strip; t += kLanes) {
+      // The last block may repeat some of the one before.
+      unpack_block(row, t < row.strip - kLanes ? t : row.strip - kLanes);
+    }
+    return;
+  }
+  for (int l = 0; l < kLanes; ++l) {
+    const int begin = l * row.strip;
+    const int left = row.width - begin;
+    const int count = left < row.strip ? left : row.strip;
+    for (int t = 0; t < count; ++t) {
+      const char* from = row.strips + t * kBytes + l * sizeof(Scalar);
+      float* to = row.pixels + static_cast<size_t>(begin + t) * row.channels;
+      for (int c = 0; c < row.channels; ++c, from += row.channel) {
+        to[c] = float(*reinterpret_cast<const Scalar*>(from));
+      }
+    }
+  }
+}
+
+void add_row(const Row& row, double* sums) {
+  const int full = row.width - (kLanes - 1) * row.strip;
+  for (int c = 0; c < row.channels; ++c) {
+    const char* from = row.strips + c * row.channel;
+    Vector sum{};
+    for (int t = 0; t < row.strip; ++t) {
+      Vector x = load(from + t * kBytes);
+      if (t >= full) {
+        for (int l = 0; l < kLanes; ++l) {
+          if (l * row.strip + t >= row.width) x[l] = 0;
+        }
+      }
+      sum += x;
+    }
+    float total = 0;
+    for (int l = 0; l < kLanes; ++l) total += float(sum[l]);
+    sums[c] += total;
+  }
+}
+
+}  // namespace
+
+extern const Kernels kernels;
+const Kernels kernels = {
+    ISSP_NAME, kLanes, sizeof(Scalar), ISSP_REGISTERS, find_sums, posts,
+    borders,   pack,   unpack,         add_row,
+};

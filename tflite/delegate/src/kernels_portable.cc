@@ -1,0 +1,18 @@
+// For all other CPUs: SSE2 on x86, NEON on ARM, or whatever the compiler makes
+// of vectors of four.
+
+#include "kernels.h"
+
+#define ISSP_NAME "portable"
+#define ISSP_SCALAR float
+#define ISSP_LANE int
+#define ISSP_LANES 4
+#ifdef __aarch64__
+#define ISSP_REGISTERS 32
+#else
+#define ISSP_REGISTERS 16
+#endif
+
+namespace issp::portable {
+#include "kernels_inl.h"
+}

@@ -1,0 +1,98 @@
+// A part of a TFLite graph, as the delegate computes it.
+//
+// Everything that is linear in an image, from convolutions to copies, is one
+// operation, `Linear`, with a list of non-zero weights. What follows it and is
+// done value by value is part of it (`Post`), and so is DEPTH_TO_SPACE.
+
+#ifndef ISSP_NETWORK_H_
+#define ISSP_NETWORK_H_
+
+#include <string>
+#include <vector>
+
+#include "kernels.h"
+
+namespace issp {
+
+struct Size {
+  int height = 0;
+  int width = 0;
+
+  bool operator==(const Size& other) const {
+    return height == other.height && width == other.width;
+  }
+  bool operator!=(const Size& other) const { return !(*this == other); }
+};
+
+struct Nonzero {
+  int output;  // Channel.
+  int row;
+  int column;
+  int channel;
+  float value;
+};
+
+struct Post {
+  PostKind kind;
+  bool shuffled = false;  // Whether it is after DEPTH_TO_SPACE.
+  int value = -1;
+  float low = 0;
+  float high = 0;
+  std::vector<float> a;  // By channel.
+  std::vector<float> b;
+};
+
+// How an image is padded with zeros.
+struct Padding {
+  bool same = false;  // As TensorFlow's "same", besides the following.
+  int top = 0;
+  int bottom = 0;
+  int left = 0;
+  int right = 0;
+};
+
+struct Value {
+  int channels;
+  // Whether what is beyond the image is as its border, and not zero.
+  bool repeats = false;
+};
+
+struct Operation {
+  enum Kind {
+    kInput,   // From a tensor of the runtime, channels last.
+    kLinear,
+    kMean,    // Over height and width.
+    kOutput,  // To a tensor of the runtime.
+  };
+  Kind kind;
+  int input = -1;   // Value.
+  int output = -1;  // Value.
+  int tensor = -1;  // Of the runtime, of `kInput` and `kOutput`.
+  // Of `kLinear`.
+  std::vector<Nonzero> weights;  // By output, row, channel, column.
+  std::vector<float> bias;
+  Size kernel{1, 1};
+  Size stride{1, 1};
+  Size dilation{1, 1};
+  Padding padding;
+  std::vector<Post> posts;
+  int block = 1;  // Of DEPTH_TO_SPACE.
+  Size expected;  // The one size that it can make, if that is not 0.
+  // Multiply-adds a pixel that a dense kernel would take.
+  double dense = 0;
+  std::string name;
+};
+
+// The channel of what `of` makes, after DEPTH_TO_SPACE, that its sum `o` is.
+inline int channel_of(const Operation& of, int o) {
+  return o % (int(of.bias.size()) / (of.block * of.block));
+}
+
+struct Network {
+  std::vector<Value> values;
+  std::vector<Operation> operations;  // In the order of their execution.
+};
+
+}  // namespace issp
+
+#endif  // ISSP_NETWORK_H_

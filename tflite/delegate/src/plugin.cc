@@ -1,0 +1,495 @@
+// The TFLite external delegate.
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "graph.h"
+#include "plan.h"
+#include "runtime_check.h"
+#include "tflite_abi.h"
+#include "thread_pool.h"
+
+#ifndef ISSP_VERSION
+#define ISSP_VERSION "unknown"
+#endif
+
+#define ISSP_EXPORT extern "C" __attribute__((visibility("default")))
+
+namespace issp {
+namespace {
+
+using tflite::Context;
+using tflite::IntArray;
+using tflite::Node;
+using tflite::Registration;
+
+constexpr char kName[] = "IsspSparseDelegate";
+// Below, it is not worth the conversion of the images.
+constexpr double kLeastSpeedup = 1.1;
+
+// The options, as `tflite_plugin_create_delegate` has them.
+struct Options {
+  int threads = 0;  // As the runtime recommends.
+  double min_sparsity = 0.3;
+  bool always = false;  // Also where no gain is expected.
+  double tuning_seconds = 0.1;
+  size_t cache_bytes = 0;  // As the CPU has.
+  const Kernels* kernels = nullptr;
+  bool profile = false;
+};
+
+struct Kernel;
+
+// What the delegate and its nodes share. It lives as long as any of them, in
+// whatever order the runtime lets go of them.
+struct State {
+  tflite::Delegate delegate{};
+  Options options;
+  std::atomic<int> holders{1};
+  std::mutex mutex;
+  std::map<int, std::unique_ptr<ThreadPool>> pools;  // By threads.
+  // Of nodes that are about to be made.
+  std::vector<std::pair<std::vector<int>, Part>> parts;
+  std::set<Kernel*> nodes;
+  std::map<int, std::string> declined;  // Why, by node of the graph.
+  std::string report;
+};
+
+void let_go(State* state) {
+  if (state->holders.fetch_sub(1) == 1) delete state;
+}
+
+// A node of the runtime, that computes one part.
+struct Kernel {
+  State* state;
+  Part part;
+  std::unique_ptr<Plan> plan;
+  ThreadPool* pool = nullptr;
+  std::vector<Size> sizes;
+  int batch = 0;
+  double seconds = 0;
+  int runs = 0;
+  std::vector<double> operation_seconds;
+  std::vector<const float*> inputs;
+  std::vector<float*> outputs;
+  std::vector<size_t> input_steps;  // Numbers in an image.
+  std::vector<size_t> output_steps;
+};
+
+// Bytes that a band may take. Three times the second cache of a core was the
+// fastest of 0.5 to 8 with one thread and with two; more threads have more.
+size_t cache_of_cpu(int threads) {
+  long bytes = -1;
+#ifdef _SC_LEVEL2_CACHE_SIZE
+  bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+#endif
+  return std::max(threads, 3) * (bytes > 0 ? size_t(bytes) : 512 * 1024);
+}
+
+// An array that the runtime will free.
+IntArray* new_array(const std::vector<int>& numbers) {
+  const size_t bytes =
+      std::max(sizeof(IntArray), sizeof(int) * (1 + numbers.size()));
+  auto* array = static_cast<IntArray*>(std::malloc(bytes));
+  if (!array) return nullptr;
+  array->size = int(numbers.size());
+  std::copy(numbers.begin(), numbers.end(), array->data);
+  return array;
+}
+
+std::vector<int> to_vector(const IntArray* array) {
+  return {array->data, array->data + array->size};
+}
+
+void* init(Context*, const char* buffer, size_t) {
+  const auto* parameters =
+      reinterpret_cast<const tflite::DelegateParameters*>(buffer);
+  auto* state = static_cast<State*>(parameters->delegate->data);
+  const std::vector<int> nodes = to_vector(parameters->nodes_to_replace);
+  std::lock_guard<std::mutex> lock(state->mutex);
+  const auto part =
+      std::find_if(state->parts.begin(), state->parts.end(),
+                   [&](const auto& of) { return of.first == nodes; });
+  if (part == state->parts.end()) return nullptr;
+  auto kernel = std::make_unique<Kernel>();
+  kernel->state = state;
+  kernel->part = std::move(part->second);
+  state->parts.erase(part);
+  state->nodes.insert(kernel.get());
+  ++state->holders;
+  return kernel.release();
+}
+
+void free_kernel(Context*, void* buffer) {
+  auto* kernel = static_cast<Kernel*>(buffer);
+  if (!kernel) return;
+  State* state = kernel->state;
+  {
+    std::lock_guard<std::mutex> lock(state->mutex);
+    state->nodes.erase(kernel);
+  }
+  delete kernel;
+  let_go(state);
+}
+
+int fail(Context* context, const std::string& reason) {
+  context->report_error(context, "%s: %s.", kName, reason.c_str());
+  return tflite::kError;
+}
+
+// The height and width of a tensor's images.
+bool image_size(const tflite::Tensor& tensor, Size* size, int* batch) {
+  const IntArray* shape = tensor.shape;
+  if (!shape || (shape->size != 4 && shape->size != 2)) return false;
+  *batch = shape->data[0];
+  *size = shape->size == 2 ? Size{1, 1} : Size{shape->data[1], shape->data[2]};
+  return size->height > 0 && size->width > 0;
+}
+
+int prepare(Context* context, Node* node) {
+  auto* kernel = static_cast<Kernel*>(node->user_data);
+  if (!kernel) return fail(context, "a part of the graph was not announced");
+  const Part& part = kernel->part;
+  std::vector<Size> sizes;
+  int batch = -1;
+  for (int input : part.inputs) {
+    const tflite::Tensor& tensor = context->tensors[input];
+    Size size;
+    int images;
+    if (!image_size(tensor, &size, &images)) {
+      return fail(context, std::string(tensor.name) + " is no image");
+    }
+    if (batch >= 0 && images != batch) {
+      return fail(context, "its inputs have different batches");
+    }
+    batch = images;
+    sizes.push_back(size);
+  }
+  kernel->batch = std::max(batch, 0);
+  State* state = kernel->state;
+  int threads = state->options.threads;
+  if (threads < 1) threads = std::max(context->recommended_threads, 1);
+  const bool is_planned = kernel->plan && kernel->sizes == sizes &&
+                          kernel->pool && kernel->pool->size() == threads;
+  if (!is_planned && !part.network.operations.empty()) {
+    kernel->plan.reset();
+    {
+      std::lock_guard<std::mutex> lock(state->mutex);
+      std::unique_ptr<ThreadPool>& pool = state->pools[threads];
+      if (!pool) pool = std::make_unique<ThreadPool>(threads);
+      kernel->pool = pool.get();
+    }
+    Settings settings;
+    settings.kernels = state->options.kernels;
+    settings.threads = threads;
+    settings.cache_bytes = state->options.cache_bytes
+                               ? state->options.cache_bytes
+                               : cache_of_cpu(threads);
+    settings.tuning_seconds = state->options.tuning_seconds;
+    std::string error;
+    auto plan = std::make_unique<Plan>(part.network, sizes, settings,
+                                       kernel->pool, &error);
+    if (!error.empty()) return fail(context, error);
+    kernel->plan = std::move(plan);
+    kernel->sizes = sizes;
+    kernel->operation_seconds.assign(part.network.operations.size(), 0);
+    kernel->seconds = 0;
+    kernel->runs = 0;
+  }
+  kernel->input_steps.clear();
+  kernel->output_steps.clear();
+  for (size_t i = 0; i < part.inputs.size(); ++i) {
+    const IntArray* shape = context->tensors[part.inputs[i]].shape;
+    kernel->input_steps.push_back(size_t(sizes[i].height) * sizes[i].width *
+                                  shape->data[shape->size - 1]);
+  }
+  for (const Operation& of : part.network.operations) {
+    if (of.kind != Operation::kOutput) continue;
+    tflite::Tensor& tensor = context->tensors[part.outputs[of.tensor]];
+    const Size size = kernel->plan->size(of.input);
+    const int channels = part.network.values[of.input].channels;
+    std::vector<int> shape{batch, size.height, size.width, channels};
+    if (tensor.shape->size == 2) shape = {batch, channels};
+    kernel->output_steps.push_back(size_t(size.height) * size.width *
+                                   channels);
+    IntArray* array = new_array(shape);
+    if (!array) return fail(context, "there is no memory for a shape");
+    const int status = context->resize_tensor(context, &tensor, array);
+    if (status != tflite::kOk) return status;
+  }
+  kernel->inputs.resize(part.inputs.size());
+  kernel->outputs.resize(part.outputs.size());
+  return tflite::kOk;
+}
+
+int invoke(Context* context, Node* node) {
+  auto* kernel = static_cast<Kernel*>(node->user_data);
+  if (!kernel || !kernel->plan) return tflite::kOk;
+  const Part& part = kernel->part;
+  State* state = kernel->state;
+  std::unique_lock<std::mutex> lock(state->mutex, std::defer_lock);
+  // The threads of a delegate serve one node at a time.
+  if (kernel->pool->size() > 1) lock.lock();
+  for (int image = 0; image < kernel->batch; ++image) {
+    for (size_t i = 0; i < part.inputs.size(); ++i) {
+      kernel->inputs[i] =
+          static_cast<const float*>(context->tensors[part.inputs[i]].data) +
+          image * kernel->input_steps[i];
+    }
+    for (size_t i = 0; i < part.outputs.size(); ++i) {
+      kernel->outputs[i] =
+          static_cast<float*>(context->tensors[part.outputs[i]].data) +
+          image * kernel->output_steps[i];
+    }
+    kernel->plan->run(kernel->inputs.data(), kernel->outputs.data(),
+                      state->options.profile
+                          ? kernel->operation_seconds.data()
+                          : nullptr);
+    ++kernel->runs;
+  }
+  return tflite::kOk;
+}
+
+// Why a part is left to the runtime, or nothing.
+std::string why_not(const Part& part, const Options& options) {
+  // Nodes that unpack constants for other parts cost nothing.
+  if (options.always || part.nodes == 0) return "";
+  char text[160];
+  if (part.sparsity() < options.min_sparsity) {
+    std::snprintf(text, sizeof(text),
+                  "%.0f %% of the weights of its part of the graph are zero, "
+                  "and %.0f %% must be",
+                  100 * part.sparsity(), 100 * options.min_sparsity);
+    return text;
+  }
+  if (part.speedup() < kLeastSpeedup) {
+    std::snprintf(text, sizeof(text),
+                  "its part of the graph is expected to be %.1f times as fast "
+                  "as dense, and %.1f is needed",
+                  part.speedup(), kLeastSpeedup);
+    return text;
+  }
+  return "";
+}
+
+// Keeps, of what can be computed, the parts for which that is faster.
+std::string choose(Context* context, State* state, const Graph& graph,
+                   std::vector<int>* chosen) {
+  std::set<int> kept(graph.supported().begin(), graph.supported().end());
+  state->declined = graph.problems();
+  while (true) {
+    for (int index : graph.unpackers_without_users(kept)) kept.erase(index);
+    std::vector<int> order;
+    for (int index : graph.supported()) {
+      if (kept.count(index)) order.push_back(index);
+    }
+    *chosen = order;
+    state->parts.clear();
+    if (order.empty()) return "";
+    IntArray* nodes = new_array(order);
+    tflite::DelegateParameters* partitions = nullptr;
+    int count = 0;
+    const int status = context->preview_partitioning(context, nodes,
+                                                     &partitions, &count);
+    std::free(nodes);
+    if (status != tflite::kOk) return "the runtime cannot part the graph";
+    bool all = true;
+    for (int i = 0; i < count; ++i) {
+      const std::vector<int> of = to_vector(partitions[i].nodes_to_replace);
+      Part part;
+      const std::string error =
+          graph.build(of, to_vector(partitions[i].output_tensors), &part);
+      if (!error.empty()) return error;
+      const std::string reason = why_not(part, state->options);
+      if (reason.empty()) {
+        state->parts.push_back({of, std::move(part)});
+        continue;
+      }
+      all = false;
+      for (int index : of) {
+        kept.erase(index);
+        state->declined[index] = reason;
+      }
+    }
+    if (all) return "";
+  }
+}
+
+int prepare_delegate(Context* context, tflite::Delegate* delegate) {
+  auto* state = static_cast<State*>(delegate->data);
+  std::string error = check_runtime(context);
+  if (!error.empty()) {
+    // What reports errors may not be where it should be.
+    std::fprintf(stderr,
+                 "ERROR: %s: this TFLite is not compatible: %s.\n", kName,
+                 error.c_str());
+    return tflite::kError;
+  }
+  const Graph graph(context, &error);
+  std::vector<int> nodes;
+  if (error.empty()) error = choose(context, state, graph, &nodes);
+  if (!error.empty()) return fail(context, error);
+  if (nodes.empty()) return tflite::kOk;
+  Registration registration{};
+  registration.init = init;
+  registration.free = free_kernel;
+  registration.prepare = prepare;
+  registration.invoke = invoke;
+  registration.operator_code = tflite::kDelegate;
+  registration.custom_name = kName;
+  registration.version = 1;
+  IntArray* array = new_array(nodes);
+  const int status = context->replace_node_subsets(context, registration,
+                                                   array, delegate);
+  std::free(array);
+  return status;
+}
+
+bool read_number(const char* text, double low, double high, double* number) {
+  char* end = nullptr;
+  *number = std::strtod(text, &end);
+  return end != text && !*end && *number >= low && *number <= high;
+}
+
+// Returns what was expected of an option, or nothing.
+std::string set_option(const std::string& key, const char* value,
+                       Options* options) {
+  double number = 0;
+  if (key == "num_threads") {
+    if (!read_number(value, 0, 256, &number)) return "0 to 256";
+    options->threads = int(number);
+  } else if (key == "min_sparsity") {
+    if (!read_number(value, 0, 1, &number)) return "0 to 1";
+    options->min_sparsity = number;
+  } else if (key == "always") {
+    if (!read_number(value, 0, 1, &number)) return "0 or 1";
+    options->always = number != 0;
+  } else if (key == "tuning_seconds") {
+    if (!read_number(value, 0, 60, &number)) return "0 to 60";
+    options->tuning_seconds = number;
+  } else if (key == "cache_bytes") {
+    if (!read_number(value, 0, 1 << 30, &number)) return "0 to 2^30";
+    options->cache_bytes = size_t(number);
+  } else if (key == "profile") {
+    if (!read_number(value, 0, 1, &number)) return "0 or 1";
+    options->profile = number != 0;
+  } else if (key == "kernels") {
+    options->kernels = find_kernels(value);
+    if (!options->kernels) return "the name of kernels that this CPU runs";
+  } else {
+    return "another name: num_threads, min_sparsity, always, tuning_seconds, "
+           "cache_bytes, profile or kernels";
+  }
+  return "";
+}
+
+std::string quoted(const std::string& text) {
+  std::string result = "\"";
+  for (char c : text) {
+    if (c == '"' || c == '\\') result += '\\';
+    result += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
+  }
+  return result + "\"";
+}
+
+std::string describe(const Kernel& kernel) {
+  const Network& network = kernel.part.network;
+  std::string text = "{\"nodes\": " + std::to_string(kernel.part.nodes) +
+                     ", \"expected_speedup\": " +
+                     std::to_string(kernel.part.speedup()) +
+                     ", \"runs\": " + std::to_string(kernel.runs) +
+                     ", \"sparsity\": " + std::to_string(kernel.part.sparsity());
+  if (kernel.plan) {
+    text += ", \"bytes\": " + std::to_string(kernel.plan->bytes()) +
+            ", \"groups\": " + std::to_string(kernel.plan->groups());
+  }
+  text += ", \"layers\": [";
+  for (size_t i = 0; i < network.operations.size(); ++i) {
+    const Operation& of = network.operations[i];
+    if (i) text += ", ";
+    text += "{\"name\": " + quoted(of.name);
+    text += ", \"nonzeros\": " + std::to_string(of.weights.size());
+    text += ", \"dense\": " + std::to_string(int64_t(of.dense));
+    if (kernel.plan) text += ", " + kernel.plan->describe(int(i));
+    const double seconds =
+        kernel.operation_seconds.empty() || !kernel.runs
+            ? 0
+            : kernel.operation_seconds[i] / kernel.runs;
+    text += ", \"ms\": " + std::to_string(1e3 * seconds) + "}";
+  }
+  return text + "]}";
+}
+
+}  // namespace
+}  // namespace issp
+
+ISSP_EXPORT issp::tflite::Delegate* tflite_plugin_create_delegate(
+    const char* const* keys, const char* const* values, size_t count,
+    void (*report_error)(const char*)) {
+  issp::Options options;
+  for (size_t i = 0; i < count; ++i) {
+    const std::string expected =
+        issp::set_option(keys[i], values[i], &options);
+    if (expected.empty()) continue;
+    const std::string error = std::string(issp::kName) + ": option " +
+                              keys[i] + " is '" + values[i] + "', expected " +
+                              expected + ".";
+    if (report_error) {
+      report_error(error.c_str());
+    } else {
+      std::fprintf(stderr, "ERROR: %s\n", error.c_str());
+    }
+    return nullptr;
+  }
+  if (!options.kernels) options.kernels = issp::find_kernels(nullptr);
+  auto* state = new issp::State;
+  state->options = options;
+  state->delegate.data = state;
+  state->delegate.prepare = issp::prepare_delegate;
+  state->delegate.flags = issp::tflite::kAllowDynamicTensors;
+  return &state->delegate;
+}
+
+ISSP_EXPORT void tflite_plugin_destroy_delegate(
+    issp::tflite::Delegate* delegate) {
+  if (delegate) issp::let_go(static_cast<issp::State*>(delegate->data));
+}
+
+// Which sources this is made of.
+ISSP_EXPORT const char* issp_delegate_version() { return ISSP_VERSION; }
+
+// What the nodes of a delegate do, as JSON; valid until the next call.
+ISSP_EXPORT const char* issp_delegate_report(
+    issp::tflite::Delegate* delegate) {
+  auto* state = static_cast<issp::State*>(delegate->data);
+  std::lock_guard<std::mutex> lock(state->mutex);
+  std::string& text = state->report;
+  text = std::string("{\"kernels\": \"") + state->options.kernels->name +
+         "\", \"parts\": [";
+  const char* comma = "";
+  for (const issp::Kernel* kernel : state->nodes) {
+    text += comma + issp::describe(*kernel);
+    comma = ", ";
+  }
+  text += "], \"declined\": {";
+  comma = "";
+  for (const auto& [node, reason] : state->declined) {
+    text += comma + issp::quoted(std::to_string(node)) + ": " +
+            issp::quoted(reason);
+    comma = ", ";
+  }
+  text += "}}";
+  return text.c_str();
+}
