@@ -29,7 +29,6 @@ _TEST = [
 ]
 
 
-
 def _load_builder():
     path = _ROOT / "tflite" / "delegate" / "build.py"
     spec = importlib.util.spec_from_file_location("delegate_build", path)

@@ -78,7 +78,10 @@ def define_network_flags(model=None):
         lower_bound=0,
     )
     flags.DEFINE_string(
-        "delegate", None, "Library of a TFLite delegate, for .tflite networks."
+        "delegate",
+        None,
+        "For .tflite networks: 'sparse' for the delegate that leaves out "
+        "zeros, or the library of another one.",
     )
     define_threads_flag()
 

@@ -9,6 +9,8 @@ import numpy as np
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
 
+# The delegate of this package.
+SPARSE = "sparse"
 _WHITE = 255
 
 
@@ -18,9 +20,11 @@ class TFLiteInterpreter:
     Args:
         path: Path of the file.
         threads: Integer. Defaults to `1`.
-        delegate: Path of a TFLite delegate library (`.so`), or None.
+        delegate: Path of a TFLite delegate library (`.so`), `"sparse"` for
+            the one of this package, or None.
 
     Attributes:
+        delegate: What TFLite has loaded, or None.
         size: Pair (height, width) if the file fixes them, else None.
         weight_shapes: List of tuples, the shapes of all tensors, each weight
             once.
@@ -37,13 +41,8 @@ class TFLiteInterpreter:
         path = pathlib.Path(path)
         if not path.is_file():
             raise InputError(f"{path}: no such file.")
-        delegates = []
-        if delegate:
-            causes = (OSError, ValueError, RuntimeError, AttributeError)
-            with blame(f"--delegate: {delegate}: cannot be loaded", *causes):
-                # Before TFLite does, which prints a traceback if it fails.
-                ctypes.CDLL(delegate)
-                delegates.append(litert.load_delegate(delegate))
+        self.delegate = _load(delegate) if delegate else None
+        delegates = [self.delegate] if delegate else []
         with blame(f"{path}: is not a TFLite model", ValueError, RuntimeError):
             self._interpreter = litert.Interpreter(
                 model_path=str(path),
@@ -95,6 +94,21 @@ class TFLiteInterpreter:
     def invoke(self):
         """Runs the network once, for timings."""
         self._interpreter.invoke()
+
+
+def _load(delegate):
+    if delegate == SPARSE:
+        # It is needed here alone, and takes seconds to import.
+        from issp_keras.tflite.delegate import load
+
+        return load()
+    from ai_edge_litert import interpreter as litert
+
+    causes = (OSError, ValueError, RuntimeError, AttributeError)
+    with blame(f"--delegate: {delegate}: cannot be loaded", *causes):
+        # Before TFLite does, which prints a traceback if it fails.
+        ctypes.CDLL(delegate)
+        return litert.load_delegate(delegate)
 
 
 def _is_rgb(tensor):

@@ -26,7 +26,8 @@ def load_network(
     Args:
         path: Path of the file.
         threads: Integer, threads of the TFLite interpreter.
-        delegate: Path of a TFLite delegate library, or None.
+        delegate: Path of a TFLite delegate library, `"sparse"` for the one of
+            this package, or None.
         **options: Of `Network`: `tile`, `self_ensemble`.
 
     Raises:

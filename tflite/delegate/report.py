@@ -4,7 +4,7 @@ import ctypes
 import dataclasses
 import json
 
-from issp_keras.tflite.delegate.library import library
+from issp_keras.tflite.delegate.loading import library
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,6 +12,9 @@ using tflite::Tensor;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr char kUnknown[] = "of ";
+// How many times faster than float32 TFLite multiplies int8 kernels with images
+// that it rounds on the way.
+constexpr double kInt8Speed = 3.5;
 constexpr int kLargestBlock = 16;
 constexpr int kLargestStride = 8;
 constexpr int kLargestPadding = 64;
@@ -141,7 +144,7 @@ double Part::speedup() const {
       const double area = areas[of.input] / of.stride.width / of.stride.height;
       const double outputs = double(of.bias.size());
       areas[of.output] = area * of.block * of.block;
-      dense += area * (of.dense + kDenseValue * outputs *
+      dense += area * (of.dense / of.dense_speed + kDenseValue * outputs *
                                       (1 + of.posts.size() + (of.block > 1)));
       sparse += area * (kProduct * of.weights.size() +
                         kSum * outputs * (1 + 0.5 * of.posts.size()));
@@ -744,6 +747,9 @@ class Builder {
                        std::tie(b.output, b.row, b.channel, b.column);
               });
     of.dense = double(filter.size());
+    if (graph_.tensor(node.input(1)).type == tflite::kInt8) {
+      of.dense_speed = kInt8Speed;
+    }
     of.bias.assign(outputs, 0);
     if (node.input(2) >= 0) {
       const std::string error = by_channel(node.input(2), outputs, &of.bias);

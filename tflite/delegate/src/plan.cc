@@ -193,6 +193,7 @@ class Plan::Bands {
   int end_of_rows(int operation, int done) const {
     const Operation& of = plan_.network_.operations[operation];
     const Image& image = plan_.images_[of.output];
+    if (of.kind == Operation::kMean) return done == height(operation);
     const int rows = done * of.block;
     return rows == image.size.height ? rows + image.bottom : rows;
   }
@@ -260,7 +261,8 @@ class Plan::Bands {
     const int end = end_of_rows(operation, done);
     const int first = std::min(first_needed(value), end);
     retained[value] = std::max(retained[value], end - first);
-    largest[value] = std::max(largest[value], end - done_[operation]);
+    const int before = end_of_rows(operation, done_[operation]);
+    largest[value] = std::max(largest[value], end - before);
   }
 
   const Plan& plan_;
@@ -644,7 +646,8 @@ void Plan::write_steps() {
         step.input = address(of.input, row, origin[of.input]);
       }
       if (output >= 0) {
-        step.output = address(output, begin * of.block, origin[output]);
+        const int row = of.kind == Operation::kMean ? 0 : begin * of.block;
+        step.output = address(output, row, origin[output]);
       }
       if (of.kind == Operation::kLinear) {
         const Program& program = *programs_[i];
