@@ -16,6 +16,7 @@ from issp_keras.tflite import encode_sparse
 from issp_keras.tflite import flatbuffer
 from issp_keras.tflite import inspect
 from issp_keras.tflite.eligibility import PLATFORMS
+from issp_keras.tflite.inspection import NOT_ASKED
 
 RNG = np.random.default_rng(0)
 
@@ -247,6 +248,14 @@ def test_integers_do_not_run_sparse(tmp_path):
     assert all("integers" in of.xnnpack["ARM64"] for of in found.values())
 
 
-def test_the_delegate_is_not_claimed(tmp_path):
+def test_the_delegate_says_which_layers_it_runs(tmp_path):
     found = _inspect(_network(), tmp_path)
-    assert all("no sparse delegate" in of.delegate for of in found.values())
+    assert all(of.delegate == NOT_ASKED for of in found.values())
+    taken = inspect(tmp_path / "model.tflite", delegate=True).layers
+    assert [of.delegate for of in taken] == [None] * len(taken)
+
+
+def test_the_delegate_says_why_it_leaves_a_layer(tmp_path):
+    _inspect(_network(), tmp_path, zeros=0)
+    for layer in inspect(tmp_path / "model.tflite", delegate=True).layers:
+        assert "of its part of the graph are zero" in layer.delegate

@@ -2,6 +2,7 @@
 
 from issp_keras import cli
 from issp_keras.tflite import eligibility
+from issp_keras.tflite.inspection import NOT_ASKED
 
 # Layers that are named before "and ... more".
 _NAMES = 4
@@ -98,6 +99,8 @@ def _print_eligibility(about):
         )
         _print_reasons(about.layers, reasons)
     reasons = tuple(layer.delegate for layer in about.layers)
+    if NOT_ASKED in reasons:
+        return
     print(
         f"The sparse delegate of issp_keras runs {reasons.count(None)} of "
         f"{everything} layers sparse."

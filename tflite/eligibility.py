@@ -19,7 +19,6 @@ from issp_keras.tflite.sparse import KERNEL_INPUTS
 PLATFORMS = ("ARM64", "ARMv7", "x86", "WebAssembly")
 
 _AVX = "XNNPACK has sparse kernels for x86 CPUs without AVX alone"
-_NO_DELEGATE = "this version of issp_keras has no sparse delegate"
 _FLOATS = {schema.TensorType.FLOAT32, schema.TensorType.FLOAT16}
 _ELEMENTWISE = {
     "ABS",
@@ -110,11 +109,6 @@ def xnnpack(
         found[i] = dict.fromkeys(PLATFORMS, reason)
         found[i]["x86"] = reason or _AVX
     return found
-
-
-def delegate(model: schema.ModelT, operator) -> str | None:
-    """Why the sparse delegate of issp_keras does not run a layer, or None."""
-    return _NO_DELEGATE
 
 
 def _nodes(model, graph):

@@ -25,7 +25,9 @@ from issp_keras.errors import blame
 from issp_keras.tflite import eligibility
 from issp_keras.tflite import encoding
 from issp_keras.tflite import flatbuffer
+from issp_keras.tflite.delegate import library as load_library
 from issp_keras.tflite.description import describe
+from issp_keras.tflite.inspection import NOT_ASKED
 from issp_keras.tflite.inspection import Inspection
 from issp_keras.tflite.inspection import Layer
 from issp_keras.tflite.inspection import Tensor
@@ -34,6 +36,7 @@ from issp_keras.tflite.metadata import read_metadata
 from issp_keras.tflite.sparse import KERNEL_INPUTS
 
 _SHAPES = pathlib.Path(__file__).with_name("shapes.py")
+_DECLINED = pathlib.Path(__file__).with_name("delegate") / "declined.py"
 _SECONDS = 120
 _ANY = 2**31
 # What the converter calls constants, and what it adds to a layer's name.
@@ -57,7 +60,9 @@ _OPERATORS = {
 }
 
 
-def inspect(path, size: tuple[int, int] | None = None) -> Inspection:
+def inspect(
+    path, size: tuple[int, int] | None = None, delegate: bool = False
+) -> Inspection:
     """Looks into a `.tflite` file.
 
     Args:
@@ -82,12 +87,13 @@ def inspect(path, size: tuple[int, int] | None = None) -> Inspection:
         fixed = _size_of_input(main)
         metadata = read_metadata(model)
     shapes = _shapes(path, model, main, fixed, size)
+    declined = _declined(path, model) if delegate else NOT_ASKED
     with blame(f"{path}: is not a TFLite model", Exception):
         layers = [
             layer
             for graph, of in zip(model.subgraphs, constants, strict=True)
             for layer in _layers(
-                model, graph, of, shapes if graph is main else None
+                model, graph, of, shapes if graph is main else None, declined
             )
         ]
     tensors = [tensor for of in constants for tensor in of.values()]
@@ -245,7 +251,29 @@ def _shapes(path, model, graph, fixed, size):
         raise InputError(f"{failed}.") from error
 
 
-def _layers(model, graph, constants, shapes):
+def _declined(path, model):
+    """Why the delegate leaves operators to TFLite: by number, or all."""
+    if len(model.subgraphs) > 1:
+        return "it is asked of files with one graph alone"
+    try:
+        library = load_library()
+    except InputError as error:
+        return str(error).removesuffix(".")
+    command = [sys.executable, "-P", _DECLINED, path, library]
+    try:
+        result = subprocess.run(
+            [str(part) for part in command],
+            capture_output=True,
+            timeout=_SECONDS,
+            check=True,
+        )
+        declined = json.loads(result.stdout)["declined"]
+    except (subprocess.SubprocessError, ValueError):
+        return "TFLite does not load the file with it"
+    return {int(node): reason for node, reason in declined.items()}
+
+
+def _layers(model, graph, constants, shapes, declined):
     """The layers of a graph; `shapes` are those of its tensors, or None."""
     kernels = _kernels(model, graph, constants)
     zeros = {
@@ -254,12 +282,20 @@ def _layers(model, graph, constants, shapes):
     }
     reasons = eligibility.xnnpack(model, graph, zeros)
     return [
-        _layer(model, graph, i, kernel, shapes, reasons[i])
+        _layer(
+            model,
+            graph,
+            i,
+            kernel,
+            shapes,
+            reasons[i],
+            declined if isinstance(declined, str) else declined.get(i),
+        )
         for i, kernel in kernels.items()
     ]
 
 
-def _layer(model, graph, i, kernel, shapes, reasons):
+def _layer(model, graph, i, kernel, shapes, reasons, declined):
     operator = graph.operators[i]
     kind = flatbuffer.kind_of(model, operator)
     macs = None
@@ -276,7 +312,7 @@ def _layer(model, graph, i, kernel, shapes, reasons):
         if macs is None
         else macs * kernel.nonzeros // kernel.count,
         xnnpack=reasons,
-        delegate=eligibility.delegate(model, operator),
+        delegate=declined,
     )
 
 
@@ -316,7 +352,7 @@ def main(argv):
     flag = flags.FLAGS
     (path,) = cli.arguments(argv, "a .tflite file")
     size = cli.image_size(flag.size) if flag.size else None
-    about = inspect(path, size)
+    about = inspect(path, size, delegate=True)
     describe(about)
     if about.metadata:
         print(f"Written by issp-export: {json.dumps(about.metadata)}")

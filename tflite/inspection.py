@@ -40,6 +40,9 @@ class Tensor:
         return self.encoding != "dense"
 
 
+NOT_ASKED = "it was not asked"
+
+
 @dataclasses.dataclass(frozen=True)
 class Layer:
     """An operator with a kernel.
@@ -53,8 +56,8 @@ class Layer:
         sparse_macs: Integer, those with weights that are not zero.
         xnnpack: Dict, for each platform why stock XNNPACK does not run it
             sparse, or None if it does.
-        delegate: String, why the sparse delegate of issp_keras does not, or
-            None if it does.
+        delegate: String, why the sparse delegate of issp_keras does not
+            (`NOT_ASKED` where it was not asked), or None if it does.
     """
 
     name: str
