@@ -24,6 +24,7 @@ _OPTIONS = {
     "RELU_0_TO_1": None,
     "PRELU": None,
     "LOGISTIC": None,
+    "TANH": None,
     "MINIMUM": "MaximumMinimumOptions",
     "MAXIMUM": "MaximumMinimumOptions",
 }

@@ -230,20 +230,50 @@ def test_groups_of_channels_equal_tflite(groups):
     _assert_equal(graph.write(out), _image(rng, (1, 7, 33, 8)))
 
 
-@pytest.mark.parametrize("batch", [1, 3])
-def test_a_fully_connected_layer_equals_tflite(batch):
+def test_rows_that_are_no_means_are_left_to_tflite():
     rng = np.random.default_rng(0)
-    graph = graphs.Graph((batch, 20))
-    way = Encoding((0, 1), (False, True))
-    weights = graph.sparse(_pruned(rng, (7, 20), 0.8), way)
-    out = graph.image((batch, 7))
-    graph.operator(
-        "FULLY_CONNECTED",
-        [graph.inputs[0], weights, graph.constant(_image(rng, (7,)))],
-        out,
-        fusedActivationFunction=1,
+    graph = graphs.Graph((30, 20))
+    weights = graph.constant(_pruned(rng, (7, 20), 0.8))
+    out = graph.operator(
+        "FULLY_CONNECTED", [graph.inputs[0], weights], graph.image((30, 7))
     )
-    _assert_equal(graph.write(out), _image(rng, (batch, 20)))
+    report = _report(graph.write(out), always=1)
+    assert not report.parts
+    assert "fully connected" in report.declined[0]
+
+
+def test_parts_that_have_nothing_in_common_are_computed_apart():
+    """Of different sizes and batches, in one node of TFLite."""
+    rng = np.random.default_rng(0)
+    graph = graphs.Graph((1, None, None, 4), (3, None, None, 2))
+    outs = []
+    for x, inner, batch in zip(graph.inputs, (4, 2), (1, 3)):
+        filters = graph.constant(_pruned(rng, (5, 3, 3, inner), 0.8))
+        out = graph.image((batch, None, None, 5))
+        outs.append(_convolution(graph, x, out, filters, None))
+    images = _image(rng, (1, 9, 20, 4)), _image(rng, (3, 5, 33, 2))
+    loaded = delegate.load(always=1)
+    interpreter = graphs.interpreter(graph.write(*outs), loaded)
+    found = graphs.run(interpreter, *images)
+    assert len(delegate.report(loaded).parts) == 2
+    plain = graphs.interpreter(graph.write(*outs))
+    _assert_close(found, graphs.run(plain, *images))
+
+
+def test_a_dense_branch_is_left_to_tflite():
+    rng = np.random.default_rng(0)
+    graph = graphs.Graph((1, None, None, 32))
+    outs = []
+    for zeros in (0.95, 0):
+        x = graph.operator(
+            "TANH", [graph.inputs[0]], graph.image((1, None, None, 32))
+        )
+        filters = graph.constant(_pruned(rng, (32, 3, 3, 32), zeros))
+        out = graph.image((1, None, None, 32))
+        outs.append(_convolution(graph, x, out, filters, None))
+    report = _report(graph.write(*outs))
+    assert [part.nodes for part in report.parts] == [1]
+    assert sum("are zero" in of for of in report.declined.values()) == 1
 
 
 def test_blocks_are_read():

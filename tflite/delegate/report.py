@@ -74,7 +74,7 @@ def report(delegate) -> Report:
     found = json.loads(function(delegate._get_native_delegate_pointer()))
     return Report(
         found["kernels"],
-        [_part(part) for part in found["parts"] if part["nodes"]],
+        [_part(part) for part in found["parts"]],
         {int(node): reason for node, reason in found["declined"].items()},
     )
 

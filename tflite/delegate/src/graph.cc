@@ -253,12 +253,59 @@ const int32_t* Graph::integers_of(int i, size_t count) const {
   return fits ? static_cast<const int32_t*>(of.data) : nullptr;
 }
 
+std::vector<std::vector<int>> Graph::connected(
+    const std::vector<int>& nodes) const {
+  std::vector<std::vector<int>> parts;
+  std::map<int, size_t> part_of;  // By tensor.
+  for (int index : nodes) {
+    const GraphNode& node = nodes_.at(index);
+    if (constants_.has(node.output())) continue;
+    const size_t part = parts.size();
+    parts.push_back({index});
+    std::vector<int> tensors{node.output()};
+    for (int i = 0; i < node.node->inputs->size; ++i) {
+      const int input = node.node->inputs->data[i];
+      if (input >= 0 && !constants_.has(input)) tensors.push_back(input);
+    }
+    for (int tensor : tensors) {
+      const auto known = part_of.find(tensor);
+      const size_t other = known == part_of.end() ? part : known->second;
+      part_of[tensor] = part;
+      if (other == part) continue;
+      std::vector<int>& moved = parts[other];
+      parts[part].insert(parts[part].end(), moved.begin(), moved.end());
+      moved.clear();
+      for (auto& [_, of] : part_of) {
+        if (of == other) of = part;
+      }
+    }
+  }
+  std::vector<std::vector<int>> found;
+  for (std::vector<int>& part : parts) {
+    if (part.empty()) continue;
+    // In the order of execution.
+    std::vector<int> ordered;
+    const std::set<int> members(part.begin(), part.end());
+    for (int index : nodes) {
+      if (members.count(index)) ordered.push_back(index);
+    }
+    found.push_back(std::move(ordered));
+  }
+  return found;
+}
+
 bool Graph::is_float(int i) const {
   return i >= 0 && tensor(i).type == tflite::kFloat32;
 }
 
-// Whether a tensor is a float image, or a row of channels.
+// Whether a tensor is a float image; rows of channels are, of one pixel, if
+// they are the means of images, and not what else has two dimensions.
 bool Graph::is_image(int i) const {
+  return is_new_image(i) && (tensor(i).shape->size == 4 || extents_.count(i));
+}
+
+// Whether a tensor that a node makes can be an image.
+bool Graph::is_new_image(int i) const {
   if (!is_float(i) || constants_.has(i) || !tensor(i).shape) return false;
   const int rank = tensor(i).shape->size;
   return (rank == 4 || rank == 2) && channels(i) > 0;
@@ -340,7 +387,7 @@ const char* Graph::problem_of(const GraphNode& node) {
 // What convolutions and fully connected layers have in common.
 const char* Graph::problem_of_layer(const GraphNode& node) const {
   const int filter = node.input(1), bias = node.input(2);
-  if (!is_image(node.input(0)) || !is_image(node.output())) {
+  if (!is_image(node.input(0)) || !is_new_image(node.output())) {
     return "its images are not float32, or have no 4 dimensions";
   }
   if (!constants_.has(filter)) {
@@ -390,12 +437,15 @@ const char* Graph::problem_of_convolution(const GraphNode& node,
 
 const char* Graph::problem_of_fully_connected(const GraphNode& node,
                                               Extent* made) const {
-  if (const char* problem = problem_of_layer(node)) return problem;
   const int in = node.input(0), out = node.output();
-  const tflite::IntArray& shape = *tensor(node.input(1)).shape;
-  if (tensor(in).shape->size != 2 || tensor(out).shape->size != 2) {
-    return "it is fully connected, of more than single pixels";
+  const auto is_row = [&](int i) {
+    return is_new_image(i) && tensor(i).shape->size == 2;
+  };
+  if (!is_row(in) || !is_image(in) || !is_row(out)) {
+    return "it is fully connected, of more than means of images";
   }
+  if (const char* problem = problem_of_layer(node)) return problem;
+  const tflite::IntArray& shape = *tensor(node.input(1)).shape;
   const bool fits = shape.size == 2 && shape.data[0] == channels(out) &&
                     shape.data[1] == channels(in);
   if (!fits) return "its kernel does not fit its channels";
@@ -406,7 +456,7 @@ const char* Graph::problem_of_fully_connected(const GraphNode& node,
 const char* Graph::problem_of_shape(const GraphNode& node,
                                     Extent* made) const {
   const int in = node.input(0), out = node.output();
-  if (!is_image(in) || !is_image(out) || tensor(in).shape->size != 4) {
+  if (!is_image(in) || !is_new_image(out) || tensor(in).shape->size != 4) {
     return "its images are not float32, or have no 4 dimensions";
   }
   *made = extent(in);
@@ -470,7 +520,9 @@ const char* Graph::problem_of_arithmetic(const GraphNode& node,
                                          Extent* made) const {
   const int out = node.output();
   int a = node.input(0), b = node.input(1);
-  if (!is_image(out) || !node.node->parameters) return "it makes no image";
+  if (!is_new_image(out) || !node.node->parameters) {
+    return "it makes no image";
+  }
   if (!has_bounds(activation_of(node))) {
     return "its activation is none of the ReLU family";
   }
@@ -504,7 +556,7 @@ const char* Graph::problem_of_function(const GraphNode& node,
   const bool is_bound =
       node.code == tflite::kMinimum || node.code == tflite::kMaximum;
   if (is_bound && constants_.has(a)) std::swap(a, b);
-  if (!is_image(a) || !is_image(out) || channels(a) != channels(out)) {
+  if (!is_image(a) || !is_new_image(out) || channels(a) != channels(out)) {
     return "its images are not float32, or have other channels";
   }
   *made = extent(a);
@@ -528,25 +580,22 @@ const char* Graph::problem_of_function(const GraphNode& node,
 // Makes one network.
 class Builder {
  public:
-  Builder(const Graph& graph, const std::vector<int>& nodes,
-          const std::vector<int>& outputs, Part* part)
+  Builder(const Graph& graph, const std::vector<int>& outputs, Part* part)
       : graph_(graph),
-        nodes_(nodes.begin(), nodes.end()),
         outputs_(outputs.begin(), outputs.end()),
         part_(part) {}
 
   std::string build(const std::vector<int>& nodes) {
     for (int index : nodes) {
       const GraphNode& node = graph_.nodes_.at(index);
-      if (graph_.constants_.has(node.output())) continue;
       const std::string error = add(node);
       if (!error.empty()) return error;
       ++part_->nodes;
     }
     for (int tensor : outputs_) {
-      if (graph_.constants_.has(tensor)) continue;
       const auto value = values_.find(tensor);
-      if (value == values_.end()) return "an output is only part of a sum";
+      // Those of other parts, and constants.
+      if (value == values_.end()) continue;
       Operation output;
       output.kind = Operation::kOutput;
       output.input = value->second;
@@ -911,7 +960,6 @@ class Builder {
   }
 
   const Graph& graph_;
-  const std::set<int> nodes_;
   std::set<int> outputs_;
   Part* part_;
   std::map<int, int> values_;  // By tensor.
@@ -921,7 +969,7 @@ class Builder {
 
 std::string Graph::build(const std::vector<int>& nodes,
                          const std::vector<int>& outputs, Part* part) const {
-  return Builder(*this, nodes, outputs, part).build(nodes);
+  return Builder(*this, outputs, part).build(nodes);
 }
 
 }  // namespace issp

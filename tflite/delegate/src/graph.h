@@ -75,7 +75,11 @@ class Graph {
   // Nodes that unpack a constant for others than those that are `kept`.
   std::vector<int> unpackers_without_users(const std::set<int>& kept) const;
 
-  // Makes a network of nodes. Returns what forbids it, or nothing.
+  // Parts nodes into those that have nothing to do with each other; those that
+  // unpack constants are in none.
+  std::vector<std::vector<int>> connected(const std::vector<int>& nodes) const;
+
+  // Makes a network of connected nodes. Returns what forbids it, or nothing.
   std::string build(const std::vector<int>& nodes,
                     const std::vector<int>& outputs, Part* part) const;
 
@@ -101,6 +105,7 @@ class Graph {
   Extent extent_in_file(int tensor) const;
   bool is_float(int tensor) const;
   bool is_image(int tensor) const;
+  bool is_new_image(int tensor) const;
   int channels(int tensor) const;
   const tflite::Tensor& tensor(int i) const { return context_->tensors[i]; }
   std::string read(int tensor, Constant* constant) const {

@@ -39,6 +39,7 @@ class Plan {
 
   Size size(int value) const { return images_[value].size; }
   size_t bytes() const { return arena_bytes_; }
+  int threads() const { return settings_.threads; }
   int groups() const { return int(groups_.size()); }
 
   // How an operation is computed, as members of a JSON object.

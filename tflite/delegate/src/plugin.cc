@@ -60,8 +60,8 @@ struct State {
   std::atomic<int> holders{1};
   std::mutex mutex;
   std::map<int, std::unique_ptr<ThreadPool>> pools;  // By threads.
-  // Of nodes that are about to be made.
-  std::vector<std::pair<std::vector<int>, Part>> parts;
+  // Of nodes that are about to be made, by the nodes that they replace.
+  std::vector<std::pair<std::vector<int>, std::vector<Part>>> parts;
   std::set<Kernel*> nodes;
   std::map<int, std::string> declined;  // Why, by node of the graph.
   std::string report;
@@ -71,21 +71,25 @@ void let_go(State* state) {
   if (state->holders.fetch_sub(1) == 1) delete state;
 }
 
-// A node of the runtime, that computes one part.
-struct Kernel {
-  State* state;
+// One part of a graph, for images of one size.
+struct Job {
   Part part;
   std::unique_ptr<Plan> plan;
-  ThreadPool* pool = nullptr;
   std::vector<Size> sizes;
   int batch = 0;
-  double seconds = 0;
   int runs = 0;
-  std::vector<double> operation_seconds;
+  std::vector<double> seconds;  // By operation, of all runs.
   std::vector<const float*> inputs;
   std::vector<float*> outputs;
   std::vector<size_t> input_steps;  // Numbers in an image.
   std::vector<size_t> output_steps;
+};
+
+// A node of the runtime, that computes parts.
+struct Kernel {
+  State* state;
+  std::vector<Job> jobs;
+  ThreadPool* pool = nullptr;
 };
 
 // Bytes that a band may take. Three times the second cache of a core was the
@@ -125,7 +129,10 @@ void* init(Context*, const char* buffer, size_t) {
   if (part == state->parts.end()) return nullptr;
   auto kernel = std::make_unique<Kernel>();
   kernel->state = state;
-  kernel->part = std::move(part->second);
+  for (Part& of : part->second) {
+    kernel->jobs.emplace_back();
+    kernel->jobs.back().part = std::move(of);
+  }
   state->parts.erase(part);
   state->nodes.insert(kernel.get());
   ++state->holders;
@@ -158,114 +165,113 @@ bool image_size(const tflite::Tensor& tensor, Size* size, int* batch) {
   return size->height > 0 && size->width > 0;
 }
 
-int prepare(Context* context, Node* node) {
-  auto* kernel = static_cast<Kernel*>(node->user_data);
-  if (!kernel) return fail(context, "a part of the graph was not announced");
-  const Part& part = kernel->part;
+int prepare_job(Context* context, const State& state, ThreadPool* pool,
+                Job* job) {
+  const Part& part = job->part;
   std::vector<Size> sizes;
-  int batch = -1;
+  job->input_steps.clear();
   for (int input : part.inputs) {
     const tflite::Tensor& tensor = context->tensors[input];
     Size size;
-    int images;
-    if (!image_size(tensor, &size, &images)) {
+    int batch;
+    if (!image_size(tensor, &size, &batch)) {
       return fail(context, std::string(tensor.name) + " is no image");
     }
-    if (batch >= 0 && images != batch) {
+    if (!sizes.empty() && batch != job->batch) {
       return fail(context, "its inputs have different batches");
     }
-    batch = images;
+    job->batch = batch;
     sizes.push_back(size);
+    job->input_steps.push_back(size_t(size.height) * size.width *
+                               tensor.shape->data[tensor.shape->size - 1]);
   }
-  kernel->batch = std::max(batch, 0);
-  State* state = kernel->state;
-  int threads = state->options.threads;
-  if (threads < 1) threads = std::max(context->recommended_threads, 1);
-  const bool is_planned = kernel->plan && kernel->sizes == sizes &&
-                          kernel->pool && kernel->pool->size() == threads;
-  if (!is_planned && !part.network.operations.empty()) {
-    kernel->plan.reset();
-    {
-      std::lock_guard<std::mutex> lock(state->mutex);
-      std::unique_ptr<ThreadPool>& pool = state->pools[threads];
-      if (!pool) pool = std::make_unique<ThreadPool>(threads);
-      kernel->pool = pool.get();
-    }
+  if (!job->plan || job->sizes != sizes || job->plan->threads() != pool->size()) {
     Settings settings;
-    settings.kernels = state->options.kernels;
-    settings.threads = threads;
-    settings.cache_bytes = state->options.cache_bytes
-                               ? state->options.cache_bytes
-                               : cache_of_cpu(threads);
-    settings.tuning_seconds = state->options.tuning_seconds;
+    settings.kernels = state.options.kernels;
+    settings.threads = pool->size();
+    settings.cache_bytes = state.options.cache_bytes
+                               ? state.options.cache_bytes
+                               : cache_of_cpu(pool->size());
+    settings.tuning_seconds = state.options.tuning_seconds;
     std::string error;
-    auto plan = std::make_unique<Plan>(part.network, sizes, settings,
-                                       kernel->pool, &error);
+    // The memory of the old one first.
+    job->plan.reset();
+    auto plan = std::make_unique<Plan>(part.network, sizes, settings, pool,
+                                       &error);
     if (!error.empty()) return fail(context, error);
-    kernel->plan = std::move(plan);
-    kernel->sizes = sizes;
-    kernel->operation_seconds.assign(part.network.operations.size(), 0);
-    kernel->seconds = 0;
-    kernel->runs = 0;
+    job->plan = std::move(plan);
+    job->sizes = sizes;
+    job->seconds.assign(part.network.operations.size(), 0);
+    job->runs = 0;
   }
-  kernel->input_steps.clear();
-  kernel->output_steps.clear();
-  for (size_t i = 0; i < part.inputs.size(); ++i) {
-    const IntArray* shape = context->tensors[part.inputs[i]].shape;
-    kernel->input_steps.push_back(size_t(sizes[i].height) * sizes[i].width *
-                                  shape->data[shape->size - 1]);
-  }
+  job->output_steps.clear();
   for (const Operation& of : part.network.operations) {
     if (of.kind != Operation::kOutput) continue;
     tflite::Tensor& tensor = context->tensors[part.outputs[of.tensor]];
-    const Size size = kernel->plan->size(of.input);
+    const Size size = job->plan->size(of.input);
     const int channels = part.network.values[of.input].channels;
-    std::vector<int> shape{batch, size.height, size.width, channels};
-    if (tensor.shape->size == 2) shape = {batch, channels};
-    kernel->output_steps.push_back(size_t(size.height) * size.width *
-                                   channels);
+    std::vector<int> shape{job->batch, size.height, size.width, channels};
+    if (tensor.shape->size == 2) shape = {job->batch, channels};
+    job->output_steps.push_back(size_t(size.height) * size.width * channels);
     IntArray* array = new_array(shape);
     if (!array) return fail(context, "there is no memory for a shape");
     const int status = context->resize_tensor(context, &tensor, array);
     if (status != tflite::kOk) return status;
   }
-  kernel->inputs.resize(part.inputs.size());
-  kernel->outputs.resize(part.outputs.size());
+  job->inputs.resize(part.inputs.size());
+  job->outputs.resize(part.outputs.size());
+  return tflite::kOk;
+}
+
+int prepare(Context* context, Node* node) {
+  auto* kernel = static_cast<Kernel*>(node->user_data);
+  if (!kernel) return fail(context, "a part of the graph was not announced");
+  State* state = kernel->state;
+  int threads = state->options.threads;
+  if (threads < 1) threads = std::max(context->recommended_threads, 1);
+  {
+    std::lock_guard<std::mutex> lock(state->mutex);
+    std::unique_ptr<ThreadPool>& pool = state->pools[threads];
+    if (!pool) pool = std::make_unique<ThreadPool>(threads);
+    kernel->pool = pool.get();
+  }
+  for (Job& job : kernel->jobs) {
+    const int status = prepare_job(context, *state, kernel->pool, &job);
+    if (status != tflite::kOk) return status;
+  }
   return tflite::kOk;
 }
 
 int invoke(Context* context, Node* node) {
   auto* kernel = static_cast<Kernel*>(node->user_data);
-  if (!kernel || !kernel->plan) return tflite::kOk;
-  const Part& part = kernel->part;
   State* state = kernel->state;
   std::unique_lock<std::mutex> lock(state->mutex, std::defer_lock);
   // The threads of a delegate serve one node at a time.
   if (kernel->pool->size() > 1) lock.lock();
-  for (int image = 0; image < kernel->batch; ++image) {
-    for (size_t i = 0; i < part.inputs.size(); ++i) {
-      kernel->inputs[i] =
-          static_cast<const float*>(context->tensors[part.inputs[i]].data) +
-          image * kernel->input_steps[i];
+  for (Job& job : kernel->jobs) {
+    const Part& part = job.part;
+    for (int image = 0; image < job.batch; ++image) {
+      for (size_t i = 0; i < part.inputs.size(); ++i) {
+        job.inputs[i] =
+            static_cast<const float*>(context->tensors[part.inputs[i]].data) +
+            image * job.input_steps[i];
+      }
+      for (size_t i = 0; i < part.outputs.size(); ++i) {
+        job.outputs[i] =
+            static_cast<float*>(context->tensors[part.outputs[i]].data) +
+            image * job.output_steps[i];
+      }
+      job.plan->run(job.inputs.data(), job.outputs.data(),
+                    state->options.profile ? job.seconds.data() : nullptr);
+      ++job.runs;
     }
-    for (size_t i = 0; i < part.outputs.size(); ++i) {
-      kernel->outputs[i] =
-          static_cast<float*>(context->tensors[part.outputs[i]].data) +
-          image * kernel->output_steps[i];
-    }
-    kernel->plan->run(kernel->inputs.data(), kernel->outputs.data(),
-                      state->options.profile
-                          ? kernel->operation_seconds.data()
-                          : nullptr);
-    ++kernel->runs;
   }
   return tflite::kOk;
 }
 
 // Why a part is left to the runtime, or nothing.
 std::string why_not(const Part& part, const Options& options) {
-  // Nodes that unpack constants for other parts cost nothing.
-  if (options.always || part.nodes == 0) return "";
+  if (options.always) return "";
   char text[160];
   if (part.sparsity() < options.min_sparsity) {
     std::snprintf(text, sizeof(text),
@@ -307,21 +313,25 @@ std::string choose(Context* context, State* state, const Graph& graph,
     if (status != tflite::kOk) return "the runtime cannot part the graph";
     bool all = true;
     for (int i = 0; i < count; ++i) {
-      const std::vector<int> of = to_vector(partitions[i].nodes_to_replace);
-      Part part;
-      const std::string error =
-          graph.build(of, to_vector(partitions[i].output_tensors), &part);
-      if (!error.empty()) return error;
-      const std::string reason = why_not(part, state->options);
-      if (reason.empty()) {
-        state->parts.push_back({of, std::move(part)});
-        continue;
+      const std::vector<int> nodes = to_vector(partitions[i].nodes_to_replace);
+      const std::vector<int> outputs = to_vector(partitions[i].output_tensors);
+      std::vector<Part> parts;
+      for (const std::vector<int>& of : graph.connected(nodes)) {
+        Part part;
+        const std::string error = graph.build(of, outputs, &part);
+        if (!error.empty()) return error;
+        const std::string reason = why_not(part, state->options);
+        if (reason.empty()) {
+          parts.push_back(std::move(part));
+          continue;
+        }
+        all = false;
+        for (int index : of) {
+          kept.erase(index);
+          state->declined[index] = reason;
+        }
       }
-      all = false;
-      for (int index : of) {
-        kept.erase(index);
-        state->declined[index] = reason;
-      }
+      state->parts.push_back({nodes, std::move(parts)});
     }
     if (all) return "";
   }
@@ -404,16 +414,16 @@ std::string quoted(const std::string& text) {
   return result + "\"";
 }
 
-std::string describe(const Kernel& kernel) {
-  const Network& network = kernel.part.network;
-  std::string text = "{\"nodes\": " + std::to_string(kernel.part.nodes) +
+std::string describe(const Job& job) {
+  const Network& network = job.part.network;
+  std::string text = "{\"nodes\": " + std::to_string(job.part.nodes) +
                      ", \"expected_speedup\": " +
-                     std::to_string(kernel.part.speedup()) +
-                     ", \"runs\": " + std::to_string(kernel.runs) +
-                     ", \"sparsity\": " + std::to_string(kernel.part.sparsity());
-  if (kernel.plan) {
-    text += ", \"bytes\": " + std::to_string(kernel.plan->bytes()) +
-            ", \"groups\": " + std::to_string(kernel.plan->groups());
+                     std::to_string(job.part.speedup()) +
+                     ", \"runs\": " + std::to_string(job.runs) +
+                     ", \"sparsity\": " + std::to_string(job.part.sparsity());
+  if (job.plan) {
+    text += ", \"bytes\": " + std::to_string(job.plan->bytes()) +
+            ", \"groups\": " + std::to_string(job.plan->groups());
   }
   text += ", \"layers\": [";
   for (size_t i = 0; i < network.operations.size(); ++i) {
@@ -422,11 +432,8 @@ std::string describe(const Kernel& kernel) {
     text += "{\"name\": " + quoted(of.name);
     text += ", \"nonzeros\": " + std::to_string(of.weights.size());
     text += ", \"dense\": " + std::to_string(int64_t(of.dense));
-    if (kernel.plan) text += ", " + kernel.plan->describe(int(i));
-    const double seconds =
-        kernel.operation_seconds.empty() || !kernel.runs
-            ? 0
-            : kernel.operation_seconds[i] / kernel.runs;
+    if (job.plan) text += ", " + job.plan->describe(int(i));
+    const double seconds = job.runs ? job.seconds[i] / job.runs : 0;
     text += ", \"ms\": " + std::to_string(1e3 * seconds) + "}";
   }
   return text + "]}";
@@ -480,8 +487,10 @@ ISSP_EXPORT const char* issp_delegate_report(
          "\", \"parts\": [";
   const char* comma = "";
   for (const issp::Kernel* kernel : state->nodes) {
-    text += comma + issp::describe(*kernel);
-    comma = ", ";
+    for (const issp::Job& job : kernel->jobs) {
+      text += comma + issp::describe(job);
+      comma = ", ";
+    }
   }
   text += "], \"declined\": {";
   comma = "";
