@@ -106,6 +106,9 @@ def run_parts(parts, only, output):
         parts: Dict of names to callables that return figures.
         only: List of the names to run; all if it is empty or None.
         output: Path of a JSON file, or None.
+
+    Returns:
+        Dict of what was written.
     """
     result = circumstances()
     for name in only or parts:
@@ -114,6 +117,7 @@ def run_parts(parts, only, output):
     if output:
         with open(output, "w") as file:
             json.dump(result, file, indent=2)
+    return result
 
 
 def circumstances():

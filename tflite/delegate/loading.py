@@ -57,7 +57,8 @@ def load(**options):
             `num_threads`: those of the interpreter if it is 0, the default.
             `min_sparsity`: the share of zeros below which a part of a network
             is left to TFLite. Defaults to 0.3.
-            `always`: 1 to take also what is not expected to become faster.
+            `always`: 1 to take also what is not expected to become faster,
+            and to use all threads for it.
             `tuning_seconds`: what the choice of tiles may take each time that
             the size of images changes. Defaults to 0.1.
             `cache_bytes`: what rows in work may take of the cache; if it is

@@ -21,6 +21,8 @@ constexpr size_t kHugePage = 2 << 20;
 // Sums of fewer products than this are not cut into blocks of channels.
 constexpr double kProductsOfBlock = 20;
 constexpr int kChannelsOfBlock = 8;
+// Products of a step that are worth several threads; some microseconds.
+constexpr double kProductsOfStep = 50000;
 // Rows of a band that operations should have, to make tiles of.
 constexpr int kLeastBand = 4;
 
@@ -278,7 +280,10 @@ class Plan::Bands {
 
 Plan::Plan(const Network& network, const std::vector<Size>& sizes,
            const Settings& settings, ThreadPool* pool, std::string* error)
-    : network_(network), settings_(settings), pool_(pool) {
+    : network_(network),
+      settings_(settings),
+      pool_(pool),
+      threads_(pool->size()) {
   if (!measure(sizes, error) || !set_strips(error)) return;
   set_margins();
   set_used();
@@ -291,6 +296,7 @@ Plan::Plan(const Network& network, const std::vector<Size>& sizes,
   programs_.resize(network.operations.size());
   for (size_t i = 0; i < network.operations.size(); ++i) lower(int(i));
   write_steps();
+  if (!settings.all_threads) set_threads();
   tune(settings.tuning_seconds);
 }
 
@@ -882,7 +888,7 @@ void Plan::execute_sums(const Step& step, int thread) {
   const int rows = step.end - step.begin;
   const int down = ceil_div(rows, program.tile_rows);
   const int across = ceil_div(program.strip, program.tile_vectors);
-  const auto [begin, end] = share(down * across, thread, settings_.threads);
+  const auto [begin, end] = share(down * across, thread, threads_);
   for (int tile = begin; tile < end; ++tile) {
     const auto [row, row_end] = share(rows, tile % down, down);
     const auto [first, last] = share(program.strip, tile / down, across);
@@ -941,9 +947,9 @@ void Plan::fill(const Step& step, int thread) {
   }
   const int64_t vector =
       settings_.kernels->lanes * settings_.kernels->scalar_bytes;
-  auto [first, last] = share(image.strip, thread, settings_.threads);
+  auto [first, last] = share(image.strip, thread, threads_);
   if (thread == 0) first -= image.left;
-  if (thread + 1 == settings_.threads) last += image.right;
+  if (thread + 1 == threads_) last += image.right;
   const size_t bytes = size_t(last - first) * vector;
   for (int y = 0; y < step.end - step.begin; ++y) {
     for (int c = 0; c < image.channels; ++c) {
@@ -978,7 +984,7 @@ void Plan::execute(const Step& step, int thread) {
   row.left = image.left;
   row.right = image.right;
   if (of.kind == Operation::kMean) {
-    const auto [begin, end] = share(image.channels, thread, settings_.threads);
+    const auto [begin, end] = share(image.channels, thread, threads_);
     row.channels = end - begin;
     double* sums = sums_.data() + begin;
     if (step.begin == 0) std::fill_n(sums, row.channels, 0.);
@@ -998,7 +1004,7 @@ void Plan::execute(const Step& step, int thread) {
     return;
   }
   const auto [begin, end] =
-      share(step.end - step.begin, thread, settings_.threads);
+      share(step.end - step.begin, thread, threads_);
   for (int y = begin; y < end; ++y) {
     const size_t place = size_t(step.begin + y) * row.width * row.channels;
     if (packs) {
@@ -1018,7 +1024,7 @@ void Plan::run_steps(int thread) {
   for (const Step& step : steps_) {
     const double begin = seconds_ ? now() : 0;
     execute(step, thread);
-    pool_->wait();
+    if (threads_ > 1) pool_->wait();
     if (seconds_ && thread == 0 && step.operation >= 0) {
       seconds_[step.operation] += now() - begin;
     }
@@ -1030,6 +1036,10 @@ void Plan::run(const float* const* inputs, float* const* outputs,
   inputs_ = inputs;
   outputs_ = outputs;
   seconds_ = seconds;
+  if (threads_ == 1) {
+    run_steps(0);
+    return;
+  }
   pool_->run(
       [](void* plan, int thread) {
         static_cast<Plan*>(plan)->run_steps(thread);
@@ -1056,6 +1066,21 @@ std::string Plan::describe(int operation) const {
   return text;
 }
 
+// Uses one thread alone where steps are so short that threads would wait for
+// each other longer than they compute.
+void Plan::set_threads() {
+  double products = 0;
+  int computed = 0;
+  for (const Step& step : steps_) {
+    if (step.kind != Step::kCompute || !programs_[step.operation]) continue;
+    const Program& program = *programs_[step.operation];
+    products += double(program.values.size()) * (step.end - step.begin) *
+                program.strip * settings_.kernels->lanes;
+    ++computed;
+  }
+  if (products < kProductsOfStep * computed) threads_ = 1;
+}
+
 double Plan::time_tile(const Step& step, int rows, int vectors) {
   Program& program = *programs_[step.operation];
   program.tile_rows = rows;
@@ -1063,7 +1088,7 @@ double Plan::time_tile(const Step& step, int rows, int vectors) {
   double best = INFINITY;
   for (int i = 0; i < 3; ++i) {
     double slowest = 0;
-    for (int thread = 0; thread < settings_.threads; ++thread) {
+    for (int thread = 0; thread < threads_; ++thread) {
       const double begin = now();
       execute_sums(step, thread);
       slowest = std::max(slowest, now() - begin);

@@ -22,9 +22,9 @@ namespace issp {
 
 struct Settings {
   const Kernels* kernels;
-  int threads = 1;
   size_t cache_bytes = 1 << 20;  // That a band may take.
   double tuning_seconds = 0.1;      // At most, for a plan.
+  bool all_threads = false;         // Also where one is faster.
 };
 
 class Plan {
@@ -39,7 +39,7 @@ class Plan {
 
   Size size(int value) const { return images_[value].size; }
   size_t bytes() const { return arena_bytes_; }
-  int threads() const { return settings_.threads; }
+  const ThreadPool& pool() const { return *pool_; }
   int groups() const { return int(groups_.size()); }
 
   // How an operation is computed, as members of a JSON object.
@@ -86,6 +86,7 @@ class Plan {
   void allocate();
   void write_steps();
   void lower(int operation);
+  void set_threads();
   void tune(double seconds);
   double time_tile(const Step& step, int rows, int vectors);
   void execute(const Step& step, int thread);
@@ -99,6 +100,7 @@ class Plan {
   const Network& network_;
   const Settings settings_;
   ThreadPool* pool_;
+  int threads_;
   std::vector<Image> images_;
   std::vector<Padding> paddings_;  // By operation, in pixels.
   std::vector<std::vector<bool>> used_;  // Channels, by value.

@@ -43,7 +43,7 @@ constexpr double kLeastSpeedup = 1.1;
 struct Options {
   int threads = 0;  // As the runtime recommends.
   double min_sparsity = 0.3;
-  bool always = false;  // Also where no gain is expected.
+  bool always = false;  // Also where no gain is expected, of threads too.
   double tuning_seconds = 0.1;
   size_t cache_bytes = 0;  // As the CPU has.
   const Kernels* kernels = nullptr;
@@ -185,14 +185,14 @@ int prepare_job(Context* context, const State& state, ThreadPool* pool,
     job->input_steps.push_back(size_t(size.height) * size.width *
                                tensor.shape->data[tensor.shape->size - 1]);
   }
-  if (!job->plan || job->sizes != sizes || job->plan->threads() != pool->size()) {
+  if (!job->plan || job->sizes != sizes || &job->plan->pool() != pool) {
     Settings settings;
     settings.kernels = state.options.kernels;
-    settings.threads = pool->size();
     settings.cache_bytes = state.options.cache_bytes
                                ? state.options.cache_bytes
                                : cache_of_cpu(pool->size());
     settings.tuning_seconds = state.options.tuning_seconds;
+    settings.all_threads = state.options.always;
     std::string error;
     // The memory of the old one first.
     job->plan.reset();

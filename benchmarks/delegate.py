@@ -1,0 +1,306 @@
+"""How much faster TFLite is with the sparse delegate.
+
+    python benchmarks/delegate.py --output=delegate.json
+    python benchmarks/delegate.py --only=edsr --sizes=160x90 --repeats=9
+
+Networks have random weights and random masks: it is about speed alone. Files
+take turns in one process; the time is that of the thread, or wall time where
+there are several, and figures are medians.
+
+- roofline: what one core reaches (`roofline.cc`): products in registers, with
+  one operand from each cache, and from memory.
+- edsr: EDSR-baseline x4 against XNNPACK in float32, by size and share of
+  zeros, and against full int8 at 95 %. Beside the time: the products with
+  weights that are not zero, as a share of what the core reaches with operands
+  from its first cache, which is where they come from at best.
+- threads: the same ratios with two threads. Each file has a process of its
+  own, since threads of TFLite wait for work by spinning.
+- edge_sr, swinir: edge_sr_100k x4 and SwinIR-light x4, whole networks.
+
+Prints the table of the README.
+"""
+
+import itertools
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+from timing import run_parts  # First, since it chooses the backend.
+
+# isort: split
+import keras
+import numpy as np
+from absl import app
+from absl import flags
+
+from issp_keras import cli
+from issp_keras import models
+from issp_keras.tflite import delegate
+from issp_keras.tflite import export
+from issp_keras.tflite import inspect
+from issp_keras.tflite.delegate import build
+
+flags.DEFINE_string("output", None, "JSON file for all figures.")
+flags.DEFINE_integer("repeats", 11, "Turns of each file.", lower_bound=1)
+_PARTS = ["roofline", "edsr", "threads", "edge_sr", "swinir"]
+flags.DEFINE_multi_enum("only", None, _PARTS, "Parts, else all.")
+flags.DEFINE_list("sizes", ["160x90", "320x180"], "LR sizes of edsr.")
+flags.DEFINE_list("zeros", [0, 50, 90, 95, 99], "Percent, of edsr.")
+flags.DEFINE_bool("quick", False, "Tiny networks, to try the program.")
+# What a child process measures: FILE WIDTH HEIGHT WITH_DELEGATE.
+flags.DEFINE_list("child", None, "For this program's own use.")
+
+SCALE = 4
+_SOURCE = pathlib.Path(__file__).with_name("roofline.cc")
+_NETWORKS = {
+    "edsr": lambda: models.edsr(SCALE, **_quick(blocks=1, features=16)),
+    "edge_sr": lambda: models.edge_sr(SCALE, **_quick(blocks=1)),
+    "swinir": lambda: models.swinir(SCALE, **_quick(depths=(2,))),
+}
+# Kernels that its recipe leaves dense.
+_DENSE = {"edge_sr": ("stem", "depthwise")}
+
+
+def _quick(**arguments):
+    return arguments if flags.FLAGS.quick else {}
+
+
+def network(name, percent):
+    """A network with so many zeros in each kernel."""
+    keras.utils.set_random_seed(0)
+    model = _NETWORKS[name]()
+    rng = np.random.default_rng(percent)
+    for weight in model.weights:
+        is_kernel = weight.path.endswith("kernel") and weight.ndim > 1
+        if not is_kernel or any(
+            part in weight.path for part in _DENSE.get(name, ())
+        ):
+            continue
+        mask = rng.random(weight.shape) >= percent / 100
+        weight.assign(keras.ops.convert_to_numpy(weight) * mask)
+    return model
+
+
+def files_of(name, percent, size, folder, **variants):
+    """Exports a network for images of a size, in variants."""
+    width, height = size
+    model = network(name, percent)
+    for variant, options in variants.items():
+        path = folder / f"{name}_{width}_{percent}_{variant}.tflite"
+        export(
+            model, path, height=height, width=width, tolerance=999, **options
+        )
+        yield variant, path
+
+
+def interpreter(path, size, with_delegate=False, threads=1, **options):
+    """An interpreter that has run once, and its delegate."""
+    from ai_edge_litert import interpreter as litert
+
+    loaded = delegate.load(**options) if with_delegate else None
+    made = litert.Interpreter(
+        str(path),
+        num_threads=threads,
+        experimental_delegates=[loaded] if loaded else [],
+    )
+    made.allocate_tensors()
+    (image,) = made.get_input_details()
+    width, height = size
+    noise = np.random.default_rng(0).random((1, height, width, 3), np.float32)
+    made.set_tensor(image["index"], noise)
+    made.invoke()
+    return made, loaded
+
+
+def turns(interpreters, repeats):
+    """The median thread time of each, in milliseconds; they take turns."""
+    times = {name: [] for name in interpreters}
+    for turn in range(repeats + 1):
+        for name, of in interpreters.items():
+            begin = time.thread_time()
+            of.invoke()
+            if turn:
+                times[name].append(1e3 * (time.thread_time() - begin))
+    return {name: statistics.median(of) for name, of in times.items()}
+
+
+def compared(name, percent, size, repeats, folder):
+    """A network with the delegate and without."""
+    variants = {"sparse": {}}
+    if name == "edsr" and percent == 95:
+        variants["int8"] = {"precision": "int8", "sparse": False}
+    paths = dict(files_of(name, percent, size, folder, **variants))
+    made = {"dense": interpreter(paths["sparse"], size)[0]}
+    made["delegate"], loaded = interpreter(paths["sparse"], size, True)
+    if "int8" in paths:
+        made["int8"] = interpreter(paths["int8"], size)[0]
+    medians = turns(made, repeats)
+    report = delegate.report(loaded)
+    about = inspect(paths["sparse"], size[::-1])
+    found = {
+        "milliseconds": medians,
+        "ratio": medians["dense"] / medians["delegate"],
+        "dense_multiply_adds": about.macs,
+        "sparse_multiply_adds": about.sparse_macs,
+        "nodes": [part.nodes for part in report.parts],
+        "kernels": report.kernels,
+        "gflops": 2e-6 * about.sparse_macs / medians["delegate"],
+        "dense_gflops": 2e-6 * about.macs / medians["dense"],
+    }
+    if "int8" in medians:
+        found["ratio_to_int8"] = medians["int8"] / medians["delegate"]
+    text = ", ".join(f"{of} {ms:.2f} ms" for of, ms in medians.items())
+    print(
+        f"  {name} {size[0]}x{size[1]} {percent} %: {text}: "
+        f"{found['ratio']:.2f} times as fast, {found['gflops']:.0f} GFLOP/s",
+        flush=True,
+    )
+    return found
+
+
+def roofline():
+    """What one core reaches, by a small program of its own."""
+    command = build.compiler()
+    if command is None:
+        print("  There is no C++ compiler.")
+        return {}
+    with tempfile.TemporaryDirectory() as folder:
+        program = pathlib.Path(folder) / "roofline"
+        flags_ = ["-O3", "-std=c++17", "-march=native", "-ffp-contract=fast"]
+        subprocess.run(
+            [*command, *flags_, str(_SOURCE), "-o", str(program)], check=True
+        )
+        found = json.loads(subprocess.check_output([str(program)]))
+    print("  " + ", ".join(f"{key} {of}" for key, of in found.items()))
+    return found
+
+
+def edsr(repeats):
+    return _by_size("edsr", flags.FLAGS.sizes, flags.FLAGS.zeros, repeats)
+
+
+def edge_sr(repeats):
+    return _by_size("edge_sr", ["160x90"], [90, 95, 99], 4 * repeats)
+
+
+def swinir(repeats):
+    return _by_size("swinir", ["160x90"], [90, 95, 99], repeats)
+
+
+def _by_size(name, sizes, zeros, repeats):
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for size, percent in itertools.product(sizes, map(int, zeros)):
+            pair = tuple(map(int, size.split("x")))
+            found[f"{size}, {percent} %"] = compared(
+                name, percent, pair, repeats, pathlib.Path(folder)
+            )
+    return found
+
+
+def threads(repeats):
+    """Ratios of wall time with one thread and with two."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for percent in (90, 95, 99):
+            size = tuple(map(int, flags.FLAGS.sizes[0].split("x")))
+            paths = files_of(
+                "edsr", percent, size, pathlib.Path(folder), sparse={}
+            )
+            ((_, path),) = paths
+            of = {
+                (name, count): _in_a_process(path, size, name, count, repeats)
+                for count in (1, 2)
+                for name in ("dense", "delegate")
+            }
+            found[f"{percent} %"] = {
+                str(count): {
+                    "dense": of["dense", count],
+                    "delegate": of["delegate", count],
+                    "ratio": of["dense", count] / of["delegate", count],
+                }
+                for count in (1, 2)
+            }
+            one, two = (found[f"{percent} %"][n]["ratio"] for n in "12")
+            print(
+                f"  {percent} %: {one:.2f} with one thread, {two:.2f} with two",
+                flush=True,
+            )
+    return found
+
+
+def _in_a_process(path, size, name, count, repeats):
+    arguments = [str(path), *map(str, size), name, str(count), str(repeats)]
+    command = [sys.executable, __file__, f"--child={','.join(arguments)}"]
+    lines = subprocess.check_output(command, text=True).splitlines()
+    return float(lines[-1])
+
+
+def child(path, width, height, name, count, repeats):
+    """Prints the median wall time of one file alone, in milliseconds."""
+    size = int(width), int(height)
+    made, _ = interpreter(path, size, name == "delegate", int(count))
+    times = []
+    for _ in range(int(repeats)):
+        begin = time.perf_counter()
+        made.invoke()
+        times.append(1e3 * (time.perf_counter() - begin))
+    print(statistics.median(times))
+
+
+def table(figures):
+    """The table of the README."""
+    rows = []
+    for name in ("edsr", "edge_sr", "swinir"):
+        for case, of in figures.get(name, {}).items():
+            size, percent = case.split(", ")
+            ms = of["milliseconds"]
+            rows.append(
+                [
+                    {
+                        "edsr": "EDSR-baseline",
+                        "edge_sr": "edge_sr_100k",
+                        "swinir": "SwinIR-light",
+                    }[name],
+                    size,
+                    percent,
+                    f"{ms['dense']:.1f} ms",
+                    f"{ms['delegate']:.1f} ms",
+                    f"**{of['ratio']:.2f}**",
+                    f"{of['gflops']:.0f}",
+                ]
+            )
+    header = ["x4", "LR", "zeros", "XNNPACK", "delegate", "ratio", "GFLOP/s"]
+    return cli.markdown_table(header, rows)
+
+
+def main(_):
+    flag = flags.FLAGS
+    if flag.child:
+        child(*flag.child)
+        return
+    found = run_parts(
+        {
+            "roofline": roofline,
+            **{
+                name: lambda of=of: of(flag.repeats)
+                for name, of in {
+                    "edsr": edsr,
+                    "threads": threads,
+                    "edge_sr": edge_sr,
+                    "swinir": swinir,
+                }.items()
+            },
+        },
+        flag.only,
+        flag.output,
+    )
+    print("\n" + table(found))
+
+
+if __name__ == "__main__":
+    app.run(main)
