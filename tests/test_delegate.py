@@ -230,16 +230,25 @@ def test_groups_of_channels_equal_tflite(groups):
     _assert_equal(graph.write(out), _image(rng, (1, 7, 33, 8)))
 
 
-def test_rows_that_are_no_means_are_left_to_tflite():
+@pytest.mark.parametrize("keeps", [True, False])
+@pytest.mark.parametrize("shape", [(30, 20), (1, 128, 20), (2, 64, 20), (20,)])
+def test_a_fully_connected_layer_of_pixels_equals_tflite(shape, keeps):
     rng = np.random.default_rng(0)
-    graph = graphs.Graph((30, 20))
-    weights = graph.constant(_pruned(rng, (7, 20), 0.8))
+    graph = graphs.Graph(shape)
+    way = Encoding((0, 1), (False, True))
+    weights = graph.sparse(_pruned(rng, (17, 20), 0.8), way)
+    pixels = np.prod(shape[:-1], dtype=int)
+    out = (*shape[:-1], 17) if keeps else (pixels, 17)
+    if len(shape) == 1:
+        out = (1, 17)
     out = graph.operator(
-        "FULLY_CONNECTED", [graph.inputs[0], weights], graph.image((30, 7))
+        "FULLY_CONNECTED",
+        [graph.inputs[0], weights, graph.constant(_image(rng, (17,)))],
+        graph.image(out),
+        fusedActivationFunction=1,
+        keepNumDims=keeps and len(shape) > 1,
     )
-    report = _report(graph.write(out), always=1)
-    assert not report.parts
-    assert "fully connected" in report.declined[0]
+    _assert_equal(graph.write(out), _image(rng, shape))
 
 
 def test_parts_that_have_nothing_in_common_are_computed_apart():

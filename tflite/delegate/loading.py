@@ -68,7 +68,8 @@ def load(**options):
             `"portable"`; by default the fastest that the CPU runs.
 
     Returns:
-        A delegate, for one interpreter or several.
+        A delegate. Interpreters may share one, and wait for each other then;
+        those that are to run at the same time need one each.
 
     Raises:
         InputError: If the delegate cannot be compiled, or an option is none.

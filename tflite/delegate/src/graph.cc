@@ -135,7 +135,7 @@ double Part::sparsity() const {
 double Part::speedup() const {
   constexpr double kProduct = 1.5;   // A multiply-add of a sparse kernel.
   constexpr double kSum = 6;         // A sum that begins and ends.
-  constexpr double kConversion = 12;  // A number in another layout.
+  constexpr double kConversion = 24;  // A number in another layout.
   constexpr double kDenseValue = 8;  // A number that a dense operation makes.
   double dense = 0, sparse = 0;
   std::vector<double> areas(network.values.size(), 1);
@@ -304,6 +304,12 @@ bool Graph::is_image(int i) const {
   return is_new_image(i) && (tensor(i).shape->size == 4 || extents_.count(i));
 }
 
+// Whether a tensor can be a list of pixels, of any shape, channels last.
+bool Graph::is_list(int i) const {
+  return is_float(i) && !constants_.has(i) && tensor(i).shape &&
+         tensor(i).shape->size > 0;
+}
+
 // Whether a tensor that a node makes can be an image.
 bool Graph::is_new_image(int i) const {
   if (!is_float(i) || constants_.has(i) || !tensor(i).shape) return false;
@@ -349,8 +355,7 @@ const char* Graph::problem_of(const GraphNode& node) {
       problem = problem_of_convolution(node, &made);
       break;
     case tflite::kFullyConnected:
-      problem = problem_of_fully_connected(node, &made);
-      break;
+      return problem_of_fully_connected(node);
     case tflite::kAdd:
     case tflite::kMul:
     case tflite::kSub:
@@ -385,11 +390,8 @@ const char* Graph::problem_of(const GraphNode& node) {
 }
 
 // What convolutions and fully connected layers have in common.
-const char* Graph::problem_of_layer(const GraphNode& node) const {
+const char* Graph::problem_of_weights(const GraphNode& node) const {
   const int filter = node.input(1), bias = node.input(2);
-  if (!is_image(node.input(0)) || !is_new_image(node.output())) {
-    return "its images are not float32, or have no 4 dimensions";
-  }
   if (!constants_.has(filter)) {
     return "its kernel is no constant in float32, float16 or int8";
   }
@@ -405,8 +407,11 @@ const char* Graph::problem_of_layer(const GraphNode& node) const {
 
 const char* Graph::problem_of_convolution(const GraphNode& node,
                                           Extent* made) const {
-  if (const char* problem = problem_of_layer(node)) return problem;
   const int in = node.input(0), out = node.output();
+  if (!is_image(in) || !is_new_image(out)) {
+    return "its images are not float32, or have no 4 dimensions";
+  }
+  if (const char* problem = problem_of_weights(node)) return problem;
   const Window window = window_of(node);
   for (int n : {window.stride.height, window.stride.width,
                 window.dilation.height, window.dilation.width}) {
@@ -435,21 +440,24 @@ const char* Graph::problem_of_convolution(const GraphNode& node,
   return nullptr;
 }
 
-const char* Graph::problem_of_fully_connected(const GraphNode& node,
-                                              Extent* made) const {
+// Of an image, it is a convolution; of what else has channels last, it takes
+// and makes lists of pixels.
+const char* Graph::problem_of_fully_connected(const GraphNode& node) {
   const int in = node.input(0), out = node.output();
-  const auto is_row = [&](int i) {
-    return is_new_image(i) && tensor(i).shape->size == 2;
-  };
-  if (!is_row(in) || !is_image(in) || !is_row(out)) {
-    return "it is fully connected, of more than means of images";
-  }
-  if (const char* problem = problem_of_layer(node)) return problem;
+  if (!is_list(in) || !is_list(out)) return "it does not compute in float32";
+  if (const char* problem = problem_of_weights(node)) return problem;
   const tflite::IntArray& shape = *tensor(node.input(1)).shape;
   const bool fits = shape.size == 2 && shape.data[0] == channels(out) &&
-                    shape.data[1] == channels(in);
+                    (shape.data[1] == channels(in) || !is_image(in));
   if (!fits) return "its kernel does not fit its channels";
-  *made = extent(in);
+  const bool keeps = tensor(in).shape->size == tensor(out).shape->size;
+  if (is_image(in) && keeps) {
+    extents_[out] = extent(in);
+    return nullptr;
+  }
+  if (is_image(in)) return "it makes a list of pixels of an image";
+  lists_.insert(in);
+  lists_.insert(out);
   return nullptr;
 }
 
@@ -598,6 +606,7 @@ class Builder {
       if (value == values_.end()) continue;
       Operation output;
       output.kind = Operation::kOutput;
+      output.rows = graph_.lists_.count(tensor) > 0;
       output.input = value->second;
       output.tensor = int(part_->outputs.size());
       output.name = "output";
@@ -617,12 +626,15 @@ class Builder {
   }
 
   // The value of a tensor, which may come from outside.
-  int value_of(int tensor) {
+  int value_of(int tensor) { return value_of(tensor, graph_.channels(tensor)); }
+
+  int value_of(int tensor, int channels) {
     const auto known = values_.find(tensor);
     if (known != values_.end()) return known->second;
     Operation input;
     input.kind = Operation::kInput;
-    input.output = new_value(graph_.channels(tensor));
+    input.rows = graph_.lists_.count(tensor) > 0;
+    input.output = new_value(channels);
     input.tensor = int(part_->inputs.size());
     input.name = "input";
     part_->inputs.push_back(tensor);
@@ -758,9 +770,12 @@ class Builder {
     Constant filter;
     const std::string error = graph_.read(node.input(1), &filter);
     if (!error.empty()) return error;
-    const int inputs = graph_.channels(source);
+    // Of a list of pixels, only the kernel tells the channels.
+    const bool is_list = graph_.lists_.count(source) > 0;
+    const int inputs =
+        is_list ? filter.shape.back() : graph_.channels(source);
     const int outputs = graph_.channels(node.output());
-    of.input = value_of(source);
+    of.input = value_of(source, inputs);
     const Window window = window_of(node);
     of.stride = window.stride;
     of.dilation = window.dilation;

@@ -91,11 +91,10 @@ class Graph {
   };
 
   const char* problem_of(const GraphNode& node);
-  const char* problem_of_layer(const GraphNode& node) const;
+  const char* problem_of_weights(const GraphNode& node) const;
   const char* problem_of_convolution(const GraphNode& node,
                                      Extent* made) const;
-  const char* problem_of_fully_connected(const GraphNode& node,
-                                         Extent* made) const;
+  const char* problem_of_fully_connected(const GraphNode& node);
   const char* problem_of_shape(const GraphNode& node, Extent* made) const;
   const char* problem_of_arithmetic(const GraphNode& node, Extent* made) const;
   const char* problem_of_function(const GraphNode& node, Extent* made) const;
@@ -106,6 +105,7 @@ class Graph {
   bool is_float(int tensor) const;
   bool is_image(int tensor) const;
   bool is_new_image(int tensor) const;
+  bool is_list(int tensor) const;
   int channels(int tensor) const;
   const tflite::Tensor& tensor(int i) const { return context_->tensors[i]; }
   std::string read(int tensor, Constant* constant) const {
@@ -117,6 +117,7 @@ class Graph {
   std::map<int, GraphNode> nodes_;
   std::map<int, std::vector<int>> users_;  // Nodes by tensor.
   std::map<int, Extent> extents_;
+  std::set<int> lists_;  // Tensors that are lists of pixels.
   std::vector<int> supported_;
   std::map<int, std::string> problems_;
 

@@ -223,21 +223,6 @@ void borders(const Sums& tile, int rows, int first, int vectors,
   }
 }
 
-void pack(const Row& row) {
-  for (int c = 0; c < row.channels; ++c) {
-    char* channel = row.strips + c * row.channel;
-    for (int t = -row.left; t < row.strip + row.right; ++t) {
-      Scalar* to = reinterpret_cast<Scalar*>(
-          channel + t * static_cast<ptrdiff_t>(kBytes));
-      for (int l = 0; l < kLanes; ++l) {
-        const int x = l * row.strip + t;
-        const bool inside = x >= 0 && x < row.width;
-        to[l] = inside ? Scalar(row.pixels[x * row.channels + c]) : Scalar(0);
-      }
-    }
-  }
-}
-
 // The lanes of `a` and `b` in turn, of their first halves or of their second.
 ISSP_INLINE Vector zip_first(Vector a, Vector b) {
 #if ISSP_LANES == 16
@@ -273,8 +258,74 @@ ISSP_INLINE void transpose(Vector (&x)[kLanes]) {
   }
 }
 
+// Pixels that a vector holds, or zeros where there is none.
+ISSP_INLINE bool is_inside(const Row& row, int lane, int t) {
+  const int x = lane * row.strip + t;
+  return x >= 0 && x < row.width;
+}
+
+// Packs vector t of as many channels, from channel c, as there are lanes.
+void pack_block(const Row& row, int t, int c) {
+  Vector x[kLanes] = {};
+  for (int l = 0; l < kLanes; ++l) {
+    if (!is_inside(row, l, t)) continue;
+    const float* from =
+        row.pixels +
+        static_cast<ptrdiff_t>(l * row.strip + t) * row.channels + c;
+    for (int i = 0; i < kLanes; ++i) x[l][i] = Scalar(from[i]);
+  }
+  transpose(x);
+  for (int i = 0; i < kLanes; ++i) {
+    store(row.strips + (c + i) * row.channel +
+              t * static_cast<ptrdiff_t>(kBytes),
+          x[i]);
+  }
+}
+
+void pack(const Row& row) {
+  const int first = -row.left, last = row.strip + row.right;
+  if (row.channels >= kLanes) {
+    for (int t = first; t < last; ++t) {
+      for (int c = 0; c < row.channels; c += kLanes) {
+        // The last block may repeat some of the one before.
+        const int rest = row.channels - kLanes;
+        pack_block(row, t, c < rest ? c : rest);
+      }
+    }
+    return;
+  }
+  for (int c = 0; c < row.channels; ++c) {
+    char* channel = row.strips + c * row.channel;
+    for (int t = first; t < last; ++t) {
+      Scalar* to = reinterpret_cast<Scalar*>(
+          channel + t * static_cast<ptrdiff_t>(kBytes));
+      for (int l = 0; l < kLanes; ++l) {
+        const int x = l * row.strip + t;
+        to[l] = is_inside(row, l, t)
+                    ? Scalar(row.pixels[x * row.channels + c])
+                    : Scalar(0);
+      }
+    }
+  }
+}
+
+// Unpacks vector t of as many channels, from channel c, as there are lanes.
+void unpack_block(const Row& row, int t, int c) {
+  Vector x[kLanes];
+  for (int i = 0; i < kLanes; ++i) {
+    x[i] = load(row.strips + (c + i) * row.channel + t * kBytes);
+  }
+  transpose(x);
+  for (int l = 0; l < kLanes; ++l) {
+    if (!is_inside(row, l, t)) continue;
+    float* to = row.pixels +
+                static_cast<ptrdiff_t>(l * row.strip + t) * row.channels + c;
+    for (int i = 0; i < kLanes; ++i) to[i] = float(x[l][i]);
+  }
+}
+
 // Unpacks as many vectors of three channels, from vector t, as there are lanes.
-void unpack_block(const Row& row, int t) {
+void unpack_three(const Row& row, int t) {
   alignas(kBytes) Scalar planes[3][kLanes][kLanes];
   for (int c = 0; c < 3; ++c) {
     Vector x[kLanes];
@@ -307,7 +358,16 @@ void unpack(const Row& row) {
   if (row.channels == 3 && row.strip >= kLanes) {
     for (int t = 0; t < row.strip; t += kLanes) {
       // The last block may repeat some of the one before.
-      unpack_block(row, t < row.strip - kLanes ? t : row.strip - kLanes);
+      unpack_three(row, t < row.strip - kLanes ? t : row.strip - kLanes);
+    }
+    return;
+  }
+  if (row.channels >= kLanes) {
+    const int rest = row.channels - kLanes;
+    for (int t = 0; t < row.strip; ++t) {
+      for (int c = 0; c < row.channels; c += kLanes) {
+        unpack_block(row, t, c < rest ? c : rest);
+      }
     }
     return;
   }

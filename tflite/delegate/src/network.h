@@ -68,6 +68,7 @@ struct Operation {
   int input = -1;   // Value.
   int output = -1;  // Value.
   int tensor = -1;  // Of the runtime, of `kInput` and `kOutput`.
+  bool rows = false;  // Whether that is a list of pixels, and no image.
   // Of `kLinear`.
   std::vector<Nonzero> weights;  // By output, row, channel, column.
   std::vector<float> bias;

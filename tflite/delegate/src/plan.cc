@@ -9,20 +9,17 @@
 #include <numeric>
 #include <tuple>
 
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
-
 namespace issp {
 namespace {
 
-constexpr size_t kPage = 64;
-constexpr size_t kHugePage = 2 << 20;
+constexpr size_t kLine = 64;
 // Sums of fewer products than this are not cut into blocks of channels.
 constexpr double kProductsOfBlock = 20;
 constexpr int kChannelsOfBlock = 8;
 // Products of a step that are worth several threads; some microseconds.
 constexpr double kProductsOfStep = 50000;
+// Which part of the cache a band of a short group may have.
+constexpr size_t kShareOfBand = 12;
 // Rows of a band that operations should have, to make tiles of.
 constexpr int kLeastBand = 4;
 
@@ -111,10 +108,11 @@ struct Plan::Step {
   int value = -1;  // Of what is not `kCompute`.
   int begin = 0;  // Rows of a band, before DEPTH_TO_SPACE.
   int end = 0;
-  char* input = nullptr;
-  char* output = nullptr;
-  char* add = nullptr;
-  std::vector<char*> others;  // By post.
+  // Places in the arena.
+  int64_t input = 0;
+  int64_t output = 0;
+  int64_t add = 0;
+  std::vector<int64_t> others;  // By post; unused where there is no image.
 };
 
 // What is computed band by band, and what memory it takes.
@@ -279,17 +277,21 @@ class Plan::Bands {
 };
 
 Plan::Plan(const Network& network, const std::vector<Size>& sizes,
-           const Settings& settings, ThreadPool* pool, std::string* error)
+           const Settings& settings, ThreadPool* pool, Arena* arena,
+           std::string* error)
     : network_(network),
       settings_(settings),
       pool_(pool),
-      threads_(pool->size()) {
+      threads_(pool->size()),
+      arena_(arena) {
   if (!measure(sizes, error) || !set_strips(error)) return;
   set_margins();
   set_used();
   set_groups();
   allocate();
-  if (!arena_) {
+  const std::lock_guard<std::mutex> lock(arena->mutex());
+  has_arena_ = arena->add(arena_bytes_);
+  if (!has_arena_) {
     *error = "there is no memory for images of this size";
     return;
   }
@@ -300,7 +302,11 @@ Plan::Plan(const Network& network, const std::vector<Size>& sizes,
   tune(settings.tuning_seconds);
 }
 
-Plan::~Plan() { std::free(arena_); }
+Plan::~Plan() {
+  if (!has_arena_) return;
+  const std::lock_guard<std::mutex> lock(arena_->mutex());
+  arena_->remove(arena_bytes_);
+}
 
 bool Plan::measure(const std::vector<Size>& sizes, std::string* error) {
   images_.resize(network_.values.size());
@@ -512,14 +518,15 @@ void Plan::set_groups() {
   };
   for (int begin = 0; begin < count;) {
     int end = begin + 1;
-    while (!must_end(end - 1, begin) && fits(begin, end + 1, kLeastBand, settings_.cache_bytes)) {
+    while (!must_end(end - 1, begin) &&
+           fits(begin, end + 1, kLeastBand, settings_.cache_bytes)) {
       ++end;
     }
     Bands bands(*this, begin, end);
     const int height = bands.height(end - 1);
     int rows = kLeastBand;
     // Long groups are worth more than high bands.
-    const size_t budget = settings_.cache_bytes / 2;
+    const size_t budget = settings_.cache_bytes / kShareOfBand;
     while (rows < height && fits(begin, end, rows + 2, budget)) rows += 2;
     groups_.push_back({begin, end, std::min(rows, height)});
     begin = end;
@@ -560,7 +567,7 @@ void Plan::allocate() {
   std::iota(order.begin(), order.end(), 0);
   const auto bytes = [&](int v) {
     const size_t all = images_[v].capacity * images_[v].row;
-    return (all + kPage - 1) / kPage * kPage;
+    return (all + kLine - 1) / kLine * kLine;
   };
   std::sort(order.begin(), order.end(),
             [&](int a, int b) { return bytes(a) > bytes(b); });
@@ -587,21 +594,15 @@ void Plan::allocate() {
     arena_bytes_ = std::max(arena_bytes_, offset + bytes(v));
     placed.push_back(v);
   }
-  const size_t alignment = arena_bytes_ < kHugePage ? kPage : kHugePage;
-  arena_bytes_ = (arena_bytes_ + alignment) / alignment * alignment;
-  arena_ = static_cast<char*>(std::aligned_alloc(alignment, arena_bytes_));
-  if (!arena_) return;
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-  if (alignment == kHugePage) madvise(arena_, arena_bytes_, MADV_HUGEPAGE);
-#endif
 }
 
-char* Plan::address(int value, int row, int origin) const {
+// Where a row of a value begins in the arena, if its first is `origin`.
+int64_t Plan::place(int value, int row, int origin) const {
   const Image& image = images_[value];
   const size_t vector =
       size_t(settings_.kernels->lanes) * settings_.kernels->scalar_bytes;
-  return arena_ + image.offset + int64_t(row - origin) * int64_t(image.row) +
-         image.left * vector;
+  return int64_t(image.offset) + int64_t(row - origin) * int64_t(image.row) +
+         int64_t(image.left * vector);
 }
 
 void Plan::write_steps() {
@@ -615,7 +616,7 @@ void Plan::write_steps() {
       step.value = value;
       step.begin = begin;
       step.end = end;
-      step.output = address(value, begin, origin[value]);
+      step.output = place(value, begin, origin[value]);
       steps_.push_back(step);
     };
     bands.run(group.rows, [&](int i, int begin, int end) {
@@ -633,8 +634,8 @@ void Plan::write_steps() {
           step.value = output;
           step.begin = first;
           step.end = made;
-          step.output = address(output, 0, 0);
-          step.input = address(output, first, origin[output]);
+          step.output = place(output, 0, 0);
+          step.input = place(output, first, origin[output]);
           origin[output] = first;
           if (made > first) steps_.push_back(step);
         }
@@ -649,22 +650,22 @@ void Plan::write_steps() {
         const int row = of.kind == Operation::kLinear
                             ? begin * of.stride.height - paddings_[i].top
                             : begin;
-        step.input = address(of.input, row, origin[of.input]);
+        step.input = place(of.input, row, origin[of.input]);
       }
       if (output >= 0) {
         const int row = of.kind == Operation::kMean ? 0 : begin * of.block;
-        step.output = address(output, row, origin[output]);
+        step.output = place(output, row, origin[output]);
       }
       if (of.kind == Operation::kLinear) {
         const Program& program = *programs_[i];
         const auto other = [&](const Post& post) {
           int row = post.shuffled ? begin * of.block : begin;
           if (is_pixel_of(of, post)) row = 0;
-          return address(post.value, row, origin[post.value]);
+          return place(post.value, row, origin[post.value]);
         };
         if (program.adds) step.add = other(of.posts[0]);
         for (int i : program.other_posts) {
-          step.others.push_back(i < 0 ? nullptr : other(of.posts[i]));
+          step.others.push_back(i < 0 ? 0 : other(of.posts[i]));
         }
       }
       steps_.push_back(step);
@@ -845,11 +846,11 @@ void Plan::run_tile(const Step& step, int row, int rows, int first,
   Sums tile{};
   tile.input_row = of.stride.height * in.row;
   tile.input_vector = of.stride.width * vector;
-  tile.input = step.input + row * tile.input_row + first * tile.input_vector;
+  tile.input = at(step.input) + row * tile.input_row + first * tile.input_vector;
   tile.output_row = of.block * out.row;
   tile.output_vector = of.block * vector;
   tile.output =
-      step.output + row * tile.output_row + first * tile.output_vector;
+      at(step.output) + row * tile.output_row + first * tile.output_vector;
   tile.output_offsets = program.output_offsets.data();
   tile.offsets = program.offsets.data();
   tile.values = program.values.data();
@@ -861,7 +862,8 @@ void Plan::run_tile(const Step& step, int row, int rows, int first,
     tile.add_row = program.add_row;
     tile.add_vector = program.add_vector;
     tile.add_offsets = program.add_offsets.data();
-    tile.add = step.add + row * program.add_row + first * program.add_vector;
+    tile.add =
+        at(step.add) + row * program.add_row + first * program.add_vector;
   }
   const SumsFunction sums =
       kernels.find_sums(rows, vectors, program.strided);
@@ -873,8 +875,8 @@ void Plan::run_tile(const Step& step, int row, int rows, int first,
   }
   for (size_t i = 0; i < program.posts.size(); ++i) {
     TilePost post = program.posts[i];
-    if (step.others[i]) {
-      post.other = step.others[i] + row * post.other_row +
+    if (program.other_posts[i] >= 0) {
+      post.other = at(step.others[i]) + row * post.other_row +
                    first * post.other_vector;
     }
     kernels.posts(tile, rows, vectors, &post, 1);
@@ -901,28 +903,28 @@ void Plan::repeat(const Step& step) {
   const Image& image = images_[step.value];
   const int64_t scalar = settings_.kernels->scalar_bytes;
   const int lanes = settings_.kernels->lanes;
-  const auto at = [&](char* row, int lane, int t) {
+  const auto pixel = [&](char* row, int lane, int t) {
     return row + (int64_t(t) * lanes + lane) * scalar;
   };
   // Writes pixel x, in all places that it has, as pixel `from`.
   const auto copy = [&](char* row, int x, int from) {
-    const char* value = at(row, from / image.strip, from % image.strip);
+    const char* value = pixel(row, from / image.strip, from % image.strip);
     for (int lane = 0; lane < lanes; ++lane) {
       const int t = x - lane * image.strip;
       if (t < -image.left || t >= image.strip + image.right) continue;
-      std::memcpy(at(row, lane, t), value, scalar);
+      std::memcpy(pixel(row, lane, t), value, scalar);
     }
   };
   for (int y = 0; y < step.end - step.begin; ++y) {
     for (int c = 0; c < image.channels; ++c) {
-      char* row = step.output + y * image.row + c * image.channel;
+      char* row = at(step.output) + y * image.row + c * image.channel;
       for (int x = 1; x <= image.left; ++x) copy(row, -x, 0);
       for (int x = 0; x < image.zeros; ++x) {
         copy(row, image.size.width + x, image.size.width - 1);
       }
     }
   }
-  char* first = step.output - image.left * int64_t(lanes) * scalar;
+  char* first = at(step.output) - image.left * int64_t(lanes) * scalar;
   const auto copy_row = [&](int from, int to) {
     std::memcpy(first + (to - step.begin) * int64_t(image.row),
                 first + (from - step.begin) * int64_t(image.row), image.row);
@@ -953,12 +955,12 @@ void Plan::fill(const Step& step, int thread) {
   const size_t bytes = size_t(last - first) * vector;
   for (int y = 0; y < step.end - step.begin; ++y) {
     for (int c = 0; c < image.channels; ++c) {
-      const int64_t at =
+      const int64_t offset =
           y * int64_t(image.row) + c * int64_t(image.channel) + first * vector;
       if (step.kind == Step::kZero) {
-        std::memset(step.output + at, 0, bytes);
+        std::memset(at(step.output + offset), 0, bytes);
       } else {
-        std::memcpy(step.output + at, step.input + at, bytes);
+        std::memcpy(at(step.output + offset), at(step.input + offset), bytes);
       }
     }
   }
@@ -989,7 +991,7 @@ void Plan::execute(const Step& step, int thread) {
     double* sums = sums_.data() + begin;
     if (step.begin == 0) std::fill_n(sums, row.channels, 0.);
     for (int y = step.begin; y < step.end; ++y) {
-      row.strips = step.input + (y - step.begin) * image.row +
+      row.strips = at(step.input) + (y - step.begin) * image.row +
                    begin * image.channel;
       settings_.kernels->add_row(row, sums);
     }
@@ -998,7 +1000,7 @@ void Plan::execute(const Step& step, int thread) {
     float* means = means_.data() + begin;
     for (int c = 0; c < row.channels; ++c) means[c] = float(sums[c] / pixels);
     const Image& out = images_[of.output];
-    row = {step.output + begin * out.channel, out.channel, means, 1,
+    row = {at(step.output) + begin * out.channel, out.channel, means, 1,
            row.channels, out.strip, out.left, out.right};
     settings_.kernels->pack(row);
     return;
@@ -1008,12 +1010,12 @@ void Plan::execute(const Step& step, int thread) {
   for (int y = begin; y < end; ++y) {
     const size_t place = size_t(step.begin + y) * row.width * row.channels;
     if (packs) {
-      row.strips = step.output + y * image.row;
+      row.strips = at(step.output) + y * image.row;
       // It is only read.
       row.pixels = const_cast<float*>(inputs_[of.tensor]) + place;
       settings_.kernels->pack(row);
     } else {
-      row.strips = step.input + y * image.row;
+      row.strips = at(step.input) + y * image.row;
       row.pixels = outputs_[of.tensor] + place;
       settings_.kernels->unpack(row);
     }
@@ -1033,6 +1035,7 @@ void Plan::run_steps(int thread) {
 
 void Plan::run(const float* const* inputs, float* const* outputs,
                double* seconds) {
+  const std::lock_guard<std::mutex> lock(arena_->mutex());
   inputs_ = inputs;
   outputs_ = outputs;
   seconds_ = seconds;

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "arena.h"
 #include "kernels.h"
 #include "network.h"
 #include "thread_pool.h"
@@ -30,9 +31,11 @@ struct Settings {
 class Plan {
  public:
   // Args: `sizes`, of the images of the operations `kInput`, in their order.
-  // `error` becomes what forbids it, and the plan must not be run then.
+  // What computes and where it has its memory must outlive the plan. `error`
+  // becomes what forbids it, and the plan must not be run then.
   Plan(const Network& network, const std::vector<Size>& sizes,
-       const Settings& settings, ThreadPool* pool, std::string* error);
+       const Settings& settings, ThreadPool* pool, Arena* arena,
+       std::string* error);
   ~Plan();
   Plan(const Plan&) = delete;
   Plan& operator=(const Plan&) = delete;
@@ -95,7 +98,8 @@ class Plan {
   void execute_sums(const Step& step, int thread);
   void run_tile(const Step& step, int row, int rows, int vector, int vectors);
   void run_steps(int thread);
-  char* address(int value, int row, int origin) const;
+  int64_t place(int value, int row, int origin) const;
+  char* at(int64_t place) const { return arena_->data() + place; }
 
   const Network& network_;
   const Settings settings_;
@@ -107,8 +111,9 @@ class Plan {
   std::vector<Group> groups_;
   std::vector<std::unique_ptr<Program>> programs_;
   std::vector<Step> steps_;
-  char* arena_ = nullptr;
+  Arena* arena_;
   size_t arena_bytes_ = 0;
+  bool has_arena_ = false;
   std::vector<double> sums_;  // Of `kMean`.
   std::vector<float> means_;
   const float* const* inputs_ = nullptr;

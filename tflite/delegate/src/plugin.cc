@@ -60,6 +60,7 @@ struct State {
   std::atomic<int> holders{1};
   std::mutex mutex;
   std::map<int, std::unique_ptr<ThreadPool>> pools;  // By threads.
+  Arena arena;  // Whoever holds it has the threads too.
   // Of nodes that are about to be made, by the nodes that they replace.
   std::vector<std::pair<std::vector<int>, std::vector<Part>>> parts;
   std::set<Kernel*> nodes;
@@ -156,6 +157,25 @@ int fail(Context* context, const std::string& reason) {
   return tflite::kError;
 }
 
+// Lists of pixels are images of this width, if that divides them.
+constexpr int kWidths[] = {128, 96, 64};
+
+// The height and width of the image that a list of pixels is taken for.
+bool list_size(const tflite::Tensor& tensor, int channels, Size* size) {
+  const IntArray* shape = tensor.shape;
+  int64_t count = 1;
+  for (int i = 0; shape && i < shape->size; ++i) count *= shape->data[i];
+  if (!shape || count < 1 || count % channels) return false;
+  const int pixels = int(count / channels);
+  *size = {1, pixels};
+  for (int width : kWidths) {
+    if (pixels % width) continue;
+    *size = {pixels / width, width};
+    break;
+  }
+  return true;
+}
+
 // The height and width of a tensor's images.
 bool image_size(const tflite::Tensor& tensor, Size* size, int* batch) {
   const IntArray* shape = tensor.shape;
@@ -165,39 +185,50 @@ bool image_size(const tflite::Tensor& tensor, Size* size, int* batch) {
   return size->height > 0 && size->width > 0;
 }
 
-int prepare_job(Context* context, const State& state, ThreadPool* pool,
-                Job* job) {
+// The shape of a list of pixels: that of the input, if it has as many
+// dimensions, but for the channels.
+std::vector<int> list_shape(const Context& context, const Part& part,
+                            int pixels, int channels, int rank) {
+  std::vector<int> shape = to_vector(context.tensors[part.inputs[0]].shape);
+  if (int(shape.size()) != rank) shape = {pixels, channels};
+  shape.back() = channels;
+  return shape;
+}
+
+int prepare_job(Context* context, State* state, ThreadPool* pool, Job* job) {
   const Part& part = job->part;
   std::vector<Size> sizes;
   job->input_steps.clear();
-  for (int input : part.inputs) {
-    const tflite::Tensor& tensor = context->tensors[input];
+  for (const Operation& of : part.network.operations) {
+    if (of.kind != Operation::kInput) continue;
+    const tflite::Tensor& tensor = context->tensors[part.inputs[of.tensor]];
+    const int channels = part.network.values[of.output].channels;
     Size size;
-    int batch;
-    if (!image_size(tensor, &size, &batch)) {
-      return fail(context, std::string(tensor.name) + " is no image");
+    int batch = 1;
+    if (!(of.rows ? list_size(tensor, channels, &size)
+                  : image_size(tensor, &size, &batch))) {
+      return fail(context, std::string(tensor.name) + " has another shape");
     }
     if (!sizes.empty() && batch != job->batch) {
       return fail(context, "its inputs have different batches");
     }
     job->batch = batch;
     sizes.push_back(size);
-    job->input_steps.push_back(size_t(size.height) * size.width *
-                               tensor.shape->data[tensor.shape->size - 1]);
+    job->input_steps.push_back(size_t(size.height) * size.width * channels);
   }
   if (!job->plan || job->sizes != sizes || &job->plan->pool() != pool) {
     Settings settings;
-    settings.kernels = state.options.kernels;
-    settings.cache_bytes = state.options.cache_bytes
-                               ? state.options.cache_bytes
+    settings.kernels = state->options.kernels;
+    settings.cache_bytes = state->options.cache_bytes
+                               ? state->options.cache_bytes
                                : cache_of_cpu(pool->size());
-    settings.tuning_seconds = state.options.tuning_seconds;
-    settings.all_threads = state.options.always;
+    settings.tuning_seconds = state->options.tuning_seconds;
+    settings.all_threads = state->options.always;
     std::string error;
     // The memory of the old one first.
     job->plan.reset();
     auto plan = std::make_unique<Plan>(part.network, sizes, settings, pool,
-                                       &error);
+                                       &state->arena, &error);
     if (!error.empty()) return fail(context, error);
     job->plan = std::move(plan);
     job->sizes = sizes;
@@ -211,7 +242,12 @@ int prepare_job(Context* context, const State& state, ThreadPool* pool,
     const Size size = job->plan->size(of.input);
     const int channels = part.network.values[of.input].channels;
     std::vector<int> shape{job->batch, size.height, size.width, channels};
-    if (tensor.shape->size == 2) shape = {job->batch, channels};
+    if (of.rows) {
+      shape = list_shape(*context, part, size.height * size.width, channels,
+                         tensor.shape->size);
+    } else if (tensor.shape->size == 2) {
+      shape = {job->batch, channels};
+    }
     job->output_steps.push_back(size_t(size.height) * size.width * channels);
     IntArray* array = new_array(shape);
     if (!array) return fail(context, "there is no memory for a shape");
@@ -236,7 +272,7 @@ int prepare(Context* context, Node* node) {
     kernel->pool = pool.get();
   }
   for (Job& job : kernel->jobs) {
-    const int status = prepare_job(context, *state, kernel->pool, &job);
+    const int status = prepare_job(context, state, kernel->pool, &job);
     if (status != tflite::kOk) return status;
   }
   return tflite::kOk;
@@ -245,9 +281,6 @@ int prepare(Context* context, Node* node) {
 int invoke(Context* context, Node* node) {
   auto* kernel = static_cast<Kernel*>(node->user_data);
   State* state = kernel->state;
-  std::unique_lock<std::mutex> lock(state->mutex, std::defer_lock);
-  // The threads of a delegate serve one node at a time.
-  if (kernel->pool->size() > 1) lock.lock();
   for (Job& job : kernel->jobs) {
     const Part& part = job.part;
     for (int image = 0; image < job.batch; ++image) {

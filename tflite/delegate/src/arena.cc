@@ -1,0 +1,47 @@
+#include "arena.h"
+
+#include <cstdlib>
+
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
+namespace issp {
+namespace {
+
+// What vectors are aligned to, and from where on pages are large.
+constexpr size_t kLine = 64;
+constexpr size_t kHugePage = 2 << 20;
+
+}  // namespace
+
+Arena::~Arena() { release(); }
+
+bool Arena::add(size_t bytes) {
+  if (bytes > bytes_) {
+    release();
+    const size_t alignment = bytes < kHugePage ? kLine : kHugePage;
+    const size_t whole = (bytes + alignment) / alignment * alignment;
+    data_ = static_cast<char*>(std::aligned_alloc(alignment, whole));
+    if (!data_) return false;
+    bytes_ = whole;
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    if (alignment == kHugePage) madvise(data_, whole, MADV_HUGEPAGE);
+#endif
+  }
+  users_.insert(bytes);
+  return true;
+}
+
+void Arena::remove(size_t bytes) {
+  users_.erase(users_.find(bytes));
+  if (users_.empty()) release();
+}
+
+void Arena::release() {
+  std::free(data_);
+  data_ = nullptr;
+  bytes_ = 0;
+}
+
+}  // namespace issp

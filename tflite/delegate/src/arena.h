@@ -1,0 +1,42 @@
+// Memory for images in work, which plans that run one after the other share.
+
+#ifndef ISSP_ARENA_H_
+#define ISSP_ARENA_H_
+
+#include <cstddef>
+#include <mutex>
+#include <set>
+
+namespace issp {
+
+class Arena {
+ public:
+  Arena() = default;
+  ~Arena();
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+
+  // To be held by who uses the memory, and around the following.
+  std::mutex& mutex() { return mutex_; }
+
+  // Makes room for one more user of so many bytes; what is there is lost.
+  // Returns whether there is memory.
+  bool add(size_t bytes);
+
+  // Takes a user away, and gives the memory back with the last.
+  void remove(size_t bytes);
+
+  char* data() const { return data_; }
+
+ private:
+  void release();
+
+  std::mutex mutex_;
+  std::multiset<size_t> users_;
+  char* data_ = nullptr;
+  size_t bytes_ = 0;
+};
+
+}  // namespace issp
+
+#endif  // ISSP_ARENA_H_
