@@ -139,19 +139,31 @@ def test_from_a_keras_file_to_tflite_files_and_a_table(
         f"--data={folder_of_photographs}",
         "--size=16,24",
         "--rounds=3",
-        "--output=table.json",
+        "--delegate=sparse",
+        "--output=table.json,tables/table.png",
         cwd=tmp_path,
     )
     assert result.returncode == 0, result.stderr
     for word in ("bicubic", "PSNR", "SSIM", "non-zeros", "gzip", "latency"):
         assert word in result.stdout
+    for text in (
+        "median of 3 runs for an LR image of 24x16 pixels, 1 thread, this host",
+        "Ratio: of the latency to that of dense float32.",
+        "The fastest is ",
+        "Wrote tables/table.png.",
+    ):
+        assert text in result.stdout
+    assert (tmp_path / "tables/table.png").is_file()
     table = json.loads((tmp_path / "table.json").read_text())
     assert [row["name"] for row in table["rows"]] == [
         "bicubic",
-        "dense TFLite",
-        "sparse TFLite",
+        "dense float32",
+        "dense float32 + delegate",
+        "sparse float32",
+        "sparse float32 + delegate",
     ]
     assert table["settings"]["lr_width"] == 24
+    assert table["settings"]["machine"]["cores"] > 0
 
 
 def test_all_variants_and_a_table_of_them(
@@ -570,6 +582,41 @@ BAD_INPUT = [
     ("tflite.inspect", ["m.keras", "--size=0,9"], "--size: is '0,9'"),
     ("tflite.benchmark", [], "expected one or more .tflite files"),
     ("tflite.benchmark", ["--size=8", "m.keras"], "--size: is '8'"),
+    (
+        "tflite.benchmark",
+        ["m.tflite", "--output=a.json,b.txt"],
+        "--output: is b.txt, expected files ending in .json, .csv, .md, .png",
+    ),
+    (
+        "tflite.benchmark",
+        ["m.tflite", "--protocol=mlperf-mobile", "--rounds=3"],
+        "--rounds: is given, but --protocol=mlperf-mobile",
+    ),
+    (
+        "tflite.benchmark",
+        ["m.tflite", "--target=phone"],
+        "--target: is phone, expected host, adb or adb:SERIAL.",
+    ),
+    (
+        "tflite.benchmark",
+        ["m.tflite", "--target=adb"],
+        "--benchmark_model: is not given, expected TFLite's tool",
+    ),
+    (
+        "tflite.benchmark",
+        ["m.tflite", "--target=adb", "--benchmark_model=no"],
+        "--benchmark_model: no: no such file.",
+    ),
+    (
+        "tflite.benchmark",
+        ["m.tflite", "--target=adb:1", "--delegate=sparse"],
+        "--delegate: is sparse, but --target=adb takes a build",
+    ),
+    (
+        "tflite.benchmark",
+        ["m.tflite", "--android_delegate=d.so"],
+        "--android_delegate: d.so: is for --target=adb.",
+    ),
     ("evaluate", ["--model=m.keras", "more"], "expected flags alone"),
     ("tflite.variants", ["x2.keras", "--height=8"], "--height and --width"),
     (

@@ -1,179 +1,103 @@
-"""Compares TFLite files: quality, size and latency on this host.
+"""Compares TFLite files: quality, size and latency, here or on a phone.
 
-    issp-benchmark model_dense.tflite model_sparse.tflite
+    issp-benchmark model_dense.tflite model_sparse.tflite --delegate=sparse
 
-Prints a table, beginning with bicubic interpolation, and writes it to
-`--output` as JSON.
+Prints tables, beginning with bicubic interpolation, and writes them to
+`--output` as JSON, CSV, Markdown and a picture, as the names end:
+`--output=results.json,results.png`. With `--delegate`, each file that the
+delegate takes has a row without it and one with it.
+
+    issp-benchmark --protocol=mlperf-mobile model.tflite
+
+times as MLPerf Mobile does, 960x540 to 1920x1080 pixels.
+
+    issp-benchmark --target=adb model.tflite --benchmark_model=benchmark_model
+
+runs TFLite's own `benchmark_model`, a binary for Android, on a phone, with
+the fastest cores, after cooling down, and leaves nothing there; with
+`--android_delegate` also with that delegate. Quality is measured here.
 """
 
-import dataclasses
+import datetime
 import pathlib
-import statistics
-import time
 
-import numpy as np
 from absl import flags
 
+import issp_keras
 from issp_keras import cli
 from issp_keras import files
 from issp_keras.data import find_source
 from issp_keras.errors import InputError
-from issp_keras.inference import TFLiteInterpreter
-from issp_keras.inference import load_network
 from issp_keras.scores import SMALLEST
-from issp_keras.scores import bicubic
-from issp_keras.scores import mean_score
-from issp_keras.tflite.inspect import inspect
-from issp_keras.tflite.inspection import Weights
+from issp_keras.tflite import host
+from issp_keras.tflite import tables
+from issp_keras.tflite.adb import Device
+from issp_keras.tflite.contest import Contest
+from issp_keras.tflite.phone import PhoneContest
+from issp_keras.tflite.protocol import PROTOCOLS
+from issp_keras.tflite.protocol import Protocol
+from issp_keras.tflite.rows import Row
+from issp_keras.tflite.rows import bicubic_row
+from issp_keras.tflite.rows import network_row
 
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """One line of the table.
-
-    Attributes:
-        name: String, what is measured.
-        psnr: Float, mean PSNR in dB on Y.
-        ssim: Float, mean SSIM on Y.
-        weights: `Weights`, or None for what is no network.
-        bytes: Integer, size of the file.
-        gzip_bytes: Integer, size of the file after gzip.
-        latency_ms: Float, median wall time of one inference.
-        file: String, the path of the file.
-    """
-
-    name: str
-    psnr: float
-    ssim: float
-    weights: Weights | None = None
-    bytes: int | None = None
-    gzip_bytes: int | None = None
-    latency_ms: float | None = None
-    file: str | None = None
-
-
-def latencies(
-    paths: list, height: int, width: int, rounds: int, threads: int = 1
-) -> list[float]:
-    """Times `.tflite` files against each other on this host.
-
-    The files run in turn, round by round, so that a machine that changes its
-    speed changes it for all; one round before is not counted.
-
-    Args:
-        paths: Paths of the files.
-        height: Integer, the LR height in pixels.
-        width: Integer, likewise.
-        rounds: Integer, at least 1.
-        threads: Integer. Defaults to `1`.
-
-    Returns:
-        The median wall time of one inference in milliseconds, for each file.
-
-    Raises:
-        InputError: If a file takes images of another size only.
-    """
-    interpreters = [TFLiteInterpreter(path, threads) for path in paths]
-    image = np.full((1, height, width, 3), 0.5, np.float32)
-    for path, interpreter in zip(paths, interpreters, strict=True):
-        if interpreter.size not in (None, (height, width)):
-            raise InputError(
-                f"{path}: takes {interpreter.size} pixels only, expected "
-                f"({height}, {width}), the size to be timed at (--size)."
-            )
-        interpreter.set_input(image)
-    times: list[list[float]] = [[] for _ in interpreters]
-    for _ in range(rounds + 1):
-        for interpreter, of in zip(interpreters, times, strict=True):
-            start = time.perf_counter()
-            interpreter.invoke()
-            of.append(1000 * (time.perf_counter() - start))
-    return [statistics.median(of[1:]) for of in times]
+_NOTE = (
+    "PSNR (dB) and SSIM on Y: mean over {data}. Latency: median of {runs} "
+    "runs for an LR image of {width}x{height} pixels, {threads}, "
+    "{where}. Other times: milliseconds; init: to load the file and to plan; "
+    "first: the first inference; CPU: of {clock}. FPS and MP/s: images and "
+    "megapixels a second at the HR size of {hr_width}x{hr_height}. Memory: by "
+    "how much a process of its own grows from before the file is loaded to "
+    "after the first inference. "
+    "Ratio: of the latency to that of {first}."
+)
+_PROTOCOL_NOTE = (
+    "As {name} asks: one image after another, at least {rounds} of them and "
+    "{seconds:g} s for each row; its result is the p90. Noise takes the place "
+    "of its photographs, and this is no official result."
+)
 
 
 def benchmark(
-    paths: list,
+    contest: Contest | PhoneContest,
     sources: list[str],
-    height=128,
-    width=128,
-    rounds=20,
-    threads=1,
+    protocol: Protocol,
+    threads: int = 1,
     data_dir="data",
+    progress=lambda done: None,
 ) -> list[Row]:
     """Measures quality, size and latency of `.tflite` networks.
 
     Args:
-        paths: Paths of the files.
+        contest: `Contest` or `PhoneContest`, which times them.
         sources: List of strings as for `data.find_source`, for the scores.
-        height: Integer, the LR height in pixels, for the latency.
-        width: Integer, likewise.
-        rounds: Integer, timed runs of each file.
-        threads: Integer.
+        protocol: `Protocol` of the contest.
+        threads: Integer, for the scores.
         data_dir: Path of the folder of test sets.
+        progress: Callable that is told which share of the timing is done.
 
     Returns:
-        A `Row` for bicubic interpolation, and one for each file.
+        A `Row` for bicubic interpolation, one for each file, and one for each
+        with the delegate if that takes any of it.
 
     Raises:
-        InputError: If a file is no network, the files differ in scale, or a
-            photograph cannot be read.
+        InputError: If a photograph cannot be read, or a device fails.
     """
-    networks = [load_network(path, threads) for path in paths]
-    scale = networks[0].scale
-    for path, network in zip(paths, networks, strict=True):
-        if network.scale != scale:
-            raise InputError(
-                f"{path}: magnifies {network.scale} times, expected {scale} "
-                f"as {paths[0]}."
-            )
+    scale = contest.scale
+    # What is wrong with them must not show after all is timed.
     pairs = [
         photograph.read(scale, SMALLEST)
         for source in sources
         for photograph in find_source(source, "held_out", scale, data_dir)
     ]
-    medians = latencies(paths, height, width, rounds, threads)
-    mean = mean_score(bicubic(scale), pairs)
-    rows = [Row("bicubic", mean.psnr, mean.ssim)]
-    for path, network, latency in zip(paths, networks, medians, strict=True):
-        mean = mean_score(network.upscale, pairs)
-        about = inspect(path)
-        rows.append(
-            Row(
-                _name(about),
-                mean.psnr,
-                mean.ssim,
-                about.weights,
-                about.bytes,
-                about.gzip_bytes,
-                latency,
-                str(path),
-            )
-        )
-    return rows
-
-
-def _name(about):
-    return f"{'sparse' if about.weights.sparse_kernels else 'dense'} TFLite"
-
-
-def _cells(rows):
-    names = [row.name for row in rows]
-    for row in rows:
-        name = row.name
-        if names.count(name) > 1:
-            name += f" {pathlib.Path(row.file).stem}"
-        cells = [name, f"{row.psnr:.2f}", f"{row.ssim:.4f}"]
-        if row.weights is None:
-            yield [*cells, "", "", "", ""]
-            continue
-        share = row.weights.nonzeros / row.weights.count
-        yield [
-            *cells,
-            f"{row.weights.nonzeros:,} ({share:.0%})",
-            f"{row.bytes / 1000:.1f} kB",
-            f"{row.gzip_bytes / 1000:.1f} kB",
-            f"{row.latency_ms:.1f} ms",
-        ]
+    entries = contest.measure(progress)
+    hr_pixels = scale * scale * protocol.height * protocol.width
+    return [
+        bicubic_row(scale, pairs),
+        *(
+            network_row(entry, entries[0], pairs, hr_pixels, threads)
+            for entry in entries
+        ),
+    ]
 
 
 def main(argv):
@@ -181,43 +105,164 @@ def main(argv):
     paths = argv[1:]
     if not paths:
         raise InputError("expected one or more .tflite files. Received: none")
-    height, width = cli.image_size(flag.size)
-    rows = benchmark(
-        paths,
-        flag.data,
-        height,
-        width,
-        flag.rounds,
-        flag.threads,
-        flag.data_dir,
+    _check_outputs(flag.output)
+    protocol = _protocol()
+    device = _device()
+    if device:
+        contest = PhoneContest(
+            device,
+            paths,
+            protocol,
+            flag.benchmark_model,
+            flag.android_delegate,
+            flag.threads,
+            flag.cool_down,
+        )
+    else:
+        contest = Contest(paths, protocol, flag.threads, flag.delegate)
+    with cli.progress_bar("Timing", 1) as progress:
+        rows = benchmark(
+            contest, flag.data, protocol, flag.threads, flag.data_dir, progress
+        )
+    settings = _settings(protocol, contest.scale, rows, device)
+    notes = [_note(settings, rows, device), *contest.notes, _fastest(rows)]
+    if protocol.name:
+        notes.append(_PROTOCOL_NOTE.format(**vars(protocol)))
+    result = tables.Result(settings, rows, notes)
+    tables.show(result)
+    for path in flag.output or ():
+        tables.write(path, result)
+        print(f"Wrote {path}.")
+
+
+def _check_outputs(paths):
+    """What is wrong with them must not show after all is measured."""
+    for path in map(pathlib.Path, paths or ()):
+        if path.suffix.lower() not in tables.FORMATS:
+            raise InputError(
+                f"--output: is {path}, expected files ending in "
+                f"{', '.join(tables.FORMATS)}, with commas between."
+            )
+        files.make_folder(path.parent)
+        if path.is_dir():
+            raise InputError(f"{path}: is a folder, expected a file.")
+
+
+def _protocol():
+    flag = flags.FLAGS
+    if flag.protocol is None:
+        return Protocol(*cli.image_size(flag.size), flag.rounds)
+    for name in ("size", "rounds"):
+        if flags.FLAGS[name].present:
+            raise InputError(
+                f"--{name}: is given, but --protocol={flag.protocol} says it."
+            )
+    return PROTOCOLS[flag.protocol]
+
+
+def _device():
+    """The `Device` that `--target` names, or None for this host."""
+    flag = flags.FLAGS
+    kind, _, serial = flag.target.partition(":")
+    if kind not in ("host", "adb") or (kind == "host" and serial):
+        raise InputError(
+            f"--target: is {flag.target}, expected host, adb or adb:SERIAL."
+        )
+    for name in ("benchmark_model", "android_delegate"):
+        path = getattr(flag, name)
+        if path and kind == "host":
+            raise InputError(f"--{name}: {path}: is for --target=adb.")
+        if path and not pathlib.Path(path).is_file():
+            raise InputError(f"--{name}: {path}: no such file.")
+    if kind == "host":
+        return None
+    if flag.delegate:
+        raise InputError(
+            f"--delegate: is {flag.delegate}, but --target=adb takes a build "
+            "for the device, --android_delegate."
+        )
+    if not flag.benchmark_model:
+        raise InputError(
+            "--benchmark_model: is not given, expected TFLite's tool of that "
+            "name, built for the device's processor."
+        )
+    return Device(serial or None)
+
+
+def _settings(protocol, scale, rows, device):
+    flag = flags.FLAGS
+    return {
+        "data": flag.data,
+        "scale": scale,
+        "lr_height": protocol.height,
+        "lr_width": protocol.width,
+        "rounds": protocol.rounds,
+        "least_seconds": protocol.seconds,
+        "protocol": protocol.name,
+        "threads": flag.threads,
+        "target": flag.target,
+        "machine": device.describe() if device else host.describe(),
+        "ratios_to": rows[1].file,
+        "date": datetime.datetime.now(datetime.UTC).isoformat(" ", "seconds"),
+        "issp_keras": issp_keras.__version__,
+    }
+
+
+def _note(settings, rows, device):
+    machine = settings["machine"]
+    one = settings["threads"] == 1
+    runs = sorted({row.timing.runs for row in rows[1:]})
+    height, width = settings["lr_height"], settings["lr_width"]
+    return _NOTE.format(
+        data=", ".join(settings["data"]),
+        runs=" or ".join(map(str, runs)),
+        height=height,
+        width=width,
+        threads="1 thread" if one else f"{settings['threads']} threads",
+        where=machine.get("model", "the device") if device else "this host",
+        clock="the thread" if one else "all threads",
+        hr_height=settings["scale"] * height,
+        hr_width=settings["scale"] * width,
+        first=rows[1].name,
     )
-    cli.print_table(
-        ["", "PSNR", "SSIM", "non-zeros", "file", "gzip", "latency"],
-        list(_cells(rows)),
-    )
-    print(
-        f"PSNR (dB) and SSIM on Y: mean over {', '.join(flag.data)}. Latency: "
-        f"median of {flag.rounds} runs for an LR image of {width}x{height} "
-        f"pixels, {flag.threads} thread(s), this host."
-    )
-    if flag.output:
-        settings = {
-            "data": flag.data,
-            "lr_height": height,
-            "lr_width": width,
-            "rounds": flag.rounds,
-            "threads": flag.threads,
-        }
-        rows = [dataclasses.asdict(row) for row in rows]
-        files.write_json(flag.output, {"settings": settings, "rows": rows})
-        print(f"Wrote {flag.output}.")
+
+
+def _fastest(rows):
+    best = min(rows[1:], key=lambda row: row.latency_ms)
+    return f"The fastest is {best.name}: {best.latency_ms:.1f} ms."
 
 
 def run():
     """Entry point of `issp-benchmark`."""
     cli.define_data_flags()
     cli.define_latency_flags()
-    flags.DEFINE_string("output", None, "JSON file to write the table to.")
+    flags.DEFINE_string(
+        "delegate",
+        None,
+        "'sparse' to time also the delegate that leaves out zeros, or the "
+        "library of another one.",
+    )
+    flags.DEFINE_enum(
+        "protocol", None, list(PROTOCOLS), "Sizes and runs as others ask."
+    )
+    flags.DEFINE_list(
+        "output",
+        None,
+        "Files to write the tables to, with commas between: "
+        f"{', '.join(tables.FORMATS)}.",
+    )
+    flags.DEFINE_string(
+        "target", "host", "host, adb, or adb:SERIAL for an Android device."
+    )
+    flags.DEFINE_string(
+        "benchmark_model", None, "TFLite's tool, built for that device."
+    )
+    flags.DEFINE_string(
+        "android_delegate", None, "A delegate library, built for that device."
+    )
+    flags.DEFINE_float(
+        "cool_down", 10, "Seconds of rest of the device before each run.", 0
+    )
     cli.run(main)
 
 

@@ -2,6 +2,7 @@
 
 import ctypes
 import math
+import os
 import pathlib
 
 import numpy as np
@@ -21,7 +22,7 @@ class TFLiteInterpreter:
         path: Path of the file.
         threads: Integer. Defaults to `1`.
         delegate: Path of a TFLite delegate library (`.so`), `"sparse"` for
-            the one of this package, or None.
+            the one of this package, one that is loaded, or None.
 
     Attributes:
         delegate: What TFLite has loaded, or None.
@@ -102,6 +103,8 @@ def _load(delegate):
         from issp_keras.tflite.delegate import load
 
         return load()
+    if not isinstance(delegate, str | os.PathLike):
+        return delegate
     from ai_edge_litert import interpreter as litert
 
     causes = (OSError, ValueError, RuntimeError, AttributeError)

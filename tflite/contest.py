@@ -1,0 +1,90 @@
+"""Files timed against each other on this host."""
+
+import dataclasses
+from collections.abc import Callable
+
+from issp_keras.inference import TFLiteInterpreter
+from issp_keras.inference.interpreter import SPARSE
+from issp_keras.tflite import delegate as sparse_delegate
+from issp_keras.tflite.delegation import profiled
+from issp_keras.tflite.delegation import why_nothing
+from issp_keras.tflite.latency import Contender
+from issp_keras.tflite.latency import take_turns
+from issp_keras.tflite.memory import growth
+from issp_keras.tflite.protocol import Protocol
+from issp_keras.tflite.rows import Entry
+
+
+class Contest:
+    """Files timed against each other, in turns, on this host.
+
+    Args:
+        paths: Paths of the files.
+        protocol: `Protocol`.
+        threads: Integer. Defaults to `1`.
+        delegate: `"sparse"` or the path of a delegate library, with which
+            each file is timed once more, or None.
+
+    Attributes:
+        scale: Integer, the magnification of all.
+        notes: List of sentences about files of which the delegate takes
+            nothing, and which are not timed with it.
+
+    Raises:
+        InputError: If a file is no network, or they cannot be compared.
+    """
+
+    def __init__(self, paths, protocol: Protocol, threads=1, delegate=None):
+        self._protocol = protocol
+        self._threads = threads
+        self._contenders: list[Contender] = []
+        self.notes: list[str] = []
+        for of in dict.fromkeys((None, delegate)):
+            # What the first one alone takes is no property of its file.
+            TFLiteInterpreter(paths[0], threads, of)
+        for path in paths:
+            for of in dict.fromkeys((None, delegate)):
+                self._add(Contender(path, *protocol.size, threads, of))
+        self.scale = protocol.common_scale(
+            [(of.path, of.scale) for of in self._contenders]
+        )
+
+    def _add(self, contender):
+        reason = contender.delegate == SPARSE and why_nothing(contender)
+        if reason:
+            self.notes.append(
+                f"The sparse delegate takes nothing of {contender.path}: "
+                f"{reason}."
+            )
+        else:
+            self._contenders.append(contender)
+
+    def measure(
+        self, progress: Callable[[float], None] = lambda done: None
+    ) -> list[Entry]:
+        """Times them.
+
+        Args:
+            progress: Callable that is told which share is done.
+
+        Returns:
+            List of `Entry`, those with the delegate behind those without.
+        """
+        protocol = self._protocol
+        take_turns(
+            self._contenders, protocol.rounds, protocol.seconds, progress
+        )
+        return [self._entry(contender) for contender in self._contenders]
+
+    def _entry(self, contender):
+        size, threads = self._protocol.size, self._threads
+        library = contender.delegate
+        if library == SPARSE:
+            library = sparse_delegate.library()
+        memory_bytes = growth(contender.path, *size, threads, library)
+        return Entry(
+            contender.path,
+            contender.delegate,
+            dataclasses.replace(contender.timing, memory_bytes=memory_bytes),
+            profiled(contender, *size, threads),
+        )

@@ -1,0 +1,24 @@
+"""The machine on which a benchmark runs."""
+
+import os
+import pathlib
+import platform
+import re
+
+
+def describe() -> dict[str, str | int | None]:
+    """The processor, its cores and the system, for a report."""
+    return {
+        "model": _processor(),
+        "cores": os.cpu_count(),
+        "system": platform.platform(),
+    }
+
+
+def _processor():
+    try:
+        text = pathlib.Path("/proc/cpuinfo").read_text()
+    except OSError:
+        text = ""
+    found = re.search(r"^model name\s*:\s*(.+)", text, re.MULTILINE)
+    return found[1] if found else platform.processor() or platform.machine()

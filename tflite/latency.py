@@ -1,0 +1,162 @@
+"""How long `.tflite` files take on this host, measured in turns."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from issp_keras.errors import InputError
+from issp_keras.inference import TFLiteInterpreter
+from issp_keras.tflite.timing import Timing
+from issp_keras.tflite.timing import summarize
+
+
+class Contender:
+    """A file, with or without a delegate, that is loaded and has run.
+
+    What is loaded first takes longer: load something before.
+
+    Args:
+        path: Path of the file.
+        height: Integer, the LR height in pixels.
+        width: Integer, likewise.
+        threads: Integer.
+        delegate: As of `TFLiteInterpreter`.
+
+    Attributes:
+        path: Path.
+        delegate: As above.
+        interpreter: `TFLiteInterpreter`.
+        scale: Integer, the magnification, 0 if the output is no magnified
+            image.
+
+    Raises:
+        InputError: If the file is no image-to-image network, or takes images
+            of another size only.
+    """
+
+    def __init__(self, path, height, width, threads=1, delegate=None):
+        self.path = path
+        self.delegate = delegate
+        # One thread does all the work, or several share it.
+        self._cpu_clock = (
+            time.thread_time if threads == 1 else time.process_time
+        )
+        image = np.random.default_rng(0).random(
+            (1, height, width, 3), np.float32
+        )
+        start = time.perf_counter()
+        self.interpreter = TFLiteInterpreter(path, threads, delegate)
+        check_size(path, self.interpreter.size, height, width)
+        self.interpreter.set_input(image)
+        self._init_ms = 1000 * (time.perf_counter() - start)
+        self._first_ms, _ = self._run()
+        output = self.interpreter(image)
+        is_whole = output.shape[1] * width == output.shape[2] * height
+        self.scale = output.shape[1] // height if is_whole else 0
+        self._wall_ms: list[float] = []
+        self._cpu_ms: list[float] = []
+
+    def run(self):
+        """Runs once, and counts it."""
+        wall_ms, cpu_ms = self._run()
+        self._wall_ms.append(wall_ms)
+        self._cpu_ms.append(cpu_ms)
+
+    def forget(self):
+        """Does as if nothing had been counted."""
+        self._wall_ms.clear()
+        self._cpu_ms.clear()
+
+    @property
+    def seconds(self) -> float:
+        """What was counted took, in all."""
+        return sum(self._wall_ms) / 1000
+
+    @property
+    def timing(self) -> Timing:
+        """The figures of what was counted."""
+        return summarize(
+            self._wall_ms,
+            self._cpu_ms,
+            init_ms=self._init_ms,
+            first_ms=self._first_ms,
+        )
+
+    def _run(self):
+        wall, cpu = time.perf_counter(), self._cpu_clock()
+        self.interpreter.invoke()
+        return (
+            1000 * (time.perf_counter() - wall),
+            1000 * (self._cpu_clock() - cpu),
+        )
+
+
+def check_size(path, size, height: int, width: int):
+    """Checks that a file that takes images of `size` can be timed.
+
+    Raises:
+        InputError: If it takes images of another size only.
+    """
+    if size not in (None, (height, width)):
+        raise InputError(
+            f"{path}: takes {size} pixels only, expected ({height}, {width}), "
+            "the size to be timed at (--size)."
+        )
+
+
+def take_turns(
+    contenders: list[Contender],
+    rounds: int,
+    seconds: float = 0,
+    progress: Callable[[float], None] = lambda done: None,
+):
+    """Times files against each other.
+
+    They run in turn, round by round, each round beginning with another one,
+    so that a machine that changes its speed changes it for all; one round
+    before is not counted.
+
+    Args:
+        contenders: List of `Contender`, whose `timing` then tells.
+        rounds: Integer, at least 1; the least of runs for each.
+        seconds: Float, the least of time for each. Defaults to `0`.
+        progress: Callable that is told after each round which share is done.
+    """
+    for contender in contenders:
+        contender.run()
+        contender.forget()
+    done = 0.0
+    count = 0
+    while done < 1:
+        first = count % len(contenders)
+        for contender in contenders[first:] + contenders[:first]:
+            contender.run()
+        count += 1
+        done = min(1, count / rounds)
+        if seconds:
+            done = min(done, min(of.seconds for of in contenders) / seconds)
+        progress(done)
+
+
+def latencies(
+    paths: list, height: int, width: int, rounds: int, threads: int = 1
+) -> list[float]:
+    """Times `.tflite` files against each other on this host.
+
+    Args:
+        paths: Paths of the files.
+        height: Integer, the LR height in pixels.
+        width: Integer, likewise.
+        rounds: Integer, at least 1.
+        threads: Integer. Defaults to `1`.
+
+    Returns:
+        The median wall time of one inference in milliseconds, for each file.
+
+    Raises:
+        InputError: If a file takes images of another size only.
+    """
+    contenders = [Contender(path, height, width, threads) for path in paths]
+    take_turns(contenders, rounds)
+    return [contender.timing.latency_ms for contender in contenders]

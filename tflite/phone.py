@@ -1,0 +1,174 @@
+"""Timing `.tflite` files on an Android device."""
+
+import dataclasses
+import re
+import time
+from collections.abc import Callable
+
+from issp_keras.errors import InputError
+from issp_keras.inference import TFLiteInterpreter
+from issp_keras.inference import load_network
+from issp_keras.tflite import benchmark_model as tool
+from issp_keras.tflite.adb import Device
+from issp_keras.tflite.adb import DeviceError
+from issp_keras.tflite.latency import check_size
+from issp_keras.tflite.protocol import Protocol
+from issp_keras.tflite.rows import Entry
+
+# What files are called on the device.
+_PROGRAM = "benchmark_model"
+_LIBRARY = "delegate.so"
+_GRAPH = "model.tflite"
+_OF_PROGRAM = (
+    "--benchmark_model: {program}: does not start on the device, expected "
+    "a build for its processor"
+)
+_OF_DELEGATE = (
+    "--android_delegate: {delegate}: cannot be loaded on the device, expected "
+    "a build for its processor"
+)
+
+
+class PhoneContest:
+    """Files timed on an Android device, one after the other.
+
+    Args:
+        device: `Device`.
+        paths: Paths of the files.
+        protocol: `Protocol`.
+        program: Path of a `benchmark_model` for the device.
+        delegate: Path of a delegate library for it, or None.
+        threads: Integer. Defaults to `1`.
+        cool_down: Float, seconds before each run. Defaults to `10`.
+
+    Attributes:
+        scale: Integer, the magnification of all.
+        notes: List of sentences about what came of it.
+
+    Raises:
+        InputError: If the files cannot be compared.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        paths: list,
+        protocol: Protocol,
+        program,
+        delegate=None,
+        threads=1,
+        cool_down=10.0,
+    ):
+        self._device = device
+        self._runs = [
+            (path, of)
+            for path in paths
+            for of in dict.fromkeys((None, delegate))
+        ]
+        self._protocol = protocol
+        self._program = program
+        self._delegate = delegate
+        self._threads = threads
+        self._cool_down = cool_down
+        self._mask = device.mask(threads)
+        for path in paths:
+            check_size(path, TFLiteInterpreter(path).size, *protocol.size)
+        self.scale = protocol.common_scale(
+            [(path, load_network(path, threads).scale) for path in paths]
+        )
+        cores = f"cores {self._mask}" if self._mask else "any cores"
+        self.notes = [
+            "On the device one after the other, not in turns, "
+            f"{cool_down:g} s apart, on {cores} (`taskset`); a run of its own "
+            "for the profile and the peak of memory. `benchmark_model` tells "
+            "no 90th percentile. Quality is that on this host."
+        ]
+
+    def measure(
+        self, progress: Callable[[float], None] = lambda done: None
+    ) -> list[Entry]:
+        """Times them.
+
+        Args:
+            progress: Callable that is told which share is done.
+
+        Returns:
+            List of `Entry`: one for each file, and one with the delegate
+            unless it takes nothing, of which a note then tells.
+
+        Raises:
+            InputError: If the device cannot run them.
+        """
+        entries = []
+        device = self._device
+        with device.folder() as folder:
+            device.push(self._program, f"{folder}/{_PROGRAM}")
+            device.shell(f"chmod +x {folder}/{_PROGRAM}")
+            if self._delegate:
+                device.push(self._delegate, f"{folder}/{_LIBRARY}")
+            for i, (path, delegate) in enumerate(self._runs):
+                time.sleep(self._cool_down)
+                entry = self._measure(folder, path, delegate)
+                if entry:
+                    entries.append(entry)
+                else:
+                    self.notes.append(f"The delegate takes nothing of {path}.")
+                progress((i + 1) / len(self._runs))
+        return entries
+
+    def _measure(self, folder, path, delegate):
+        """An `Entry`, or None if the delegate takes nothing."""
+        graph, table = f"{folder}/{_GRAPH}", f"{folder}/profile.csv"
+        self._device.push(path, graph)
+        timing, text = self._run(folder, path, delegate)
+        if delegate and tool.takes_nothing(text):
+            return None
+        _, text = self._run(folder, path, delegate, table)
+        try:
+            profile = self._device.read(table)
+        except DeviceError:
+            # Old versions of the tool do not write one.
+            profile = ""
+        timing = dataclasses.replace(timing, peak_bytes=tool.peak_bytes(text))
+        about = tool.parse_delegation(text, profile)
+        return Entry(path, delegate, timing, about, is_here=False)
+
+    def _run(self, folder, path, delegate, profile=None):
+        line = tool.command(
+            f"{folder}/{_PROGRAM}",
+            f"{folder}/{_GRAPH}",
+            self._protocol,
+            self._threads,
+            self._mask,
+            f"{folder}/{_LIBRARY}" if delegate else None,
+            profile,
+        )
+        try:
+            text = self._device.shell(line, tool.seconds_for(self._protocol))
+        except DeviceError as error:
+            self._blame(path, str(error))
+        timing = tool.parse(text)
+        if not timing:
+            self._blame(path, text)
+        return timing, text
+
+    def _blame(self, path, text):
+        """Says in one sentence which file is at fault, and why."""
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        for pattern, what in (
+            (r"dlopen failed|[Ff]ailed to load library", _OF_DELEGATE),
+            (r"not executable|Exec format|CANNOT LINK", _OF_PROGRAM),
+            (f"{_PROGRAM}: .*(not found|No such file)", _OF_PROGRAM),
+            (r"ERROR|rror:", "{path}: cannot be run on the device"),
+        ):
+            found = [line for line in lines if re.search(pattern, line)]
+            if found:
+                what = what.format(
+                    path=path, delegate=self._delegate, program=self._program
+                )
+                raise InputError(f"{what}: {found[0].rstrip('.')}.")
+        said = lines[-1] if lines else "nothing"
+        raise InputError(
+            f"{path}: expected timings of {_PROGRAM} on the device. Received: "
+            f"{said}"
+        )

@@ -1,0 +1,70 @@
+"""What is timed, and how often."""
+
+import dataclasses
+
+from issp_keras.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+    """What is timed, and how often.
+
+    Attributes:
+        height: Integer, of the LR image in pixels.
+        width: Integer, likewise.
+        rounds: Integer, the least of runs.
+        seconds: Float, the least of time in all runs.
+        scale: Integer, the only magnification, or None for any.
+        name: String, whose protocol it is, or None.
+    """
+
+    height: int = 128
+    width: int = 128
+    rounds: int = 20
+    seconds: float = 0.0
+    scale: int | None = None
+    name: str | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The height and width of the LR image."""
+        return self.height, self.width
+
+    def common_scale(self, scales: list[tuple]) -> int:
+        """Checks that files can be compared by this protocol.
+
+        Args:
+            scales: List of paths and what each magnifies by.
+
+        Returns:
+            Integer, the magnification of all.
+
+        Raises:
+            InputError: If they differ, or the protocol asks for another.
+        """
+        (first, expected), *_ = scales
+        for path, scale in scales:
+            if scale < 2:
+                raise InputError(
+                    f"{path}: is not a super-resolution network: it makes no "
+                    "larger image of an image."
+                )
+            if scale != expected:
+                raise InputError(
+                    f"{path}: magnifies {scale} times, expected {expected} as "
+                    f"{first}."
+                )
+        if self.scale not in (None, expected):
+            raise InputError(
+                f"{first}: magnifies {expected} times, expected {self.scale} "
+                f"for --protocol={self.name}."
+            )
+        return expected
+
+
+# MLPerf Mobile's super-resolution (since v3.0) in the scenario SingleStream:
+# one image after another, at least 1,024 of them and 60 seconds, and the
+# latency that 90 % do not exceed is the result.
+PROTOCOLS = {
+    "mlperf-mobile": Protocol(540, 960, 1024, 60.0, 2, "mlperf-mobile")
+}

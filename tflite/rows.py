@@ -1,0 +1,157 @@
+"""The rows of a benchmark: quality, size and latency of each file."""
+
+import collections
+import dataclasses
+import hashlib
+import pathlib
+from typing import Any
+
+from issp_keras.inference import load_network
+from issp_keras.scores import bicubic
+from issp_keras.scores import mean_score
+from issp_keras.tflite.delegation import Delegation
+from issp_keras.tflite.inspect import inspect
+from issp_keras.tflite.inspection import Weights
+from issp_keras.tflite.timing import Timing
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A file that has been timed.
+
+    Attributes:
+        path: Path.
+        delegate: What was given to the interpreter, or None.
+        timing: `Timing`.
+        delegation: `Delegation`.
+        is_here: Whether it was timed on this host, where its delegate runs.
+    """
+
+    path: Any
+    delegate: Any
+    timing: Timing
+    delegation: Delegation
+    is_here: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        name: String, what is measured.
+        psnr: Float, mean PSNR in dB on Y.
+        ssim: Float, mean SSIM on Y.
+        weights: `Weights`, or None for what is no network.
+        bytes: Integer, size of the file.
+        gzip_bytes: Integer, size of the file after gzip.
+        zip_bytes: Integer, size of the file in an APK.
+        latency_ms: Float, median wall time of one inference; the mean where a
+            tool tells no median.
+        ratio: Float, that latency over that of the first file's row.
+        fps: Float, inferences a second, each an image at the HR size.
+        megapixels_per_second: Float, millions of HR pixels.
+        file: String, the path of the file.
+        sha256: String, of the file.
+        precision: String, of most weights, such as "float16".
+        delegate: String, "sparse" or the path of a library, or None.
+        timing: `Timing`.
+        delegation: `Delegation`.
+    """
+
+    name: str
+    psnr: float
+    ssim: float
+    weights: Weights | None = None
+    bytes: int | None = None
+    gzip_bytes: int | None = None
+    zip_bytes: int | None = None
+    latency_ms: float | None = None
+    ratio: float | None = None
+    fps: float | None = None
+    megapixels_per_second: float | None = None
+    file: str | None = None
+    sha256: str | None = None
+    precision: str | None = None
+    delegate: str | None = None
+    timing: Timing | None = None
+    delegation: Delegation | None = None
+
+    @property
+    def sparsity(self) -> float | None:
+        """The share of zeros in all kernels, or None."""
+        if self.weights is None:
+            return None
+        return 1 - self.weights.nonzeros / max(1, self.weights.count)
+
+
+def bicubic_row(scale: int, pairs: list) -> Row:
+    """The row that all others must beat."""
+    mean = mean_score(bicubic(scale), pairs)
+    return Row("bicubic", mean.psnr, mean.ssim)
+
+
+def network_row(
+    entry: Entry,
+    first: Entry,
+    pairs: list,
+    hr_pixels: int,
+    threads: int = 1,
+) -> Row:
+    """The row of a file that has been timed.
+
+    Args:
+        entry: `Entry`.
+        first: `Entry`, to which its latency is compared.
+        pairs: List of `Pair` to score it on.
+        hr_pixels: Integer, of an image that it makes.
+        threads: Integer, for the score. Defaults to `1`.
+    """
+    network = load_network(
+        entry.path, threads, entry.delegate if entry.is_here else None
+    )
+    mean = mean_score(network.upscale, pairs)
+    about = inspect(entry.path)
+    latency = entry.timing.latency_ms
+    precision = _precision(about)
+    encoding = "sparse" if about.weights.sparse_kernels else "dense"
+    with_delegate = " + delegate" if entry.delegate else ""
+    return Row(
+        name=f"{encoding} {precision}{with_delegate}",
+        psnr=mean.psnr,
+        ssim=mean.ssim,
+        weights=about.weights,
+        bytes=about.bytes,
+        gzip_bytes=about.gzip_bytes,
+        zip_bytes=about.zip_bytes,
+        latency_ms=latency,
+        ratio=latency / first.timing.latency_ms,
+        fps=1000 / latency,
+        megapixels_per_second=hr_pixels / latency / 1000,
+        file=str(entry.path),
+        sha256=hashlib.sha256(
+            pathlib.Path(entry.path).read_bytes()
+        ).hexdigest(),
+        precision=precision,
+        delegate=str(entry.delegate) if entry.delegate else None,
+        timing=entry.timing,
+        delegation=entry.delegation,
+    )
+
+
+def labels(rows: list[Row]) -> list[str]:
+    """The names of rows, with those of files where that alone differs."""
+    counts = collections.Counter(row.name for row in rows)
+    return [
+        f"{row.name} {pathlib.Path(row.file).stem}"
+        if row.file and counts[row.name] > 1
+        else row.name
+        for row in rows
+    ]
+
+
+def _precision(about):
+    counts = collections.Counter()
+    for layer in about.layers:
+        counts[layer.kernel.dtype] += layer.kernel.count
+    return counts.most_common(1)[0][0] if counts else "no weights"

@@ -1,0 +1,188 @@
+"""A benchmark as tables, for a terminal and for files."""
+
+import csv
+import dataclasses
+import json
+import pathlib
+
+from issp_keras import cli
+from issp_keras import files
+from issp_keras.tflite.rows import Row
+from issp_keras.tflite.rows import labels
+from issp_keras.tflite.scatter import picture
+
+# Layers of a profile that are printed; JSON has all.
+_SLOWEST = 10
+_LONGEST = 48
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """A benchmark.
+
+    Attributes:
+        settings: Dict, what was measured, where and how.
+        rows: List of `Row`.
+        notes: List of sentences that explain the tables.
+    """
+
+    settings: dict
+    rows: list[Row]
+    notes: list[str]
+
+
+def tables(rows: list[Row]) -> list[tuple[list[str], list[list[str]]]]:
+    """The header and the cells of each table."""
+    named = list(zip(labels(rows), rows, strict=True))
+    timed = [(name, row) for name, row in named if row.timing]
+    return [
+        _table(_QUALITY, named),
+        _table(_LATENCY, timed),
+        _table(_SPEED, timed),
+    ]
+
+
+def profiles(rows: list[Row]) -> list[tuple[list[str], list[list[str]]]]:
+    """The same of the slowest layers of each row that has a delegate.
+
+    The fastest row is the first.
+    """
+    named = zip(labels(rows), rows, strict=True)
+    profiled = [
+        (name, row)
+        for name, row in named
+        if row.delegate and row.delegation and row.delegation.profile
+    ]
+    profiled.sort(key=lambda of: of[1].latency_ms or 0)
+    return [_profile(name, row.delegation) for name, row in profiled]
+
+
+def show(result: Result):
+    """Prints the tables, the profile of the fastest row, and the notes."""
+    for header, cells in [*tables(result.rows), *profiles(result.rows)[:1]]:
+        cli.print_table(header, cells)
+    for note in result.notes:
+        print(note)
+
+
+def write(path, result: Result):
+    """Writes a file in the format that its suffix says, one of `FORMATS`."""
+    FORMATS[pathlib.Path(path).suffix.lower()](path, result)
+
+
+def _write_json(path, result):
+    files.write_json(
+        path,
+        {
+            "settings": result.settings,
+            "rows": [dataclasses.asdict(row) for row in result.rows],
+            "notes": result.notes,
+        },
+    )
+
+
+def _write_csv(path, result):
+    rows = [_flat(dataclasses.asdict(row)) for row in result.rows]
+    columns = dict.fromkeys(column for row in reversed(rows) for column in row)
+    with (
+        files.replacing(path) as partial,
+        partial.open("w", newline="") as file,
+    ):
+        writer = csv.DictWriter(file, list(columns))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _write_markdown(path, result):
+    found = [*tables(result.rows), *profiles(result.rows)]
+    parts = [cli.markdown_table(*table) for table in found]
+    parts += [f"{note}\n" for note in result.notes]
+    settings = json.dumps(result.settings, indent=2)
+    parts.append(f"```json\n{settings}\n```\n")
+    with files.replacing(path) as partial:
+        partial.write_text("\n".join(parts))
+
+
+def _write_picture(path, result):
+    with files.replacing(path) as partial:
+        picture(result.rows).save(partial, "PNG")
+
+
+FORMATS = {
+    ".json": _write_json,
+    ".csv": _write_csv,
+    ".md": _write_markdown,
+    ".png": _write_picture,
+}
+
+
+def _flat(row):
+    """The numbers and strings of nested dicts, without lists."""
+    found = {}
+    for key, value in row.items():
+        if isinstance(value, dict):
+            found |= {f"{key}.{k}": v for k, v in _flat(value).items()}
+        elif value is not None and not isinstance(value, list):
+            found[key] = value
+    return found
+
+
+def _table(columns, named):
+    return ["", *columns], [
+        [name, *(_cell(make, row) for make in columns.values())]
+        for name, row in named
+    ]
+
+
+def _cell(make, row):
+    """What a column says of a row, nothing where a figure is missing."""
+    try:
+        return make(row)
+    except (AttributeError, TypeError):
+        return ""
+
+
+_QUALITY = {
+    "PSNR": lambda row: f"{row.psnr:.2f}",
+    "SSIM": lambda row: f"{row.ssim:.4f}",
+    "non-zeros": lambda row: (
+        f"{row.weights.nonzeros:,} ({1 - row.sparsity:.0%})"
+    ),
+    "file": lambda row: f"{row.bytes / 1000:.1f} kB",
+    "gzip": lambda row: f"{row.gzip_bytes / 1000:.1f} kB",
+    "latency": lambda row: f"{row.latency_ms:.1f} ms",
+}
+_LATENCY = {
+    "init ms": lambda row: f"{row.timing.init_ms:.1f}",
+    "first": lambda row: f"{row.timing.first_ms:.1f}",
+    "p50": lambda row: f"{row.timing.p50_ms:.2f}",
+    "p90": lambda row: f"{row.timing.p90_ms:.2f}",
+    "p95": lambda row: f"{row.timing.p95_ms:.2f}",
+    "mean": lambda row: f"{row.timing.mean_ms:.2f}",
+    "std": lambda row: f"{row.timing.std_ms:.2f}",
+    "CPU": lambda row: f"{row.timing.cpu_ms:.2f}",
+}
+_SPEED = {
+    "ratio": lambda row: f"{row.ratio:.2f}",
+    "FPS": lambda row: f"{row.fps:.1f}",
+    "MP/s": lambda row: f"{row.megapixels_per_second:.2f}",
+    "memory": lambda row: f"{row.timing.memory_bytes / 1e6:.1f} MB",
+    "delegated": lambda row: f"{row.delegation.nodes:d} nodes",
+}
+
+
+def _profile(name, delegation):
+    """The slowest layers of a delegate."""
+    total = sum(layer.ms for layer in delegation.profile)
+    slowest = sorted(delegation.profile, key=lambda layer: -layer.ms)
+    rows = [
+        [
+            layer.name.split(";")[0][-_LONGEST:],
+            f"{layer.ms:.3f}",
+            f"{layer.ms / total:.0%}" if total else "",
+            "" if layer.nonzeros is None else f"{layer.nonzeros:,}",
+            f"{layer.width}x{layer.height}" if layer.width else "",
+        ]
+        for layer in slowest[:_SLOWEST]
+    ]
+    return [name, "ms", "share", "non-zeros", "pixels"], rows

@@ -1,0 +1,82 @@
+"""The figures of a list of times."""
+
+import dataclasses
+import math
+import statistics
+
+
+@dataclasses.dataclass(frozen=True)
+class Timing:
+    """How long inferences take, and what memory they need.
+
+    Attributes:
+        init_ms: Float, milliseconds to load the file and to plan for images
+            of the size.
+        first_ms: Float, the first inference, which is in no other figure.
+        mean_ms: Float, of all that are counted.
+        std_ms: Float, their standard deviation.
+        min_ms: Float.
+        max_ms: Float.
+        p50_ms: Float, the median; None where a tool does not tell.
+        p90_ms: Float, what 90 % of inferences do not exceed, or None.
+        p95_ms: Float, likewise.
+        cpu_ms: Float, median of the CPU time: of the one thread, or of all
+            threads of the process where there are several; None if unknown.
+        runs: Integer, inferences that are counted.
+        seconds: Float, what they took in all.
+        memory_bytes: Integer, by how much the memory of the process grew from
+            before the file was loaded to after the first inference, or None.
+        peak_bytes: Integer, the most that a process had in all, or None.
+    """
+
+    init_ms: float
+    first_ms: float
+    mean_ms: float
+    std_ms: float
+    min_ms: float
+    max_ms: float
+    p50_ms: float | None
+    p90_ms: float | None
+    p95_ms: float | None
+    cpu_ms: float | None
+    runs: int
+    seconds: float
+    memory_bytes: int | None = None
+    peak_bytes: int | None = None
+
+    @property
+    def latency_ms(self) -> float:
+        """The median, or the mean where a tool tells no median."""
+        return self.mean_ms if self.p50_ms is None else self.p50_ms
+
+
+def summarize(wall_ms: list[float], cpu_ms: list[float], **loading) -> Timing:
+    """Makes a `Timing` of the milliseconds of each inference.
+
+    Args:
+        wall_ms: List of floats, at least one.
+        cpu_ms: List of floats.
+        **loading: `init_ms` and `first_ms`.
+    """
+    return Timing(
+        mean_ms=statistics.fmean(wall_ms),
+        std_ms=statistics.stdev(wall_ms) if len(wall_ms) > 1 else 0.0,
+        min_ms=min(wall_ms),
+        max_ms=max(wall_ms),
+        p50_ms=statistics.median(wall_ms),
+        p90_ms=percentile(wall_ms, 90),
+        p95_ms=percentile(wall_ms, 95),
+        cpu_ms=statistics.median(cpu_ms),
+        runs=len(wall_ms),
+        seconds=sum(wall_ms) / 1000,
+        **loading,
+    )
+
+
+def percentile(values: list[float], percent: float) -> float:
+    """The least value that `percent` of all do not exceed.
+
+    It is one of the values (the nearest rank, as MLPerf counts).
+    """
+    rank = math.ceil(len(values) * percent / 100)
+    return sorted(values)[max(rank, 1) - 1]
