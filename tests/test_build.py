@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from issp_keras.tflite.delegate import build
+
 ROOT = pathlib.Path(__file__).parent.parent
 DISTRIBUTIONS = {
     "PIL": "pillow",
@@ -133,10 +135,26 @@ def test_every_source_is_in_one_library_or_test():
 def test_tflite_is_copied_to_where_it_is_imported_from():
     rule = TARGETS["tflite_as_issp_keras"]
     assert rule["srcs"] == _evaluate(
-        ast.parse('glob(["tflite/*.py"])').body[0].value
+        ast.parse('glob(["tflite/*.py", "tflite/delegate/*.py"])').body[0].value
     )
     assert rule["outs"] == [f"issp_keras/{source}" for source in rule["srcs"]]
-    assert rule["outs"] == LIBRARIES["tflite"]["srcs"]
+    assert rule["outs"] == sorted(
+        LIBRARIES["tflite"]["srcs"] + LIBRARIES["delegate"]["srcs"]
+    )
+
+
+def test_the_delegate_is_compiled_as_setup_py_does():
+    rule = TARGETS[build.NAME]
+    assert {*build.FLAGS, "-ldl"} == {
+        *rule["copts"],
+        *rule["linkopts"],
+        # What a shared library has in any case.
+        "-fPIC",
+    }
+    sources = [source for source in rule["srcs"] if source.endswith(".cc")]
+    assert sources == [
+        str(path.relative_to(ROOT)) for path in sorted(build.SOURCES)
+    ]
 
 
 def test_every_console_script_is_a_binary():

@@ -88,6 +88,7 @@ def build(output):
             *FLAGS,
             f'-DISSP_VERSION="{version()}"',
             "-shared",
+            "-s",
             *map(str, SOURCES),
             "-o",
             str(library),

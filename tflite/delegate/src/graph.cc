@@ -719,7 +719,8 @@ class Builder {
     const std::string error = graph_.read(tensor, &constant);
     if (!error.empty()) return error;
     *all = constant.dense();
-    if (all->size() == 1) all->assign(channels, (*all)[0]);
+    const float first = all->empty() ? 0 : all->front();
+    if (all->size() == 1) all->assign(channels, first);
     return "";
   }
 

@@ -2,6 +2,10 @@
 
 #include <cstring>
 
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
+
 namespace issp {
 
 #ifdef __x86_64__
@@ -16,21 +20,48 @@ namespace portable {
 extern const Kernels kernels;
 }
 
+namespace {
+
+#ifdef __x86_64__
+
+// What the CPU has and the system keeps. `__builtin_cpu_supports` would need a
+// part of the compiler's library that not all compilers have.
+struct Features {
+  bool avx2 = false;
+  bool avx512 = false;
+};
+
+Features features() {
+  constexpr unsigned kFma = 1u << 12, kXsave = 1u << 27, kAvx = 1u << 28;
+  constexpr unsigned kAvx2 = 1u << 5;
+  constexpr unsigned kAvx512 =  // F, DQ, BW and VL.
+      1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;
+  constexpr unsigned kYmm = 0x6, kZmm = 0xe6;  // Registers that are kept.
+  Features found;
+  unsigned a, b, c, d;
+  constexpr unsigned kFirst = kFma | kXsave | kAvx;
+  if (!__get_cpuid(1, &a, &b, &c, &d) || (c & kFirst) != kFirst) return found;
+  unsigned kept, high;
+  asm volatile("xgetbv" : "=a"(kept), "=d"(high) : "c"(0));
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return found;
+  found.avx2 = (kept & kYmm) == kYmm && (b & kAvx2);
+  found.avx512 =
+      found.avx2 && (kept & kZmm) == kZmm && (b & kAvx512) == kAvx512;
+  return found;
+}
+
+#endif
+
+}  // namespace
+
 const Kernels* find_kernels(const char* name) {
   const auto fits = [&](const Kernels& kernels) {
     return !name || !std::strcmp(name, kernels.name);
   };
 #ifdef __x86_64__
-  if (fits(avx512::kernels) && __builtin_cpu_supports("avx512f") &&
-      __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq")) {
-    return &avx512::kernels;
-  }
-  if (fits(avx2::kernels) && __builtin_cpu_supports("avx2") &&
-      __builtin_cpu_supports("fma")) {
-    return &avx2::kernels;
-  }
+  const Features cpu = features();
+  if (cpu.avx512 && fits(avx512::kernels)) return &avx512::kernels;
+  if (cpu.avx2 && fits(avx2::kernels)) return &avx2::kernels;
 #endif
   return fits(portable::kernels) ? &portable::kernels : nullptr;
 }
