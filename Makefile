@@ -9,6 +9,9 @@ RUN := runs/quickstart
 # Tests use one core each. Those of one file share what takes long to make.
 PYTEST := -m pytest --numprocesses=2 --dist=loadfile
 
+# Where there is none for the sparse delegate, one comes from the package index.
+COMPILER := command -v c++ || command -v g++ || command -v clang++
+
 # TensorFlow tells much about the machine that is of no use here.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
@@ -20,7 +23,9 @@ quickstart: $(VENV)/installed
 	$(BIN)/issp-evaluate --model=$(RUN)/model_float32_sparse.tflite \
 		--comparison=$(RUN)/comparison.png
 	$(BIN)/issp-benchmark $(RUN)/model_float32_dense.tflite \
-		$(RUN)/model_float32_sparse.tflite --output=$(RUN)/results.json
+		$(RUN)/model_int8_dense.tflite \
+		$(RUN)/model_float32_sparse.tflite --delegate=sparse \
+		--output=$(RUN)/results.json,$(RUN)/results.png
 
 test: $(VENV)/installed-test
 	$(BIN)/python $(PYTEST)
@@ -46,6 +51,7 @@ $(VENV)/installed: setup.py pyproject.toml
 		"issp_keras needs Python 3.11 or newer: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	@echo "Installing TensorFlow and others into $(VENV), some minutes ..."
+	($(COMPILER)) >/dev/null || $(BIN)/python -m pip install --quiet 'ziglang>=0.13'
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 
