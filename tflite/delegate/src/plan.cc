@@ -191,12 +191,18 @@ class Plan::Bands {
     return std::max(first, -image.top);
   }
 
+  // Rows that are made when `done` are. A mean makes its one at the end.
+  int made(int operation, int done) const {
+    const Operation& of = plan_.network_.operations[operation];
+    if (of.kind == Operation::kMean) return done == height(operation);
+    return done * of.block;
+  }
+
   // Rows behind the last that is made when `done` are.
   int end_of_rows(int operation, int done) const {
     const Operation& of = plan_.network_.operations[operation];
     const Image& image = plan_.images_[of.output];
-    if (of.kind == Operation::kMean) return done == height(operation);
-    const int rows = done * of.block;
+    const int rows = made(operation, done);
     return rows == image.size.height ? rows + image.bottom : rows;
   }
 
@@ -621,6 +627,7 @@ void Plan::write_steps() {
     bands.run(group.rows, [&](int i, int begin, int end) {
       const Operation& of = network_.operations[i];
       const int output = of.output;
+      const int made = bands.made(i, begin), made_end = bands.made(i, end);
       if (output >= 0) {
         const Image& image = images_[output];
         const bool repeats = network_.values[output].repeats;
@@ -628,7 +635,6 @@ void Plan::write_steps() {
         const int last = bands.end_of_rows(i, end);
         if (last - origin[output] > image.capacity) {
           const int first = bands.first_needed(output);
-          const int made = begin * of.block;
           Step step(Step::kSlide, -1);
           step.value = output;
           step.begin = first;
@@ -638,7 +644,7 @@ void Plan::write_steps() {
           origin[output] = first;
           if (made > first) steps_.push_back(step);
         }
-        if (end * of.block == image.size.height && !repeats) {
+        if (made_end == image.size.height && !repeats) {
           zero(output, image.size.height, image.size.height + image.bottom);
         }
       }
@@ -652,8 +658,7 @@ void Plan::write_steps() {
         step.input = address(of.input, row, origin[of.input]);
       }
       if (output >= 0) {
-        const int row = of.kind == Operation::kMean ? 0 : begin * of.block;
-        step.output = address(output, row, origin[output]);
+        step.output = address(output, made, origin[output]);
       }
       if (of.kind == Operation::kLinear) {
         const Program& program = *programs_[i];
@@ -671,8 +676,8 @@ void Plan::write_steps() {
       if (output >= 0 && network_.values[output].repeats) {
         Step repeat(Step::kRepeat, -1);
         repeat.value = output;
-        repeat.begin = begin * of.block;
-        repeat.end = end * of.block;
+        repeat.begin = made;
+        repeat.end = made_end;
         repeat.output = step.output;
         steps_.push_back(repeat);
       }
