@@ -18,6 +18,8 @@ constexpr double kInt8Speed = 3.5;
 constexpr int kLargestBlock = 16;
 constexpr int kLargestStride = 8;
 constexpr int kLargestPadding = 64;
+constexpr int kLargestKernel = 255;
+constexpr int kLargestChannels = 1 << 16;
 
 template <class Parameters>
 const Parameters& parameters(const GraphNode& node) {
@@ -75,10 +77,19 @@ int activation_of(const GraphNode& node) {
   return tflite::kNoActivation;
 }
 
+bool is_same_shape(const Tensor& a, const Tensor& b) {
+  return a.shape && b.shape && a.shape->size == b.shape->size &&
+         std::equal(a.shape->data, a.shape->data + a.shape->size,
+                    b.shape->data);
+}
+
 // Whether the constant has one number, or one for each channel.
 bool is_by_channel(const Tensor& tensor, int channels) {
   int64_t size = 1;
-  for (int i = 0; i < tensor.shape->size; ++i) size *= tensor.shape->data[i];
+  for (int i = 0; i < tensor.shape->size; ++i) {
+    size *= tensor.shape->data[i];
+    if (size < 1 || size > kLargestChannels) return false;
+  }
   if (size == 1) return true;
   const int rank = tensor.shape->size;
   return size == channels && tensor.shape->data[rank - 1] == channels;
@@ -188,8 +199,10 @@ Graph::Graph(tflite::Context* context, std::string* error)
     }
     const bool unpacks =
         of.code == tflite::kDensify || of.code == tflite::kDequantize;
+    // A file could give what is unpacked another shape than it has.
     if (unpacks && constants_.has(of.input(0)) &&
-        is_float(of.output()) | (of.code == tflite::kDensify)) {
+        is_same_shape(tensor(of.input(0)), tensor(of.output())) &&
+        (is_float(of.output()) || of.code == tflite::kDensify)) {
       constants_.add(of.output(), of.input(0));
     }
   }
