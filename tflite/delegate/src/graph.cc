@@ -321,7 +321,8 @@ bool Graph::is_image(int i) const {
 bool Graph::is_new_image(int i) const {
   if (!is_float(i) || constants_.has(i) || !tensor(i).shape) return false;
   const int rank = tensor(i).shape->size;
-  return (rank == 4 || rank == 2) && channels(i) > 0;
+  return (rank == 4 || rank == 2) && channels(i) > 0 &&
+         channels(i) <= kLargestChannels;
 }
 
 int Graph::channels(int i) const {
@@ -426,9 +427,11 @@ const char* Graph::problem_of_convolution(const GraphNode& node,
     if (n < 1 || n > kLargestStride) return "its stride or dilation is over 8";
   }
   const tflite::IntArray& shape = *tensor(node.input(1)).shape;
-  if (shape.size != 4 || tensor(in).shape->size != 4 || shape.data[1] < 1 ||
-      shape.data[2] < 1) {
+  if (shape.size != 4 || tensor(in).shape->size != 4) {
     return "its kernel has no 4 dimensions";
+  }
+  for (int n : {shape.data[1], shape.data[2]}) {
+    if (n < 1 || n > kLargestKernel) return "its kernel is over 255";
   }
   const int inputs = channels(in), outputs = channels(out);
   const int inner = shape.data[3];
@@ -497,7 +500,8 @@ const char* Graph::problem_of_shape(const GraphNode& node,
     made->is_pixel = false;
   } else if (node.code == tflite::kMean) {
     const int32_t* axis = integers_of(node.input(1), 2);
-    const bool fits = axis && axis[0] + axis[1] == 3 && axis[0] * axis[1] == 2;
+    const bool fits = axis && std::minmax(axis[0], axis[1]) ==
+                                  std::minmax(1, 2);
     if (!fits) return "its mean is not that of height and width";
     if (made->is_pixel) return "its mean is that of one pixel";
     *made = {"1x1", true};
@@ -521,11 +525,11 @@ int Graph::factor_of(const GraphNode& node) const {
   for (int i = 1; signature && i < std::min(signature->size, 3); ++i) {
     if (signature->data[i] < 0) return 0;
   }
-  const int factor = shape->data[1] > 0 ? to[0] / shape->data[1] : 0;
+  const int64_t factor = shape->data[1] > 0 ? to[0] / shape->data[1] : 0;
   const bool fits = factor >= 1 && factor <= kLargestBlock &&
                     to[0] == factor * shape->data[1] &&
                     to[1] == factor * shape->data[2];
-  return fits ? factor : 0;
+  return fits ? int(factor) : 0;
 }
 
 // The operands of a node that takes an image and perhaps a constant.
