@@ -558,6 +558,9 @@ const char* Graph::problem_of_arithmetic(const GraphNode& node,
       tensor(a).shape->size != tensor(b).shape->size) {
     return "its images are not float32, or have other channels";
   }
+  if (tensor(a).shape->data[0] != tensor(b).shape->data[0]) {
+    return "its images have different batches";
+  }
   const Extent of_b = extent(b);
   if (made->name == of_b.name || of_b.is_pixel) return nullptr;
   if (!made->is_pixel) return "its images may have different sizes";
