@@ -613,6 +613,8 @@ class Builder {
       ++part_->nodes;
     }
     for (int tensor : outputs_) {
+      const auto padded = pads_.find(tensor);
+      if (padded != pads_.end()) pad(*padded->second);
       const auto value = values_.find(tensor);
       // Those of other parts, and constants.
       if (value == values_.end()) continue;
@@ -677,7 +679,12 @@ class Builder {
       values_[node.output()] = of->output;
       return *of;
     }
-    const int value = value_of(tensor);
+    Operation copy = copy_of(value_of(tensor), node);
+    const int channels = int(copy.bias.size());
+    return append(std::move(copy), channels, node);
+  }
+
+  Operation copy_of(int value, const GraphNode& node) const {
     Operation copy;
     copy.kind = Operation::kLinear;
     copy.input = value;
@@ -685,7 +692,7 @@ class Builder {
     for (int c = 0; c < channels; ++c) copy.weights.push_back({c, 0, 0, c, 1});
     copy.bias.assign(channels, 0);
     copy.name = name_of(node);
-    return append(std::move(copy), channels, node);
+    return copy;
   }
 
   Operation& append(Operation of, int channels, const GraphNode& node) {
@@ -772,8 +779,7 @@ class Builder {
     const auto pad = pads_.find(source);
     if (pad != pads_.end()) {
       source = pad->second->input(0);
-      const int32_t* by = graph_.integers_of(pad->second->input(1), 8);
-      of.padding = {false, by[2], by[3], by[4], by[5]};
+      of.padding = padding_of(*pad->second);
     }
     Constant filter;
     const std::string error = graph_.read(node.input(1), &filter);
@@ -826,6 +832,18 @@ class Builder {
     }
     activate(&append(std::move(of), outputs, node), node);
     return "";
+  }
+
+  // Padding of an image, which is an output too, by a kernel of one pixel.
+  void pad(const GraphNode& node) {
+    Operation of = copy_of(value_of(node.input(0)), node);
+    of.padding = padding_of(node);
+    append(std::move(of), graph_.channels(node.output()), node);
+  }
+
+  Padding padding_of(const GraphNode& pad) const {
+    const int32_t* by = graph_.integers_of(pad.input(1), 8);
+    return {false, by[2], by[3], by[4], by[5]};
   }
 
   // Resizing by a whole number is a convolution that makes all pixels that
