@@ -256,6 +256,25 @@ std::vector<int> Graph::unpackers_without_users(
   return found;
 }
 
+std::vector<int> Graph::unpackers_of_outputs(
+    const std::vector<int>& nodes, const std::vector<int>& outputs) const {
+  const std::set<int> inside(nodes.begin(), nodes.end());
+  const std::set<int> made(outputs.begin(), outputs.end());
+  std::vector<int> found;
+  for (int index : nodes) {
+    const int output = nodes_.at(index).output();
+    if (!constants_.has(output) || !made.count(output)) continue;
+    const auto users = users_.find(output);
+    // Users in other parts do not need it.
+    const bool all =
+        users == users_.end() ||
+        std::all_of(users->second.begin(), users->second.end(),
+                    [&](int user) { return inside.count(user) > 0; });
+    if (all) found.push_back(index);
+  }
+  return found;
+}
+
 // The numbers of a constant of int32, if there are so many; or null.
 const int32_t* Graph::integers_of(int i, size_t count) const {
   if (i < 0) return nullptr;
@@ -500,8 +519,8 @@ const char* Graph::problem_of_shape(const GraphNode& node,
     made->is_pixel = false;
   } else if (node.code == tflite::kMean) {
     const int32_t* axis = integers_of(node.input(1), 2);
-    const bool fits = axis && std::minmax(axis[0], axis[1]) ==
-                                  std::minmax(1, 2);
+    const bool fits = axis && std::min(axis[0], axis[1]) == 1 &&
+                      std::max(axis[0], axis[1]) == 2;
     if (!fits) return "its mean is not that of height and width";
     if (made->is_pixel) return "its mean is that of one pixel";
     *made = {"1x1", true};

@@ -315,6 +315,10 @@ std::string choose(Context* context, State* state, const Graph& graph,
     for (int i = 0; i < count; ++i) {
       const std::vector<int> nodes = to_vector(partitions[i].nodes_to_replace);
       const std::vector<int> outputs = to_vector(partitions[i].output_tensors);
+      for (int index : graph.unpackers_of_outputs(nodes, outputs)) {
+        kept.erase(index);
+        all = false;
+      }
       std::vector<Part> parts;
       for (const std::vector<int>& of : graph.connected(nodes)) {
         Part part;
