@@ -23,6 +23,8 @@ constexpr double kProductsOfBlock = 20;
 constexpr int kChannelsOfBlock = 8;
 // Products of a step that are worth several threads; some microseconds.
 constexpr double kProductsOfStep = 50000;
+// How many times larger than others the images of a network may be.
+constexpr int64_t kLargestScale = 4096;
 // Rows of a band that operations should have, to make tiles of.
 constexpr int kLeastBand = 4;
 
@@ -376,6 +378,7 @@ bool Plan::set_strips(std::string* error) {
   const int count = int(images_.size());
   std::vector<int> part(count, -1);
   std::vector<Ratio> ratio(count);
+  // Whether they have, or get, scales that strips can have.
   const auto join = [&](int a, int b, Ratio to) {
     // Value b is `to` times as large as a.
     if (part[b] == part[a]) return !(ratio[b] != to);
@@ -386,6 +389,7 @@ bool Plan::set_strips(std::string* error) {
       part[v] = part[a];
       ratio[v] = ratio[v].times(to.top).over(to.bottom);
       ratio[v] = ratio[v].times(from.bottom).over(from.top);
+      if (std::max(ratio[v].top, ratio[v].bottom) > kLargestScale) return false;
     }
     return true;
   };
@@ -409,7 +413,12 @@ bool Plan::set_strips(std::string* error) {
   for (int root = 0; root < count; ++root) {
     int64_t unit = 1;
     for (int v = 0; v < count; ++v) {
-      if (part[v] == root) unit = std::lcm(unit, ratio[v].bottom);
+      if (part[v] != root) continue;
+      unit = std::lcm(unit, ratio[v].bottom);
+      if (unit > kLargestScale) {
+        *error = "its images have too many scales";
+        return false;
+      }
     }
     int64_t units = 1;
     for (int v = 0; v < count; ++v) {
