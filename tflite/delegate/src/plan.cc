@@ -294,6 +294,7 @@ Plan::Plan(const Network& network, const std::vector<Size>& sizes,
       threads_(pool->size()) {
   if (!measure(sizes, error) || !set_strips(error)) return;
   set_margins();
+  if (!has_addresses(error)) return;
   set_used();
   set_groups();
   allocate();
@@ -465,6 +466,29 @@ void Plan::set_margins() {
     image.channel = vectors * vector;
     image.row = image.channel * image.channels;
   }
+}
+
+// Whether all that a kernel reads or makes from one place is within 2^31 bytes
+// of it.
+bool Plan::has_addresses(std::string* error) const {
+  constexpr size_t kLargest = size_t{1} << 30;
+  std::vector<size_t> rows(images_.size(), 1);
+  for (const Operation& of : network_.operations) {
+    if (of.kind != Operation::kLinear) continue;
+    const size_t reach = size_t(of.kernel.height) * of.dilation.height;
+    rows[of.input] = std::max(rows[of.input], reach);
+    rows[of.output] = std::max(rows[of.output], size_t(of.block));
+    for (const Post& post : of.posts) {
+      if (post.value < 0) continue;
+      rows[post.value] = std::max(rows[post.value], size_t(of.block));
+    }
+  }
+  for (size_t v = 0; v < images_.size(); ++v) {
+    if (images_[v].row <= kLargest / rows[v]) continue;
+    *error = "its images are too wide";
+    return false;
+  }
+  return true;
 }
 
 // Finds the channels that anything depends on; a sparse kernel may read few.
