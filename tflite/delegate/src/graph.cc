@@ -191,12 +191,13 @@ Graph::Graph(tflite::Context* context, std::string* error)
       *error = "the runtime does not know its own nodes";
       return;
     }
-    if (node->delegate || node->outputs->size < 1) continue;
-    const GraphNode of{index, registration->operator_code, node};
-    nodes_.emplace(index, of);
+    // Those that others compute use tensors too.
     for (int i = 0; i < node->inputs->size; ++i) {
       users_[node->inputs->data[i]].push_back(index);
     }
+    if (node->delegate || node->outputs->size < 1) continue;
+    const GraphNode of{index, registration->operator_code, node};
+    nodes_.emplace(index, of);
     const bool unpacks =
         of.code == tflite::kDensify || of.code == tflite::kDequantize;
     // A file could give what is unpacked another shape than it has.
