@@ -156,10 +156,12 @@ int fail(Context* context, const std::string& reason) {
   return tflite::kError;
 }
 
-// The height and width of a tensor's images.
-bool image_size(const tflite::Tensor& tensor, Size* size, int* batch) {
+// The height and width of a tensor's images, if they have so many channels.
+bool image_size(const tflite::Tensor& tensor, int channels, Size* size,
+                int* batch) {
   const IntArray* shape = tensor.shape;
   if (!shape || (shape->size != 4 && shape->size != 2)) return false;
+  if (shape->data[shape->size - 1] != channels) return false;
   *batch = shape->data[0];
   *size = shape->size == 2 ? Size{1, 1} : Size{shape->data[1], shape->data[2]};
   return size->height > 0 && size->width > 0;
@@ -170,20 +172,23 @@ int prepare_job(Context* context, const State& state, ThreadPool* pool,
   const Part& part = job->part;
   std::vector<Size> sizes;
   job->input_steps.clear();
-  for (int input : part.inputs) {
-    const tflite::Tensor& tensor = context->tensors[input];
+  for (const Operation& of : part.network.operations) {
+    if (of.kind != Operation::kInput) continue;
+    const tflite::Tensor& tensor = context->tensors[part.inputs[of.tensor]];
+    const int channels = part.network.values[of.output].channels;
     Size size;
     int batch;
-    if (!image_size(tensor, &size, &batch)) {
-      return fail(context, std::string(tensor.name) + " is no image");
+    if (!image_size(tensor, channels, &size, &batch)) {
+      return fail(context, std::string(tensor.name ? tensor.name : "a tensor") +
+                               " is no image of " + std::to_string(channels) +
+                               " channels");
     }
     if (!sizes.empty() && batch != job->batch) {
       return fail(context, "its inputs have different batches");
     }
     job->batch = batch;
     sizes.push_back(size);
-    job->input_steps.push_back(size_t(size.height) * size.width *
-                               tensor.shape->data[tensor.shape->size - 1]);
+    job->input_steps.push_back(size_t(size.height) * size.width * channels);
   }
   if (!job->plan || job->sizes != sizes || &job->plan->pool() != pool) {
     Settings settings;
