@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -156,6 +157,16 @@ int fail(Context* context, const std::string& reason) {
   return tflite::kError;
 }
 
+// Calls what C++ may fail in, for C: without memory, or without threads.
+template <class Function>
+int guarded(Context* context, const Function& function) {
+  try {
+    return function();
+  } catch (const std::exception& error) {
+    return fail(context, error.what());
+  }
+}
+
 // The height and width of a tensor's images, if they have so many channels.
 bool image_size(const tflite::Tensor& tensor, int channels, Size* size,
                 int* batch) {
@@ -228,7 +239,7 @@ int prepare_job(Context* context, const State& state, ThreadPool* pool,
   return tflite::kOk;
 }
 
-int prepare(Context* context, Node* node) {
+int prepare_kernel(Context* context, Node* node) {
   auto* kernel = static_cast<Kernel*>(node->user_data);
   if (!kernel) return fail(context, "a part of the graph was not announced");
   State* state = kernel->state;
@@ -245,6 +256,10 @@ int prepare(Context* context, Node* node) {
     if (status != tflite::kOk) return status;
   }
   return tflite::kOk;
+}
+
+int prepare(Context* context, Node* node) {
+  return guarded(context, [&] { return prepare_kernel(context, node); });
 }
 
 int invoke(Context* context, Node* node) {
@@ -346,7 +361,7 @@ std::string choose(Context* context, State* state, const Graph& graph,
   }
 }
 
-int prepare_delegate(Context* context, tflite::Delegate* delegate) {
+int apply(Context* context, tflite::Delegate* delegate) {
   auto* state = static_cast<State*>(delegate->data);
   std::string error = check_runtime(context);
   if (!error.empty()) {
@@ -374,6 +389,10 @@ int prepare_delegate(Context* context, tflite::Delegate* delegate) {
                                                    array, delegate);
   std::free(array);
   return status;
+}
+
+int prepare_delegate(Context* context, tflite::Delegate* delegate) {
+  return guarded(context, [&] { return apply(context, delegate); });
 }
 
 bool read_number(const char* text, double low, double high, double* number) {
