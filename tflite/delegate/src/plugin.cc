@@ -178,8 +178,7 @@ bool image_size(const tflite::Tensor& tensor, int channels, Size* size,
   return size->height > 0 && size->width > 0;
 }
 
-int prepare_job(Context* context, const State& state, ThreadPool* pool,
-                Job* job) {
+int prepare_job(Context* context, State* state, ThreadPool* pool, Job* job) {
   const Part& part = job->part;
   std::vector<Size> sizes;
   job->input_steps.clear();
@@ -203,18 +202,23 @@ int prepare_job(Context* context, const State& state, ThreadPool* pool,
   }
   if (!job->plan || job->sizes != sizes || &job->plan->pool() != pool) {
     Settings settings;
-    settings.kernels = state.options.kernels;
-    settings.cache_bytes = state.options.cache_bytes
-                               ? state.options.cache_bytes
+    settings.kernels = state->options.kernels;
+    settings.cache_bytes = state->options.cache_bytes
+                               ? state->options.cache_bytes
                                : cache_of_cpu(pool->size());
-    settings.tuning_seconds = state.options.tuning_seconds;
-    settings.all_threads = state.options.always;
+    settings.tuning_seconds = state->options.tuning_seconds;
+    settings.all_threads = state->options.always;
     std::string error;
-    // The memory of the old one first.
-    job->plan.reset();
+    {
+      // The memory of the old one first.
+      const std::lock_guard<std::mutex> lock(state->mutex);
+      job->plan.reset();
+    }
     auto plan = std::make_unique<Plan>(part.network, sizes, settings, pool,
                                        &error);
     if (!error.empty()) return fail(context, error);
+    // The report, of any thread, tells of what follows.
+    const std::lock_guard<std::mutex> lock(state->mutex);
     job->plan = std::move(plan);
     job->sizes = sizes;
     job->seconds.assign(part.network.operations.size(), 0);
@@ -252,7 +256,7 @@ int prepare_kernel(Context* context, Node* node) {
     kernel->pool = pool.get();
   }
   for (Job& job : kernel->jobs) {
-    const int status = prepare_job(context, *state, kernel->pool, &job);
+    const int status = prepare_job(context, state, kernel->pool, &job);
     if (status != tflite::kOk) return status;
   }
   return tflite::kOk;
@@ -267,7 +271,7 @@ int invoke(Context* context, Node* node) {
   State* state = kernel->state;
   std::unique_lock<std::mutex> lock(state->mutex, std::defer_lock);
   // The threads of a delegate serve one node at a time.
-  if (kernel->pool->size() > 1) lock.lock();
+  if (kernel->pool->size() > 1 || state->options.profile) lock.lock();
   for (Job& job : kernel->jobs) {
     const Part& part = job.part;
     for (int image = 0; image < job.batch; ++image) {
@@ -283,9 +287,10 @@ int invoke(Context* context, Node* node) {
       }
       job.plan->run(job.inputs.data(), job.outputs.data(),
                     state->options.profile ? job.seconds.data() : nullptr);
-      ++job.runs;
     }
   }
+  if (!lock.owns_lock()) lock.lock();
+  for (Job& job : kernel->jobs) job.runs += job.batch;
   return tflite::kOk;
 }
 
