@@ -59,7 +59,8 @@ struct State {
   tflite::Delegate delegate{};
   Options options;
   std::atomic<int> holders{1};
-  std::mutex mutex;
+  std::mutex applying;  // One graph at a time; locked before `mutex`.
+  std::mutex mutex;     // Of what follows.
   std::map<int, std::unique_ptr<ThreadPool>> pools;  // By threads.
   // Of nodes that are about to be made, by the nodes that they replace.
   std::vector<std::pair<std::vector<int>, std::vector<Part>>> parts;
@@ -315,19 +316,26 @@ std::string why_not(const Part& part, const Options& options) {
   return "";
 }
 
+// What a delegate takes of a graph.
+struct Choice {
+  std::vector<int> nodes;
+  std::vector<std::pair<std::vector<int>, std::vector<Part>>> parts;
+  std::map<int, std::string> declined;
+};
+
 // Keeps, of what can be computed, the parts for which that is faster.
-std::string choose(Context* context, State* state, const Graph& graph,
-                   std::vector<int>* chosen) {
+std::string choose(Context* context, const Options& options,
+                   const Graph& graph, Choice* choice) {
   std::set<int> kept(graph.supported().begin(), graph.supported().end());
-  state->declined = graph.problems();
+  choice->declined = graph.problems();
   while (true) {
     for (int index : graph.unpackers_without_users(kept)) kept.erase(index);
     std::vector<int> order;
     for (int index : graph.supported()) {
       if (kept.count(index)) order.push_back(index);
     }
-    *chosen = order;
-    state->parts.clear();
+    choice->nodes = order;
+    choice->parts.clear();
     if (order.empty()) return "";
     IntArray* nodes = new_array(order);
     tflite::DelegateParameters* partitions = nullptr;
@@ -349,7 +357,7 @@ std::string choose(Context* context, State* state, const Graph& graph,
         Part part;
         const std::string error = graph.build(of, outputs, &part);
         if (!error.empty()) return error;
-        const std::string reason = why_not(part, state->options);
+        const std::string reason = why_not(part, options);
         if (reason.empty()) {
           parts.push_back(std::move(part));
           continue;
@@ -357,10 +365,10 @@ std::string choose(Context* context, State* state, const Graph& graph,
         all = false;
         for (int index : of) {
           kept.erase(index);
-          state->declined[index] = reason;
+          choice->declined[index] = reason;
         }
       }
-      state->parts.push_back({nodes, std::move(parts)});
+      choice->parts.push_back({nodes, std::move(parts)});
     }
     if (all) return "";
   }
@@ -376,11 +384,17 @@ int apply(Context* context, tflite::Delegate* delegate) {
                  error.c_str());
     return tflite::kError;
   }
+  const std::lock_guard<std::mutex> applying(state->applying);
   const Graph graph(context, &error);
-  std::vector<int> nodes;
-  if (error.empty()) error = choose(context, state, graph, &nodes);
+  Choice choice;
+  if (error.empty()) error = choose(context, state->options, graph, &choice);
   if (!error.empty()) return fail(context, error);
-  if (nodes.empty()) return tflite::kOk;
+  {
+    const std::lock_guard<std::mutex> lock(state->mutex);
+    state->parts = std::move(choice.parts);
+    state->declined = std::move(choice.declined);
+  }
+  if (choice.nodes.empty()) return tflite::kOk;
   Registration registration{};
   registration.init = init;
   registration.free = free_kernel;
@@ -389,7 +403,7 @@ int apply(Context* context, tflite::Delegate* delegate) {
   registration.operator_code = tflite::kDelegate;
   registration.custom_name = kName;
   registration.version = 1;
-  IntArray* array = new_array(nodes);
+  IntArray* array = new_array(choice.nodes);
   const int status = context->replace_node_subsets(context, registration,
                                                    array, delegate);
   std::free(array);
