@@ -48,6 +48,7 @@ struct Options {
   double tuning_seconds = 0.1;
   size_t cache_bytes = 0;  // As the CPU has.
   const Kernels* kernels = nullptr;
+  bool float16 = false;  // Where the CPU computes with it.
   bool profile = false;
 };
 
@@ -442,12 +443,15 @@ std::string set_option(const std::string& key, const char* value,
   } else if (key == "profile") {
     if (!read_number(value, 0, 1, &number)) return "0 or 1";
     options->profile = number != 0;
+  } else if (key == "float16") {
+    if (!read_number(value, 0, 1, &number)) return "0 or 1";
+    options->float16 = number != 0;
   } else if (key == "kernels") {
     options->kernels = find_kernels(value);
     if (!options->kernels) return "the name of kernels that this CPU runs";
   } else {
     return "another name: num_threads, min_sparsity, always, tuning_seconds, "
-           "cache_bytes, profile or kernels";
+           "cache_bytes, profile, float16 or kernels";
   }
   return "";
 }
@@ -506,6 +510,9 @@ ISSP_EXPORT issp::tflite::Delegate* tflite_plugin_create_delegate(
       std::fprintf(stderr, "ERROR: %s\n", error.c_str());
     }
     return nullptr;
+  }
+  if (!options.kernels && options.float16) {
+    options.kernels = issp::find_kernels("neon_float16");
   }
   if (!options.kernels) options.kernels = issp::find_kernels(nullptr);
   auto* state = new issp::State;
