@@ -169,17 +169,20 @@ TEST(kernels_of_zeros_make_the_bias) {
   }
 }
 
-TEST(fully_connected_layers_equal_the_reference) {
+TEST(fully_connected_layers_of_means_equal_the_reference) {
   Random random(6);
   for (int i = 0; i < cases(60); ++i) {
-    const Shape shape{random.between(1, 5), random.between(1, 40)};
+    const Shape shape{random.between(1, 5), random.between(2, 5),
+                      random.between(1, 20), random.between(1, 40)};
     const int outputs = random.between(1, 40);
     const double sparsity = random.of<double>({0, 0.5, 0.9, 1});
     Model model;
-    const int row = model.input(shape);
+    const int image = model.input(shape);
+    const int row = model.node(tflite::kMean, {image, model.integers({1, 2})},
+                               tflite::ReducerParameters{false});
     Encoding encoding;
     const Array kernel =
-        random_array({outputs, shape[1]}, sparsity, &random);
+        random_array({outputs, shape[3]}, sparsity, &random);
     if (random.below(2)) {
       encoding = converter_encoding(kernel.shape, tflite::kFloat16);
     }
@@ -190,8 +193,8 @@ TEST(fully_connected_layers_equal_the_reference) {
     model.output(model.node(
         tflite::kFullyConnected, inputs,
         tflite::FullyConnectedParameters{random.between(0, 3), 0, false}));
-    check_all(model, random_array(shape, 0, &random),
-              "fully connected " + std::to_string(shape[1]) + " to " +
+    check_all(model, random_image(shape, &random),
+              "fully connected " + std::to_string(shape[3]) + " to " +
                   std::to_string(outputs));
   }
 }

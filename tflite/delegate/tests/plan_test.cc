@@ -19,7 +19,9 @@ bool read(const Model& model, Interpreter* interpreter, Part* part) {
   if (!error.empty() || graph.supported().size() != model.layers.size()) {
     return false;
   }
-  return graph.build(graph.supported(), model.outputs, part).empty();
+  const auto parts = graph.connected(graph.supported());
+  return parts.size() == 1 &&
+         graph.build(parts[0], model.outputs, part).empty();
 }
 
 struct Result {
@@ -30,9 +32,10 @@ struct Result {
 };
 
 Result run(const Part& part, const std::vector<Size>& sizes,
-           const std::vector<Array>& images, const Settings& settings) {
+           const std::vector<Array>& images, const Settings& settings,
+           int threads) {
   Result result;
-  ThreadPool pool(settings.threads);
+  ThreadPool pool(threads);
   Plan plan(part.network, sizes, settings, &pool, &result.error);
   if (!result.error.empty()) return result;
   std::vector<std::vector<float>> pixels;
@@ -88,12 +91,13 @@ TEST(tiles_threads_and_bands_do_not_change_a_bit) {
       for (int fewer : {registers, 11, 7, 5, 3}) {
         kernels.registers = std::min(fewer, registers);
         for (int threads : {1, 2, 5}) {
-          Settings settings{&kernels, threads,
-                            random.of<size_t>({1, 5000, 50000, 1 << 30}), 0};
+          Settings settings{&kernels,
+                            random.of<size_t>({1, 5000, 50000, 1 << 30}), 0,
+                            random.below(2) == 0};
           // What is fastest is left to chance, as it is in use.
           if (fewer == registers) settings.tuning_seconds = 0.01;
           const Result result =
-              run(part, {{shape[1], shape[2]}}, {pixels}, settings);
+              run(part, {{shape[1], shape[2]}}, {pixels}, settings, threads);
           EXPECT(result.error.empty()) << result.error;
           if (first.empty()) first = result.outputs;
           EXPECT(result.outputs == first)
@@ -123,12 +127,12 @@ TEST(images_that_are_too_small_are_refused) {
   Interpreter interpreter(model);
   Part part;
   EXPECT(read(model, &interpreter, &part));
-  const Settings settings{find_kernels(nullptr), 1, 1 << 20, 0};
+  const Settings settings{find_kernels(nullptr), 1 << 20, 0, true};
   for (const Size& size : {Size{4, 9}, Size{9, 4}, Size{1, 1}}) {
     const Result result =
         run(part, {size},
             {random_image({1, size.height, size.width, 2}, &random)},
-            settings);
+            settings, 1);
     EXPECT(result.error.find("smaller than its kernel") != std::string::npos)
         << result.error;
   }
@@ -146,7 +150,7 @@ TEST(images_that_are_too_wide_are_refused) {
   Interpreter interpreter(model);
   Part part;
   EXPECT(read(model, &interpreter, &part));
-  const Settings settings{find_kernels(nullptr), 1, 1 << 20, 0};
+  const Settings settings{find_kernels(nullptr), 1 << 20, 0, true};
   ThreadPool pool(1);
   std::string error;
   const Plan plan(part.network, {{1, 1 << 24}}, settings, &pool, &error);
@@ -161,11 +165,11 @@ TEST(images_of_different_sizes_are_refused) {
   Interpreter interpreter(model);
   Part part;
   EXPECT(read(model, &interpreter, &part));
-  const Settings settings{find_kernels(nullptr), 1, 1 << 20, 0};
+  const Settings settings{find_kernels(nullptr), 1 << 20, 0, true};
   const Result result = run(part, {{4, 4}, {4, 5}},
                             {random_image({1, 4, 4, 2}, &random),
                              random_image({1, 4, 5, 2}, &random)},
-                            settings);
+                            settings, 1);
   EXPECT(result.error.find("different sizes") != std::string::npos)
       << result.error;
 }
