@@ -754,7 +754,9 @@ class Builder {
     const std::string error = graph_.read(tensor, &constant);
     if (!error.empty()) return error;
     *all = constant.dense();
-    if (all->size() == 1) all->assign(channels, (*all)[0]);
+    // A copy: what is assigned must not be of the vector itself.
+    const float first = all->front();
+    if (all->size() == 1) all->assign(channels, first);
     return "";
   }
 
