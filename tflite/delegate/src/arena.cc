@@ -1,6 +1,7 @@
 #include "arena.h"
 
 #include <cstdlib>
+#include <cstring>
 
 #ifdef __linux__
 #include <sys/mman.h>
@@ -28,6 +29,9 @@ bool Arena::add(size_t bytes) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
     if (alignment == kHugePage) madvise(data_, whole, MADV_HUGEPAGE);
 #endif
+    // Tiles are timed with it, and denormal numbers would slow them; large
+    // memory comes from the system as zeros.
+    if (alignment == kLine) std::memset(data_, 0, whole);
   }
   users_.insert(bytes);
   return true;

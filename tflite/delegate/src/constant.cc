@@ -254,7 +254,8 @@ bool is_constant(const Tensor& tensor) {
 std::string read_constant(const Tensor& tensor, Constant* constant) {
   int64_t size = 1;
   for (int i = 0; i < tensor.shape->size; ++i) {
-    if (tensor.shape->data[i] < 0) return "has a negative size";
+    // One size of zero would hide that others overflow.
+    if (tensor.shape->data[i] < 1) return "has a size below 1";
     size *= tensor.shape->data[i];
     if (size > kLargest) return "has more values than memory";
     constant->shape.push_back(tensor.shape->data[i]);

@@ -18,6 +18,8 @@ constexpr double kInt8Speed = 3.5;
 constexpr int kLargestBlock = 16;
 constexpr int kLargestStride = 8;
 constexpr int kLargestPadding = 64;
+constexpr int kLargestKernel = 255;
+constexpr int kLargestChannels = 1 << 16;
 
 template <class Parameters>
 const Parameters& parameters(const GraphNode& node) {
@@ -75,10 +77,19 @@ int activation_of(const GraphNode& node) {
   return tflite::kNoActivation;
 }
 
+bool is_same_shape(const Tensor& a, const Tensor& b) {
+  return a.shape && b.shape && a.shape->size == b.shape->size &&
+         std::equal(a.shape->data, a.shape->data + a.shape->size,
+                    b.shape->data);
+}
+
 // Whether the constant has one number, or one for each channel.
 bool is_by_channel(const Tensor& tensor, int channels) {
   int64_t size = 1;
-  for (int i = 0; i < tensor.shape->size; ++i) size *= tensor.shape->data[i];
+  for (int i = 0; i < tensor.shape->size; ++i) {
+    size *= tensor.shape->data[i];
+    if (size < 1 || size > kLargestChannels) return false;
+  }
   if (size == 1) return true;
   const int rank = tensor.shape->size;
   return size == channels && tensor.shape->data[rank - 1] == channels;
@@ -180,16 +191,19 @@ Graph::Graph(tflite::Context* context, std::string* error)
       *error = "the runtime does not know its own nodes";
       return;
     }
-    if (node->delegate || node->outputs->size < 1) continue;
-    const GraphNode of{index, registration->operator_code, node};
-    nodes_.emplace(index, of);
+    // Those that others compute use tensors too.
     for (int i = 0; i < node->inputs->size; ++i) {
       users_[node->inputs->data[i]].push_back(index);
     }
+    if (node->delegate || node->outputs->size < 1) continue;
+    const GraphNode of{index, registration->operator_code, node};
+    nodes_.emplace(index, of);
     const bool unpacks =
         of.code == tflite::kDensify || of.code == tflite::kDequantize;
+    // A file could give what is unpacked another shape than it has.
     if (unpacks && constants_.has(of.input(0)) &&
-        is_float(of.output()) | (of.code == tflite::kDensify)) {
+        is_same_shape(tensor(of.input(0)), tensor(of.output())) &&
+        (is_float(of.output()) || of.code == tflite::kDensify)) {
       constants_.add(of.output(), of.input(0));
     }
   }
@@ -239,6 +253,25 @@ std::vector<int> Graph::unpackers_without_users(
     if (all) continue;
     left.erase(node->first);
     found.push_back(node->first);
+  }
+  return found;
+}
+
+std::vector<int> Graph::unpackers_of_outputs(
+    const std::vector<int>& nodes, const std::vector<int>& outputs) const {
+  const std::set<int> inside(nodes.begin(), nodes.end());
+  const std::set<int> made(outputs.begin(), outputs.end());
+  std::vector<int> found;
+  for (int index : nodes) {
+    const int output = nodes_.at(index).output();
+    if (!constants_.has(output) || !made.count(output)) continue;
+    const auto users = users_.find(output);
+    // Users in other parts do not need it.
+    const bool all =
+        users == users_.end() ||
+        std::all_of(users->second.begin(), users->second.end(),
+                    [&](int user) { return inside.count(user) > 0; });
+    if (all) found.push_back(index);
   }
   return found;
 }
@@ -314,7 +347,8 @@ bool Graph::is_list(int i) const {
 bool Graph::is_new_image(int i) const {
   if (!is_float(i) || constants_.has(i) || !tensor(i).shape) return false;
   const int rank = tensor(i).shape->size;
-  return (rank == 4 || rank == 2) && channels(i) > 0;
+  return (rank == 4 || rank == 2) && channels(i) > 0 &&
+         channels(i) <= kLargestChannels;
 }
 
 int Graph::channels(int i) const {
@@ -418,9 +452,11 @@ const char* Graph::problem_of_convolution(const GraphNode& node,
     if (n < 1 || n > kLargestStride) return "its stride or dilation is over 8";
   }
   const tflite::IntArray& shape = *tensor(node.input(1)).shape;
-  if (shape.size != 4 || tensor(in).shape->size != 4 || shape.data[1] < 1 ||
-      shape.data[2] < 1) {
+  if (shape.size != 4 || tensor(in).shape->size != 4) {
     return "its kernel has no 4 dimensions";
+  }
+  for (int n : {shape.data[1], shape.data[2]}) {
+    if (n < 1 || n > kLargestKernel) return "its kernel is over 255";
   }
   const int inputs = channels(in), outputs = channels(out);
   const int inner = shape.data[3];
@@ -492,7 +528,8 @@ const char* Graph::problem_of_shape(const GraphNode& node,
     made->is_pixel = false;
   } else if (node.code == tflite::kMean) {
     const int32_t* axis = integers_of(node.input(1), 2);
-    const bool fits = axis && axis[0] + axis[1] == 3 && axis[0] * axis[1] == 2;
+    const bool fits = axis && std::min(axis[0], axis[1]) == 1 &&
+                      std::max(axis[0], axis[1]) == 2;
     if (!fits) return "its mean is not that of height and width";
     if (made->is_pixel) return "its mean is that of one pixel";
     *made = {"1x1", true};
@@ -516,11 +553,11 @@ int Graph::factor_of(const GraphNode& node) const {
   for (int i = 1; signature && i < std::min(signature->size, 3); ++i) {
     if (signature->data[i] < 0) return 0;
   }
-  const int factor = shape->data[1] > 0 ? to[0] / shape->data[1] : 0;
+  const int64_t factor = shape->data[1] > 0 ? to[0] / shape->data[1] : 0;
   const bool fits = factor >= 1 && factor <= kLargestBlock &&
                     to[0] == factor * shape->data[1] &&
                     to[1] == factor * shape->data[2];
-  return fits ? factor : 0;
+  return fits ? int(factor) : 0;
 }
 
 // The operands of a node that takes an image and perhaps a constant.
@@ -548,6 +585,9 @@ const char* Graph::problem_of_arithmetic(const GraphNode& node,
   if (!is_image(b) || channels(b) != channels(out) ||
       tensor(a).shape->size != tensor(b).shape->size) {
     return "its images are not float32, or have other channels";
+  }
+  if (tensor(a).shape->data[0] != tensor(b).shape->data[0]) {
+    return "its images have different batches";
   }
   const Extent of_b = extent(b);
   if (made->name == of_b.name || of_b.is_pixel) return nullptr;
@@ -601,6 +641,8 @@ class Builder {
       ++part_->nodes;
     }
     for (int tensor : outputs_) {
+      const auto padded = pads_.find(tensor);
+      if (padded != pads_.end()) pad(*padded->second);
       const auto value = values_.find(tensor);
       // Those of other parts, and constants.
       if (value == values_.end()) continue;
@@ -669,7 +711,12 @@ class Builder {
       values_[node.output()] = of->output;
       return *of;
     }
-    const int value = value_of(tensor);
+    Operation copy = copy_of(value_of(tensor), node);
+    const int channels = int(copy.bias.size());
+    return append(std::move(copy), channels, node);
+  }
+
+  Operation copy_of(int value, const GraphNode& node) const {
     Operation copy;
     copy.kind = Operation::kLinear;
     copy.input = value;
@@ -677,7 +724,7 @@ class Builder {
     for (int c = 0; c < channels; ++c) copy.weights.push_back({c, 0, 0, c, 1});
     copy.bias.assign(channels, 0);
     copy.name = name_of(node);
-    return append(std::move(copy), channels, node);
+    return copy;
   }
 
   Operation& append(Operation of, int channels, const GraphNode& node) {
@@ -719,7 +766,8 @@ class Builder {
     const std::string error = graph_.read(tensor, &constant);
     if (!error.empty()) return error;
     *all = constant.dense();
-    const float first = all->empty() ? 0 : all->front();
+    // A copy: what is assigned must not be of the vector itself.
+    const float first = all->front();
     if (all->size() == 1) all->assign(channels, first);
     return "";
   }
@@ -765,8 +813,7 @@ class Builder {
     const auto pad = pads_.find(source);
     if (pad != pads_.end()) {
       source = pad->second->input(0);
-      const int32_t* by = graph_.integers_of(pad->second->input(1), 8);
-      of.padding = {false, by[2], by[3], by[4], by[5]};
+      of.padding = padding_of(*pad->second);
     }
     Constant filter;
     const std::string error = graph_.read(node.input(1), &filter);
@@ -822,6 +869,18 @@ class Builder {
     }
     activate(&append(std::move(of), outputs, node), node);
     return "";
+  }
+
+  // Padding of an image, which is an output too, by a kernel of one pixel.
+  void pad(const GraphNode& node) {
+    Operation of = copy_of(value_of(node.input(0)), node);
+    of.padding = padding_of(node);
+    append(std::move(of), graph_.channels(node.output()), node);
+  }
+
+  Padding padding_of(const GraphNode& pad) const {
+    const int32_t* by = graph_.integers_of(pad.input(1), 8);
+    return {false, by[2], by[3], by[4], by[5]};
   }
 
   // Resizing by a whole number is a convolution that makes all pixels that

@@ -75,6 +75,11 @@ class Graph {
   // Nodes that unpack a constant for others than those that are `kept`.
   std::vector<int> unpackers_without_users(const std::set<int>& kept) const;
 
+  // Nodes that unpack a constant which is an output of the whole network. The
+  // nodes are those of a part.
+  std::vector<int> unpackers_of_outputs(const std::vector<int>& nodes,
+                                        const std::vector<int>& outputs) const;
+
   // Parts nodes into those that have nothing to do with each other; those that
   // unpack constants are in none.
   std::vector<std::vector<int>> connected(const std::vector<int>& nodes) const;

@@ -5,6 +5,9 @@
 #ifdef __x86_64__
 #include <cpuid.h>
 #endif
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#endif
 
 namespace issp {
 
@@ -15,6 +18,30 @@ extern const Kernels kernels;
 namespace avx2 {
 extern const Kernels kernels;
 }
+#endif
+#ifdef __aarch64__
+namespace neon {
+extern const Kernels kernels;
+}
+namespace neon_float16 {
+extern const Kernels kernels;
+}
+
+namespace {
+
+// Whether the CPU computes with float16, one by one and in vectors.
+bool has_float16() {
+#ifdef __linux__
+  constexpr unsigned long kFphp = 1 << 9;  // HWCAP_FPHP
+  constexpr unsigned long kAsimdhp = 1 << 10;  // HWCAP_ASIMDHP
+  constexpr unsigned long kBoth = kFphp | kAsimdhp;
+  return (getauxval(AT_HWCAP) & kBoth) == kBoth;
+#else
+  return false;
+#endif
+}
+
+}  // namespace
 #endif
 namespace portable {
 extern const Kernels kernels;
@@ -62,6 +89,13 @@ const Kernels* find_kernels(const char* name) {
   const Features cpu = features();
   if (cpu.avx512 && fits(avx512::kernels)) return &avx512::kernels;
   if (cpu.avx2 && fits(avx2::kernels)) return &avx2::kernels;
+#endif
+#ifdef __aarch64__
+  // Less precise, so that it is never taken by itself.
+  if (name && fits(neon_float16::kernels) && has_float16()) {
+    return &neon_float16::kernels;
+  }
+  if (fits(neon::kernels)) return &neon::kernels;
 #endif
   return fits(portable::kernels) ? &portable::kernels : nullptr;
 }

@@ -116,8 +116,8 @@ struct Kernels {
 constexpr int kMostRows = 4;
 constexpr int kMostVectors = 12;
 
-// The fastest that this CPU runs, or the one of this name if it runs it; null
-// if there is none. The last is "portable".
+// The fastest that this CPU runs in float32, or the one of this name if it runs
+// it; null if there is none. The last is "portable".
 const Kernels* find_kernels(const char* name);
 
 }  // namespace issp

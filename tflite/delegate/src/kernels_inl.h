@@ -26,7 +26,19 @@ ISSP_INLINE void store(char* to, Vector vector) {
   *reinterpret_cast<Vector*>(to) = vector;
 }
 
-ISSP_INLINE Vector all(float value) { return Vector{} + Scalar(value); }
+// A number in all lanes. As a sum of a vector and a number it would be rounded
+// to float32 between, for what GCC calls float16.
+ISSP_INLINE Vector spread(Scalar x) {
+#if ISSP_LANES == 16
+  return Vector{x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
+#elif ISSP_LANES == 8
+  return Vector{x, x, x, x, x, x, x, x};
+#else
+  return Vector{x, x, x, x};
+#endif
+}
+
+ISSP_INLINE Vector all(float value) { return spread(Scalar(value)); }
 
 ISSP_INLINE Vector clamp(Vector x, float low, float high) {
   const Vector least = all(low), most = all(high);
@@ -124,7 +136,7 @@ Vector logistic(Vector x) {
 
 ISSP_INLINE Vector operand(const TilePost& post, const char* other) {
   if (post.other_vector) return load(other);
-  return Vector{} + *reinterpret_cast<const Scalar*>(other);
+  return spread(*reinterpret_cast<const Scalar*>(other));
 }
 
 ISSP_INLINE Vector apply(const TilePost& post, Vector x, int o,
@@ -137,9 +149,9 @@ ISSP_INLINE Vector apply(const TilePost& post, Vector x, int o,
     case kMultiply:
       return x * operand(post, other);
     case kAffine:
-      return x * Scalar(post.a[o]) + Scalar(post.b[o]);
+      return x * all(post.a[o]) + all(post.b[o]);
     case kLeaky:
-      return x < Vector{} ? x * Scalar(post.a[o]) : x;
+      return x < Vector{} ? x * all(post.a[o]) : x;
     case kLogistic:
       return logistic(x);
   }

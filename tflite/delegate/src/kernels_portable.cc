@@ -1,5 +1,5 @@
-// For all other CPUs: SSE2 on x86, NEON on ARM, or whatever the compiler makes
-// of vectors of four.
+// For all other CPUs: SSE2 on x86, or whatever the compiler makes of vectors of
+// four.
 
 #include "kernels.h"
 

@@ -20,6 +20,8 @@ constexpr int kChannelsOfBlock = 8;
 constexpr double kProductsOfStep = 50000;
 // Which part of the cache a band of a short group may have.
 constexpr size_t kShareOfBand = 12;
+// How many times larger than others the images of a network may be.
+constexpr int64_t kLargestScale = 4096;
 // Rows of a band that operations should have, to make tiles of.
 constexpr int kLeastBand = 4;
 
@@ -189,12 +191,18 @@ class Plan::Bands {
     return std::max(first, -image.top);
   }
 
+  // Rows that are made when `done` are. A mean makes its one at the end.
+  int made(int operation, int done) const {
+    const Operation& of = plan_.network_.operations[operation];
+    if (of.kind == Operation::kMean) return done == height(operation);
+    return done * of.block;
+  }
+
   // Rows behind the last that is made when `done` are.
   int end_of_rows(int operation, int done) const {
     const Operation& of = plan_.network_.operations[operation];
     const Image& image = plan_.images_[of.output];
-    if (of.kind == Operation::kMean) return done == height(operation);
-    const int rows = done * of.block;
+    const int rows = made(operation, done);
     return rows == image.size.height ? rows + image.bottom : rows;
   }
 
@@ -286,6 +294,7 @@ Plan::Plan(const Network& network, const std::vector<Size>& sizes,
       arena_(arena) {
   if (!measure(sizes, error) || !set_strips(error)) return;
   set_margins();
+  if (!has_addresses(error)) return;
   set_used();
   set_groups();
   allocate();
@@ -376,6 +385,7 @@ bool Plan::set_strips(std::string* error) {
   const int count = int(images_.size());
   std::vector<int> part(count, -1);
   std::vector<Ratio> ratio(count);
+  // Whether they have, or get, scales that strips can have.
   const auto join = [&](int a, int b, Ratio to) {
     // Value b is `to` times as large as a.
     if (part[b] == part[a]) return !(ratio[b] != to);
@@ -386,6 +396,7 @@ bool Plan::set_strips(std::string* error) {
       part[v] = part[a];
       ratio[v] = ratio[v].times(to.top).over(to.bottom);
       ratio[v] = ratio[v].times(from.bottom).over(from.top);
+      if (std::max(ratio[v].top, ratio[v].bottom) > kLargestScale) return false;
     }
     return true;
   };
@@ -409,7 +420,12 @@ bool Plan::set_strips(std::string* error) {
   for (int root = 0; root < count; ++root) {
     int64_t unit = 1;
     for (int v = 0; v < count; ++v) {
-      if (part[v] == root) unit = std::lcm(unit, ratio[v].bottom);
+      if (part[v] != root) continue;
+      unit = std::lcm(unit, ratio[v].bottom);
+      if (unit > kLargestScale) {
+        *error = "its images have too many scales";
+        return false;
+      }
     }
     int64_t units = 1;
     for (int v = 0; v < count; ++v) {
@@ -456,6 +472,29 @@ void Plan::set_margins() {
     image.channel = vectors * vector;
     image.row = image.channel * image.channels;
   }
+}
+
+// Whether all that a kernel reads or makes from one place is within 2^31 bytes
+// of it.
+bool Plan::has_addresses(std::string* error) const {
+  constexpr size_t kLargest = size_t{1} << 30;
+  std::vector<size_t> rows(images_.size(), 1);
+  for (const Operation& of : network_.operations) {
+    if (of.kind != Operation::kLinear) continue;
+    const size_t reach = size_t(of.kernel.height) * of.dilation.height;
+    rows[of.input] = std::max(rows[of.input], reach);
+    rows[of.output] = std::max(rows[of.output], size_t(of.block));
+    for (const Post& post : of.posts) {
+      if (post.value < 0) continue;
+      rows[post.value] = std::max(rows[post.value], size_t(of.block));
+    }
+  }
+  for (size_t v = 0; v < images_.size(); ++v) {
+    if (images_[v].row <= kLargest / rows[v]) continue;
+    *error = "its images are too wide";
+    return false;
+  }
+  return true;
 }
 
 // Finds the channels that anything depends on; a sparse kernel may read few.
@@ -622,6 +661,7 @@ void Plan::write_steps() {
     bands.run(group.rows, [&](int i, int begin, int end) {
       const Operation& of = network_.operations[i];
       const int output = of.output;
+      const int made = bands.made(i, begin), made_end = bands.made(i, end);
       if (output >= 0) {
         const Image& image = images_[output];
         const bool repeats = network_.values[output].repeats;
@@ -629,7 +669,6 @@ void Plan::write_steps() {
         const int last = bands.end_of_rows(i, end);
         if (last - origin[output] > image.capacity) {
           const int first = bands.first_needed(output);
-          const int made = begin * of.block;
           Step step(Step::kSlide, -1);
           step.value = output;
           step.begin = first;
@@ -639,7 +678,7 @@ void Plan::write_steps() {
           origin[output] = first;
           if (made > first) steps_.push_back(step);
         }
-        if (end * of.block == image.size.height && !repeats) {
+        if (made_end == image.size.height && !repeats) {
           zero(output, image.size.height, image.size.height + image.bottom);
         }
       }
@@ -653,8 +692,7 @@ void Plan::write_steps() {
         step.input = place(of.input, row, origin[of.input]);
       }
       if (output >= 0) {
-        const int row = of.kind == Operation::kMean ? 0 : begin * of.block;
-        step.output = place(output, row, origin[output]);
+        step.output = place(output, made, origin[output]);
       }
       if (of.kind == Operation::kLinear) {
         const Program& program = *programs_[i];
@@ -672,8 +710,8 @@ void Plan::write_steps() {
       if (output >= 0 && network_.values[output].repeats) {
         Step repeat(Step::kRepeat, -1);
         repeat.value = output;
-        repeat.begin = begin * of.block;
-        repeat.end = end * of.block;
+        repeat.begin = made;
+        repeat.end = made_end;
         repeat.output = step.output;
         steps_.push_back(repeat);
       }

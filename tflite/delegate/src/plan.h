@@ -84,6 +84,7 @@ class Plan {
   bool is_pixel_of(const Operation& of, const Post& post) const;
   bool set_strips(std::string* error);
   void set_margins();
+  bool has_addresses(std::string* error) const;
   void set_used();
   void set_groups();
   void allocate();

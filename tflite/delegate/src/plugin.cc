@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -47,6 +48,7 @@ struct Options {
   double tuning_seconds = 0.1;
   size_t cache_bytes = 0;  // As the CPU has.
   const Kernels* kernels = nullptr;
+  bool float16 = false;  // Where the CPU computes with it.
   bool profile = false;
 };
 
@@ -58,7 +60,8 @@ struct State {
   tflite::Delegate delegate{};
   Options options;
   std::atomic<int> holders{1};
-  std::mutex mutex;
+  std::mutex applying;  // One graph at a time; locked before `mutex`.
+  std::mutex mutex;     // Of what follows.
   std::map<int, std::unique_ptr<ThreadPool>> pools;  // By threads.
   Arena arena;  // Whoever holds it has the threads too.
   // Of nodes that are about to be made, by the nodes that they replace.
@@ -176,10 +179,22 @@ bool list_size(const tflite::Tensor& tensor, int channels, Size* size) {
   return true;
 }
 
-// The height and width of a tensor's images.
-bool image_size(const tflite::Tensor& tensor, Size* size, int* batch) {
+// Calls what C++ may fail in, for C: without memory, or without threads.
+template <class Function>
+int guarded(Context* context, const Function& function) {
+  try {
+    return function();
+  } catch (const std::exception& error) {
+    return fail(context, error.what());
+  }
+}
+
+// The height and width of a tensor's images, if they have so many channels.
+bool image_size(const tflite::Tensor& tensor, int channels, Size* size,
+                int* batch) {
   const IntArray* shape = tensor.shape;
   if (!shape || (shape->size != 4 && shape->size != 2)) return false;
+  if (shape->data[shape->size - 1] != channels) return false;
   *batch = shape->data[0];
   *size = shape->size == 2 ? Size{1, 1} : Size{shape->data[1], shape->data[2]};
   return size->height > 0 && size->width > 0;
@@ -206,8 +221,10 @@ int prepare_job(Context* context, State* state, ThreadPool* pool, Job* job) {
     Size size;
     int batch = 1;
     if (!(of.rows ? list_size(tensor, channels, &size)
-                  : image_size(tensor, &size, &batch))) {
-      return fail(context, std::string(tensor.name) + " has another shape");
+                  : image_size(tensor, channels, &size, &batch))) {
+      return fail(context, std::string(tensor.name ? tensor.name : "a tensor") +
+                               " is no image of " + std::to_string(channels) +
+                               " channels");
     }
     if (!sizes.empty() && batch != job->batch) {
       return fail(context, "its inputs have different batches");
@@ -225,11 +242,16 @@ int prepare_job(Context* context, State* state, ThreadPool* pool, Job* job) {
     settings.tuning_seconds = state->options.tuning_seconds;
     settings.all_threads = state->options.always;
     std::string error;
-    // The memory of the old one first.
-    job->plan.reset();
+    {
+      // The memory of the old one first.
+      const std::lock_guard<std::mutex> lock(state->mutex);
+      job->plan.reset();
+    }
     auto plan = std::make_unique<Plan>(part.network, sizes, settings, pool,
                                        &state->arena, &error);
     if (!error.empty()) return fail(context, error);
+    // The report, of any thread, tells of what follows.
+    const std::lock_guard<std::mutex> lock(state->mutex);
     job->plan = std::move(plan);
     job->sizes = sizes;
     job->seconds.assign(part.network.operations.size(), 0);
@@ -259,7 +281,7 @@ int prepare_job(Context* context, State* state, ThreadPool* pool, Job* job) {
   return tflite::kOk;
 }
 
-int prepare(Context* context, Node* node) {
+int prepare_kernel(Context* context, Node* node) {
   auto* kernel = static_cast<Kernel*>(node->user_data);
   if (!kernel) return fail(context, "a part of the graph was not announced");
   State* state = kernel->state;
@@ -278,9 +300,17 @@ int prepare(Context* context, Node* node) {
   return tflite::kOk;
 }
 
+int prepare(Context* context, Node* node) {
+  return guarded(context, [&] { return prepare_kernel(context, node); });
+}
+
 int invoke(Context* context, Node* node) {
   auto* kernel = static_cast<Kernel*>(node->user_data);
   State* state = kernel->state;
+  std::unique_lock<std::mutex> lock(state->mutex, std::defer_lock);
+  // A report, of any thread, tells of times and runs.
+  const bool profiles = state->options.profile;
+  if (profiles) lock.lock();
   for (Job& job : kernel->jobs) {
     const Part& part = job.part;
     for (int image = 0; image < job.batch; ++image) {
@@ -295,10 +325,11 @@ int invoke(Context* context, Node* node) {
             image * job.output_steps[i];
       }
       job.plan->run(job.inputs.data(), job.outputs.data(),
-                    state->options.profile ? job.seconds.data() : nullptr);
-      ++job.runs;
+                    profiles ? job.seconds.data() : nullptr);
     }
   }
+  if (!lock.owns_lock()) lock.lock();
+  for (Job& job : kernel->jobs) job.runs += job.batch;
   return tflite::kOk;
 }
 
@@ -323,19 +354,26 @@ std::string why_not(const Part& part, const Options& options) {
   return "";
 }
 
+// What a delegate takes of a graph.
+struct Choice {
+  std::vector<int> nodes;
+  std::vector<std::pair<std::vector<int>, std::vector<Part>>> parts;
+  std::map<int, std::string> declined;
+};
+
 // Keeps, of what can be computed, the parts for which that is faster.
-std::string choose(Context* context, State* state, const Graph& graph,
-                   std::vector<int>* chosen) {
+std::string choose(Context* context, const Options& options,
+                   const Graph& graph, Choice* choice) {
   std::set<int> kept(graph.supported().begin(), graph.supported().end());
-  state->declined = graph.problems();
+  choice->declined = graph.problems();
   while (true) {
     for (int index : graph.unpackers_without_users(kept)) kept.erase(index);
     std::vector<int> order;
     for (int index : graph.supported()) {
       if (kept.count(index)) order.push_back(index);
     }
-    *chosen = order;
-    state->parts.clear();
+    choice->nodes = order;
+    choice->parts.clear();
     if (order.empty()) return "";
     IntArray* nodes = new_array(order);
     tflite::DelegateParameters* partitions = nullptr;
@@ -348,12 +386,16 @@ std::string choose(Context* context, State* state, const Graph& graph,
     for (int i = 0; i < count; ++i) {
       const std::vector<int> nodes = to_vector(partitions[i].nodes_to_replace);
       const std::vector<int> outputs = to_vector(partitions[i].output_tensors);
+      for (int index : graph.unpackers_of_outputs(nodes, outputs)) {
+        kept.erase(index);
+        all = false;
+      }
       std::vector<Part> parts;
       for (const std::vector<int>& of : graph.connected(nodes)) {
         Part part;
         const std::string error = graph.build(of, outputs, &part);
         if (!error.empty()) return error;
-        const std::string reason = why_not(part, state->options);
+        const std::string reason = why_not(part, options);
         if (reason.empty()) {
           parts.push_back(std::move(part));
           continue;
@@ -361,16 +403,16 @@ std::string choose(Context* context, State* state, const Graph& graph,
         all = false;
         for (int index : of) {
           kept.erase(index);
-          state->declined[index] = reason;
+          choice->declined[index] = reason;
         }
       }
-      state->parts.push_back({nodes, std::move(parts)});
+      choice->parts.push_back({nodes, std::move(parts)});
     }
     if (all) return "";
   }
 }
 
-int prepare_delegate(Context* context, tflite::Delegate* delegate) {
+int apply(Context* context, tflite::Delegate* delegate) {
   auto* state = static_cast<State*>(delegate->data);
   std::string error = check_runtime(context);
   if (!error.empty()) {
@@ -380,11 +422,17 @@ int prepare_delegate(Context* context, tflite::Delegate* delegate) {
                  error.c_str());
     return tflite::kError;
   }
+  const std::lock_guard<std::mutex> applying(state->applying);
   const Graph graph(context, &error);
-  std::vector<int> nodes;
-  if (error.empty()) error = choose(context, state, graph, &nodes);
+  Choice choice;
+  if (error.empty()) error = choose(context, state->options, graph, &choice);
   if (!error.empty()) return fail(context, error);
-  if (nodes.empty()) return tflite::kOk;
+  {
+    const std::lock_guard<std::mutex> lock(state->mutex);
+    state->parts = std::move(choice.parts);
+    state->declined = std::move(choice.declined);
+  }
+  if (choice.nodes.empty()) return tflite::kOk;
   Registration registration{};
   registration.init = init;
   registration.free = free_kernel;
@@ -393,11 +441,15 @@ int prepare_delegate(Context* context, tflite::Delegate* delegate) {
   registration.operator_code = tflite::kDelegate;
   registration.custom_name = kName;
   registration.version = 1;
-  IntArray* array = new_array(nodes);
+  IntArray* array = new_array(choice.nodes);
   const int status = context->replace_node_subsets(context, registration,
                                                    array, delegate);
   std::free(array);
   return status;
+}
+
+int prepare_delegate(Context* context, tflite::Delegate* delegate) {
+  return guarded(context, [&] { return apply(context, delegate); });
 }
 
 bool read_number(const char* text, double low, double high, double* number) {
@@ -428,12 +480,15 @@ std::string set_option(const std::string& key, const char* value,
   } else if (key == "profile") {
     if (!read_number(value, 0, 1, &number)) return "0 or 1";
     options->profile = number != 0;
+  } else if (key == "float16") {
+    if (!read_number(value, 0, 1, &number)) return "0 or 1";
+    options->float16 = number != 0;
   } else if (key == "kernels") {
     options->kernels = find_kernels(value);
     if (!options->kernels) return "the name of kernels that this CPU runs";
   } else {
     return "another name: num_threads, min_sparsity, always, tuning_seconds, "
-           "cache_bytes, profile or kernels";
+           "cache_bytes, profile, float16 or kernels";
   }
   return "";
 }
@@ -492,6 +547,9 @@ ISSP_EXPORT issp::tflite::Delegate* tflite_plugin_create_delegate(
       std::fprintf(stderr, "ERROR: %s\n", error.c_str());
     }
     return nullptr;
+  }
+  if (!options.kernels && options.float16) {
+    options.kernels = issp::find_kernels("neon_float16");
   }
   if (!options.kernels) options.kernels = issp::find_kernels(nullptr);
   auto* state = new issp::State;

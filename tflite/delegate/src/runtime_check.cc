@@ -3,8 +3,14 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
+
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
+#include <vector>
 
 namespace issp {
 namespace {
@@ -18,9 +24,21 @@ using tflite::Tensor;
 constexpr size_t kMostTensors = 1 << 24;
 constexpr int kMostRank = 32;
 constexpr int kMostOperands = 1 << 16;
+// Bytes that any pipe takes while nobody reads.
+constexpr size_t kPipe = 4096;
 constexpr int kMostOperators = 1 << 12;
 // What is looked at of each kind.
 constexpr int kLooks = 256;
+
+// Writes, without what AddressSanitizer does in `write`: it would look at the
+// memory itself, and end the program.
+ssize_t write_unseen(int file, const void* from, size_t bytes) {
+#ifdef __linux__
+  return syscall(SYS_write, file, from, bytes);
+#else
+  return write(file, from, bytes);
+#endif
+}
 
 // Reads memory that may not be there, by writing it into a pipe.
 class Probe {
@@ -34,29 +52,55 @@ class Probe {
     }
   }
 
-  // Whether `bytes`, of which there are few, can be read. Without a pipe, what
-  // is no null pointer counts as readable.
-  bool can_read(const void* from, size_t bytes) {
+  // Copies bytes if they can be read. Without a pipe, what is no null pointer
+  // counts as readable.
+  bool copy(const void* from, void* to, size_t bytes) {
     if (!from) return false;
-    if (pipe_[0] < 0) return true;
-    char sink[512];
+    if (pipe_[0] < 0) {
+      std::memcpy(to, from, bytes);
+      return true;
+    }
     for (size_t done = 0; done < bytes;) {
-      const size_t part = std::min(bytes - done, sizeof(sink));
+      const size_t part = std::min(bytes - done, kPipe);
       const char* at = static_cast<const char*>(from) + done;
-      const ssize_t written = write(pipe_[1], at, part);
-      if (written != ssize_t(part)) return false;
-      if (read(pipe_[0], sink, part) != ssize_t(part)) return false;
+      if (write_unseen(pipe_[1], at, part) != ssize_t(part) ||
+          read(pipe_[0], static_cast<char*>(to) + done, part) !=
+              ssize_t(part)) {
+        return false;
+      }
       done += part;
     }
     return true;
   }
 
-  // Whether this is an array of at most `most` numbers.
-  bool is_array(const IntArray* array, int most) {
-    return reinterpret_cast<uintptr_t>(array) % alignof(IntArray) == 0 &&
-           can_read(array, sizeof(int)) && array->size >= 0 &&
-           array->size <= most &&
-           can_read(array->data, sizeof(int) * array->size);
+  template <class T>
+  bool copy(const T* from, T* to) {
+    return reinterpret_cast<uintptr_t>(from) % alignof(T) == 0 &&
+           copy(from, static_cast<void*>(to), sizeof(T));
+  }
+
+  bool can_read(const void* from) {
+    char sink;
+    return copy(from, &sink, 1);
+  }
+
+  // Copies an array, if it is one of at most `most` numbers.
+  bool copy_array(const IntArray* array, int most, std::vector<int>* numbers) {
+    int size;
+    if (!copy(reinterpret_cast<const int*>(array), &size) || size < 0 ||
+        size > most) {
+      return false;
+    }
+    numbers->resize(size_t(size));
+    return size == 0 ||
+           copy(array->data, numbers->data(), sizeof(int) * size_t(size));
+  }
+
+  // Whether an array, of any length, begins and ends.
+  bool is_array(const IntArray* array) {
+    int size;
+    return copy(reinterpret_cast<const int*>(array), &size) && size >= 0 &&
+           (size == 0 || can_read(array->data + size - 1));
   }
 
  private:
@@ -74,8 +118,50 @@ bool is_callable(Function* function) {
   return is_function(reinterpret_cast<const void*>(function));
 }
 
-bool is_bool(const bool* value) {
-  return *reinterpret_cast<const unsigned char*>(value) <= 1;
+// As what it is stored; a bool that is none must not be read as one.
+int number_of(const bool& value) {
+  unsigned char number;
+  std::memcpy(&number, &value, 1);
+  return number;
+}
+
+bool is_quantization(const Tensor& tensor, Probe* probe) {
+  const auto& quantization = tensor.quantization;
+  if (quantization.type < 0 || quantization.type > 15) return false;
+  if (quantization.type != tflite::kAffine || !quantization.parameters) {
+    return true;
+  }
+  tflite::AffineQuantization affine;
+  if (!probe->copy(static_cast<const tflite::AffineQuantization*>(
+                       quantization.parameters),
+                   &affine)) {
+    return false;
+  }
+  // Arrays of floats are like those of integers.
+  const auto* scale = reinterpret_cast<const IntArray*>(affine.scale);
+  return (!scale || probe->is_array(scale)) &&
+         (!affine.zero_point || probe->is_array(affine.zero_point));
+}
+
+bool is_sparsity(const tflite::Sparsity* from, Probe* probe) {
+  tflite::Sparsity sparsity;
+  std::vector<int> numbers;
+  if (!probe->copy(from, &sparsity) || sparsity.dimension_count < 0 ||
+      sparsity.dimension_count > 2 * kMostRank ||
+      !probe->copy_array(sparsity.traversal_order, 2 * kMostRank, &numbers) ||
+      (sparsity.block_map &&
+       !probe->copy_array(sparsity.block_map, kMostRank, &numbers))) {
+    return false;
+  }
+  for (int i = 0; i < sparsity.dimension_count; ++i) {
+    tflite::DimensionMetadata level;
+    if (!probe->copy(sparsity.dimensions + i, &level)) return false;
+    if (level.format != tflite::kSparseCsr) continue;
+    if (!probe->is_array(level.segments) || !probe->is_array(level.indices)) {
+      return false;
+    }
+  }
+  return true;
 }
 
 bool is_tensor(const Tensor& tensor, Probe* probe) {
@@ -84,87 +170,85 @@ bool is_tensor(const Tensor& tensor, Probe* probe) {
       tensor.allocation_type >= tflite::kAllocationTypes) {
     return false;
   }
-  if (!is_bool(&tensor.data_is_stale) || !is_bool(&tensor.is_variable)) {
+  if (number_of(tensor.data_is_stale) > 1 ||
+      number_of(tensor.is_variable) > 1) {
     return false;
   }
-  if (tensor.quantization.type < 0 || tensor.quantization.type > 15) {
+  std::vector<int> shape, signature;
+  if ((tensor.shape && !probe->copy_array(tensor.shape, kMostRank, &shape)) ||
+      (tensor.shape_signature &&
+       !probe->copy_array(tensor.shape_signature, kMostRank, &signature)) ||
+      (tensor.name && !probe->can_read(tensor.name)) ||
+      (tensor.sparsity && !is_sparsity(tensor.sparsity, probe)) ||
+      !is_quantization(tensor, probe)) {
     return false;
-  }
-  if (tensor.shape && !probe->is_array(tensor.shape, kMostRank)) return false;
-  if (tensor.shape_signature &&
-      !probe->is_array(tensor.shape_signature, kMostRank)) {
-    return false;
-  }
-  if (tensor.name && !probe->can_read(tensor.name, 1)) return false;
-  if (tensor.sparsity) {
-    if (!probe->can_read(tensor.sparsity, sizeof(tflite::Sparsity)) ||
-        tensor.sparsity->dimension_count < 0 ||
-        tensor.sparsity->dimension_count > 2 * kMostRank ||
-        !probe->is_array(tensor.sparsity->traversal_order, 2 * kMostRank)) {
-      return false;
-    }
   }
   const bool is_dense_constant = tensor.allocation_type == tflite::kReadOnly &&
                                  tensor.type == tflite::kFloat32 &&
                                  !tensor.sparsity && tensor.shape;
   if (!is_dense_constant) return true;
   size_t bytes = sizeof(float);
-  for (int i = 0; i < tensor.shape->size; ++i) bytes *= tensor.shape->data[i];
+  for (int size : shape) bytes *= size_t(size);
   return bytes == tensor.bytes;
 }
 
 bool is_node(const Node& node, const Context& context, Probe* probe) {
   for (const IntArray* of : {node.inputs, node.outputs}) {
-    if (!probe->is_array(of, kMostOperands)) return false;
-    for (int i = 0; i < of->size; ++i) {
-      if (of->data[i] < -1 || of->data[i] >= int(context.tensor_count)) {
-        return false;
-      }
+    std::vector<int> operands;
+    if (!probe->copy_array(of, kMostOperands, &operands)) return false;
+    for (int tensor : operands) {
+      if (tensor < -1 || tensor >= int(context.tensor_count)) return false;
     }
   }
-  return !node.parameters || probe->can_read(node.parameters, 4);
+  return !node.parameters || probe->can_read(node.parameters);
+}
+
+bool is_registration(const Registration* from, Probe* probe) {
+  // What is behind `external` an older TFLite does not have.
+  Registration registration{};
+  return probe->copy(from, &registration, offsetof(Registration, external)) &&
+         registration.operator_code >= 0 &&
+         registration.operator_code <= kMostOperators &&
+         is_callable(registration.invoke);
 }
 
 }  // namespace
 
 std::string check_runtime(Context* context) {
   Probe probe;
-  if (!probe.can_read(context, sizeof(Context))) {
-    return "its context is too small";
-  }
-  const bool has_functions = is_callable(context->get_execution_plan) &&
-                             is_callable(context->resize_tensor) &&
-                             is_callable(context->report_error) &&
-                             is_callable(context->get_node_and_registration) &&
-                             is_callable(context->replace_node_subsets) &&
-                             is_callable(context->preview_partitioning);
+  Context of;
+  if (!probe.copy(context, &of)) return "its context is too small";
+  const bool has_functions = is_callable(of.get_execution_plan) &&
+                             is_callable(of.resize_tensor) &&
+                             is_callable(of.report_error) &&
+                             is_callable(of.get_node_and_registration) &&
+                             is_callable(of.replace_node_subsets) &&
+                             is_callable(of.preview_partitioning);
   if (!has_functions) return "its context has other functions";
-  const int count = int(std::min(context->tensor_count, kMostTensors + 1));
-  if (count > int(kMostTensors)) return "its context has another order";
-  for (int i = 0; i < std::min(count, kLooks); ++i) {
-    if (!probe.can_read(&context->tensors[i], sizeof(Tensor)) ||
-        !is_tensor(context->tensors[i], &probe)) {
+  if (of.tensor_count > kMostTensors) return "its context has another order";
+  for (int i = 0; i < std::min(int(of.tensor_count), kLooks); ++i) {
+    Tensor tensor;
+    if (!probe.copy(of.tensors + i, &tensor) || !is_tensor(tensor, &probe)) {
       return "its tensors have other fields";
     }
   }
-  IntArray* plan = nullptr;
-  if (context->get_execution_plan(context, &plan) != tflite::kOk ||
-      !probe.is_array(plan, int(kMostTensors))) {
+  IntArray* list = nullptr;
+  std::vector<int> plan;
+  if (of.get_execution_plan(context, &list) != tflite::kOk ||
+      !probe.copy_array(list, int(kMostTensors), &plan)) {
     return "its execution plan is no list";
   }
-  for (int i = 0; i < std::min(plan->size, kLooks); ++i) {
-    Node* node = nullptr;
+  plan.resize(std::min(plan.size(), size_t(kLooks)));
+  for (int index : plan) {
+    Node* from = nullptr;
     Registration* registration = nullptr;
-    const int status = context->get_node_and_registration(
-        context, plan->data[i], &node, &registration);
-    if (status != tflite::kOk || !probe.can_read(node, sizeof(Node)) ||
-        !is_node(*node, *context, &probe)) {
+    Node node;
+    if (of.get_node_and_registration(context, index, &from, &registration) !=
+            tflite::kOk ||
+        !probe.copy(from, &node) || !is_node(node, of, &probe)) {
       return "its nodes have other fields";
     }
-    if (!probe.can_read(registration, offsetof(Registration, external)) ||
-        registration->operator_code < 0 ||
-        registration->operator_code > kMostOperators ||
-        !is_callable(registration->invoke)) {
+    if (!is_registration(registration, &probe)) {
       return "its operators have other fields";
     }
   }

@@ -28,6 +28,7 @@ class ThreadPool {
 
  private:
   void work(int thread);
+  void stop();
 
   std::vector<std::thread> workers_;
   void (*function_)(void*, int) = nullptr;

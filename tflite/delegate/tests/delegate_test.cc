@@ -1,0 +1,251 @@
+// The life of delegates and of the interpreters that use them.
+
+#include <memory>
+#include <thread>
+
+#include "fake_runtime.h"
+#include "layers.h"
+#include "testing.h"
+
+namespace issp::testing {
+namespace {
+
+constexpr int kChannels = 3;
+
+// A network for images of any size.
+Model some_network(uint64_t seed = 1) {
+  Random random(seed);
+  Model model;
+  const int image = model.input({1, 1, 1, kChannels}, true);
+  Convolution of;
+  of.outputs = 6;
+  of.sparsity = 0.8;
+  of.is_sparse = true;
+  const int head = convolve(&model, image, of, &random);
+  of.activation = tflite::kActivationRelu;
+  int body = convolve(&model, head, of, &random);
+  body = add(&model, head, convolve(&model, body, of, &random));
+  of.outputs = 4 * kChannels;
+  model.output(shuffle(&model, convolve(&model, body, of, &random), 2));
+  return model;
+}
+
+const Options kAlways{{"always", "1"}, {"tuning_seconds", "0"}};
+
+// Whether images of a size come out right.
+bool is_right(const Model& model, Interpreter* interpreter,
+              const Shape& shape) {
+  Random random(uint64_t(shape[1] * 100 + shape[2]));
+  const Array image = random_image(shape, &random);
+  const int input = model.inputs[0], output = model.outputs[0];
+  interpreter->resize(input, shape);
+  if (!interpreter->allocate()) return false;
+  interpreter->set(input, image);
+  if (!interpreter->invoke()) return false;
+  const Array expected = evaluate(model, {{input, image}}).at(output);
+  return difference(interpreter->get(output), expected) <= kTolerance;
+}
+
+TEST(interpreters_are_resized_at_run_time) {
+  const Model model = some_network();
+  for (const char* threads : {"1", "3"}) {
+    Options options = kAlways;
+    options["num_threads"] = threads;
+    const auto delegate = new_delegate(options);
+    Interpreter interpreter(model);
+    EXPECT(interpreter.apply(delegate.get()));
+    EXPECT(interpreter.left() == 0);
+    for (const Shape& shape :
+         {Shape{1, 9, 31, 3}, Shape{1, 1, 1, 3}, Shape{3, 5, 17, 3},
+          Shape{3, 5, 17, 3}, Shape{1, 40, 70, 3}, Shape{1, 9, 31, 3}}) {
+      EXPECT(is_right(model, &interpreter, shape))
+          << shape[1] << "x" << shape[2] << interpreter.errors();
+    }
+  }
+}
+
+TEST(an_empty_batch_makes_nothing) {
+  const Model model = some_network();
+  const auto delegate = new_delegate(kAlways);
+  Interpreter interpreter(model);
+  EXPECT(interpreter.apply(delegate.get()));
+  interpreter.resize(model.inputs[0], {0, 4, 4, kChannels});
+  EXPECT(interpreter.allocate());
+  EXPECT(interpreter.invoke());
+}
+
+TEST(sizes_that_do_not_fit_are_refused) {
+  const Model model = some_network();
+  const auto delegate = new_delegate(kAlways);
+  Interpreter interpreter(model);
+  EXPECT(interpreter.apply(delegate.get()));
+  for (const Shape& shape :
+       {Shape{1, 4, 4, 1}, Shape{1, 4, 4, 7}, Shape{1, 0, 4, 3},
+        Shape{1, -1, 4, 3}, Shape{3}, Shape{1, 4, 3}}) {
+    interpreter.resize(model.inputs[0], shape);
+    EXPECT(!interpreter.allocate()) << shape.size();
+  }
+  EXPECT(is_right(model, &interpreter, {1, 4, 4, 3}));
+}
+
+TEST(a_delegate_is_destroyed_before_the_interpreter) {
+  const Model model = some_network();
+  auto delegate = new_delegate(kAlways);
+  auto interpreter = std::make_unique<Interpreter>(model);
+  EXPECT(interpreter->apply(delegate.get()));
+  EXPECT(is_right(model, interpreter.get(), {1, 5, 7, 3}));
+  delegate.reset();
+  EXPECT(is_right(model, interpreter.get(), {1, 6, 30, 3}));
+  interpreter.reset();
+}
+
+TEST(a_delegate_is_destroyed_after_the_interpreter) {
+  const Model model = some_network();
+  auto delegate = new_delegate(kAlways);
+  for (int i = 0; i < 3; ++i) {
+    Interpreter interpreter(model);
+    EXPECT(interpreter.apply(delegate.get()));
+    EXPECT(is_right(model, &interpreter, {1, 5 + i, 7, 3}));
+  }
+}
+
+TEST(a_delegate_that_was_never_used_is_destroyed) { new_delegate({}); }
+
+TEST(interpreters_that_never_ran_are_destroyed) {
+  const Model model = some_network();
+  auto delegate = new_delegate(kAlways);
+  Interpreter first(model), second(model);
+  EXPECT(first.apply(delegate.get()));
+  EXPECT(second.apply(delegate.get()));
+  delegate.reset();
+}
+
+TEST(a_second_delegate_takes_what_the_first_left) {
+  // Both need what unpacks the same constant.
+  Random random(3);
+  Model model;
+  const int image = model.input({1, 6, 20, 4});
+  const Array filter = random_array({4, 3, 3, 4}, 0.95, &random);
+  const int kernel = model.unpacked(
+      filter, converter_encoding(filter.shape, tflite::kFloat32));
+  const tflite::ConvParameters parameters{tflite::kSame, 1, 1, 0, 1, 1};
+  int tensor =
+      model.node(tflite::kConv2D, {image, kernel}, parameters);
+  tensor = model.node(kNegate, {tensor});
+  tensor = model.node(tflite::kConv2D, {tensor, kernel}, parameters);
+  model.output(tensor);
+  const auto first = new_delegate(kAlways), second = new_delegate(kAlways);
+  Interpreter interpreter(model);
+  EXPECT(interpreter.apply(first.get()));
+  EXPECT(interpreter.left() == 1);
+  EXPECT(interpreter.apply(second.get())) << interpreter.errors();
+  EXPECT(is_right(model, &interpreter, {1, 6, 20, 4}));
+}
+
+TEST(two_interpreters_run_in_two_threads) {
+  for (bool shares : {false, true}) {
+    for (const char* threads : {"1", "2"}) {
+      Options options = kAlways;
+      options["num_threads"] = threads;
+      options["tuning_seconds"] = "0.001";
+      const auto shared = new_delegate(options);
+      std::vector<std::thread> all;
+      bool right[2] = {};
+      for (int t = 0; t < 2; ++t) {
+        all.emplace_back([&, t] {
+          const Model model = some_network(uint64_t(t));
+          const auto own = new_delegate(options);
+          Interpreter interpreter(model);
+          right[t] =
+              interpreter.apply(shares ? shared.get() : own.get());
+          for (int i = 0; i < cases(12); ++i) {
+            const Shape shape{1, 5 + i % 3, 20 + i / 4, 3};
+            right[t] = right[t] && is_right(model, &interpreter, shape);
+          }
+        });
+      }
+      // Which may be asked for at any time.
+      if (shares) {
+        for (int i = 0; i < 50; ++i) {
+          EXPECT(issp_delegate_report(shared.get())[0] == '{');
+        }
+      }
+      for (std::thread& thread : all) thread.join();
+      EXPECT(right[0] && right[1]) << shares << " " << threads;
+    }
+  }
+}
+
+TEST(an_interpreter_is_used_by_threads_in_turn) {
+  const Model model = some_network();
+  Options options = kAlways;
+  options["num_threads"] = "2";
+  const auto delegate = new_delegate(options);
+  Interpreter interpreter(model);
+  EXPECT(interpreter.apply(delegate.get()));
+  for (int i = 0; i < 4; ++i) {
+    std::thread([&] {
+      EXPECT(is_right(model, &interpreter, {1, 6, 20 + i / 2, 3}));
+    }).join();
+  }
+}
+
+TEST(the_runtime_recommends_threads) {
+  const Model model = some_network();
+  const auto delegate = new_delegate(kAlways);
+  Interpreter interpreter(model);
+  EXPECT(interpreter.apply(delegate.get()));
+  for (int threads : {-1, 1, 2, 4, 1}) {
+    interpreter.recommend_threads(threads);
+    EXPECT(is_right(model, &interpreter, {1, 6, 20, 3})) << threads;
+  }
+}
+
+TEST(options_are_read_or_refused) {
+  for (const Options& options :
+       {Options{{"num_threads", "2"}}, Options{{"min_sparsity", "0.5"}},
+        Options{{"always", "1"}, {"profile", "1"}},
+        Options{{"kernels", "portable"}}, Options{{"cache_bytes", "4096"}},
+        Options{{"float16", "1"}}}) {
+    EXPECT(new_delegate(options) != nullptr) << options.begin()->first;
+  }
+  for (const Options& options :
+       {Options{{"num_threads", "-1"}}, Options{{"num_threads", "two"}},
+        Options{{"num_threads", ""}}, Options{{"num_threads", "1e9"}},
+        Options{{"min_sparsity", "nan"}}, Options{{"cache_bytes", "1e300"}},
+        Options{{"kernels", "fastest"}}, Options{{"kernels", ""}},
+        Options{{"", "1"}}, Options{{"threads", "1"}}}) {
+    EXPECT(new_delegate(options) == nullptr) << options.begin()->first;
+  }
+}
+
+TEST(options_that_are_refused_are_named) {
+  static std::string message;
+  const char* key = "min_sparsity";
+  const char* value = "1.5";
+  EXPECT(!tflite_plugin_create_delegate(
+      &key, &value, 1, [](const char* text) { message = text; }));
+  EXPECT(message.find("min_sparsity") != std::string::npos) << message;
+  EXPECT(message.find("1.5") != std::string::npos) << message;
+}
+
+TEST(a_report_tells_of_layers) {
+  const Model model = some_network();
+  Options options = kAlways;
+  options["profile"] = "1";
+  const auto delegate = new_delegate(options);
+  Interpreter interpreter(model);
+  EXPECT(interpreter.apply(delegate.get()));
+  const auto has = [&](const char* text) {
+    return std::string(issp_delegate_report(delegate.get())).find(text) !=
+           std::string::npos;
+  };
+  EXPECT(has("\"runs\": 0"));
+  EXPECT(is_right(model, &interpreter, {2, 6, 20, 3}));
+  EXPECT(has("\"runs\": 2")) << issp_delegate_report(delegate.get());
+  EXPECT(has("\"height\": 6"));
+  EXPECT(std::string(issp_delegate_version()).size() > 0);
+}
+
+}  // namespace
+}  // namespace issp::testing

@@ -1,0 +1,190 @@
+// As much of TFLite as the delegate needs, to test it without TFLite.
+//
+// What the delegate leaves is computed by `reference.h`.
+
+#ifndef ISSP_FAKE_RUNTIME_H_
+#define ISSP_FAKE_RUNTIME_H_
+
+#include <cstring>
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "encoding.h"
+#include "reference.h"
+#include "tflite_abi.h"
+
+extern "C" {
+issp::tflite::Delegate* tflite_plugin_create_delegate(
+    const char* const* keys, const char* const* values, size_t count,
+    void (*report_error)(const char*));
+void tflite_plugin_destroy_delegate(issp::tflite::Delegate* delegate);
+const char* issp_delegate_report(issp::tflite::Delegate* delegate);
+const char* issp_delegate_version();
+}
+
+namespace issp::testing {
+
+// A network, as a file has it.
+class Model {
+ public:
+  // An image that comes from outside. Where it `is_dynamic`, the file knows
+  // nothing of its height and width, and says 1.
+  int input(Shape shape, bool is_dynamic = false);
+
+  int constant(Array array, const Encoding& encoding = {});
+  int integers(const std::vector<int>& numbers);
+
+  // A constant that is stored sparse or in another type, and what unpacks it.
+  int unpacked(Array array, const Encoding& encoding);
+
+  template <class Parameters>
+  int node(int code, const std::vector<int>& inputs,
+           const Parameters& parameters) {
+    return add(code, inputs, &parameters, sizeof(parameters));
+  }
+  int node(int code, const std::vector<int>& inputs) {
+    return add(code, inputs, nullptr, 0);
+  }
+
+  void output(int tensor) { outputs.push_back(tensor); }
+  const Shape& shape(int tensor) const { return tensors[tensor].array.shape; }
+
+  struct Variable {
+    Array array;  // With values, if it is a constant.
+    bool is_constant = false;
+    bool is_dynamic = false;
+    Encoding encoding;
+    std::vector<int> integers;
+  };
+  struct Layer {
+    int code;
+    std::vector<int> inputs;
+    int output;
+    std::vector<char> parameters;
+  };
+  std::vector<Variable> tensors;
+  std::vector<Layer> layers;
+  std::vector<int> inputs;
+  std::vector<int> outputs;
+
+ private:
+  int add(int code, const std::vector<int>& inputs, const void* parameters,
+          size_t bytes);
+};
+
+// What all tensors are of these inputs; if it `rounds`, in float32.
+std::map<int, Array> evaluate(const Model& model,
+                              const std::map<int, Array>& inputs,
+                              bool rounds = false);
+
+class Interpreter {
+ public:
+  explicit Interpreter(const Model& model);
+  ~Interpreter();
+  Interpreter(const Interpreter&) = delete;
+  Interpreter& operator=(const Interpreter&) = delete;
+
+  // Whether the delegate is content.
+  bool apply(tflite::Delegate* delegate);
+  void resize(int tensor, const Shape& shape);
+  bool allocate();
+  bool invoke();
+
+  void set(int tensor, const Array& array);
+  Array get(int tensor) const;
+  // Bit for bit.
+  std::vector<float> floats(int tensor) const;
+
+  // Nodes of the model that still compute themselves.
+  int left() const;
+
+  tflite::Context* context() { return &context_; }
+  tflite::Tensor& tensor(int i) { return tensors_[i]; }
+  tflite::Node& node(int i) { return *nodes_[i]; }
+  std::deque<Stored>& stored() { return stored_; }
+  const std::string& errors() const { return errors_; }
+  void recommend_threads(int threads) {
+    context_.recommended_threads = threads;
+  }
+
+ private:
+  struct Part {
+    tflite::DelegateParameters parameters{};
+    std::vector<Integers> arrays;
+    bool is_chosen = false;
+    std::vector<int> nodes;
+    std::vector<int> inputs;
+    std::vector<int> outputs;
+  };
+
+  static Interpreter& of(tflite::Context* context) {
+    return *static_cast<Interpreter*>(context->implementation);
+  }
+  static int get_plan(tflite::Context* context, tflite::IntArray** plan);
+  static int get_node(tflite::Context* context, int index, tflite::Node** node,
+                      tflite::Registration** registration);
+  static int preview(tflite::Context* context, const tflite::IntArray* nodes,
+                     tflite::DelegateParameters** partitions, int* count);
+  static int replace(tflite::Context* context,
+                     tflite::Registration registration,
+                     const tflite::IntArray* nodes,
+                     tflite::Delegate* delegate);
+  static int resize_tensor(tflite::Context* context, tflite::Tensor* tensor,
+                           tflite::IntArray* shape);
+  static void report(tflite::Context* context, const char* format, ...);
+
+  std::vector<Part> partition(const tflite::IntArray* chosen);
+  void set_shape(int tensor, const Shape& shape);
+  Array input_of(int tensor) const;
+  int add_node(const tflite::Registration& registration,
+               const std::vector<int>& inputs, const std::vector<int>& outputs);
+
+  const Model& model_;
+  tflite::Context context_{};
+  std::vector<tflite::Tensor> tensors_;
+  std::vector<Integers> shapes_;
+  std::vector<Integers> signatures_;
+  std::vector<Memory> memory_;
+  std::vector<std::string> names_;
+  std::deque<Stored> stored_;
+  std::vector<std::unique_ptr<tflite::Node>> nodes_;
+  std::vector<std::unique_ptr<tflite::Registration>> registrations_;
+  std::vector<Integers> arrays_;
+  std::vector<Memory> parameters_;
+  std::vector<int> plan_;
+  Integers plan_array_;
+  std::vector<Part> previewed_;
+  std::vector<tflite::DelegateParameters> previewed_parameters_;
+  std::string errors_;
+};
+
+// A delegate with these options, that destroys itself.
+using Options = std::map<std::string, std::string>;
+using OwnedDelegate =
+    std::unique_ptr<tflite::Delegate, void (*)(tflite::Delegate*)>;
+OwnedDelegate new_delegate(const Options& options);
+
+// Kernels that this CPU runs, but not those in float16.
+std::vector<std::string> kernel_names();
+
+// The largest difference, as a share of the largest number expected.
+double difference(const Array& found, const Array& expected);
+
+constexpr double kTolerance = 1e-5;
+
+// Runs a model with a delegate and compares all outputs with the reference.
+// So many nodes must be left to the runtime, or any number if it is negative.
+// Returns the outputs.
+std::vector<std::vector<float>> check(const Model& model,
+                                      const std::map<int, Array>& inputs,
+                                      Options options, int nodes_left,
+                                      const std::string& what,
+                                      double tolerance = kTolerance);
+
+}  // namespace issp::testing
+
+#endif  // ISSP_FAKE_RUNTIME_H_

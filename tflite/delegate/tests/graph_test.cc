@@ -1,0 +1,255 @@
+// Networks of many layers, and which of their nodes are taken.
+
+#include "graph.h"
+
+#include "fake_runtime.h"
+#include "layers.h"
+#include "testing.h"
+
+namespace issp::testing {
+namespace {
+
+void check_all(const Model& model, const std::map<int, Array>& inputs,
+               int nodes_left, const std::string& what) {
+  for (const std::string& kernels : kernel_names()) {
+    std::vector<std::vector<float>> first;
+    for (const char* threads : {"1", "3"}) {
+      // So little that each layer is a group, something, and all in one.
+      for (const char* cache : {"1", "9000", "100000000"}) {
+        const auto outputs = check(model, inputs,
+                                   {{"kernels", kernels},
+                                    {"num_threads", threads},
+                                    {"cache_bytes", cache}},
+                                   nodes_left, what);
+        if (first.empty()) first = outputs;
+        EXPECT(outputs == first)
+            << what << " differs: " << kernels << ", " << threads
+            << " threads, " << cache << " bytes";
+      }
+    }
+  }
+}
+
+TEST(random_networks_equal_the_reference) {
+  for (int i = 0; i < cases(300); ++i) {
+    Random random{uint64_t(100 + i)};
+    Model model;
+    const Shape shape{random.between(1, 2), random.between(1, 20),
+                      random.between(1, 40), random.between(1, 6)};
+    const int image = model.input(shape);
+    random_network(&model, image, random.between(2, 9), false, &random);
+    check_all(model, {{image, random_image(shape, &random)}}, -1,
+              "network " + std::to_string(i));
+  }
+}
+
+TEST(networks_of_any_size_equal_the_reference_at_each) {
+  for (int i = 0; i < cases(60); ++i) {
+    Random random{uint64_t(1000 + i)};
+    Model model;
+    const int channels = random.between(1, 6);
+    const int image = model.input({1, 1, 1, channels}, true);
+    random_network(&model, image, random.between(2, 7), true, &random);
+    for (int j = 0; j < 3; ++j) {
+      const Shape shape{1, random.between(1, 20), random.between(1, 40),
+                        channels};
+      check_all(model, {{image, random_image(shape, &random)}}, -1,
+                "dynamic network " + std::to_string(i));
+    }
+  }
+}
+
+TEST(long_chains_of_residual_blocks_equal_the_reference) {
+  Random random(1);
+  for (int i = 0; i < cases(6); ++i) {
+    const Shape shape{1, random.between(20, 40), random.between(20, 60), 3};
+    Model model;
+    const int image = model.input(shape);
+    Convolution of;
+    of.outputs = 8;
+    of.sparsity = 0.8;
+    of.is_sparse = true;
+    const int head = convolve(&model, image, of, &random);
+    int body = head;
+    for (int block = 0; block < 6; ++block) {
+      of.activation = tflite::kActivationRelu;
+      int inner = convolve(&model, body, of, &random);
+      of.activation = tflite::kNoActivation;
+      inner = convolve(&model, inner, of, &random);
+      inner = model.node(tflite::kMul,
+                         {inner, model.constant({{}, {0.1}})},
+                         tflite::ElementwiseParameters{0});
+      body = add(&model, body, inner);
+    }
+    body = add(&model, head, body);
+    of.outputs = 12;
+    model.output(shuffle(&model, convolve(&model, body, of, &random), 2));
+    check_all(model, {{image, random_image(shape, &random)}}, 0,
+              "residual blocks");
+  }
+}
+
+TEST(many_strided_layers_are_right_or_refused) {
+  // The scale of the last image would be 2 to the power of minus `layers`.
+  for (int layers : {3, 8, 30, 70}) {
+    Random random(2);
+    Model model;
+    const int image = model.input({1, 5, 9, 2});
+    int tensor = image;
+    for (int i = 0; i < layers; ++i) {
+      Convolution of;
+      of.stride = 2;
+      of.outputs = 2;
+      of.sparsity = 0.2;
+      tensor = convolve(&model, tensor, of, &random);
+    }
+    model.output(tensor);
+    const auto delegate = new_delegate({{"always", "1"}});
+    Interpreter interpreter(model);
+    const bool runs =
+        interpreter.apply(delegate.get()) && interpreter.allocate();
+    EXPECT(runs || !interpreter.errors().empty());
+    EXPECT(runs || layers > 8) << interpreter.errors();
+    if (!runs) continue;
+    const Array pixels = random_image({1, 5, 9, 2}, &random);
+    interpreter.set(image, pixels);
+    EXPECT(interpreter.invoke());
+    const Array expected = evaluate(model, {{image, pixels}}).at(tensor);
+    EXPECT(difference(interpreter.get(tensor), expected) <= kTolerance);
+  }
+}
+
+TEST(a_padded_image_that_is_an_output_is_made) {
+  Random random(3);
+  Model model;
+  const int image = model.input({1, 4, 6, 2});
+  const int padded = model.node(
+      tflite::kPad, {image, model.integers({0, 0, 1, 1, 1, 1, 0, 0})});
+  Convolution of;
+  of.padding = tflite::kValid;
+  model.output(convolve(&model, padded, of, &random));
+  model.output(padded);
+  check_all(model, {{image, random_image({1, 4, 6, 2}, &random)}}, -1,
+            "padded output");
+}
+
+TEST(an_unpacked_constant_that_is_an_output_is_made) {
+  Random random(4);
+  Model model;
+  const int image = model.input({1, 4, 6, 2});
+  const Array filter = random_array({3, 1, 1, 2}, 0.5, &random);
+  const int unpacked = model.unpacked(
+      filter, converter_encoding(filter.shape, tflite::kFloat32));
+  model.output(model.node(tflite::kConv2D, {image, unpacked},
+                          tflite::ConvParameters{tflite::kSame, 1, 1, 0, 1,
+                                                 1}));
+  model.output(unpacked);
+  check_all(model, {{image, random_image({1, 4, 6, 2}, &random)}}, -1,
+            "constant output");
+}
+
+TEST(an_image_is_multiplied_by_a_pixel_from_outside) {
+  Random random(5);
+  Model model;
+  const int image = model.input({1, 4, 6, 2});
+  const int pixel = model.input({1, 1, 1, 2});
+  Convolution of;
+  of.outputs = 2;
+  model.output(multiply(&model, pixel, convolve(&model, image, of, &random)));
+  check_all(model,
+            {{image, random_image({1, 4, 6, 2}, &random)},
+             {pixel, random_image({1, 1, 1, 2}, &random)}},
+            0, "pixel from outside");
+}
+
+TEST(one_pixel_for_all_images_of_a_batch_is_left_to_the_runtime) {
+  Random random(6);
+  Model model;
+  const int image = model.input({3, 4, 6, 2});
+  const int pixel = model.input({1, 1, 1, 2});
+  Convolution of;
+  of.outputs = 2;
+  model.output(multiply(&model, pixel, convolve(&model, image, of, &random)));
+  check_all(model,
+            {{image, random_image({3, 4, 6, 2}, &random)},
+             {pixel, random_image({1, 1, 1, 2}, &random)}},
+            1, "pixel for a batch");
+}
+
+TEST(a_constant_whose_unpacked_shape_is_another_is_left_to_the_runtime) {
+  // In a hostile file DENSIFY may tell of more filters than are stored.
+  Random random(7);
+  Model model;
+  const int image = model.input({1, 4, 6, 2});
+  const Array filter = random_array({8, 3, 3, 2}, 0.2, &random);
+  const int unpacked = model.unpacked(
+      filter, converter_encoding(filter.shape, tflite::kFloat32));
+  const int convolved =
+      model.node(tflite::kConv2D, {image, unpacked},
+                 tflite::ConvParameters{tflite::kSame, 1, 1, 0, 1, 1});
+  model.output(convolved);
+  for (const Shape& shape : {Shape{4, 3, 3, 2}, Shape{4, 3, 3, 4}}) {
+    const auto delegate = new_delegate({{"always", "1"}});
+    Interpreter interpreter(model);
+    interpreter.resize(unpacked, shape);
+    interpreter.resize(convolved, {1, 4, 6, 4});
+    EXPECT(interpreter.apply(delegate.get()));
+    EXPECT(interpreter.left() == 2) << issp_delegate_report(delegate.get());
+  }
+}
+
+TEST(layers_with_other_numbers_in_their_files_are_left_to_the_runtime) {
+  using Numbers = std::vector<int>;
+  for (const Numbers& by :
+       {Numbers{0, 0, 1 << 30, 1 << 30, 0, 0, 0, 0},
+        Numbers{0, 0, -1, 0, 0, 0, 0, 0}, Numbers{1, 0, 0, 0, 0, 0, 0, 0}}) {
+    Model model;
+    const int image = model.input({1, 4, 6, 2});
+    // The file's shapes are those of some honest padding.
+    const int honest = model.integers({0, 0, 1, 1, 1, 1, 0, 0});
+    const int padded = model.node(tflite::kPad, {image, honest});
+    model.tensors[honest].integers = by;
+    Random random(8);
+    Convolution of;
+    const int convolved = convolve(&model, padded, of, &random);
+    model.output(convolved);
+    const auto delegate = new_delegate({{"always", "1"}});
+    Interpreter interpreter(model);
+    EXPECT(interpreter.apply(delegate.get())) << interpreter.errors();
+    EXPECT(interpreter.left() == 1);
+  }
+  for (const Numbers& axes :
+       {Numbers{1 << 30, 1 << 30}, Numbers{2147483647, 2147483647},
+        Numbers{2, 3}, Numbers{0, 3}}) {
+    Model model;
+    const int image = model.input({1, 4, 6, 2});
+    const int mean = model.node(tflite::kMean, {image, model.integers(axes)},
+                                tflite::ReducerParameters{true});
+    model.output(mean);
+    const auto delegate = new_delegate({{"always", "1"}});
+    Interpreter interpreter(model);
+    EXPECT(interpreter.apply(delegate.get()));
+    EXPECT(interpreter.left() == 1) << axes[0];
+  }
+}
+
+TEST(kernels_with_few_zeros_are_left_to_the_runtime) {
+  Random random(9);
+  for (double sparsity : {0., 0.95}) {
+    Model model;
+    const int image = model.input({1, 8, 8, 32});
+    Convolution of;
+    of.outputs = 32;
+    of.sparsity = sparsity;
+    const int convolved = convolve(&model, image, of, &random);
+    model.output(convolve(&model, convolved, of, &random));
+    const auto delegate = new_delegate({});
+    Interpreter interpreter(model);
+    EXPECT(interpreter.apply(delegate.get()));
+    EXPECT(interpreter.left() == (sparsity > 0.5 ? 0 : 2))
+        << issp_delegate_report(delegate.get());
+  }
+}
+
+}  // namespace
+}  // namespace issp::testing

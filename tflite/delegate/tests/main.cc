@@ -1,0 +1,5 @@
+#include "testing.h"
+
+int main(int count, char** arguments) {
+  return issp::testing::run_tests(count, arguments);
+}

@@ -1,0 +1,182 @@
+// Plans by themselves: any bands, tiles and threads make the same numbers.
+
+#include "arena.h"
+#include "plan.h"
+
+#include <algorithm>
+
+#include "fake_runtime.h"
+#include "graph.h"
+#include "layers.h"
+#include "testing.h"
+
+namespace issp::testing {
+namespace {
+
+// What a delegate would take of a model, if it is one part.
+bool read(const Model& model, Interpreter* interpreter, Part* part) {
+  std::string error;
+  const Graph graph(interpreter->context(), &error);
+  if (!error.empty() || graph.supported().size() != model.layers.size()) {
+    return false;
+  }
+  const auto parts = graph.connected(graph.supported());
+  return parts.size() == 1 &&
+         graph.build(parts[0], model.outputs, part).empty();
+}
+
+struct Result {
+  std::string error;
+  std::vector<std::vector<float>> outputs;
+  std::string tiles;
+  int groups = 0;
+};
+
+Result run(const Part& part, const std::vector<Size>& sizes,
+           const std::vector<Array>& images, const Settings& settings,
+           int threads) {
+  Result result;
+  ThreadPool pool(threads);
+  Arena arena;
+  Plan plan(part.network, sizes, settings, &pool, &arena, &result.error);
+  if (!result.error.empty()) return result;
+  std::vector<std::vector<float>> pixels;
+  std::vector<const float*> inputs;
+  for (const Array& image : images) {
+    pixels.emplace_back(image.values.begin(), image.values.end());
+  }
+  for (const auto& image : pixels) inputs.push_back(image.data());
+  result.outputs.resize(part.outputs.size());
+  for (const Operation& of : part.network.operations) {
+    if (of.kind != Operation::kOutput) continue;
+    const Size size = plan.size(of.input);
+    result.outputs[of.tensor].resize(size_t(size.height) * size.width *
+                                     part.network.values[of.input].channels);
+  }
+  std::vector<float*> outputs;
+  for (auto& output : result.outputs) outputs.push_back(output.data());
+  std::vector<double> seconds(part.network.operations.size());
+  plan.run(inputs.data(), outputs.data());
+  const auto first = result.outputs;
+  // Again, on what the first run left behind.
+  plan.run(inputs.data(), outputs.data(), seconds.data());
+  EXPECT(first == result.outputs) << "the second run differs";
+  result.groups = plan.groups();
+  for (size_t i = 0; i < part.network.operations.size(); ++i) {
+    const std::string text = plan.describe(int(i));
+    const size_t tile = text.find("\"tile\"");
+    if (tile != std::string::npos) result.tiles += text.substr(tile, 16);
+  }
+  return result;
+}
+
+TEST(tiles_threads_and_bands_do_not_change_a_bit) {
+  std::vector<std::string> tiles;
+  int most_groups = 0, networks = 0;
+  for (int i = 0; networks < cases(40); ++i) {
+    Random random{uint64_t(i)};
+    Model model;
+    const Shape shape{1, random.between(1, 40), random.between(1, 70),
+                      random.between(1, 4)};
+    const int image = model.input(shape);
+    random_network(&model, image, random.between(1, 6), false, &random);
+    Interpreter interpreter(model);
+    Part part;
+    if (!read(model, &interpreter, &part)) continue;
+    ++networks;
+    const Array pixels = random_image(shape, &random);
+    for (const std::string& name : kernel_names()) {
+      Kernels kernels = *find_kernels(name.c_str());
+      const int registers = kernels.registers;
+      std::vector<std::vector<float>> first;
+      // With fewer registers, other tiles fit.
+      for (int fewer : {registers, 11, 7, 5, 3}) {
+        kernels.registers = std::min(fewer, registers);
+        for (int threads : {1, 2, 5}) {
+          Settings settings{&kernels,
+                            random.of<size_t>({1, 5000, 50000, 1 << 30}), 0,
+                            random.below(2) == 0};
+          // What is fastest is left to chance, as it is in use.
+          if (fewer == registers) settings.tuning_seconds = 0.01;
+          const Result result =
+              run(part, {{shape[1], shape[2]}}, {pixels}, settings, threads);
+          EXPECT(result.error.empty()) << result.error;
+          if (first.empty()) first = result.outputs;
+          EXPECT(result.outputs == first)
+              << "network " << i << " with " << name << ", " << threads
+              << " threads, " << settings.cache_bytes << " bytes, tiles "
+              << result.tiles;
+          most_groups = std::max(most_groups, result.groups);
+          tiles.push_back(result.tiles);
+        }
+      }
+    }
+  }
+  std::sort(tiles.begin(), tiles.end());
+  tiles.erase(std::unique(tiles.begin(), tiles.end()), tiles.end());
+  EXPECT(networks < 10 || (most_groups > 1 && tiles.size() > 4))
+      << most_groups << " groups, " << tiles.size() << " tiles";
+}
+
+TEST(images_that_are_too_small_are_refused) {
+  Random random(1);
+  Model model;
+  const int image = model.input({1, 9, 9, 2});
+  Convolution of;
+  of.rows = of.columns = 5;
+  of.padding = tflite::kValid;
+  model.output(convolve(&model, image, of, &random));
+  Interpreter interpreter(model);
+  Part part;
+  EXPECT(read(model, &interpreter, &part));
+  const Settings settings{find_kernels(nullptr), 1 << 20, 0, true};
+  for (const Size& size : {Size{4, 9}, Size{9, 4}, Size{1, 1}}) {
+    const Result result =
+        run(part, {size},
+            {random_image({1, size.height, size.width, 2}, &random)},
+            settings, 1);
+    EXPECT(result.error.find("smaller than its kernel") != std::string::npos)
+        << result.error;
+  }
+}
+
+TEST(images_that_are_too_wide_are_refused) {
+  Random random(2);
+  Model model;
+  const int image = model.input({1, 1, 1, 64}, true);
+  Convolution of;
+  of.outputs = 1;
+  of.rows = 5;
+  of.dilation = 3;
+  model.output(convolve(&model, image, of, &random));
+  Interpreter interpreter(model);
+  Part part;
+  EXPECT(read(model, &interpreter, &part));
+  const Settings settings{find_kernels(nullptr), 1 << 20, 0, true};
+  ThreadPool pool(1);
+  std::string error;
+  Arena arena;
+  const Plan plan(part.network, {{1, 1 << 24}}, settings, &pool, &arena,
+                  &error);
+  EXPECT(error.find("too wide") != std::string::npos) << error;
+}
+
+TEST(images_of_different_sizes_are_refused) {
+  Random random(3);
+  Model model;
+  const int a = model.input({1, 4, 4, 2}), b = model.input({1, 4, 4, 2});
+  model.output(add(&model, a, b));
+  Interpreter interpreter(model);
+  Part part;
+  EXPECT(read(model, &interpreter, &part));
+  const Settings settings{find_kernels(nullptr), 1 << 20, 0, true};
+  const Result result = run(part, {{4, 4}, {4, 5}},
+                            {random_image({1, 4, 4, 2}, &random),
+                             random_image({1, 4, 5, 2}, &random)},
+                            settings, 1);
+  EXPECT(result.error.find("different sizes") != std::string::npos)
+      << result.error;
+}
+
+}  // namespace
+}  // namespace issp::testing

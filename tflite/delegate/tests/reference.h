@@ -1,0 +1,39 @@
+// What the operators of TFLite compute, plainly and in doubles.
+
+#ifndef ISSP_REFERENCE_H_
+#define ISSP_REFERENCE_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "tflite_abi.h"
+
+namespace issp::testing {
+
+using Shape = std::vector<int>;
+
+int64_t size_of(const Shape& shape);
+
+struct Array {
+  Shape shape;
+  std::vector<double> values;
+
+  // Of an image, batch by batch, row by row, channels last.
+  double at(int n, int y, int x, int c) const;
+  double& at(int n, int y, int x, int c);
+};
+
+// An operator that the delegate does not know.
+constexpr int kNegate = 59;
+
+// The shape of what an operator makes; `inputs` need values only where shapes
+// depend on them.
+Shape shape_of(int code, const void* parameters,
+               const std::vector<const Array*>& inputs);
+
+Array compute(int code, const void* parameters,
+              const std::vector<const Array*>& inputs);
+
+}  // namespace issp::testing
+
+#endif  // ISSP_REFERENCE_H_

@@ -1,0 +1,102 @@
+// Threads, which a thread sanitizer should look at.
+
+#include "thread_pool.h"
+
+#include <chrono>
+#include <numeric>
+#include <thread>
+#include <vector>
+
+#include "testing.h"
+
+namespace issp::testing {
+namespace {
+
+struct Work {
+  ThreadPool* pool;
+  std::vector<int> cells;  // One a thread, which others read after a wait.
+  int rounds;
+  std::vector<long> sums;
+};
+
+void work(void* argument, int thread) {
+  auto* of = static_cast<Work*>(argument);
+  const int threads = of->pool->size();
+  for (int round = 0; round < of->rounds; ++round) {
+    of->cells[thread] = round + thread;
+    of->pool->wait();
+    const int next = of->cells[(thread + 1) % threads];
+    of->pool->wait();
+    of->sums[thread] += next;
+  }
+}
+
+TEST(threads_see_what_others_wrote_before_a_wait) {
+  for (int threads : {1, 2, 3, 5, 8}) {
+    ThreadPool pool(threads);
+    EXPECT(pool.size() == threads);
+    Work of{&pool, std::vector<int>(threads), 20, std::vector<long>(threads)};
+    const int runs = cases(60);
+    for (int run = 0; run < runs; ++run) pool.run(work, &of);
+    for (int t = 0; t < threads; ++t) {
+      const long expected = 20 * 19 / 2 + 20 * ((t + 1) % threads);
+      EXPECT(of.sums[t] == runs * expected) << t << " of " << threads;
+    }
+  }
+}
+
+TEST(each_run_calls_all_threads_once) {
+  ThreadPool pool(4);
+  std::vector<int> calls(4);
+  const int runs = cases(2000);
+  for (int run = 0; run < runs; ++run) {
+    pool.run([](void* all, int thread) {
+      ++(*static_cast<std::vector<int>*>(all))[thread];
+    }, &calls);
+  }
+  for (int count : calls) EXPECT(count == runs) << count;
+}
+
+TEST(threads_that_sleep_are_woken) {
+  ThreadPool pool(3);
+  std::vector<int> calls(3);
+  for (int run = 0; run < 3; ++run) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(60));
+    pool.run([](void* all, int thread) {
+      ++(*static_cast<std::vector<int>*>(all))[thread];
+    }, &calls);
+  }
+  EXPECT(std::accumulate(calls.begin(), calls.end(), 0) == 9);
+}
+
+TEST(pools_come_and_go) {
+  for (int i = 0; i < cases(200); ++i) {
+    ThreadPool pool(1 + i % 5);
+    if (i % 2) {
+      pool.run([](void*, int) {}, nullptr);
+    }
+  }
+}
+
+TEST(two_pools_run_at_the_same_time) {
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 2; ++i) {
+    callers.emplace_back([] {
+      ThreadPool pool(3);
+      Work of{&pool, std::vector<int>(3), 10, std::vector<long>(3)};
+      for (int run = 0; run < cases(50); ++run) pool.run(work, &of);
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+}
+
+TEST(one_pool_is_run_by_other_threads_in_turn) {
+  ThreadPool pool(3);
+  Work of{&pool, std::vector<int>(3), 5, std::vector<long>(3)};
+  for (int i = 0; i < 10; ++i) {
+    std::thread([&] { pool.run(work, &of); }).join();
+  }
+}
+
+}  // namespace
+}  // namespace issp::testing
