@@ -1,7 +1,7 @@
 """How much faster TFLite is with the sparse delegate.
 
     python benchmarks/delegate.py --output=delegate.json
-    python benchmarks/delegate.py --only=edsr --sizes=160x90 --repeats=9
+    python benchmarks/delegate.py --only=edsr --sizes=160x90
 
 Networks have random weights and random masks: it is about speed alone. Files
 take turns in one process; the time is that of the thread, or wall time where

@@ -14,6 +14,7 @@ import numpy as np
 import PIL.Image
 import pytest
 from networks import HAS_LITERT
+from networks import write_tflite
 
 from issp_keras import models
 
@@ -47,6 +48,8 @@ def test_python_runs_as_it_stands(block, tmp_path, monkeypatch):
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(30)])
     model.compile("adam", "mse")
     rng = np.random.default_rng(0)
+    if "delegate.load" in block:
+        write_tflite(model, tmp_path / "sparse.tflite")
     names = {"model": model, "x": rng.normal(size=(1600, 4))}
     names["y"] = rng.normal(size=(1600, 30))
     exec(compile(block, "README.md", "exec"), names)
@@ -98,7 +101,7 @@ def test_commands_run_as_they_stand_after_quickstart(tmp_path):
         [c for c in _commands_of(block) if c.startswith("issp-")]
         for block in _blocks("sh")
     ]
-    assert len({shlex.split(c)[0] for block in blocks for c in block}) == 8
+    assert len({shlex.split(c)[0] for block in blocks for c in block}) == 9
     path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
 
     def run(commands):

@@ -146,7 +146,7 @@ double Part::sparsity() const {
 double Part::speedup() const {
   constexpr double kProduct = 1.5;   // A multiply-add of a sparse kernel.
   constexpr double kSum = 6;         // A sum that begins and ends.
-  constexpr double kConversion = 24;  // A number in another layout.
+  constexpr double kConversion = 40;  // A number in another layout.
   constexpr double kDenseValue = 8;  // A number that a dense operation makes.
   double dense = 0, sparse = 0;
   std::vector<double> areas(network.values.size(), 1);
