@@ -83,7 +83,9 @@ int Model::add(int code, const std::vector<int>& inputs,
   }
   made.array.shape = shape_of(code, layer.parameters.data(), arrays);
   if (code == tflite::kMean) made.is_dynamic = false;
-  if (code == tflite::kDensify) made.encoding.type = tensors[inputs[0]].encoding.type;
+  if (code == tflite::kDensify) {
+    made.encoding.type = tensors[inputs[0]].encoding.type;
+  }
   tensors.push_back(std::move(made));
   layer.output = int(tensors.size()) - 1;
   layers.push_back(std::move(layer));
@@ -477,8 +479,9 @@ std::vector<std::vector<float>> check(const Model& model,
     // Networks in which much cancels amplify all rounding.
     const double rounding =
         difference(rounded.at(output), expected.at(output));
-    EXPECT(off <= std::max(tolerance, 20 * rounding)) << name << ": tensor " << output << " is " << off
-        << " off, and " << rounding << " is rounding";
+    EXPECT(off <= std::max(tolerance, 20 * rounding))
+        << name << ": tensor " << output << " is " << off << " off, and "
+        << rounding << " is rounding";
     outputs.push_back(interpreter.floats(output));
   }
   return outputs;
