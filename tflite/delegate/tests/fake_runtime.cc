@@ -448,6 +448,7 @@ double difference(const Array& found, const Array& expected) {
 
 std::vector<std::vector<float>> check(const Model& model,
                                       const std::map<int, Array>& inputs,
+                                      const Expected& expected,
                                       Options options, int nodes_left,
                                       const std::string& what,
                                       double tolerance) {
@@ -458,8 +459,6 @@ std::vector<std::vector<float>> check(const Model& model,
   const OwnedDelegate delegate = new_delegate(options);
   EXPECT(delegate != nullptr) << name;
   if (!delegate) return {};
-  const std::map<int, Array> expected = evaluate(model, inputs);
-  const std::map<int, Array> rounded = evaluate(model, inputs, true);
   Interpreter interpreter(model);
   for (const auto& [tensor, array] : inputs) {
     interpreter.resize(tensor, array.shape);
@@ -475,10 +474,11 @@ std::vector<std::vector<float>> check(const Model& model,
   EXPECT(interpreter.invoke()) << name;
   std::vector<std::vector<float>> outputs;
   for (int output : model.outputs) {
-    const double off = difference(interpreter.get(output), expected.at(output));
+    const Array& exact = expected.exact.at(output);
+    const double off = difference(interpreter.get(output), exact);
     // Networks in which much cancels amplify all rounding.
     const double rounding =
-        difference(rounded.at(output), expected.at(output));
+        difference(expected.rounded.at(output), exact);
     EXPECT(off <= std::max(tolerance, 20 * rounding))
         << name << ": tensor " << output << " is " << off << " off, and "
         << rounding << " is rounding";

@@ -13,11 +13,12 @@ namespace {
 void check_all(const Model& model, const Array& image,
                const std::string& what) {
   const std::map<int, Array> inputs{{model.inputs[0], image}};
+  const Expected expected(model, inputs);
   for (const std::string& kernels : kernel_names()) {
     std::vector<std::vector<float>> first;
     for (const char* threads : {"1", "3"}) {
       for (const char* cache : {"1", "1000000"}) {
-        const auto outputs = check(model, inputs,
+        const auto outputs = check(model, inputs, expected,
                                    {{"kernels", kernels},
                                     {"num_threads", threads},
                                     {"cache_bytes", cache}},
@@ -79,8 +80,12 @@ TEST(neon_equals_portable_bit_for_bit) {
     const int image = model.input(shape);
     random_network(&model, image, 4, false, &random);
     const std::map<int, Array> inputs{{image, random_image(shape, &random)}};
-    EXPECT(check(model, inputs, {{"kernels", "neon"}}, -1, "neon") ==
-           check(model, inputs, {{"kernels", "portable"}}, -1, "portable"));
+    const Expected expected(model, inputs);
+    const auto neon =
+        check(model, inputs, expected, {{"kernels", "neon"}}, -1, "neon");
+    const auto portable = check(model, inputs, expected,
+                                {{"kernels", "portable"}}, -1, "portable");
+    EXPECT(neon == portable);
   }
 }
 
