@@ -204,6 +204,26 @@ TEST(fully_connected_layers_of_means_equal_the_reference) {
   }
 }
 
+TEST(fully_connected_layers_of_lists_equal_the_reference) {
+  Random random(21);
+  for (int i = 0; i < cases(60); ++i) {
+    const Shape shape{random.of<int>({1, 3, 64, 70, 96, 256}),
+                      random.between(1, 40)};
+    const int outputs = random.between(1, 40);
+    Model model;
+    const int list = model.input(shape);
+    const int kernel = model.constant(
+        random_array({outputs, shape[1]}, random.uniform(), &random));
+    const int bias = model.constant(random_array({outputs}, 0, &random));
+    model.output(model.node(
+        tflite::kFullyConnected, {list, kernel, bias},
+        tflite::FullyConnectedParameters{random.between(0, 3), 0, false}));
+    check_all(model, random_array(shape, 0, &random),
+              "list of " + std::to_string(shape[0]) + " by " +
+                  std::to_string(shape[1]) + " to " + std::to_string(outputs));
+  }
+}
+
 TEST(depth_to_space_equals_the_reference) {
   Random random(7);
   for (int block : {2, 3, 4, 8}) {
