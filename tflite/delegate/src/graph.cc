@@ -484,6 +484,8 @@ const char* Graph::problem_of_fully_connected(const GraphNode& node) {
   if (const char* problem = problem_of_weights(node)) return problem;
   const tflite::IntArray& shape = *tensor(node.input(1)).shape;
   const bool fits = shape.size == 2 && shape.data[0] == channels(out) &&
+                    shape.data[0] <= kLargestChannels && shape.data[1] > 0 &&
+                    shape.data[1] <= kLargestChannels &&
                     (shape.data[1] == channels(in) || !is_image(in));
   if (!fits) return "its kernel does not fit its channels";
   const bool keeps = tensor(in).shape->size == tensor(out).shape->size;

@@ -83,7 +83,9 @@ int Model::add(int code, const std::vector<int>& inputs,
   }
   made.array.shape = shape_of(code, layer.parameters.data(), arrays);
   if (code == tflite::kMean) made.is_dynamic = false;
-  if (code == tflite::kDensify) made.encoding.type = tensors[inputs[0]].encoding.type;
+  if (code == tflite::kDensify) {
+    made.encoding.type = tensors[inputs[0]].encoding.type;
+  }
   tensors.push_back(std::move(made));
   layer.output = int(tensors.size()) - 1;
   layers.push_back(std::move(layer));
@@ -446,6 +448,7 @@ double difference(const Array& found, const Array& expected) {
 
 std::vector<std::vector<float>> check(const Model& model,
                                       const std::map<int, Array>& inputs,
+                                      const Expected& expected,
                                       Options options, int nodes_left,
                                       const std::string& what,
                                       double tolerance) {
@@ -456,8 +459,6 @@ std::vector<std::vector<float>> check(const Model& model,
   const OwnedDelegate delegate = new_delegate(options);
   EXPECT(delegate != nullptr) << name;
   if (!delegate) return {};
-  const std::map<int, Array> expected = evaluate(model, inputs);
-  const std::map<int, Array> rounded = evaluate(model, inputs, true);
   Interpreter interpreter(model);
   for (const auto& [tensor, array] : inputs) {
     interpreter.resize(tensor, array.shape);
@@ -473,12 +474,14 @@ std::vector<std::vector<float>> check(const Model& model,
   EXPECT(interpreter.invoke()) << name;
   std::vector<std::vector<float>> outputs;
   for (int output : model.outputs) {
-    const double off = difference(interpreter.get(output), expected.at(output));
+    const Array& exact = expected.exact.at(output);
+    const double off = difference(interpreter.get(output), exact);
     // Networks in which much cancels amplify all rounding.
     const double rounding =
-        difference(rounded.at(output), expected.at(output));
-    EXPECT(off <= std::max(tolerance, 20 * rounding)) << name << ": tensor " << output << " is " << off
-        << " off, and " << rounding << " is rounding";
+        difference(expected.rounded.at(output), exact);
+    EXPECT(off <= std::max(tolerance, 20 * rounding))
+        << name << ": tensor " << output << " is " << off << " off, and "
+        << rounding << " is rounding";
     outputs.push_back(interpreter.floats(output));
   }
   return outputs;

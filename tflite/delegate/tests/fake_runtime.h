@@ -176,11 +176,22 @@ double difference(const Array& found, const Array& expected);
 
 constexpr double kTolerance = 1e-5;
 
+// What a model makes, and what it would if it rounded all tensors to float32.
+struct Expected {
+  Expected(const Model& model, const std::map<int, Array>& inputs)
+      : exact(evaluate(model, inputs)),
+        rounded(evaluate(model, inputs, true)) {}
+
+  std::map<int, Array> exact;
+  std::map<int, Array> rounded;
+};
+
 // Runs a model with a delegate and compares all outputs with the reference.
 // So many nodes must be left to the runtime, or any number if it is negative.
 // Returns the outputs.
 std::vector<std::vector<float>> check(const Model& model,
                                       const std::map<int, Array>& inputs,
+                                      const Expected& expected,
                                       Options options, int nodes_left,
                                       const std::string& what,
                                       double tolerance = kTolerance);

@@ -50,14 +50,15 @@ TEST(convolutions_in_float16_are_near_the_reference) {
     Model model;
     const int image = model.input(shape);
     model.output(convolve(&model, image, of, &random));
-    const Array pixels = random_image(shape, &random);
+    const std::map<int, Array> inputs{{image, random_image(shape, &random)}};
+    const Expected expected(model, inputs);
     std::vector<std::vector<float>> first;
     for (const char* threads : {"1", "3"}) {
       Options options = kFloat16;
       options["num_threads"] = threads;
       const std::string what = "float16 of width " + std::to_string(shape[2]);
       const auto outputs =
-          check(model, {{image, pixels}}, options, 0, what, kTolerance16);
+          check(model, inputs, expected, options, 0, what, kTolerance16);
       if (first.empty()) first = outputs;
       EXPECT(outputs == first) << what << " differs with 3 threads";
     }
@@ -87,7 +88,8 @@ TEST(a_network_in_float16_is_near_the_reference) {
     model.output(shuffle(&model, tail, 2));
     Options options = kFloat16;
     options["cache_bytes"] = cache;
-    check(model, {{image, random_image(shape, &random)}}, options, 0,
+    const std::map<int, Array> inputs{{image, random_image(shape, &random)}};
+    check(model, inputs, Expected(model, inputs), options, 0,
           "float16 network", kTolerance16);
   }
 }

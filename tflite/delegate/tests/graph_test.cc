@@ -11,12 +11,13 @@ namespace {
 
 void check_all(const Model& model, const std::map<int, Array>& inputs,
                int nodes_left, const std::string& what) {
+  const Expected expected(model, inputs);
   for (const std::string& kernels : kernel_names()) {
     std::vector<std::vector<float>> first;
     for (const char* threads : {"1", "3"}) {
       // So little that each layer is a group, something, and all in one.
       for (const char* cache : {"1", "9000", "100000000"}) {
-        const auto outputs = check(model, inputs,
+        const auto outputs = check(model, inputs, expected,
                                    {{"kernels", kernels},
                                     {"num_threads", threads},
                                     {"cache_bytes", cache}},

@@ -13,11 +13,12 @@ namespace {
 void check_all(const Model& model, const Array& image,
                const std::string& what) {
   const std::map<int, Array> inputs{{model.inputs[0], image}};
+  const Expected expected(model, inputs);
   for (const std::string& kernels : kernel_names()) {
     std::vector<std::vector<float>> first;
     for (const char* threads : {"1", "3"}) {
       for (const char* cache : {"1", "1000000"}) {
-        const auto outputs = check(model, inputs,
+        const auto outputs = check(model, inputs, expected,
                                    {{"kernels", kernels},
                                     {"num_threads", threads},
                                     {"cache_bytes", cache}},
@@ -79,8 +80,12 @@ TEST(neon_equals_portable_bit_for_bit) {
     const int image = model.input(shape);
     random_network(&model, image, 4, false, &random);
     const std::map<int, Array> inputs{{image, random_image(shape, &random)}};
-    EXPECT(check(model, inputs, {{"kernels", "neon"}}, -1, "neon") ==
-           check(model, inputs, {{"kernels", "portable"}}, -1, "portable"));
+    const Expected expected(model, inputs);
+    const auto neon =
+        check(model, inputs, expected, {{"kernels", "neon"}}, -1, "neon");
+    const auto portable = check(model, inputs, expected,
+                                {{"kernels", "portable"}}, -1, "portable");
+    EXPECT(neon == portable);
   }
 }
 
@@ -196,6 +201,26 @@ TEST(fully_connected_layers_of_means_equal_the_reference) {
     check_all(model, random_image(shape, &random),
               "fully connected " + std::to_string(shape[3]) + " to " +
                   std::to_string(outputs));
+  }
+}
+
+TEST(fully_connected_layers_of_lists_equal_the_reference) {
+  Random random(21);
+  for (int i = 0; i < cases(60); ++i) {
+    const Shape shape{random.of<int>({1, 3, 64, 70, 96, 256}),
+                      random.between(1, 40)};
+    const int outputs = random.between(1, 40);
+    Model model;
+    const int list = model.input(shape);
+    const int kernel = model.constant(
+        random_array({outputs, shape[1]}, random.uniform(), &random));
+    const int bias = model.constant(random_array({outputs}, 0, &random));
+    model.output(model.node(
+        tflite::kFullyConnected, {list, kernel, bias},
+        tflite::FullyConnectedParameters{random.between(0, 3), 0, false}));
+    check_all(model, random_array(shape, 0, &random),
+              "list of " + std::to_string(shape[0]) + " by " +
+                  std::to_string(shape[1]) + " to " + std::to_string(outputs));
   }
 }
 
