@@ -67,6 +67,13 @@ def compiler() -> list[str] | None:
     return None
 
 
+def _exports():
+    """Hides what the standard library would export besides."""
+    if sys.platform != "linux":
+        return []
+    return [f"-Wl,--version-script={_FOLDER / 'src' / 'exports.map'}"]
+
+
 def build(output):
     """Compiles the delegate.
 
@@ -89,6 +96,7 @@ def build(output):
             f'-DISSP_VERSION="{version()}"',
             "-shared",
             "-s",
+            *_exports(),
             *map(str, SOURCES),
             "-o",
             str(library),
