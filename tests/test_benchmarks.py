@@ -20,6 +20,13 @@ def figures(tmp_path_factory):
         "sparse_training": ["--only=overhead", "--features=1", "--blocks=1"],
         "networks": ["--quick"],
         "data": ["--photographs=1", "--batches=2"],
+        "delegate": [
+            "--quick",
+            "--only=roofline",
+            "--only=edsr",
+            "--sizes=24x16",
+            "--zeros=90",
+        ],
     }
     running = [
         subprocess.Popen(
@@ -96,3 +103,15 @@ def test_multiply_adds_are_those_of_the_paper(monkeypatch):
     spec.loader.exec_module(benchmark)
     count = benchmark.multiply_adds(models.swinir(4), (1, 64, 64, 3))
     assert round(count / 1e9, 2) == 4.36
+
+
+def test_the_benchmark_of_the_delegate_compares_with_xnnpack(figures):
+    found = figures["delegate"]
+    of = found["edsr"]["24x16, 90 %"]
+    ms = of["milliseconds"]
+    assert of["ratio"] == ms["dense"] / ms["delegate"] > 0
+    assert len(of["nodes"]) == 1
+    share = of["sparse_multiply_adds"] / of["dense_multiply_adds"]
+    assert 0.05 < share < 0.15
+    roofline = found["roofline"]
+    assert roofline["registers"] > roofline["memory"] > 0

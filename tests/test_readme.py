@@ -101,7 +101,7 @@ def test_commands_run_as_they_stand_after_quickstart(tmp_path):
         [c for c in _commands_of(block) if c.startswith("issp-")]
         for block in _blocks("sh")
     ]
-    assert len({shlex.split(c)[0] for block in blocks for c in block}) == 9
+    assert len({shlex.split(c)[0] for block in blocks for c in block}) == 8
     path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
 
     def run(commands):
