@@ -144,12 +144,15 @@ def _camel(kind):
     return f"{words}Options"
 
 
-def interpreter(content, delegate=None, threads=1):
+def interpreter(content, delegate=None, threads=1, xnnpack=True):
     from ai_edge_litert import interpreter as litert
 
+    plain = litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    default = litert.OpResolverType.AUTO
     return litert.Interpreter(
         model_content=content,
         num_threads=threads,
+        experimental_op_resolver_type=default if xnnpack else plain,
         experimental_delegates=[delegate] if delegate else [],
     )
 

@@ -46,7 +46,9 @@ def _kernels():
     return names
 
 
-def _assert_equal(content, *images, takes_all=True, threads=1, **options):
+def _assert_equal(
+    content, *images, takes_all=True, threads=1, xnnpack=True, **options
+):
     """The delegate gives what TFLite gives, of all or some of a graph."""
     options = {"always": 1, "tuning_seconds": 0, **options}
     loaded = delegate.load(**options)
@@ -55,7 +57,8 @@ def _assert_equal(content, *images, takes_all=True, threads=1, **options):
     report = delegate.report(loaded)
     assert report.parts
     assert not takes_all or (len(report.parts) == 1 and not report.declined)
-    _assert_close(found, graphs.run(graphs.interpreter(content), *images))
+    plain = graphs.interpreter(content, xnnpack=xnnpack)
+    _assert_close(found, graphs.run(plain, *images))
     return found
 
 
@@ -314,7 +317,10 @@ def test_float16_is_read():
         graph.operator("DEQUANTIZE", [half], filters)
         out = graph.image((1, None, None, 8))
         _convolution(graph, graph.inputs[0], out, filters, None)
-        _assert_equal(graph.write(out), _image(rng, (1, 9, 21, 4)))
+        # Some XNNPACK unpacks a kernel once only that is to be unpacked twice.
+        _assert_equal(
+            graph.write(out), _image(rng, (1, 9, 21, 4)), xnnpack=False
+        )
 
 
 @pytest.mark.parametrize("kind", ["ADD", "MUL", "SUB"])
