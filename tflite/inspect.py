@@ -235,20 +235,25 @@ def _shapes(path, model, graph, fixed, size):
     # Only by running it, some shapes become known.
     kinds = {flatbuffer.kind_of(model, o) for o in graph.operators}
     must_run = "SHAPE" in kinds
-    command = [sys.executable, "-P", _SHAPES, path, *size, int(must_run)]
     failed = f"{path}: does not take an image of {size[1]}x{size[0]} pixels"
     try:
-        result = subprocess.run(
-            [str(part) for part in command],
-            capture_output=True,
-            timeout=_SECONDS,
-            check=True,
-        )
-        return json.loads(result.stdout)
+        return _told_by(_SHAPES, path, *size, int(must_run))
     except subprocess.TimeoutExpired as error:
         raise InputError(f"{failed} within {_SECONDS} seconds.") from error
     except (subprocess.CalledProcessError, ValueError) as error:
         raise InputError(f"{failed}.") from error
+
+
+def _told_by(script, *arguments):
+    """What a script prints as JSON, in a process that a file may break."""
+    command = [sys.executable, "-P", script, *arguments]
+    result = subprocess.run(
+        [str(part) for part in command],
+        capture_output=True,
+        timeout=_SECONDS,
+        check=True,
+    )
+    return json.loads(result.stdout)
 
 
 def _declined(path, model):
@@ -259,15 +264,8 @@ def _declined(path, model):
         library = load_library()
     except InputError as error:
         return str(error).removesuffix(".")
-    command = [sys.executable, "-P", _DECLINED, path, library]
     try:
-        result = subprocess.run(
-            [str(part) for part in command],
-            capture_output=True,
-            timeout=_SECONDS,
-            check=True,
-        )
-        declined = json.loads(result.stdout)["declined"]
+        declined = _told_by(_DECLINED, path, library)["declined"]
     except (subprocess.SubprocessError, ValueError):
         return "TFLite does not load the file with it"
     return {int(node): reason for node, reason in declined.items()}
