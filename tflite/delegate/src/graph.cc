@@ -615,7 +615,8 @@ const char* Graph::problem_of_function(const GraphNode& node,
     return is_number ? nullptr : "its bound is not one constant number";
   }
   if (node.code == tflite::kPrelu) {
-    const bool fits = constants_.has(b) && is_by_channel(tensor(b), channels(a));
+    const bool fits =
+        constants_.has(b) && is_by_channel(tensor(b), channels(a));
     return fits ? nullptr : "its slopes are not one a channel";
   }
   if (node.code == tflite::kLogistic && !made->is_pixel) {
@@ -1013,7 +1014,8 @@ class Builder {
     value_of(b);
     const bool a_is_pixel = graph_.extent(a).is_pixel;
     const bool b_is_pixel = graph_.extent(b).is_pixel;
-    const int place_a = producers_[values_[a]], place_b = producers_[values_[b]];
+    const int place_a = producers_[values_[a]];
+    const int place_b = producers_[values_[b]];
     bool swap = place_b > place_a && open(b);
     if (a_is_pixel != b_is_pixel) swap = a_is_pixel;
     if (swap) std::swap(a, b);

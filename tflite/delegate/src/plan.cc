@@ -96,7 +96,8 @@ struct Plan::Program {
   std::vector<std::vector<Border>> borders;  // By column.
   std::vector<const Border*> border_begins;
   std::vector<int> border_counts;
-  bool strided;
+  // By rows and vectors; looked up once, since each tile asks.
+  SumsFunction sums[kMostRows + 1][kMostVectors + 1] = {};
   int tile_rows = 2;
   int tile_vectors = 4;
 };
@@ -519,7 +520,8 @@ void Plan::set_used() {
       if (post.value < 0) continue;
       for (int o = 0; o < int(of.bias.size()); ++o) {
         const int channel = channel_of(of, o);
-        if (used[channel]) used_[post.value][post.shuffled ? channel : o] = true;
+        if (!used[channel]) continue;
+        used_[post.value][post.shuffled ? channel : o] = true;
       }
     }
   }
@@ -737,7 +739,12 @@ void Plan::lower(int number) {
   }
   program.outputs = int(program.channels.size());
   program.strip = out.strip / of.block;
-  program.strided = of.stride.width != 1;
+  for (int rows = 1; rows <= kMostRows; ++rows) {
+    for (int vectors = 1; vectors <= kMostVectors; ++vectors) {
+      program.sums[rows][vectors] = settings_.kernels->find_sums(
+          rows, vectors, of.stride.width != 1);
+    }
+  }
 
   // Sums of many products are cut, so that the channels of a block stay in
   // the first cache; how does not depend on the machine, nor does the result.
@@ -766,8 +773,8 @@ void Plan::lower(int number) {
       const int64_t row = int64_t(weight->row) * of.dilation.height;
       const int64_t column = int64_t(weight->column) * of.dilation.width - left;
       program.offsets.push_back(
-          int32_t(row * int64_t(in.row) + weight->channel * int64_t(in.channel) +
-                  column * vector));
+          int32_t(row * int64_t(in.row) +
+                  weight->channel * int64_t(in.channel) + column * vector));
       program.values.push_back(weight->value);
     }
     program.begins.push_back(uint32_t(program.offsets.size()));
@@ -884,7 +891,8 @@ void Plan::run_tile(const Step& step, int row, int rows, int first,
   Sums tile{};
   tile.input_row = of.stride.height * in.row;
   tile.input_vector = of.stride.width * vector;
-  tile.input = at(step.input) + row * tile.input_row + first * tile.input_vector;
+  tile.input =
+      at(step.input) + row * tile.input_row + first * tile.input_vector;
   tile.output_row = of.block * out.row;
   tile.output_vector = of.block * vector;
   tile.output =
@@ -903,8 +911,7 @@ void Plan::run_tile(const Step& step, int row, int rows, int first,
     tile.add =
         at(step.add) + row * program.add_row + first * program.add_vector;
   }
-  const SumsFunction sums =
-      kernels.find_sums(rows, vectors, program.strided);
+  const SumsFunction sums = program.sums[rows][vectors];
   for (int block = 0; block < program.blocks; ++block) {
     tile.begins = program.begins.data() + block * (program.outputs + 1);
     tile.continues = block > 0;
@@ -1181,7 +1188,7 @@ void Plan::tune(double seconds) {
       for (const auto& [r, v] : candidates) {
         if (least < INFINITY && now() > end) break;
         if (r > rows || v > program.strip || r * v > most) continue;
-        if (!settings_.kernels->find_sums(r, v, program.strided)) continue;
+        if (!program.sums[r][v]) continue;
         const double time = time_tile(part, r, v);
         if (time < least) {
           least = time;
