@@ -658,6 +658,7 @@ class Builder {
       part_->outputs.push_back(tensor);
       operations().push_back(std::move(output));
     }
+    postpone();
     return "";
   }
 
@@ -1036,6 +1037,30 @@ class Builder {
     Operation& of = opened(tensor, node);
     outputs_ = outputs;
     return of;
+  }
+
+  // Moves what enlarges an image behind all that does not need it, so that the
+  // small image is kept meanwhile, and not the large one.
+  void postpone() {
+    std::vector<Operation>& all = operations();
+    const auto uses = [](const Operation& of, int value) {
+      return of.input == value ||
+             std::any_of(of.posts.begin(), of.posts.end(),
+                         [&](const Post& post) { return post.value == value; });
+    };
+    for (size_t i = all.size(); i-- > 0;) {
+      if (!enlarges(all[i])) continue;
+      size_t user = i + 1;
+      while (user < all.size() && !uses(all[user], all[i].output)) ++user;
+      std::rotate(all.begin() + i, all.begin() + i + 1, all.begin() + user);
+    }
+  }
+
+  bool enlarges(const Operation& of) const {
+    if (of.kind != Operation::kLinear) return false;
+    const std::vector<Value>& values = part_->network.values;
+    return of.block * of.block * values[of.output].channels >
+           of.stride.height * of.stride.width * values[of.input].channels;
   }
 
   const Graph& graph_;

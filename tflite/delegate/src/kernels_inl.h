@@ -26,16 +26,23 @@ ISSP_INLINE void store(char* to, Vector vector) {
   *reinterpret_cast<Vector*>(to) = vector;
 }
 
+// A list of f(lane) for all lanes.
+#if ISSP_LANES == 16
+#define ISSP_LIST(f)                                                      \
+  f(0), f(1), f(2), f(3), f(4), f(5), f(6), f(7), f(8), f(9), f(10), f(11), \
+      f(12), f(13), f(14), f(15)
+#elif ISSP_LANES == 8
+#define ISSP_LIST(f) f(0), f(1), f(2), f(3), f(4), f(5), f(6), f(7)
+#else
+#define ISSP_LIST(f) f(0), f(1), f(2), f(3)
+#endif
+
 // A number in all lanes. As a sum of a vector and a number it would be rounded
 // to float32 between, for what GCC calls float16.
 ISSP_INLINE Vector spread(Scalar x) {
-#if ISSP_LANES == 16
-  return Vector{x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
-#elif ISSP_LANES == 8
-  return Vector{x, x, x, x, x, x, x, x};
-#else
-  return Vector{x, x, x, x};
-#endif
+#define ISSP_SAME(lane) x
+  return Vector{ISSP_LIST(ISSP_SAME)};
+#undef ISSP_SAME
 }
 
 ISSP_INLINE Vector all(float value) { return spread(Scalar(value)); }
@@ -178,32 +185,23 @@ void posts(const Sums& tile, int rows, int vectors, const TilePost* posts,
   }
 }
 
+// The vector whose lane l is number f(l) of the lanes of `x` and then `y`.
 #if defined(__clang__) || __GNUC__ >= 12
-#define ISSP_SHUFFLE2(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
+#define ISSP_SHUFFLE(x, y, f) __builtin_shufflevector(x, y, ISSP_LIST(f))
 #else
-#define ISSP_SHUFFLE2(x, y, ...) __builtin_shuffle(x, y, Lanes{__VA_ARGS__})
 typedef ISSP_LANE Lanes __attribute__((vector_size(kBytes)));
+#define ISSP_SHUFFLE(x, y, f) __builtin_shuffle(x, y, Lanes{ISSP_LIST(f)})
 #endif
-#define ISSP_SHUFFLE(x, ...) ISSP_SHUFFLE2(x, Vector{}, __VA_ARGS__)
+
+constexpr int next_lane(int l) { return l + 1; }
+constexpr int previous_lane(int l) { return l ? l - 1 : kLanes; }
 
 ISSP_INLINE Vector later(Vector x) {
-#if ISSP_LANES == 16
-  return ISSP_SHUFFLE(x, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16);
-#elif ISSP_LANES == 8
-  return ISSP_SHUFFLE(x, 1, 2, 3, 4, 5, 6, 7, 8);
-#else
-  return ISSP_SHUFFLE(x, 1, 2, 3, 4);
-#endif
+  return ISSP_SHUFFLE(x, Vector{}, next_lane);
 }
 
 ISSP_INLINE Vector earlier(Vector x) {
-#if ISSP_LANES == 16
-  return ISSP_SHUFFLE(x, 16, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14);
-#elif ISSP_LANES == 8
-  return ISSP_SHUFFLE(x, 8, 0, 1, 2, 3, 4, 5, 6);
-#else
-  return ISSP_SHUFFLE(x, 4, 0, 1, 2);
-#endif
+  return ISSP_SHUFFLE(x, Vector{}, previous_lane);
 }
 
 // The vector whose lane l is lane l - `lanes` of `x`, or zero.
@@ -235,36 +233,18 @@ void borders(const Sums& tile, int rows, int first, int vectors,
   }
 }
 
-// The lanes of `a` and `b` in turn, of their first halves or of their second.
-ISSP_INLINE Vector zip_first(Vector a, Vector b) {
-#if ISSP_LANES == 16
-  return ISSP_SHUFFLE2(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7,
-                       23);
-#elif ISSP_LANES == 8
-  return ISSP_SHUFFLE2(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
-#else
-  return ISSP_SHUFFLE2(a, b, 0, 4, 1, 5);
-#endif
-}
-
-ISSP_INLINE Vector zip_second(Vector a, Vector b) {
-#if ISSP_LANES == 16
-  return ISSP_SHUFFLE2(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14,
-                       30, 15, 31);
-#elif ISSP_LANES == 8
-  return ISSP_SHUFFLE2(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
-#else
-  return ISSP_SHUFFLE2(a, b, 2, 6, 3, 7);
-#endif
-}
+// The lanes of two vectors in turn, of their first halves or of their second.
+constexpr int zip_first(int l) { return l / 2 + l % 2 * kLanes; }
+constexpr int zip_second(int l) { return kLanes / 2 + zip_first(l); }
 
 // Lane l of vector t becomes lane t of vector l.
 ISSP_INLINE void transpose(Vector (&x)[kLanes]) {
   for (int step = 1; step < kLanes; step *= 2) {
     Vector y[kLanes];
     for (int i = 0; i < kLanes / 2; ++i) {
-      y[2 * i] = zip_first(x[i], x[i + kLanes / 2]);
-      y[2 * i + 1] = zip_second(x[i], x[i + kLanes / 2]);
+      const Vector a = x[i], b = x[i + kLanes / 2];
+      y[2 * i] = ISSP_SHUFFLE(a, b, zip_first);
+      y[2 * i + 1] = ISSP_SHUFFLE(a, b, zip_second);
     }
     for (int i = 0; i < kLanes; ++i) x[i] = y[i];
   }

@@ -128,16 +128,14 @@ class Plan::Bands {
         done_(end),
         producer_(plan.images_.size(), -1),
         retained(plan.images_.size()),
-        largest(plan.images_.size()) {
+        largest(plan.images_.size()),
+        passes(plan.images_.size()) {
     for (int i = begin; i < end; ++i) {
       const int output = plan.network_.operations[i].output;
-      if (output >= 0) producer_[output] = i;
+      if (output < 0) continue;
+      producer_[output] = i;
+      passes[output] = plan.images_[output].last < end;
     }
-  }
-
-  // Whether a value is made and used in these operations alone.
-  bool is_inside(int value) const {
-    return producer_[value] >= 0 && plan_.images_[value].last_group < end_;
   }
 
   // Goes through the bands; `compute(operation, begin, end)` is called before
@@ -153,6 +151,12 @@ class Plan::Bands {
         note(i, need[i]);
         compute(i, done_[i], need[i]);
         done_[i] = need[i];
+      }
+      for (size_t value = 0; value < passes.size(); ++value) {
+        const int i = producer_[value];
+        if (!passes[value] || done_[i] == 0) continue;
+        passes[value] =
+            first_needed(int(value)) >= end_of_rows(i, done_[i]);
       }
     }
   }
@@ -207,13 +211,20 @@ class Plan::Bands {
     return rows == image.size.height ? rows + image.bottom : rows;
   }
 
-  // Bytes of the values inside, and of the rows of others in use.
+  // Bytes that are in use at once.
   size_t bytes() const {
-    size_t bytes = 0;
-    for (size_t i = 0; i < retained.size(); ++i) {
-      bytes += retained[i] * plan_.images_[i].row;
+    size_t kept = 0;
+    std::vector<size_t> passing(end_);  // By operation.
+    for (size_t value = 0; value < retained.size(); ++value) {
+      const Image& image = plan_.images_[value];
+      const size_t bytes = retained[value] * image.row;
+      if (!passes[value]) {
+        kept += bytes;
+        continue;
+      }
+      for (int i = image.first; i <= image.last; ++i) passing[i] += bytes;
     }
-    return bytes;
+    return kept + *std::max_element(passing.begin(), passing.end());
   }
 
  private:
@@ -283,6 +294,7 @@ class Plan::Bands {
  public:
   std::vector<int> retained;  // Rows of each value, at most.
   std::vector<int> largest;   // Rows that come at once, at most.
+  std::vector<bool> passes;   // Whether each band uses up what it makes.
 };
 
 Plan::Plan(const Network& network, const std::vector<Size>& sizes,
@@ -297,6 +309,7 @@ Plan::Plan(const Network& network, const std::vector<Size>& sizes,
   set_margins();
   if (!has_addresses(error)) return;
   set_used();
+  set_lives();
   set_groups();
   allocate();
   const std::lock_guard<std::mutex> lock(arena->mutex());
@@ -527,16 +540,20 @@ void Plan::set_used() {
   }
 }
 
-void Plan::set_groups() {
-  const int count = int(network_.operations.size());
-  // While groups are chosen, the last operation that uses a value.
-  for (int i = 0; i < count; ++i) {
+// Finds what makes each image, and what is the last to use it.
+void Plan::set_lives() {
+  for (int i = 0; i < int(network_.operations.size()); ++i) {
     const Operation& of = network_.operations[i];
-    if (of.input >= 0) images_[of.input].last_group = i;
+    if (of.output >= 0) images_[of.output].first = images_[of.output].last = i;
+    if (of.input >= 0) images_[of.input].last = i;
     for (const Post& post : of.posts) {
-      if (post.value >= 0) images_[post.value].last_group = i;
+      if (post.value >= 0) images_[post.value].last = i;
     }
   }
+}
+
+void Plan::set_groups() {
+  const int count = int(network_.operations.size());
   const auto fits = [&](int begin, int end, int rows, size_t budget) {
     Bands bands(*this, begin, end);
     bands.run(rows, [](int, int, int) {});
@@ -576,18 +593,23 @@ void Plan::set_groups() {
   for (int g = 0; g < int(groups_.size()); ++g) {
     for (int i = groups_[g].begin; i < groups_[g].end; ++i) group_of[i] = g;
   }
-  for (int i = 0; i < count; ++i) {
-    const int output = network_.operations[i].output;
-    if (output < 0) continue;
-    Image& image = images_[output];
-    image.first_group = group_of[i];
-    image.last_group =
-        image.last_group < 0 ? group_of[i] : group_of[image.last_group];
+  for (Image& image : images_) {
+    if (image.first < 0) continue;
+    image.first_group = group_of[image.first];
+    image.last_group = group_of[image.last];
   }
 }
 
-// Gives each image its place; images that are not alive at the same time may
-// have the same.
+// Whether two images are in memory at the same time.
+bool Plan::meet(const Image& a, const Image& b) const {
+  if (a.first_group > b.last_group || b.first_group > a.last_group) {
+    return false;
+  }
+  return !a.passes || !b.passes || (a.first <= b.last && b.first <= a.last);
+}
+
+// Gives each image its place; images that are not in memory at the same time
+// may have the same.
 void Plan::allocate() {
   for (const Group& group : groups_) {
     Bands bands(*this, group.begin, group.end);
@@ -598,7 +620,12 @@ void Plan::allocate() {
       Image& image = images_[output];
       const int all = image.top + image.size.height + image.bottom;
       image.capacity = all;
-      if (image.first_group == image.last_group) {
+      image.passes = bands.passes[output];
+      if (image.passes) {
+        // What nobody uses needs no row, and yet is written.
+        image.capacity =
+            std::max(bands.retained[output], bands.largest[output]);
+      } else if (image.first_group == image.last_group) {
         image.capacity =
             std::min(all, bands.retained[output] + bands.largest[output]);
       }
@@ -618,12 +645,9 @@ void Plan::allocate() {
     if (image.first_group < 0) continue;
     std::vector<std::pair<size_t, size_t>> taken;
     for (int other : placed) {
-      const Image& of = images_[other];
-      if (of.first_group > image.last_group ||
-          of.last_group < image.first_group) {
-        continue;
-      }
-      taken.push_back({of.offset, of.offset + bytes(other)});
+      if (!meet(image, images_[other])) continue;
+      const size_t begin = images_[other].offset;
+      taken.push_back({begin, begin + bytes(other)});
     }
     std::sort(taken.begin(), taken.end());
     size_t offset = 0;
@@ -670,7 +694,8 @@ void Plan::write_steps() {
         if (begin == 0 && !repeats) zero(output, -image.top, 0);
         const int last = bands.end_of_rows(i, end);
         if (last - origin[output] > image.capacity) {
-          const int first = bands.first_needed(output);
+          // Strides may skip some that are not made yet.
+          const int first = std::min(bands.first_needed(output), made);
           Step step(Step::kSlide, -1);
           step.value = output;
           step.begin = first;

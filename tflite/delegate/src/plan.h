@@ -67,6 +67,10 @@ class Plan {
     size_t channel = 0;
     size_t row = 0;
     int capacity = 0;  // Rows in memory.
+    // Whether each band uses up all rows that it makes.
+    bool passes = false;
+    int first = -1;  // Operation, which makes it.
+    int last = -1;   // Which uses it.
     int first_group = -1;
     int last_group = -1;
     size_t offset = 0;
@@ -86,7 +90,9 @@ class Plan {
   void set_margins();
   bool has_addresses(std::string* error) const;
   void set_used();
+  void set_lives();
   void set_groups();
+  bool meet(const Image& a, const Image& b) const;
   void allocate();
   void write_steps();
   void lower(int operation);

@@ -118,6 +118,63 @@ TEST(tiles_threads_and_bands_do_not_change_a_bit) {
       << most_groups << " groups, " << tiles.size() << " tiles";
 }
 
+TEST(images_that_a_band_uses_up_share_their_memory) {
+  const auto bytes = [](int layers) {
+    Random random(4);
+    Model model;
+    const Shape shape{1, 64, 40, 4};
+    int tensor = model.input(shape);
+    Convolution of;
+    of.outputs = 16;
+    of.rows = of.columns = 1;
+    for (int i = 0; i < layers; ++i) {
+      tensor = convolve(&model, tensor, of, &random);
+    }
+    // This needs rows of two bands.
+    of.rows = 3;
+    model.output(convolve(&model, tensor, of, &random));
+    Interpreter interpreter(model);
+    Part part;
+    EXPECT(read(model, &interpreter, &part));
+    const Settings settings{find_kernels("portable"), 1 << 30, 0, true};
+    ThreadPool pool(1);
+    std::string error;
+    Arena arena;
+    const Plan plan(part.network, {{64, 40}}, settings, &pool, &arena, &error);
+    EXPECT(plan.groups() == 1);
+    return plan.bytes();
+  };
+  EXPECT(bytes(9) == bytes(3)) << bytes(9) << " and " << bytes(3);
+}
+
+TEST(an_image_is_enlarged_when_it_is_needed) {
+  Random random(5);
+  Model model;
+  const int image = model.input({1, 6, 7, 3});
+  const int large = model.node(
+      tflite::kResizeBilinear, {image, model.integers({12, 14})},
+      tflite::ResizeParameters{false, true});
+  Convolution of;
+  of.outputs = 12;
+  int tensor = image;
+  for (int i = 0; i < 3; ++i) {
+    tensor = convolve(&model, tensor, of, &random);
+  }
+  model.output(add(&model, shuffle(&model, tensor, 2), large));
+  Interpreter interpreter(model);
+  Part part;
+  EXPECT(read(model, &interpreter, &part));
+  std::vector<int> channels;
+  for (const Operation& of : part.network.operations) {
+    if (of.output >= 0) {
+      channels.push_back(part.network.values[of.output].channels);
+    }
+  }
+  // The image and a copy of it, two layers, and then the large image and what
+  // it is added to.
+  EXPECT((channels == std::vector<int>{3, 3, 12, 12, 3, 3}));
+}
+
 TEST(images_that_are_too_small_are_refused) {
   Random random(1);
   Model model;
