@@ -323,6 +323,25 @@ def test_float16_is_read():
         )
 
 
+def test_int8_is_read():
+    rng = np.random.default_rng(0)
+    image = _image(rng, (1, 9, 21, 4))
+    values = rng.integers(-127, 128, (8, 3, 3, 4)).astype(np.int8)
+    values[rng.random(values.shape) < 0.9] = 0
+    for is_sparse in (False, True):
+        graph = graphs.Graph((1, None, None, 4))
+        stored = (
+            graph.sparse(values, _ROWS, scales=[0.01])
+            if is_sparse
+            else graph.constant(values, scales=[0.01])
+        )
+        filters = graph.image(values.shape)
+        graph.operator("DEQUANTIZE", [stored], filters)
+        out = graph.image((1, None, None, 8))
+        _convolution(graph, graph.inputs[0], out, filters, None)
+        _assert_equal(graph.write(out), image, xnnpack=False)
+
+
 @pytest.mark.parametrize("kind", ["ADD", "MUL", "SUB"])
 @pytest.mark.parametrize("constant", [(), (1,), (6,), (1, 1, 1, 6)])
 def test_constants_are_combined_with_images(kind, constant):
@@ -768,10 +787,21 @@ def test_the_delegate_is_loaded_into_tensorflow(tmp_path):
 
 
 def test_an_option_that_is_wrong_is_named():
-    for options in ({"min_sparsity": 2}, {"kernels": "mmx"}, {"colour": 1}):
+    for options in (
+        {"min_sparsity": 2},
+        {"kernels": "mmx"},
+        {"colour": 1},
+        {"num_threads": 1.5},
+        {"always": 0.5},
+    ):
         (key,) = options
         with pytest.raises(InputError, match=f"option {key} is .*, expected"):
             delegate.load(**options)
+
+
+def test_switches_are_numbers_or_booleans():
+    for value in (0, 1, False, True):
+        delegate.load(always=value)
 
 
 def test_a_network_is_used_with_the_delegate(sparse_model_path, tmp_path):
@@ -814,6 +844,29 @@ def test_without_a_compiler_one_sentence_says_so(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="since false failed"):
         loading.library.__wrapped__()
     assert not list(pathlib.Path(tmp_path).rglob("*.so"))
+
+
+def test_what_keeps_it_from_being_built_is_named(tmp_path, monkeypatch):
+    from issp_keras.tflite.delegate import loading
+
+    monkeypatch.setattr(loading, "_PACKAGED", tmp_path / "no.so")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("CXX", "g++ 'x")
+    with pytest.raises(InputError, match=r"CXX is .*, expected a command"):
+        loading.library.__wrapped__()
+    monkeypatch.delenv("CXX")
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(InputError, match=r"no folder .*XDG_CACHE_HOME"):
+        loading.library.__wrapped__()
+
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(loading.pathlib.Path, "home", no_home)
+    with pytest.raises(InputError, match=r"home directory.*XDG_CACHE_HOME"):
+        loading.library.__wrapped__()
 
 
 def test_what_is_built_is_found_again(tmp_path, monkeypatch):

@@ -50,10 +50,19 @@ def compiler() -> list[str] | None:
 
     It is that of the environment variable `CXX`, one of the machine, or that
     of the package `ziglang`.
+
+    Raises:
+        BuildError: If `CXX` is no command.
     """
     named = os.environ.get("CXX")
     if named:
-        return shlex.split(named)
+        try:
+            return shlex.split(named)
+        except ValueError as error:
+            raise BuildError(
+                f"the environment variable CXX is {named!r}, expected a "
+                f"command ({error})"
+            ) from error
     for name in _COMPILERS:
         path = shutil.which(name)
         if path:

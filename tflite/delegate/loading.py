@@ -25,15 +25,22 @@ def library() -> pathlib.Path:
     version = build.version()
     if _version_of(_PACKAGED) == version:
         return _PACKAGED
-    cached = _cache() / version / build.NAME
-    if _version_of(cached) == version:
-        return cached
     try:
+        cached = _cache() / version / build.NAME
+        if _version_of(cached) == version:
+            return cached
         build.build(cached)
-    except (build.BuildError, OSError) as error:
+    except build.BuildError as error:
         raise InputError(
             f"the sparse delegate is not built, since {error}; install a C++ "
             "compiler, or one with pip install 'issp-keras[delegate]'."
+        ) from error
+    # There may be no home, as in a container, or it cannot be written to.
+    except (OSError, RuntimeError) as error:
+        raise InputError(
+            "the sparse delegate is not built, since there is no folder to "
+            f"keep it in ({error}); name one with the environment variable "
+            "XDG_CACHE_HOME."
         ) from error
     return cached
 
@@ -57,15 +64,18 @@ def load(**options):
             `num_threads`: those of the interpreter if it is 0, the default.
             `min_sparsity`: the share of zeros below which a part of a network
             is left to TFLite. Defaults to 0.3.
-            `always`: 1 to take also what is not expected to become faster,
-            and to use all threads for it.
+            `always`: 1 or True to take also what is not expected to become
+            faster, and to use all threads for it.
             `tuning_seconds`: what the choice of tiles may take each time that
             the size of images changes. Defaults to 0.1.
             `cache_bytes`: what rows in work may take of the cache; if it is
             0, the default, as much as suits the CPU.
             `profile`: 1 to time layers, for `report`.
-            `kernels`: string, `"avx512"`, `"avx2"`, `"neon"`, or
-            `"portable"`; by default the fastest that the CPU runs.
+            `kernels`: string, `"avx512"`, `"avx2"`, `"neon"`,
+            `"neon_float16"` or `"portable"`; by default the fastest that the
+            CPU runs in float32.
+            `float16`: 1 to compute in float16 where the CPU does, with about
+            three digits.
 
     Returns:
         A delegate. Interpreters may share one, and wait for each other then;
@@ -76,7 +86,10 @@ def load(**options):
     """
     from ai_edge_litert import interpreter as litert
 
-    texts = {name: str(value) for name, value in options.items()}
+    texts = {
+        name: str(int(value) if isinstance(value, bool) else value)
+        for name, value in options.items()
+    }
     try:
         return litert.load_delegate(str(library()), texts)
     except ValueError as error:

@@ -71,7 +71,9 @@ def report(delegate) -> Report:
     function = ctypes.CDLL(str(library())).issp_delegate_report
     function.restype = ctypes.c_char_p
     function.argtypes = [ctypes.c_void_p]
-    found = json.loads(function(delegate._get_native_delegate_pointer()))
+    text = function(delegate._get_native_delegate_pointer())
+    # Names of tensors are any bytes.
+    found = json.loads(text.decode(errors="replace"))
     return Report(
         found["kernels"],
         [_part(part) for part in found["parts"]],

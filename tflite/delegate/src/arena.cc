@@ -20,11 +20,13 @@ Arena::~Arena() { release(); }
 
 bool Arena::add(size_t bytes) {
   if (bytes > bytes_) {
-    release();
     const size_t alignment = bytes < kHugePage ? kLine : kHugePage;
     const size_t whole = (bytes + alignment) / alignment * alignment;
-    data_ = static_cast<char*>(std::aligned_alloc(alignment, whole));
-    if (!data_) return false;
+    auto* data = static_cast<char*>(std::aligned_alloc(alignment, whole));
+    // Other users keep what they have.
+    if (!data) return false;
+    release();
+    data_ = data;
     bytes_ = whole;
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
     if (alignment == kHugePage) madvise(data_, whole, MADV_HUGEPAGE);

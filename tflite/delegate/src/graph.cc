@@ -2,19 +2,25 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <set>
 
 namespace issp {
 namespace {
 
+using tflite::IntArray;
+using tflite::new_array;
 using tflite::Tensor;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr char kUnknown[] = "of ";
 // How many times faster than float32 TFLite multiplies int8 kernels with images
 // that it rounds on the way.
 constexpr double kInt8Speed = 3.5;
+constexpr char kNoImages[] =
+    "its images are not float32, or have no 4 dimensions";
+constexpr char kOtherChannels[] =
+    "its images are not float32, or have other channels";
 constexpr int kLargestBlock = 16;
 constexpr int kLargestStride = 8;
 constexpr int kLargestPadding = 64;
@@ -174,7 +180,7 @@ double Part::speedup() const {
 
 Graph::Graph(tflite::Context* context, std::string* error)
     : context_(context) {
-  tflite::IntArray* plan = nullptr;
+  IntArray* plan = nullptr;
   if (context->get_execution_plan(context, &plan) != tflite::kOk || !plan) {
     *error = "the runtime has no execution plan";
     return;
@@ -183,30 +189,12 @@ Graph::Graph(tflite::Context* context, std::string* error)
     if (is_constant(tensor(i))) constants_.add(i, i);
   }
   const std::vector<int> order(plan->data, plan->data + plan->size);
-  for (int index : order) {
-    tflite::Node* node = nullptr;
-    tflite::Registration* registration = nullptr;
-    if (context->get_node_and_registration(context, index, &node,
-                                           &registration) != tflite::kOk) {
-      *error = "the runtime does not know its own nodes";
-      return;
-    }
-    // Those that others compute use tensors too.
-    for (int i = 0; i < node->inputs->size; ++i) {
-      users_[node->inputs->data[i]].push_back(index);
-    }
-    if (node->delegate || node->outputs->size < 1) continue;
-    const GraphNode of{index, registration->operator_code, node};
-    nodes_.emplace(index, of);
-    const bool unpacks =
-        of.code == tflite::kDensify || of.code == tflite::kDequantize;
-    // A file could give what is unpacked another shape than it has.
-    if (unpacks && constants_.has(of.input(0)) &&
-        is_same_shape(tensor(of.input(0)), tensor(of.output())) &&
-        (is_float(of.output()) || of.code == tflite::kDensify)) {
-      constants_.add(of.output(), of.input(0));
-    }
+  if (!read_nodes(order, error)) return;
+  if (!read_outputs(order)) {
+    *error = "the runtime cannot part the graph";
+    return;
   }
+  find_placeholders();
   std::set<int> known;
   for (int index : order) {
     const auto node = nodes_.find(index);
@@ -230,11 +218,75 @@ Graph::Graph(tflite::Context* context, std::string* error)
     if (users_[node.output()].empty()) known.erase(index);
   }
   for (const auto& [index, node] : nodes_) {
-    if (constants_.has(node.output())) known.insert(index);
+    const int output = node.output();
+    if (constants_.has(output) && !outputs_.count(output)) known.insert(index);
   }
   for (int index : order) {
     if (known.count(index)) supported_.push_back(index);
   }
+}
+
+// Notes the nodes, who uses what, and which tensors are constants.
+bool Graph::read_nodes(const std::vector<int>& order, std::string* error) {
+  for (int index : order) {
+    tflite::Node* node = nullptr;
+    tflite::Registration* registration = nullptr;
+    if (context_->get_node_and_registration(context_, index, &node,
+                                            &registration) != tflite::kOk) {
+      *error = "the runtime does not know its own nodes";
+      return false;
+    }
+    // Those that others compute use tensors too.
+    for (int i = 0; i < node->inputs->size; ++i) {
+      users_[node->inputs->data[i]].push_back(index);
+    }
+    if (node->delegate || node->outputs->size < 1) continue;
+    const GraphNode of{index, registration->operator_code, node};
+    nodes_.emplace(index, of);
+    const bool unpacks =
+        of.code == tflite::kDensify || of.code == tflite::kDequantize;
+    // A file could give what is unpacked another shape than it has.
+    if (unpacks && constants_.has(of.input(0)) &&
+        is_same_shape(tensor(of.input(0)), tensor(of.output())) &&
+        (is_float(of.output()) || of.code == tflite::kDensify)) {
+      constants_.add(of.output(), of.input(0));
+    }
+  }
+  return true;
+}
+
+// The outputs of the graph are those of a part that has all nodes.
+bool Graph::read_outputs(const std::vector<int>& order) {
+  if (order.empty()) return true;
+  IntArray* nodes = new_array(order);
+  if (!nodes) return false;
+  tflite::DelegateParameters* parts = nullptr;
+  int count = 0;
+  const int status =
+      context_->preview_partitioning(context_, nodes, &parts, &count);
+  std::free(nodes);
+  if (status != tflite::kOk) return false;
+  for (int i = 0; i < count; ++i) {
+    const IntArray& outputs = *parts[i].output_tensors;
+    outputs_.insert(outputs.data, outputs.data + outputs.size);
+  }
+  return true;
+}
+
+void Graph::find_placeholders() {
+  std::set<int> made;
+  for (const auto& [index, node] : nodes_) {
+    const IntArray& outputs = *node.node->outputs;
+    made.insert(outputs.data, outputs.data + outputs.size);
+  }
+  int images = 0, pixels = 0;
+  for (const auto& [i, nodes] : users_) {
+    if (i < 0 || made.count(i) || !is_new_image(i) || rank(i) != 4) continue;
+    ++images;
+    const int* shape = tensor(i).shape->data;
+    if (shape[1] == 1 && shape[2] == 1) ++pixels;
+  }
+  has_placeholders_ = images > 0 && images == pixels;
 }
 
 std::vector<int> Graph::unpackers_without_users(
@@ -253,25 +305,6 @@ std::vector<int> Graph::unpackers_without_users(
     if (all) continue;
     left.erase(node->first);
     found.push_back(node->first);
-  }
-  return found;
-}
-
-std::vector<int> Graph::unpackers_of_outputs(
-    const std::vector<int>& nodes, const std::vector<int>& outputs) const {
-  const std::set<int> inside(nodes.begin(), nodes.end());
-  const std::set<int> made(outputs.begin(), outputs.end());
-  std::vector<int> found;
-  for (int index : nodes) {
-    const int output = nodes_.at(index).output();
-    if (!constants_.has(output) || !made.count(output)) continue;
-    const auto users = users_.find(output);
-    // Users in other parts do not need it.
-    const bool all =
-        users == users_.end() ||
-        std::all_of(users->second.begin(), users->second.end(),
-                    [&](int user) { return inside.count(user) > 0; });
-    if (all) found.push_back(index);
   }
   return found;
 }
@@ -334,7 +367,7 @@ bool Graph::is_float(int i) const {
 // Whether a tensor is a float image; rows of channels are, of one pixel, if
 // they are the means of images, and not what else has two dimensions.
 bool Graph::is_image(int i) const {
-  return is_new_image(i) && (tensor(i).shape->size == 4 || extents_.count(i));
+  return is_new_image(i) && (rank(i) == 4 || extents_.count(i));
 }
 
 // Whether a tensor can be a list of pixels, of any shape, channels last.
@@ -346,13 +379,14 @@ bool Graph::is_list(int i) const {
 // Whether a tensor that a node makes can be an image.
 bool Graph::is_new_image(int i) const {
   if (!is_float(i) || constants_.has(i) || !tensor(i).shape) return false;
-  const int rank = tensor(i).shape->size;
-  return (rank == 4 || rank == 2) && channels(i) > 0 &&
+  return (rank(i) == 4 || rank(i) == 2) && channels(i) > 0 &&
          channels(i) <= kLargestChannels;
 }
 
+int Graph::rank(int i) const { return tensor(i).shape->size; }
+
 int Graph::channels(int i) const {
-  const tflite::IntArray* shape = tensor(i).shape;
+  const IntArray* shape = tensor(i).shape;
   return shape->data[shape->size - 1];
 }
 
@@ -364,17 +398,17 @@ Graph::Extent Graph::extent(int i) const {
 // What the file says, without what the nodes before tell.
 Graph::Extent Graph::extent_in_file(int i) const {
   const Tensor& of = tensor(i);
-  if (of.shape->size == 2) return {"1x1", true};
-  const tflite::IntArray* shape = of.shape;
+  if (rank(i) == 2) return {"1x1", true, true};
+  const IntArray* shape = of.shape;
   if (of.shape_signature && of.shape_signature->size == 4) {
-    shape = const_cast<tflite::IntArray*>(of.shape_signature);
+    shape = of.shape_signature;
   }
   const int height = shape->data[1], width = shape->data[2];
-  if (height < 0 || width < 0) {
-    return {std::string(kUnknown) + std::to_string(i), false};
+  const bool is_pixel = height == 1 && width == 1;
+  if (height < 0 || width < 0 || (is_pixel && has_placeholders_)) {
+    return {"of " + std::to_string(i), false, false};
   }
-  return {std::to_string(height) + "x" + std::to_string(width),
-          height == 1 && width == 1};
+  return {std::to_string(height) + "x" + std::to_string(width), is_pixel, true};
 }
 
 // Why a node cannot be computed, or null; notes the extent of what it makes.
@@ -418,8 +452,7 @@ const char* Graph::problem_of(const GraphNode& node) {
   }
   if (problem) return problem;
   const Extent fixed = extent_in_file(out);
-  const bool is_known = fixed.name.compare(0, 3, kUnknown) != 0;
-  extents_[out] = is_known ? fixed : made;
+  extents_[out] = made.is_known && fixed.is_known ? fixed : made;
   return nullptr;
 }
 
@@ -442,8 +475,8 @@ const char* Graph::problem_of_weights(const GraphNode& node) const {
 const char* Graph::problem_of_convolution(const GraphNode& node,
                                           Extent* made) const {
   const int in = node.input(0), out = node.output();
-  if (!is_image(in) || !is_new_image(out)) {
-    return "its images are not float32, or have no 4 dimensions";
+  if (!is_image(in) || !is_new_image(out) || rank(in) != 4 || rank(out) != 4) {
+    return kNoImages;
   }
   if (const char* problem = problem_of_weights(node)) return problem;
   const Window window = window_of(node);
@@ -451,10 +484,8 @@ const char* Graph::problem_of_convolution(const GraphNode& node,
                 window.dilation.height, window.dilation.width}) {
     if (n < 1 || n > kLargestStride) return "its stride or dilation is over 8";
   }
-  const tflite::IntArray& shape = *tensor(node.input(1)).shape;
-  if (shape.size != 4 || tensor(in).shape->size != 4) {
-    return "its kernel has no 4 dimensions";
-  }
+  const IntArray& shape = *tensor(node.input(1)).shape;
+  if (shape.size != 4) return "its kernel has no 4 dimensions";
   for (int n : {shape.data[1], shape.data[2]}) {
     if (n < 1 || n > kLargestKernel) return "its kernel is over 255";
   }
@@ -482,14 +513,17 @@ const char* Graph::problem_of_fully_connected(const GraphNode& node) {
   const int in = node.input(0), out = node.output();
   if (!is_list(in) || !is_list(out)) return "it does not compute in float32";
   if (const char* problem = problem_of_weights(node)) return problem;
-  const tflite::IntArray& shape = *tensor(node.input(1)).shape;
+  const IntArray& shape = *tensor(node.input(1)).shape;
   const bool fits = shape.size == 2 && shape.data[0] == channels(out) &&
-                    shape.data[0] <= kLargestChannels && shape.data[1] > 0 &&
-                    shape.data[1] <= kLargestChannels &&
-                    (shape.data[1] == channels(in) || !is_image(in));
+                    shape.data[0] <= kLargestChannels &&
+                    shape.data[1] == channels(in) && shape.data[1] > 0 &&
+                    shape.data[1] <= kLargestChannels;
   if (!fits) return "its kernel does not fit its channels";
-  const bool keeps = tensor(in).shape->size == tensor(out).shape->size;
-  if (is_image(in) && keeps) {
+  const auto& of = parameters<tflite::FullyConnectedParameters>(node);
+  if (rank(out) != (of.keep_dimensions ? rank(in) : 2)) {
+    return "it makes what has other dimensions";
+  }
+  if (is_image(in) && rank(in) == rank(out)) {
     extents_[out] = extent(in);
     return nullptr;
   }
@@ -502,10 +536,15 @@ const char* Graph::problem_of_fully_connected(const GraphNode& node) {
 const char* Graph::problem_of_shape(const GraphNode& node,
                                     Extent* made) const {
   const int in = node.input(0), out = node.output();
-  if (!is_image(in) || !is_new_image(out) || tensor(in).shape->size != 4) {
-    return "its images are not float32, or have no 4 dimensions";
+  const bool is_mean = node.code == tflite::kMean;
+  if (!is_image(in) || !is_new_image(out) || rank(in) != 4 ||
+      (rank(out) != 4 && !is_mean)) {
+    return kNoImages;
   }
   *made = extent(in);
+  if (node.code != tflite::kDepthToSpace && channels(in) != channels(out)) {
+    return kOtherChannels;
+  }
   if (node.code == tflite::kPad) {
     const int32_t* by = integers_of(node.input(1), 8);
     if (!by || node.node->inputs->size != 2) return "it pads by no constant";
@@ -523,18 +562,27 @@ const char* Graph::problem_of_shape(const GraphNode& node,
             node.node->parameters);
     const int block = of ? of->block_size : 0;
     if (block < 1 || block > kLargestBlock ||
-        channels(in) % (block * block) != 0) {
+        channels(in) != channels(out) * block * block) {
       return "its block is over 16, or does not divide the channels";
     }
     made->name = "(" + made->name + " times " + std::to_string(block) + ")";
     made->is_pixel = false;
-  } else if (node.code == tflite::kMean) {
-    const int32_t* axis = integers_of(node.input(1), 2);
-    const bool fits = axis && std::min(axis[0], axis[1]) == 1 &&
-                      std::max(axis[0], axis[1]) == 2;
-    if (!fits) return "its mean is not that of height and width";
+  } else if (is_mean) {
+    const int32_t* axes = integers_of(node.input(1), 2);
+    const auto is_axis = [&](int axis, int of) {
+      return axis == of || axis == of - rank(in);
+    };
+    const bool fits = axes && ((is_axis(axes[0], 1) && is_axis(axes[1], 2)) ||
+                               (is_axis(axes[0], 2) && is_axis(axes[1], 1)));
+    if (!fits || !node.node->parameters) {
+      return "its mean is not that of height and width";
+    }
     if (made->is_pixel) return "its mean is that of one pixel";
-    *made = {"1x1", true};
+    const auto& of = parameters<tflite::ReducerParameters>(node);
+    if (rank(out) != (of.keep_dimensions ? 4 : 2)) {
+      return "it makes what has other dimensions";
+    }
+    *made = {"1x1", true, true};
   } else if (factor_of(node) < 1) {
     return "it does not resize a known size by a whole number";
   }
@@ -548,8 +596,8 @@ int Graph::factor_of(const GraphNode& node) const {
   const auto& of = parameters<tflite::ResizeParameters>(node);
   if (of.align_corners) return 0;
   if (node.code == tflite::kResizeBilinear && !of.half_pixel_centers) return 0;
-  const tflite::IntArray* shape = tensor(in).shape;
-  const tflite::IntArray* signature = tensor(in).shape_signature;
+  const IntArray* shape = tensor(in).shape;
+  const IntArray* signature = tensor(in).shape_signature;
   const int32_t* to = integers_of(size, 2);
   if (shape->size != 4 || !to) return 0;
   for (int i = 1; signature && i < std::min(signature->size, 3); ++i) {
@@ -574,19 +622,18 @@ const char* Graph::problem_of_arithmetic(const GraphNode& node,
     return "its activation is none of the ReLU family";
   }
   if (node.code != tflite::kSub && constants_.has(a)) std::swap(a, b);
-  if (!is_image(a) || channels(a) != channels(out)) {
-    return "its images are not float32, or have other channels";
+  if (!is_image(a) || channels(a) != channels(out) || rank(a) != rank(out)) {
+    return kOtherChannels;
   }
   *made = extent(a);
   if (constants_.has(b)) {
-    return is_by_channel(tensor(b), channels(out))
+    return is_by_channel(tensor(b), channels(out)) && rank(b) <= rank(a)
                ? nullptr
                : "its constant is neither one number nor one a channel";
   }
   if (node.code == tflite::kSub) return "it subtracts what is no constant";
-  if (!is_image(b) || channels(b) != channels(out) ||
-      tensor(a).shape->size != tensor(b).shape->size) {
-    return "its images are not float32, or have other channels";
+  if (!is_image(b) || channels(b) != channels(out) || rank(a) != rank(b)) {
+    return kOtherChannels;
   }
   if (tensor(a).shape->data[0] != tensor(b).shape->data[0]) {
     return "its images have different batches";
@@ -606,17 +653,19 @@ const char* Graph::problem_of_function(const GraphNode& node,
   const bool is_bound =
       node.code == tflite::kMinimum || node.code == tflite::kMaximum;
   if (is_bound && constants_.has(a)) std::swap(a, b);
-  if (!is_image(a) || !is_new_image(out) || channels(a) != channels(out)) {
-    return "its images are not float32, or have other channels";
+  if (!is_image(a) || !is_new_image(out) || channels(a) != channels(out) ||
+      rank(a) != rank(out)) {
+    return kOtherChannels;
   }
   *made = extent(a);
   if (is_bound) {
-    const bool is_number = constants_.has(b) && is_by_channel(tensor(b), 1);
+    const bool is_number = constants_.has(b) && rank(b) <= rank(a) &&
+                           is_by_channel(tensor(b), 1);
     return is_number ? nullptr : "its bound is not one constant number";
   }
   if (node.code == tflite::kPrelu) {
-    const bool fits =
-        constants_.has(b) && is_by_channel(tensor(b), channels(a));
+    const bool fits = constants_.has(b) && rank(b) <= rank(a) &&
+                      is_by_channel(tensor(b), channels(a));
     return fits ? nullptr : "its slopes are not one a channel";
   }
   if (node.code == tflite::kLogistic && !made->is_pixel) {
@@ -658,6 +707,7 @@ class Builder {
       part_->outputs.push_back(tensor);
       operations().push_back(std::move(output));
     }
+    if (!is_consistent()) return "its shapes contradict each other";
     postpone();
     return "";
   }
@@ -672,15 +722,13 @@ class Builder {
   }
 
   // The value of a tensor, which may come from outside.
-  int value_of(int tensor) { return value_of(tensor, graph_.channels(tensor)); }
-
-  int value_of(int tensor, int channels) {
+  int value_of(int tensor) {
     const auto known = values_.find(tensor);
     if (known != values_.end()) return known->second;
     Operation input;
     input.kind = Operation::kInput;
     input.rows = graph_.lists_.count(tensor) > 0;
-    input.output = new_value(channels);
+    input.output = new_value(graph_.channels(tensor));
     input.tensor = int(part_->inputs.size());
     input.name = "input";
     part_->inputs.push_back(tensor);
@@ -822,12 +870,9 @@ class Builder {
     Constant filter;
     const std::string error = graph_.read(node.input(1), &filter);
     if (!error.empty()) return error;
-    // Of a list of pixels, only the kernel tells the channels.
-    const bool is_list = graph_.lists_.count(source) > 0;
-    const int inputs =
-        is_list ? filter.shape.back() : graph_.channels(source);
+    const int inputs = graph_.channels(source);
     const int outputs = graph_.channels(node.output());
-    of.input = value_of(source, inputs);
+    of.input = value_of(source);
     const Window window = window_of(node);
     of.stride = window.stride;
     of.dilation = window.dilation;
@@ -1037,6 +1082,31 @@ class Builder {
     Operation& of = opened(tensor, node);
     outputs_ = outputs;
     return of;
+  }
+
+  // Whether no weight and no other image reaches beyond a channel, whatever the
+  // file says of shapes.
+  bool is_consistent() const {
+    const std::vector<Value>& values = part_->network.values;
+    for (const Operation& of : part_->network.operations) {
+      if (of.kind != Operation::kLinear) continue;
+      const int sums = int(of.bias.size());
+      const int depth = values[of.output].channels;
+      if (depth < 1 || sums != depth * of.block * of.block) return false;
+      for (const Nonzero& weight : of.weights) {
+        if (weight.output >= sums ||
+            weight.channel >= values[of.input].channels) {
+          return false;
+        }
+      }
+      for (const Post& post : of.posts) {
+        const int channels = post.shuffled ? depth : sums;
+        if (post.value >= 0 && values[post.value].channels != channels) {
+          return false;
+        }
+      }
+    }
+    return true;
   }
 
   // Moves what enlarges an image behind all that does not need it, so that the

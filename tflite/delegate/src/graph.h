@@ -75,11 +75,6 @@ class Graph {
   // Nodes that unpack a constant for others than those that are `kept`.
   std::vector<int> unpackers_without_users(const std::set<int>& kept) const;
 
-  // Nodes that unpack a constant which is an output of the whole network. The
-  // nodes are those of a part.
-  std::vector<int> unpackers_of_outputs(const std::vector<int>& nodes,
-                                        const std::vector<int>& outputs) const;
-
   // Parts nodes into those that have nothing to do with each other; those that
   // unpack constants are in none.
   std::vector<std::vector<int>> connected(const std::vector<int>& nodes) const;
@@ -93,8 +88,12 @@ class Graph {
   struct Extent {
     std::string name;  // The same for tensors that have always the same.
     bool is_pixel = false;
+    bool is_known = false;  // Whether it is always that in the file.
   };
 
+  bool read_nodes(const std::vector<int>& order, std::string* error);
+  bool read_outputs(const std::vector<int>& order);
+  void find_placeholders();
   const char* problem_of(const GraphNode& node);
   const char* problem_of_weights(const GraphNode& node) const;
   const char* problem_of_convolution(const GraphNode& node,
@@ -112,6 +111,7 @@ class Graph {
   bool is_new_image(int tensor) const;
   bool is_list(int tensor) const;
   int channels(int tensor) const;
+  int rank(int tensor) const;
   const tflite::Tensor& tensor(int i) const { return context_->tensors[i]; }
   std::string read(int tensor, Constant* constant) const {
     return constants_.read(*context_, tensor, constant);
@@ -121,6 +121,9 @@ class Graph {
   Constants constants_;
   std::map<int, GraphNode> nodes_;
   std::map<int, std::vector<int>> users_;  // Nodes by tensor.
+  std::set<int> outputs_;  // Of the whole graph.
+  // Whether all images from outside have one pixel, until they are resized.
+  bool has_placeholders_ = false;
   std::map<int, Extent> extents_;
   std::set<int> lists_;  // Tensors that are lists of pixels.
   std::vector<int> supported_;

@@ -48,9 +48,10 @@ ISSP_INLINE Vector spread(Scalar x) {
 ISSP_INLINE Vector all(float value) { return spread(Scalar(value)); }
 
 ISSP_INLINE Vector clamp(Vector x, float low, float high) {
+  // What is not a number stays so.
   const Vector least = all(low), most = all(high);
-  x = x > least ? x : least;
-  return x < most ? x : most;
+  x = least > x ? least : x;
+  return most < x ? most : x;
 }
 
 template <int kRows, int kVectors, bool kStrided>

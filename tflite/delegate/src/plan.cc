@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <climits>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -24,6 +25,8 @@ constexpr size_t kShareOfBand = 12;
 constexpr int64_t kLargestScale = 4096;
 // Rows of a band that operations should have, to make tiles of.
 constexpr int kLeastBand = 4;
+// After so many bands, the others need as much memory.
+constexpr int kTypicalBands = 8;
 
 int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
@@ -127,23 +130,28 @@ class Plan::Bands {
         end_(end),
         done_(end),
         producer_(plan.images_.size(), -1),
+        users_(plan.images_.size()),
         retained(plan.images_.size()),
         largest(plan.images_.size()),
         passes(plan.images_.size()) {
     for (int i = begin; i < end; ++i) {
-      const int output = plan.network_.operations[i].output;
-      if (output < 0) continue;
-      producer_[output] = i;
-      passes[output] = plan.images_[output].last < end;
+      const Operation& of = plan.network_.operations[i];
+      if (of.input >= 0) users_[of.input].push_back(i);
+      for (const Post& post : of.posts) {
+        if (post.value >= 0) users_[post.value].push_back(i);
+      }
+      if (of.output < 0) continue;
+      producer_[of.output] = i;
+      passes[of.output] = plan.images_[of.output].last < end;
     }
   }
 
-  // Goes through the bands; `compute(operation, begin, end)` is called before
-  // the rows count as done.
+  // Goes through the bands, or the first of them; `compute(operation, begin,
+  // end)` is called before the rows count as done.
   template <class Compute>
-  void run(int rows, const Compute& compute) {
+  void run(int rows, const Compute& compute, int most = INT_MAX) {
     const int driver = height(end_ - 1);
-    for (int done = 0; done < driver;) {
+    for (int done = 0; done < driver && most > 0; --most) {
       done = std::min(done + rows, driver);
       std::vector<int> need = needed(done, driver);
       for (int i = begin_; i < end_; ++i) {
@@ -177,7 +185,7 @@ class Plan::Bands {
   int first_needed(int value) const {
     const Image& image = plan_.images_[value];
     int first = image.size.height + image.bottom;
-    for (int i = begin_; i < end_; ++i) {
+    for (int i : users_[value]) {
       const Operation& of = plan_.network_.operations[i];
       if (done_[i] >= height(i)) continue;
       if (of.input == value) {
@@ -235,7 +243,7 @@ class Plan::Bands {
       const int rows = height(i);
       if (done == driver) {
         need[i] = rows;
-      } else if (!is_used(of.output)) {
+      } else if (of.output < 0 || users_[of.output].empty()) {
         need[i] = std::max(
             need[i], int((int64_t(rows) * done + driver - 1) / driver));
       }
@@ -264,17 +272,6 @@ class Plan::Bands {
     (*need)[producer] = std::max((*need)[producer], rows);
   }
 
-  bool is_used(int value) const {
-    for (int i = begin_; i < end_ && value >= 0; ++i) {
-      const Operation& of = plan_.network_.operations[i];
-      if (of.input == value) return true;
-      for (const Post& post : of.posts) {
-        if (post.value == value) return true;
-      }
-    }
-    return false;
-  }
-
   void note(int operation, int done) {
     const int value = plan_.network_.operations[operation].output;
     if (value < 0) return;
@@ -290,6 +287,7 @@ class Plan::Bands {
   const int end_;
   std::vector<int> done_;
   std::vector<int> producer_;
+  std::vector<std::vector<int>> users_;  // Operations, by value.
 
  public:
   std::vector<int> retained;  // Rows of each value, at most.
@@ -297,14 +295,26 @@ class Plan::Bands {
   std::vector<bool> passes;   // Whether each band uses up what it makes.
 };
 
+Plan::Plan(const Network& network, const Settings& settings, ThreadPool* pool,
+           Arena* arena)
+    : network_(network), settings_(settings), pool_(pool), arena_(arena) {}
+
+std::string Plan::conflict(const Network& network,
+                           const std::vector<Size>& sizes,
+                           const Settings& settings) {
+  Plan plan(network, settings, nullptr, nullptr);
+  std::string error;
+  // Images may be resized to what it can measure.
+  if (!plan.measure(sizes, &error)) return "";
+  plan.set_strips(&error);
+  return error;
+}
+
 Plan::Plan(const Network& network, const std::vector<Size>& sizes,
            const Settings& settings, ThreadPool* pool, Arena* arena,
            std::string* error)
-    : network_(network),
-      settings_(settings),
-      pool_(pool),
-      threads_(pool->size()),
-      arena_(arena) {
+    : Plan(network, settings, pool, arena) {
+  threads_ = pool->size();
   if (!measure(sizes, error) || !set_strips(error)) return;
   set_margins();
   if (!has_addresses(error)) return;
@@ -556,7 +566,7 @@ void Plan::set_groups() {
   const int count = int(network_.operations.size());
   const auto fits = [&](int begin, int end, int rows, size_t budget) {
     Bands bands(*this, begin, end);
-    bands.run(rows, [](int, int, int) {});
+    bands.run(rows, [](int, int, int) {}, kTypicalBands);
     return bands.bytes() <= budget;
   };
   const auto must_end = [&](int i, int begin) {

@@ -40,6 +40,12 @@ class Plan {
   Plan(const Plan&) = delete;
   Plan& operator=(const Plan&) = delete;
 
+  // Why no plan can be made for images of these sizes nor of others that are
+  // like them, or nothing.
+  static std::string conflict(const Network& network,
+                              const std::vector<Size>& sizes,
+                              const Settings& settings);
+
   Size size(int value) const { return images_[value].size; }
   size_t bytes() const { return arena_bytes_; }
   const ThreadPool& pool() const { return *pool_; }
@@ -84,6 +90,8 @@ class Plan {
   };
   class Bands;
 
+  Plan(const Network& network, const Settings& settings, ThreadPool* pool,
+       Arena* arena);
   bool measure(const std::vector<Size>& sizes, std::string* error);
   bool is_pixel_of(const Operation& of, const Post& post) const;
   bool set_strips(std::string* error);
@@ -111,7 +119,7 @@ class Plan {
   const Network& network_;
   const Settings settings_;
   ThreadPool* pool_;
-  int threads_;
+  int threads_ = 1;
   std::vector<Image> images_;
   std::vector<Padding> paddings_;  // By operation, in pixels.
   std::vector<std::vector<bool>> used_;  // Channels, by value.

@@ -9,10 +9,12 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <locale>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -33,6 +35,7 @@ namespace {
 
 using tflite::Context;
 using tflite::IntArray;
+using tflite::new_array;
 using tflite::Node;
 using tflite::Registration;
 
@@ -104,17 +107,6 @@ size_t cache_of_cpu(int threads) {
   bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
 #endif
   return std::max(threads, 3) * (bytes > 0 ? size_t(bytes) : 512 * 1024);
-}
-
-// An array that the runtime will free.
-IntArray* new_array(const std::vector<int>& numbers) {
-  const size_t bytes =
-      std::max(sizeof(IntArray), sizeof(int) * (1 + numbers.size()));
-  auto* array = static_cast<IntArray*>(std::malloc(bytes));
-  if (!array) return nullptr;
-  array->size = int(numbers.size());
-  std::copy(numbers.begin(), numbers.end(), array->data);
-  return array;
 }
 
 std::vector<int> to_vector(const IntArray* array) {
@@ -210,45 +202,54 @@ std::vector<int> list_shape(const Context& context, const Part& part,
   return shape;
 }
 
+// Of the images that a part takes: their sizes, and how many there are of each.
+// Returns what is wrong with them, or nothing.
+std::string read_sizes(const Context& context, const Part& part,
+                       std::vector<Size>* sizes, int* batch) {
+  for (const Operation& of : part.network.operations) {
+    if (of.kind != Operation::kInput) continue;
+    const tflite::Tensor& tensor = context.tensors[part.inputs[of.tensor]];
+    const int channels = part.network.values[of.output].channels;
+    Size size;
+    int images = 1;
+    if (!(of.rows ? list_size(tensor, channels, &size)
+                  : image_size(tensor, channels, &size, &images))) {
+      return std::string(tensor.name ? tensor.name : "a tensor") +
+             " is no image of " + std::to_string(channels) + " channels";
+    }
+    if (!sizes->empty() && images != *batch) {
+      return "its inputs have different batches";
+    }
+    *batch = images;
+    sizes->push_back(size);
+  }
+  return "";
+}
+
+Settings settings_of(const Options& options, int threads) {
+  Settings settings;
+  settings.kernels = options.kernels;
+  settings.cache_bytes =
+      options.cache_bytes ? options.cache_bytes : cache_of_cpu(threads);
+  settings.tuning_seconds = options.tuning_seconds;
+  settings.all_threads = options.always;
+  return settings;
+}
+
 int prepare_job(Context* context, State* state, ThreadPool* pool, Job* job) {
   const Part& part = job->part;
   std::vector<Size> sizes;
-  job->input_steps.clear();
-  for (const Operation& of : part.network.operations) {
-    if (of.kind != Operation::kInput) continue;
-    const tflite::Tensor& tensor = context->tensors[part.inputs[of.tensor]];
-    const int channels = part.network.values[of.output].channels;
-    Size size;
-    int batch = 1;
-    if (!(of.rows ? list_size(tensor, channels, &size)
-                  : image_size(tensor, channels, &size, &batch))) {
-      return fail(context, std::string(tensor.name ? tensor.name : "a tensor") +
-                               " is no image of " + std::to_string(channels) +
-                               " channels");
-    }
-    if (!sizes.empty() && batch != job->batch) {
-      return fail(context, "its inputs have different batches");
-    }
-    job->batch = batch;
-    sizes.push_back(size);
-    job->input_steps.push_back(size_t(size.height) * size.width * channels);
-  }
+  std::string error = read_sizes(*context, part, &sizes, &job->batch);
+  if (!error.empty()) return fail(context, error);
   if (!job->plan || job->sizes != sizes || &job->plan->pool() != pool) {
-    Settings settings;
-    settings.kernels = state->options.kernels;
-    settings.cache_bytes = state->options.cache_bytes
-                               ? state->options.cache_bytes
-                               : cache_of_cpu(pool->size());
-    settings.tuning_seconds = state->options.tuning_seconds;
-    settings.all_threads = state->options.always;
-    std::string error;
     {
       // The memory of the old one first.
       const std::lock_guard<std::mutex> lock(state->mutex);
       job->plan.reset();
     }
-    auto plan = std::make_unique<Plan>(part.network, sizes, settings, pool,
-                                       &state->arena, &error);
+    auto plan = std::make_unique<Plan>(
+        part.network, sizes, settings_of(state->options, pool->size()), pool,
+        &state->arena, &error);
     if (!error.empty()) return fail(context, error);
     // The report, of any thread, tells of what follows.
     const std::lock_guard<std::mutex> lock(state->mutex);
@@ -257,8 +258,14 @@ int prepare_job(Context* context, State* state, ThreadPool* pool, Job* job) {
     job->seconds.assign(part.network.operations.size(), 0);
     job->runs = 0;
   }
+  job->input_steps.clear();
   job->output_steps.clear();
   for (const Operation& of : part.network.operations) {
+    if (of.kind == Operation::kInput) {
+      const Size size = job->plan->size(of.output);
+      job->input_steps.push_back(size_t(size.height) * size.width *
+                                 part.network.values[of.output].channels);
+    }
     if (of.kind != Operation::kOutput) continue;
     tflite::Tensor& tensor = context->tensors[part.outputs[of.tensor]];
     const Size size = job->plan->size(of.input);
@@ -268,6 +275,9 @@ int prepare_job(Context* context, State* state, ThreadPool* pool, Job* job) {
       shape = list_shape(*context, part, size.height * size.width, channels,
                          tensor.shape->size);
     } else if (tensor.shape->size == 2) {
+      if (size != Size{1, 1}) {
+        return fail(context, "makes images where the file has one pixel");
+      }
       shape = {job->batch, channels};
     }
     job->output_steps.push_back(size_t(size.height) * size.width * channels);
@@ -334,7 +344,15 @@ int invoke(Context* context, Node* node) {
 }
 
 // Why a part is left to the runtime, or nothing.
-std::string why_not(const Part& part, const Options& options) {
+std::string why_not(const Context& context, const Part& part,
+                    const Options& options) {
+  std::vector<Size> sizes;
+  int batch = 0;
+  if (read_sizes(context, part, &sizes, &batch).empty()) {
+    const std::string conflict =
+        Plan::conflict(part.network, sizes, settings_of(options, 1));
+    if (!conflict.empty()) return conflict;
+  }
   if (options.always) return "";
   char text[160];
   if (part.sparsity() < options.min_sparsity) {
@@ -386,16 +404,12 @@ std::string choose(Context* context, const Options& options,
     for (int i = 0; i < count; ++i) {
       const std::vector<int> nodes = to_vector(partitions[i].nodes_to_replace);
       const std::vector<int> outputs = to_vector(partitions[i].output_tensors);
-      for (int index : graph.unpackers_of_outputs(nodes, outputs)) {
-        kept.erase(index);
-        all = false;
-      }
       std::vector<Part> parts;
       for (const std::vector<int>& of : graph.connected(nodes)) {
         Part part;
         const std::string error = graph.build(of, outputs, &part);
         if (!error.empty()) return error;
-        const std::string reason = why_not(part, options);
+        const std::string reason = why_not(*context, part, options);
         if (reason.empty()) {
           parts.push_back(std::move(part));
           continue;
@@ -452,37 +466,58 @@ int prepare_delegate(Context* context, tflite::Delegate* delegate) {
   return guarded(context, [&] { return apply(context, delegate); });
 }
 
+// Numbers are read and written alike whatever language the program has set.
 bool read_number(const char* text, double low, double high, double* number) {
-  char* end = nullptr;
-  *number = std::strtod(text, &end);
-  return end != text && !*end && *number >= low && *number <= high;
+  std::istringstream stream(text);
+  stream.imbue(std::locale::classic());
+  return stream >> *number && stream.eof() && *number >= low &&
+         *number <= high;
+}
+
+bool read_whole(const char* text, int low, int high, int* number) {
+  double read;
+  if (!read_number(text, low, high, &read)) return false;
+  *number = int(read);
+  return *number == read;
+}
+
+bool read_switch(const char* text, bool* is_on) {
+  int number;
+  if (!read_whole(text, 0, 1, &number)) return false;
+  *is_on = number == 1;
+  return true;
+}
+
+std::string decimal(double number) {
+  std::ostringstream stream;
+  stream.imbue(std::locale::classic());
+  stream << std::fixed << number;
+  return stream.str();
 }
 
 // Returns what was expected of an option, or nothing.
 std::string set_option(const std::string& key, const char* value,
                        Options* options) {
-  double number = 0;
   if (key == "num_threads") {
-    if (!read_number(value, 0, 256, &number)) return "0 to 256";
-    options->threads = int(number);
+    if (!read_whole(value, 0, 256, &options->threads)) {
+      return "a whole number from 0 to 256";
+    }
   } else if (key == "min_sparsity") {
-    if (!read_number(value, 0, 1, &number)) return "0 to 1";
-    options->min_sparsity = number;
+    if (!read_number(value, 0, 1, &options->min_sparsity)) return "0 to 1";
   } else if (key == "always") {
-    if (!read_number(value, 0, 1, &number)) return "0 or 1";
-    options->always = number != 0;
+    if (!read_switch(value, &options->always)) return "0 or 1";
   } else if (key == "tuning_seconds") {
-    if (!read_number(value, 0, 60, &number)) return "0 to 60";
-    options->tuning_seconds = number;
+    if (!read_number(value, 0, 60, &options->tuning_seconds)) return "0 to 60";
   } else if (key == "cache_bytes") {
-    if (!read_number(value, 0, 1 << 30, &number)) return "0 to 2^30";
-    options->cache_bytes = size_t(number);
+    int bytes;
+    if (!read_whole(value, 0, 1 << 30, &bytes)) {
+      return "a whole number from 0 to 2^30";
+    }
+    options->cache_bytes = size_t(bytes);
   } else if (key == "profile") {
-    if (!read_number(value, 0, 1, &number)) return "0 or 1";
-    options->profile = number != 0;
+    if (!read_switch(value, &options->profile)) return "0 or 1";
   } else if (key == "float16") {
-    if (!read_number(value, 0, 1, &number)) return "0 or 1";
-    options->float16 = number != 0;
+    if (!read_switch(value, &options->float16)) return "0 or 1";
   } else if (key == "kernels") {
     options->kernels = find_kernels(value);
     if (!options->kernels) return "the name of kernels that this CPU runs";
@@ -506,9 +541,9 @@ std::string describe(const Job& job) {
   const Network& network = job.part.network;
   std::string text = "{\"nodes\": " + std::to_string(job.part.nodes) +
                      ", \"expected_speedup\": " +
-                     std::to_string(job.part.speedup()) +
+                     decimal(job.part.speedup()) +
                      ", \"runs\": " + std::to_string(job.runs) +
-                     ", \"sparsity\": " + std::to_string(job.part.sparsity());
+                     ", \"sparsity\": " + decimal(job.part.sparsity());
   if (job.plan) {
     text += ", \"bytes\": " + std::to_string(job.plan->bytes()) +
             ", \"groups\": " + std::to_string(job.plan->groups());
@@ -522,7 +557,7 @@ std::string describe(const Job& job) {
     text += ", \"dense\": " + std::to_string(int64_t(of.dense));
     if (job.plan) text += ", " + job.plan->describe(int(i));
     const double seconds = job.runs ? job.seconds[i] / job.runs : 0;
-    text += ", \"ms\": " + std::to_string(1e3 * seconds) + "}";
+    text += ", \"ms\": " + decimal(1e3 * seconds) + "}";
   }
   return text + "]}";
 }

@@ -9,8 +9,11 @@
 #ifndef ISSP_TFLITE_ABI_H_
 #define ISSP_TFLITE_ABI_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
+#include <vector>
 
 namespace issp::tflite {
 
@@ -75,6 +78,17 @@ struct IntArray {
   int size;
   int data[1];  // `size` of them.
 };
+
+// An array that the runtime, or the caller, will free; null without memory.
+inline IntArray* new_array(const std::vector<int>& numbers) {
+  const size_t bytes =
+      std::max(sizeof(IntArray), sizeof(int) * (1 + numbers.size()));
+  auto* array = static_cast<IntArray*>(std::malloc(bytes));
+  if (!array) return nullptr;
+  array->size = int(numbers.size());
+  std::copy(numbers.begin(), numbers.end(), array->data);
+  return array;
+}
 
 struct FloatArray {
   int size;

@@ -1,5 +1,6 @@
 // The life of delegates and of the interpreters that use them.
 
+#include <locale>
 #include <memory>
 #include <thread>
 
@@ -212,6 +213,8 @@ TEST(options_are_read_or_refused) {
   for (const Options& options :
        {Options{{"num_threads", "-1"}}, Options{{"num_threads", "two"}},
         Options{{"num_threads", ""}}, Options{{"num_threads", "1e9"}},
+        Options{{"num_threads", "1.5"}}, Options{{"always", "0.5"}},
+        Options{{"profile", "True"}}, Options{{"min_sparsity", "0.5x"}},
         Options{{"min_sparsity", "nan"}}, Options{{"cache_bytes", "1e300"}},
         Options{{"kernels", "fastest"}}, Options{{"kernels", ""}},
         Options{{"", "1"}}, Options{{"threads", "1"}}}) {
@@ -227,6 +230,39 @@ TEST(options_that_are_refused_are_named) {
       &key, &value, 1, [](const char* text) { message = text; }));
   EXPECT(message.find("min_sparsity") != std::string::npos) << message;
   EXPECT(message.find("1.5") != std::string::npos) << message;
+}
+
+TEST(inputs_of_different_batches_are_refused) {
+  Random random(4);
+  Model model;
+  const int a = model.input({1, 4, 4, 2}), b = model.input({1, 4, 4, 2});
+  model.output(add(&model, a, b));
+  const auto delegate = new_delegate(kAlways);
+  Interpreter interpreter(model);
+  EXPECT(interpreter.apply(delegate.get()));
+  EXPECT(interpreter.left() == 0);
+  interpreter.resize(b, {2, 4, 4, 2});
+  EXPECT(!interpreter.allocate());
+  EXPECT(interpreter.errors().find("different batches") != std::string::npos)
+      << interpreter.errors();
+}
+
+TEST(numbers_are_the_same_in_all_languages) {
+  struct Comma : std::numpunct<char> {
+    char do_decimal_point() const override { return ','; }
+  };
+  const std::locale before =
+      std::locale::global(std::locale(std::locale(), new Comma));
+  const auto delegate = new_delegate({{"min_sparsity", "0.25"}});
+  EXPECT(delegate != nullptr);
+  const Model model = some_network();
+  Interpreter interpreter(model);
+  EXPECT(interpreter.apply(delegate.get()));
+  const std::string report = issp_delegate_report(delegate.get());
+  EXPECT(report.find("\"sparsity\": 0.") != std::string::npos ||
+         report.find("\"declined\": {\"0\"") != std::string::npos)
+      << report;
+  std::locale::global(before);
 }
 
 TEST(a_report_tells_of_layers) {

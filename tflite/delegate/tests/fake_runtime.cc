@@ -358,8 +358,12 @@ bool Interpreter::allocate() {
     set_shape(node.outputs->data[0],
               shape_of(registration.operator_code, node.parameters, pointers));
   }
-  for (size_t i = 0; i < tensors_.size(); ++i) {
-    if (model_.tensors[i].is_constant) continue;
+  // What nodes of the plan pass on, and not what is inside of one.
+  std::set<int> passed(model_.inputs.begin(), model_.inputs.end());
+  for (int index : plan_) {
+    for (int t : to_vector(nodes_[index]->outputs)) passed.insert(t);
+  }
+  for (int i : passed) {
     Tensor& tensor = tensors_[i];
     tensor.bytes =
         sizeof(float) * size_t(size_of(shape_of_tensor(tensor)));

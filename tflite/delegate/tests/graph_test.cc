@@ -2,6 +2,8 @@
 
 #include "graph.h"
 
+#include <algorithm>
+
 #include "fake_runtime.h"
 #include "layers.h"
 #include "testing.h"
@@ -147,6 +149,182 @@ TEST(an_unpacked_constant_that_is_an_output_is_made) {
   model.output(unpacked);
   check_all(model, {{image, random_image({1, 4, 6, 2}, &random)}}, -1,
             "constant output");
+}
+
+TEST(an_unpacked_constant_of_two_parts_that_is_an_output_is_made) {
+  Random random(4);
+  Model model;
+  const int image = model.input({1, 4, 6, 3});
+  const Array filter = random_array({3, 1, 1, 3}, 0.5, &random);
+  const int unpacked = model.unpacked(
+      filter, converter_encoding(filter.shape, tflite::kFloat32));
+  const tflite::ConvParameters parameters{tflite::kSame, 1, 1, 0, 1, 1};
+  int tensor =
+      model.node(tflite::kConv2D, {image, unpacked}, parameters);
+  tensor = model.node(kNegate, {tensor});
+  model.output(model.node(tflite::kConv2D, {tensor, unpacked}, parameters));
+  model.output(unpacked);
+  check_all(model, {{image, random_image({1, 4, 6, 3}, &random)}}, 2,
+            "constant output of two parts");
+}
+
+TEST(a_padded_image_that_nothing_convolves_is_left_to_the_runtime) {
+  Random random(4);
+  Model model;
+  const int image = model.input({1, 4, 6, 2});
+  model.output(model.node(
+      tflite::kPad, {image, model.integers({0, 0, 1, 1, 1, 1, 0, 0})}));
+  check_all(model, {{image, random_image({1, 4, 6, 2}, &random)}}, 1,
+            "padded image");
+}
+
+TEST(images_of_one_size_and_different_scales_are_left_to_the_runtime) {
+  Random random(4);
+  Model model;
+  const Shape shape{1, 16, 16, 2};
+  const int image = model.input(shape);
+  Convolution of;
+  of.outputs = 2;
+  of.stride = 2;
+  const int strided = convolve(&model, image, of, &random);
+  of.stride = 1;
+  of.padding = tflite::kValid;
+  of.rows = of.columns = 9;
+  const int valid = convolve(&model, image, of, &random);
+  model.output(add(&model, strided, valid));
+  check_all(model, {{image, random_image(shape, &random)}}, 3, "scales");
+}
+
+TEST(resizing_that_is_no_convolution_is_left_to_the_runtime) {
+  for (int code : {tflite::kResizeBilinear, tflite::kResizeNearestNeighbor}) {
+    for (bool aligns : {false, true}) {
+      for (bool has_half_pixels : {false, true}) {
+        for (int width : {12, 13}) {
+          Model model;
+          const int image = model.input({1, 5, 6, 2});
+          model.output(model.node(
+              code, {image, model.integers({10, width})},
+              tflite::ResizeParameters{aligns, has_half_pixels}));
+          const auto delegate = new_delegate({{"always", "1"}});
+          Interpreter interpreter(model);
+          EXPECT(interpreter.apply(delegate.get()));
+          const bool convolves =
+              width == 12 && !aligns &&
+              (has_half_pixels || code != tflite::kResizeBilinear);
+          EXPECT(interpreter.left() == (convolves ? 0 : 1))
+              << code << " " << aligns << has_half_pixels << width;
+        }
+      }
+    }
+  }
+}
+
+TEST(images_of_one_pixel_in_the_file_are_resized) {
+  // Attention, in a file that does not say that sizes are unknown.
+  Random random(4);
+  Model model;
+  const int image = model.input({1, 1, 1, 4});
+  Convolution of;
+  of.outputs = 4;
+  const int body = convolve(&model, image, of, &random);
+  int pixel = model.node(tflite::kMean, {body, model.integers({-3, -2})},
+                         tflite::ReducerParameters{true});
+  pixel = model.node(tflite::kLogistic, {pixel});
+  model.output(multiply(&model, pixel, body));
+  const auto delegate = new_delegate({{"always", "1"}});
+  Interpreter interpreter(model);
+  EXPECT(interpreter.apply(delegate.get()));
+  EXPECT(interpreter.left() == 0);
+  for (const Shape& shape : {Shape{1, 1, 1, 4}, Shape{1, 8, 9, 4}}) {
+    const Array pixels = random_image(shape, &random);
+    interpreter.resize(image, shape);
+    EXPECT(interpreter.allocate()) << interpreter.errors();
+    interpreter.set(image, pixels);
+    EXPECT(interpreter.invoke());
+    const int output = model.outputs[0];
+    EXPECT(difference(interpreter.get(output),
+                      evaluate(model, {{image, pixels}}).at(output)) <=
+           kTolerance);
+  }
+}
+
+TEST(a_fully_connected_layer_of_several_pixels_is_left_to_the_runtime) {
+  Random random(4);
+  Model model;
+  const int list = model.input({4, 20});
+  const int kernel = model.constant(random_array({17, 40}, 0.9, &random));
+  Shape made{2, 17};
+  const int output = model.node(
+      tflite::kFullyConnected, {list, kernel},
+      tflite::FullyConnectedParameters{0, 0, false});
+  model.output(output);
+  const auto delegate = new_delegate({{"always", "1"}});
+  Interpreter interpreter(model);
+  interpreter.resize(output, made);
+  EXPECT(interpreter.apply(delegate.get()));
+  EXPECT(interpreter.left() == 1);
+}
+
+// A shape that a hostile file may give a tensor.
+Shape lie_of(Shape shape, Random* random) {
+  const std::vector<int> sizes{0, 1, 2, 7, 300, 60000, 1 << 30, -1};
+  switch (random->below(3)) {
+    case 0:
+      shape[random->below(int(shape.size()))] = random->of(sizes);
+      break;
+    case 1:
+      shape.back() *= random->between(2, 9);
+      break;
+    case 2: {
+      const Shape longer{1, 2, 1, shape.back(), shape.back()};
+      const int rank = random->between(1, 5);
+      shape.assign(longer.end() - rank, longer.end());
+      break;
+    }
+  }
+  return shape;
+}
+
+TEST(shapes_of_a_file_that_lie_do_no_harm) {
+  int refused = 0, right = 0;
+  for (int i = 0; i < cases(1500); ++i) {
+    Random random{uint64_t(5000 + i)};
+    Model model;
+    const Shape shape{random.between(1, 2), random.between(1, 12),
+                      random.between(1, 20), random.between(1, 5)};
+    const int image = model.input(shape);
+    random_network(&model, image, random.between(1, 5), random.chance(0.3),
+                   &random);
+    if (model.layers.empty()) continue;
+    const auto delegate =
+        new_delegate({{"always", "1"}, {"tuning_seconds", "0"}});
+    Interpreter interpreter(model);
+    for (int lies = random.between(1, 2); lies > 0; --lies) {
+      const Model::Layer& layer = random.of(model.layers);
+      interpreter.resize(layer.output,
+                         lie_of(model.shape(layer.output), &random));
+    }
+    const Array pixels = random_image(shape, &random);
+    if (!interpreter.apply(delegate.get()) || !interpreter.allocate()) {
+      EXPECT(!interpreter.errors().empty());
+      ++refused;
+      continue;
+    }
+    interpreter.set(image, pixels);
+    EXPECT(interpreter.invoke());
+    const Expected expected(model, {{image, pixels}});
+    for (int output : model.outputs) {
+      const double off =
+          difference(interpreter.get(output), expected.exact.at(output));
+      const double rounding = difference(expected.rounded.at(output),
+                                         expected.exact.at(output));
+      EXPECT(off <= std::max(kTolerance, 20 * rounding))
+          << "network " << i << ": tensor " << output << " is " << off
+          << " off";
+    }
+    ++right;
+  }
+  EXPECT(right > refused) << right << " are right, " << refused << " refused";
 }
 
 TEST(an_image_is_multiplied_by_a_pixel_from_outside) {

@@ -1,5 +1,7 @@
 // Single layers, of all shapes, with all kernels that this CPU runs.
 
+#include <cmath>
+
 #include "fake_runtime.h"
 #include "kernels.h"
 #include "layers.h"
@@ -333,6 +335,57 @@ TEST(padded_convolutions_equal_the_reference) {
     model.output(convolve(&model, padded, of, &random));
     check_all(model, random_image(shape, &random),
               "padded " + text_of(of, shape));
+  }
+}
+
+TEST(bounds_that_cross_equal_the_reference) {
+  Random random(12);
+  const std::vector<int> codes{tflite::kMinimum, tflite::kMaximum};
+  for (int i = 0; i < cases(20); ++i) {
+    const Shape shape{1, 3, random.between(1, 40), 2};
+    Convolution of;
+    of.outputs = 2;
+    Model model;
+    const int image = model.input(shape);
+    int tensor = convolve(&model, image, of, &random);
+    for (int bound = 0; bound < 3; ++bound) {
+      tensor = model.node(random.of(codes),
+                          {tensor, model.constant({{}, {random.number()}})});
+    }
+    model.output(tensor);
+    check_all(model, random_image(shape, &random), "bounds");
+  }
+}
+
+TEST(what_is_not_a_number_stays_so) {
+  Random random(13);
+  for (int activation :
+       {tflite::kActivationRelu, tflite::kActivationReluN1To1,
+        tflite::kActivationRelu6}) {
+    Model model;
+    const int image = model.input({1, 3, 20, 2});
+    Convolution of;
+    of.outputs = 2;
+    of.rows = of.columns = 1;
+    of.sparsity = 0;
+    of.activation = activation;
+    model.output(convolve(&model, image, of, &random));
+    Array pixels = random_image({1, 3, 20, 2}, &random);
+    pixels.values[26] = NAN;
+    for (const std::string& kernels : kernel_names()) {
+      const auto delegate =
+          new_delegate({{"always", "1"}, {"kernels", kernels}});
+      Interpreter interpreter(model);
+      EXPECT(interpreter.apply(delegate.get()) && interpreter.allocate());
+      EXPECT(interpreter.left() == 0);
+      interpreter.set(image, pixels);
+      EXPECT(interpreter.invoke());
+      const Array made = interpreter.get(model.outputs[0]);
+      for (size_t i = 0; i < made.values.size(); ++i) {
+        EXPECT(std::isnan(made.values[i]) == (i / 2 == 13))
+            << kernels << " " << i;
+      }
+    }
   }
 }
 

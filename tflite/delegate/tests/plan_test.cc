@@ -118,6 +118,19 @@ TEST(tiles_threads_and_bands_do_not_change_a_bit) {
       << most_groups << " groups, " << tiles.size() << " tiles";
 }
 
+TEST(who_gets_no_memory_leaves_others_theirs) {
+  Arena arena;
+  EXPECT(arena.add(1000));
+  const char* data = arena.data();
+  EXPECT(!arena.add(size_t{1} << 60));
+  EXPECT(arena.data() == data);
+  EXPECT(arena.add(500) && arena.data() == data);
+  arena.remove(1000);
+  EXPECT(arena.data() == data);
+  arena.remove(500);
+  EXPECT(!arena.data());
+}
+
 TEST(images_that_a_band_uses_up_share_their_memory) {
   const auto bytes = [](int layers) {
     Random random(4);
