@@ -66,7 +66,7 @@ setup(
     packages=[
         *find_packages(include=["issp_keras*"]),
         "issp_keras.tflite",
-        _DELEGATE,
+        *(f"issp_keras.tflite.{name}" for name in find_packages("tflite")),
     ],
     package_dir={"issp_keras.tflite": "tflite"},
     ext_modules=[

@@ -2,6 +2,7 @@
 
 import contextlib
 import pathlib
+import signal
 import sys
 
 import rich.console
@@ -19,20 +20,27 @@ from issp_keras.inference import load_network
 from issp_keras.inference.tiles import ALIGNMENT
 
 _UNBOUNDED = 10_000
+# What shells say of a program that a signal ends: 128 and its number.
+_INTERRUPTED = 128 + signal.SIGINT
 
 
 def run(main, parse_flags=app.parse_flags_with_usage):
     """Runs `main(argv)` as an absl program.
 
-    Bad input ends the program with one sentence on stderr and status 1.
+    Bad input ends the program with one sentence on stderr and status 1, and
+    Ctrl-C with one and status 130.
     """
 
     def guarded(argv):
+        name = pathlib.Path(argv[0]).name
         try:
             main(argv)
         except InputError as error:
-            print(f"{pathlib.Path(argv[0]).name}: {error}", file=sys.stderr)
+            print(f"{name}: {error}", file=sys.stderr)
             return 1
+        except KeyboardInterrupt:
+            print(f"{name}: interrupted.", file=sys.stderr)
+            return _INTERRUPTED
         return 0
 
     app.run(guarded, flags_parser=parse_flags)
@@ -238,4 +246,5 @@ def print_table(header: list[str], rows: list[list[str]]):
 def markdown_table(header, rows) -> str:
     """The same table as lines of Markdown."""
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    escaped = [[cell.replace("|", r"\|") for cell in cells] for cells in lines]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in escaped)

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import stat
 import subprocess
@@ -14,14 +15,14 @@ from networks import small_pairs
 
 from issp_keras.errors import InputError
 from issp_keras.tflite import Reference
-from issp_keras.tflite import benchmark_model
 from issp_keras.tflite import export
-from issp_keras.tflite import phone
-from issp_keras.tflite.adb import Device
-from issp_keras.tflite.adb import fastest
 from issp_keras.tflite.benchmark import benchmark
-from issp_keras.tflite.phone import PhoneContest
-from issp_keras.tflite.protocol import Protocol
+from issp_keras.tflite.benchmarking import benchmark_model
+from issp_keras.tflite.benchmarking import phone
+from issp_keras.tflite.benchmarking.adb import Device
+from issp_keras.tflite.benchmarking.adb import fastest
+from issp_keras.tflite.benchmarking.phone import PhoneContest
+from issp_keras.tflite.benchmarking.protocol import Protocol
 
 FAKE = pathlib.Path(__file__).with_name("fake_adb.py")
 GOLDEN = pathlib.Path(__file__).with_name("golden")
@@ -191,11 +192,28 @@ def test_another_serial_is_refused(root):
 
 
 @pytest.mark.parametrize("serial", [None, SERIAL])
-def test_a_device_unplugged_in_the_middle(contest, monkeypatch, serial):
+def test_a_device_unplugged_in_the_middle(contest, monkeypatch, serial, capsys):
     made = contest(Device(serial))
     monkeypatch.setenv("FAKE_FAULT", "unplugged")
     with pytest.raises(InputError, match=r"device is (not )?connected"):
         made.measure()
+    assert re.search(
+        r"/data/local/tmp/issp_keras-\w+ is left on the device",
+        capsys.readouterr().err,
+    )
+
+
+def test_what_runs_there_ends_when_it_is_interrupted_here(root):
+    if not shutil.which("pkill"):
+        pytest.skip("there is no pkill")
+    with pytest.raises(KeyboardInterrupt), Device().folder() as folder:
+        path = _program(
+            root / folder[1:] / "tool", ["#!/bin/sh", "sleep 60; true"]
+        )
+        tool = subprocess.Popen([path])
+        raise KeyboardInterrupt
+    assert tool.wait(10) < 0
+    assert _left_on(root) == []
 
 
 def test_full_storage_is_told_and_cleaned_up(contest, root, monkeypatch):
@@ -284,12 +302,12 @@ def test_the_program_from_flags_to_files(
     )
     assert result.returncode == 0, result.stderr
     assert "median of 50 runs for an LR image of 12x8" in result.stdout
-    assert "1 thread, Pixel 2. " in result.stdout
+    assert "1 thread, Pixel 2; " in result.stdout
     content = json.loads((tmp_path / "phone.json").read_text())
     assert content["settings"]["machine"] == {"model": "Pixel 2"}
     assert content["rows"][1]["timing"]["p95_ms"] == 315.711
     assert content["rows"][1]["timing"]["p90_ms"] is None
-    assert "315.71" in (tmp_path / "phone.md").read_text()
+    assert "| 315.7 |" in (tmp_path / "phone.md").read_text()
 
 
 def test_without_taskset_any_core_is_used(contest, root):
@@ -312,20 +330,20 @@ def test_reads_what_old_and_new_versions_print():
     timing = benchmark_model.parse(OLD)
     assert timing.init_ms == 0.855
     assert timing.first_ms == 49.06
-    assert timing.mean_ms == timing.latency_ms == 33.2094
+    assert timing.mean_ms == timing.latency() == 33.2094
     assert (timing.min_ms, timing.max_ms) == (32.641, 34.005)
     assert timing.std_ms == 0.45
     assert (timing.p50_ms, timing.p90_ms, timing.p95_ms) == (None, None, None)
     assert timing.runs == 50
     assert timing.memory_bytes == int(12.8672 * 2**20)
     timing = benchmark_model.parse(NEW)
-    assert timing.latency_ms == timing.p50_ms == 307.968
+    assert timing.latency() == timing.p50_ms == 307.968
     assert timing.p95_ms == 315.711
     assert timing.seconds == pytest.approx(15.4675)
     assert benchmark_model.parse("INFO: STARTING!") is None
     same = NEW.replace(
         NEW[NEW.index("count=50") :].splitlines()[0],
-        "count=5 curr=33 (all same)",
+        "count=5 curr=33(all same)",
     )
     assert benchmark_model.parse(same).max_ms == 0.033
 

@@ -5,8 +5,10 @@ import dataclasses
 import gzip
 import hashlib
 import json
+import math
 import pathlib
 import shutil
+import threading
 
 import numpy as np
 import PIL.Image
@@ -14,25 +16,33 @@ import pytest
 import skimage
 from networks import small_pairs
 
+from issp_keras import cli
 from issp_keras import models
 from issp_keras.errors import InputError
 from issp_keras.tflite import Reference
 from issp_keras.tflite import delegate
 from issp_keras.tflite import export
-from issp_keras.tflite import tables
 from issp_keras.tflite.benchmark import benchmark
-from issp_keras.tflite.contest import Contest
-from issp_keras.tflite.latency import latencies
-from issp_keras.tflite.latency import take_turns
-from issp_keras.tflite.protocol import PROTOCOLS
-from issp_keras.tflite.protocol import Protocol
-from issp_keras.tflite.rows import labels
-from issp_keras.tflite.scatter import linear_axis
-from issp_keras.tflite.scatter import log_axis
-from issp_keras.tflite.timing import percentile
-from issp_keras.tflite.timing import summarize
+from issp_keras.tflite.benchmarking import tables
+from issp_keras.tflite.benchmarking.contest import Contest
+from issp_keras.tflite.benchmarking.delegation import Delegation
+from issp_keras.tflite.benchmarking.latency import Contender
+from issp_keras.tflite.benchmarking.latency import latencies
+from issp_keras.tflite.benchmarking.latency import take_turns
+from issp_keras.tflite.benchmarking.protocol import PROTOCOLS
+from issp_keras.tflite.benchmarking.protocol import Protocol
+from issp_keras.tflite.benchmarking.rows import Row
+from issp_keras.tflite.benchmarking.rows import labels
+from issp_keras.tflite.benchmarking.scatter import linear_axis
+from issp_keras.tflite.benchmarking.scatter import log_axis
+from issp_keras.tflite.benchmarking.scatter import picture
+from issp_keras.tflite.benchmarking.timing import Timing
+from issp_keras.tflite.benchmarking.timing import percentile
+from issp_keras.tflite.benchmarking.timing import summarize
+from issp_keras.tflite.inspection import Weights
 
 PROTOCOL = Protocol(8, 8, rounds=3)
+BLUE, ORANGE, GREEN = (0x1F, 0x77, 0xB4), (0xE6, 0x55, 0x0D), (0x2C, 0xA0, 0x2C)
 
 
 def _export(model, path, scale=2, **options):
@@ -126,12 +136,53 @@ def test_memory_is_that_of_each_file(rows):
         assert 0 < row.timing.memory_bytes < 100e6
 
 
-def test_another_delegate_has_a_row_of_its_own(paths):
-    library = str(delegate.library())
-    contest = Contest(paths[:1], PROTOCOL, delegate=library)
+def test_another_delegate_has_a_row_of_its_own(paths, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(delegate.library(), "other.so")
+    contest = Contest(paths[:1], PROTOCOL, delegate="other.so")
     without, row = contest.measure()
+    library = str(tmp_path / "other.so")
     assert (without.delegate, row.delegate) == (None, library)
     assert row.delegation.profile == []
+    assert contest.notes == [
+        f"How many nodes {library} takes, it does not tell."
+    ]
+
+
+def test_the_library_of_this_package_is_known(paths):
+    library = str(delegate.library())
+    contest = Contest(paths[:1], PROTOCOL, delegate=library)
+    _, row = contest.measure()
+    assert row.delegate == "sparse"
+    assert row.delegation.nodes > 0
+
+
+def test_what_there_is_no_memory_for_is_refused(paths):
+    with pytest.raises(InputError, match=r"for an image of 9000000x9000000 .*"):
+        Contest(paths[:1], Protocol(9_000_000, 9_000_000))
+
+
+def test_without_photographs_nothing_is_timed(paths):
+    with pytest.raises(InputError, match="--data: is empty"):
+        benchmark(Contest(paths[:1], PROTOCOL), [], PROTOCOL)
+
+
+def test_the_cpu_time_is_that_of_the_thread(paths):
+    contender = Contender(paths[0], 64, 64)
+    stops = threading.Event()
+
+    def work():
+        while not stops.is_set():
+            sum(range(1000))
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    for _ in range(5):
+        contender.run()
+    stops.set()
+    worker.join()
+    # That of the process would be more.
+    assert contender.timing.cpu_ms <= 1.02 * contender.timing.p50_ms
 
 
 def test_int8_is_reported_where_it_wins(rows):
@@ -208,6 +259,7 @@ def test_mlperf_mobile_asks_for_full_hd_and_the_90th_percentile(paths):
         protocol, height=9, width=16, rounds=4, seconds=0.01
     )
     (entry,) = Contest(paths[:1], small).measure()
+    assert entry.timing.latency(small.percent) == entry.timing.p90_ms
     assert entry.timing.runs >= 4
     assert entry.timing.seconds >= 0.01
     assert entry.timing.p90_ms >= entry.timing.p50_ms
@@ -216,7 +268,7 @@ def test_mlperf_mobile_asks_for_full_hd_and_the_90th_percentile(paths):
 def test_the_figures_of_some_times():
     times = [float(n) for n in range(1, 21)]
     timing = summarize(times, [2.0, 3.0], init_ms=5.0, first_ms=6.0)
-    assert timing.p50_ms == timing.latency_ms == 10.5
+    assert timing.p50_ms == timing.latency() == 10.5
     assert (timing.p90_ms, timing.p95_ms) == (18, 19)
     assert timing.mean_ms == 10.5
     assert timing.std_ms == pytest.approx(np.std(times, ddof=1))
@@ -243,26 +295,118 @@ def test_writes_json_csv_markdown_and_a_picture(result, rows, tmp_path):
     text = (tmp_path / "result.md").read_text()
     for part in (
         "|  | PSNR | SSIM | non-zeros | file | gzip | latency |",
-        "|  | init ms | first | p50 | p90 | p95 | mean | std | CPU |",
+        "|  | init ms | first ms | p50 ms | p90 ms | p95 ms | mean ms |",
         "|  | ratio | FPS | MP/s | memory | delegated |",
         "| dense float32 + delegate | ms | share | non-zeros | pixels |",
         "A note.",
     ):
         assert part in text
     with PIL.Image.open(tmp_path / "result.png") as picture:
-        assert picture.size == (1120, 420)
+        assert picture.width == 1120
         colours = {colour for _, colour in picture.getcolors(1 << 20)}
-    # float32 is blue, int8 orange.
-    assert {(0x1F, 0x77, 0xB4), (0xE6, 0x55, 0x0D)} <= colours
+    # Three files.
+    assert {BLUE, ORANGE, GREEN} <= colours
 
 
-def test_files_of_one_kind_are_told_apart_by_their_names(rows):
-    other = dataclasses.replace(rows[1], file="runs/other.tflite")
-    assert labels([*rows[:2], other]) == [
-        "bicubic",
-        "dense float32 dense",
-        "dense float32 other",
+def test_each_figure_stands_in_its_column():
+    timing = Timing(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13e6, 14e6)
+    row = Row(
+        "net",
+        30.126,
+        0.98765,
+        Weights(1000, 200, 1, 1),
+        15_000,
+        16_000,
+        17_000,
+        0.3456,
+        1.239,
+        21.04,
+        22.006,
+        "net.tflite",
+        timing=timing,
+        delegation=Delegation(23),
+    )
+    found = {}
+    for header, (cells,) in tables.tables([row]):
+        found |= dict(zip(header, cells, strict=True))
+    assert found == {
+        "": "net",
+        "PSNR": "30.13",
+        "SSIM": "0.9877",
+        "non-zeros": "200 (20%)",
+        "file": "15.0 kB",
+        "gzip": "16.0 kB",
+        "latency": "0.346 ms",
+        "init ms": "1.00",
+        "first ms": "2.00",
+        "mean ms": "3.00",
+        "std ms": "4.00",
+        "p50 ms": "7.00",
+        "p90 ms": "8.00",
+        "p95 ms": "9.00",
+        "CPU ms": "10.0",
+        "ratio": "1.24",
+        "FPS": "21.0",
+        "MP/s": "22.01",
+        "memory": "13.0 MB",
+        "delegated": "23 nodes",
+    }
+
+
+def _centre(picture, colour, panel):
+    """Where the marker of a colour is in a panel, in pixels from the left."""
+    left = np.asarray(picture)[50:370, 560 * panel : 560 * (panel + 1)]
+    ys, xs = np.nonzero((left == colour).all(-1))
+    return (np.median(xs), np.median(ys)) if len(xs) else None
+
+
+def _row(file, psnr, nonzeros, latency_ms):
+    weights = Weights(100, nonzeros, 1, 1)
+    return Row("net", psnr, 1.0, weights, latency_ms=latency_ms, file=file)
+
+
+def test_markers_are_where_their_figures_are():
+    slow, fast = _row("a", 30.0, 90, 40.0), _row("b", 29.0, 10, 4.0)
+    drawn = picture([Row("bicubic", 28.0, 1.0), slow, fast])
+    # In the first panel zeros go to the right, and latency up.
+    slow_x, slow_y = _centre(drawn, BLUE, 0)
+    fast_x, fast_y = _centre(drawn, ORANGE, 0)
+    assert slow_x < fast_x - 200
+    assert slow_y < fast_y - 100
+    # In the second latency goes to the right, and PSNR up.
+    slow_x, slow_y = _centre(drawn, BLUE, 1)
+    fast_x, fast_y = _centre(drawn, ORANGE, 1)
+    assert slow_x > fast_x + 200
+    assert slow_y < fast_y - 100
+
+
+def test_networks_without_error_are_in_the_first_panel_alone():
+    bicubic = Row("bicubic", math.inf, 1.0)
+    drawn = picture([bicubic, _row("a", math.inf, 30, 4.0)])
+    assert _centre(drawn, BLUE, 0)
+    assert not _centre(drawn, BLUE, 1)
+
+
+def test_files_of_one_kind_are_told_apart_by_their_paths(rows):
+    def named(*files):
+        rows_of = [dataclasses.replace(rows[1], file=file) for file in files]
+        return [name.removeprefix("dense float32") for name in labels(rows_of)]
+
+    assert labels(rows[:1]) == ["bicubic"]
+    assert named("a.tflite") == [""]
+    assert named("a.tflite", "runs/b.tflite") == [" a", " b"]
+    assert named("p/1/a.tflite", "q/1/a.tflite") == [" p/1/a", " q/1/a"]
+    assert named("a.tflite", "a.tflite", "a.tflite") == [
+        " a",
+        " a (2)",
+        " a (3)",
     ]
+
+
+def test_a_bar_in_a_name_is_none_of_a_table():
+    assert cli.markdown_table(["", "b"], [["a|b", "c"]]).endswith(
+        "| a\\|b | c |\n"
+    )
 
 
 def test_axes_have_round_ticks():

@@ -487,6 +487,17 @@ def test_a_checkpoint_becomes_a_model_that_upscales(run, tmp_path):
         assert image.size == (28, 20)
 
 
+def test_a_program_that_is_interrupted_says_so(monkeypatch, capsys):
+    def main(argv):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "argv", ["issp-benchmark"])
+    with pytest.raises(SystemExit) as stopped:
+        cli.run(main)
+    assert stopped.value.code == 130
+    assert capsys.readouterr().err == "issp-benchmark: interrupted.\n"
+
+
 BAD_INPUT = [
     ("upscale", ["--model=x2.keras", "no.png"], "no.png: no such file."),
     ("upscale", ["--model=m.keras", "."], ".: holds no photograph"),
@@ -582,6 +593,17 @@ BAD_INPUT = [
     ("tflite.inspect", ["m.keras", "--size=0,9"], "--size: is '0,9'"),
     ("tflite.benchmark", [], "expected one or more .tflite files"),
     ("tflite.benchmark", ["--size=8", "m.keras"], "--size: is '8'"),
+    ("tflite.benchmark", ["."], ".: is a folder, expected a .tflite file"),
+    (
+        "tflite.benchmark",
+        [
+            "m.tflite",
+            "--protocol=mlperf-mobile",
+            "--target=adb",
+            "--benchmark_model=m.py",
+        ],
+        "--protocol: is mlperf-mobile, whose result benchmark_model does not",
+    ),
     (
         "tflite.benchmark",
         ["m.tflite", "--output=a.json,b.txt"],

@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import os
 import pathlib
 import subprocess
 import sys
@@ -625,6 +626,20 @@ def test_a_sparse_network_is_taken_and_min_sparsity_forbids_it():
     content = _chain(np.random.default_rng(0), 2, features=32, zeros=0.95)
     assert _report(content).parts
     assert not _report(content, min_sparsity=0.99).parts
+
+
+def test_there_are_no_more_threads_than_cores():
+    tasks = pathlib.Path("/proc/self/task")
+    if not tasks.exists():
+        pytest.skip("only Linux tells")
+    rng = np.random.default_rng(0)
+    content = _chain(rng, 2, features=32, zeros=0.95)
+    before = len(list(tasks.iterdir()))
+    interpreter = graphs.interpreter(content, delegate.load(num_threads=250))
+    graphs.run(interpreter, _image(rng, (1, 8, 8, 3)))
+    # Some are TFLite's own.
+    cores = len(os.sched_getaffinity(0))
+    assert len(list(tasks.iterdir())) < before + max(100, 2 * cores)
 
 
 def test_images_of_unknown_sizes_are_not_added():

@@ -237,8 +237,11 @@ def test_a_delegate_that_cannot_be_loaded_is_refused(
 ):
     path = tmp_path / "model.tflite"
     export(load_model(sparse_model_path), path)
-    for delegate in (tmp_path / "no.so", path):
-        with pytest.raises(InputError, match=r"--delegate: .*cannot be loaded"):
+    for delegate, problem in (
+        (tmp_path / "no.so", "no such file, expected 'sparse' or the library"),
+        (path, "cannot be loaded"),
+    ):
+        with pytest.raises(InputError, match=f"--delegate: .*: {problem}"):
             load_network(path, delegate=str(delegate))
     with pytest.raises(InputError, match=r"is for \.tflite files"):
         load_network(sparse_model_path, delegate="no.so")
@@ -258,11 +261,14 @@ def test_a_delegate_is_given_to_the_interpreter(
         given.extend(experimental_delegates)
         return make(**arguments)
 
+    monkeypatch.chdir(tmp_path)
+    library = tmp_path / "sparse.so"
+    library.touch()
     monkeypatch.setattr(ctypes, "CDLL", str)
     monkeypatch.setattr(litert, "load_delegate", lambda path: f"from {path}")
     monkeypatch.setattr(litert, "Interpreter", interpreter)
     assert load_network(path, delegate="sparse.so").scale == 2
-    assert given == ["from sparse.so"]
+    assert given == [f"from {library}"]
 
 
 def test_a_grey_photograph_stays_grey():

@@ -29,21 +29,22 @@ from issp_keras import files
 from issp_keras.data import find_source
 from issp_keras.errors import InputError
 from issp_keras.scores import SMALLEST
-from issp_keras.tflite import host
-from issp_keras.tflite import tables
-from issp_keras.tflite.adb import Device
-from issp_keras.tflite.contest import Contest
-from issp_keras.tflite.phone import PhoneContest
-from issp_keras.tflite.protocol import PROTOCOLS
-from issp_keras.tflite.protocol import Protocol
-from issp_keras.tflite.rows import Row
-from issp_keras.tflite.rows import bicubic_row
-from issp_keras.tflite.rows import network_row
+from issp_keras.tflite.benchmarking import host
+from issp_keras.tflite.benchmarking import tables
+from issp_keras.tflite.benchmarking.adb import Device
+from issp_keras.tflite.benchmarking.contest import Contest
+from issp_keras.tflite.benchmarking.phone import PhoneContest
+from issp_keras.tflite.benchmarking.protocol import PROTOCOLS
+from issp_keras.tflite.benchmarking.protocol import Protocol
+from issp_keras.tflite.benchmarking.rows import Row
+from issp_keras.tflite.benchmarking.rows import bicubic_row
+from issp_keras.tflite.benchmarking.rows import labels
+from issp_keras.tflite.benchmarking.rows import network_row
 
 _NOTE = (
-    "PSNR (dB) and SSIM on Y: mean over {data}. Latency: median of {runs} "
-    "runs for an LR image of {width}x{height} pixels, {threads}, "
-    "{where}. Other times: milliseconds; init: to load the file and to plan; "
+    "PSNR (dB) and SSIM on Y: mean over {data}. Latency: {latency} of {runs} "
+    "for an LR image of {width}x{height} pixels, {threads}, "
+    "{where}; init: to load the file and to plan; "
     "first: the first inference; CPU: of {clock}. FPS and MP/s: images and "
     "megapixels a second at the HR size of {hr_width}x{hr_height}. Memory: by "
     "how much a process of its own grows from before the file is loaded to "
@@ -52,7 +53,7 @@ _NOTE = (
 )
 _PROTOCOL_NOTE = (
     "As {name} asks: one image after another, at least {rounds} of them and "
-    "{seconds:g} s for each row; its result is the p90. Noise takes the place "
+    "{seconds:g} s for each row; the latency is the p90. Noise takes the place "
     "of its photographs, and this is no official result."
 )
 
@@ -89,12 +90,21 @@ def benchmark(
         for source in sources
         for photograph in find_source(source, "held_out", scale, data_dir)
     ]
+    if not pairs:
+        raise InputError("--data: is empty, expected photographs.")
     entries = contest.measure(progress)
     hr_pixels = scale * scale * protocol.height * protocol.width
     return [
         bicubic_row(scale, pairs),
         *(
-            network_row(entry, entries[0], pairs, hr_pixels, threads)
+            network_row(
+                entry,
+                entries[0],
+                pairs,
+                hr_pixels,
+                threads,
+                protocol.percent,
+            )
             for entry in entries
         ),
     ]
@@ -107,25 +117,31 @@ def main(argv):
         raise InputError("expected one or more .tflite files. Received: none")
     _check_outputs(flag.output)
     protocol = _protocol()
-    device = _device()
+    device = _device(protocol)
     if device:
         contest = PhoneContest(
             device,
             paths,
             protocol,
             flag.benchmark_model,
-            flag.android_delegate,
+            flag.android_delegate or None,
             flag.threads,
             flag.cool_down,
         )
     else:
-        contest = Contest(paths, protocol, flag.threads, flag.delegate)
+        contest = Contest(paths, protocol, flag.threads, flag.delegate or None)
+    for path in flag.output or ():
+        files.make_folder(pathlib.Path(path).parent)
     with cli.progress_bar("Timing", 1) as progress:
         rows = benchmark(
             contest, flag.data, protocol, flag.threads, flag.data_dir, progress
         )
     settings = _settings(protocol, contest.scale, rows, device)
-    notes = [_note(settings, rows, device), *contest.notes, _fastest(rows)]
+    notes = [
+        _note(settings, rows, protocol, device),
+        *contest.notes,
+        _fastest(rows),
+    ]
     if protocol.name:
         notes.append(_PROTOCOL_NOTE.format(**vars(protocol)))
     result = tables.Result(settings, rows, notes)
@@ -143,7 +159,6 @@ def _check_outputs(paths):
                 f"--output: is {path}, expected files ending in "
                 f"{', '.join(tables.FORMATS)}, with commas between."
             )
-        files.make_folder(path.parent)
         if path.is_dir():
             raise InputError(f"{path}: is a folder, expected a file.")
 
@@ -160,7 +175,7 @@ def _protocol():
     return PROTOCOLS[flag.protocol]
 
 
-def _device():
+def _device(protocol):
     """The `Device` that `--target` names, or None for this host."""
     flag = flags.FLAGS
     kind, _, serial = flag.target.partition(":")
@@ -186,6 +201,11 @@ def _device():
             "--benchmark_model: is not given, expected TFLite's tool of that "
             "name, built for the device's processor."
         )
+    if protocol.percent != 50:
+        raise InputError(
+            f"--protocol: is {protocol.name}, whose result benchmark_model "
+            "does not tell: a 90th percentile. Expected --target=host."
+        )
     return Device(serial or None)
 
 
@@ -208,28 +228,31 @@ def _settings(protocol, scale, rows, device):
     }
 
 
-def _note(settings, rows, device):
+def _note(settings, rows, protocol, device):
     machine = settings["machine"]
     one = settings["threads"] == 1
     runs = sorted({row.timing.runs for row in rows[1:]})
-    height, width = settings["lr_height"], settings["lr_width"]
     return _NOTE.format(
         data=", ".join(settings["data"]),
-        runs=" or ".join(map(str, runs)),
-        height=height,
-        width=width,
+        latency="median"
+        if protocol.percent == 50
+        else f"{protocol.percent}th percentile",
+        runs="1 run" if runs == [1] else f"{' or '.join(map(str, runs))} runs",
+        height=protocol.height,
+        width=protocol.width,
         threads="1 thread" if one else f"{settings['threads']} threads",
         where=machine.get("model", "the device") if device else "this host",
         clock="the thread" if one else "all threads",
-        hr_height=settings["scale"] * height,
-        hr_width=settings["scale"] * width,
-        first=rows[1].name,
+        hr_height=settings["scale"] * protocol.height,
+        hr_width=settings["scale"] * protocol.width,
+        first=labels(rows)[1],
     )
 
 
 def _fastest(rows):
-    best = min(rows[1:], key=lambda row: row.latency_ms)
-    return f"The fastest is {best.name}: {best.latency_ms:.1f} ms."
+    timed = list(zip(labels(rows), rows, strict=True))[1:]
+    name, best = min(timed, key=lambda of: of[1].latency_ms)
+    return f"The fastest is {name}: {tables.short(best.latency_ms)} ms."
 
 
 def run():

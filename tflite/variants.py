@@ -24,6 +24,7 @@ from issp_keras.errors import InputError
 from issp_keras.inference import network_of
 from issp_keras.models import load_model
 from issp_keras.scores import SMALLEST
+from issp_keras.tflite.benchmarking.latency import latencies
 from issp_keras.tflite.convert import INPUTS
 from issp_keras.tflite.convert import PRECISIONS
 from issp_keras.tflite.export import TOLERANCES
@@ -31,7 +32,6 @@ from issp_keras.tflite.export import Conversion
 from issp_keras.tflite.export import Exported
 from issp_keras.tflite.export import export
 from issp_keras.tflite.export import size_of_file
-from issp_keras.tflite.latency import latencies
 from issp_keras.tflite.parity import Reference
 
 _HEADER = (

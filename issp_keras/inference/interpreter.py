@@ -40,6 +40,8 @@ class TFLiteInterpreter:
         from ai_edge_litert import interpreter as litert
 
         path = pathlib.Path(path)
+        if path.is_dir():
+            raise InputError(f"{path}: is a folder, expected a .tflite file.")
         if not path.is_file():
             raise InputError(f"{path}: no such file.")
         self.delegate = _load(delegate) if delegate else None
@@ -107,11 +109,19 @@ def _load(delegate):
         return delegate
     from ai_edge_litert import interpreter as litert
 
+    path = pathlib.Path(delegate)
+    if not path.is_file():
+        raise InputError(
+            f"--delegate: {delegate}: no such file, expected '{SPARSE}' or the "
+            "library of a delegate."
+        )
+    # A name alone would be looked for where the system has libraries.
+    library = str(path.resolve())
     causes = (OSError, ValueError, RuntimeError, AttributeError)
     with blame(f"--delegate: {delegate}: cannot be loaded", *causes):
         # Before TFLite does, which prints a traceback if it fails.
-        ctypes.CDLL(delegate)
-        return litert.load_delegate(delegate)
+        ctypes.CDLL(library)
+        return litert.load_delegate(library)
 
 
 def _is_rgb(tensor):

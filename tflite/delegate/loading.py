@@ -61,7 +61,8 @@ def load(**options):
 
     Args:
         **options: Integers or floats:
-            `num_threads`: those of the interpreter if it is 0, the default.
+            `num_threads`: those of the interpreter if it is 0, the default;
+            never more than there are cores.
             `min_sparsity`: the share of zeros below which a part of a network
             is left to TFLite. Defaults to 0.3.
             `always`: 1 or True to take also what is not expected to become

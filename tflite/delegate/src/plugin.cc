@@ -297,6 +297,8 @@ int prepare_kernel(Context* context, Node* node) {
   State* state = kernel->state;
   int threads = state->options.threads;
   if (threads < 1) threads = std::max(context->recommended_threads, 1);
+  // All wait for the last one, so that more than there are cores slow it.
+  if (!state->options.always) threads = std::min(threads, usable_cores());
   {
     std::lock_guard<std::mutex> lock(state->mutex);
     std::unique_ptr<ThreadPool>& pool = state->pools[threads];

@@ -1,5 +1,11 @@
 #include "thread_pool.h"
 
+#include <algorithm>
+
+#ifdef __linux__
+#include <sched.h>
+#endif
+
 namespace issp {
 namespace {
 
@@ -16,6 +22,14 @@ void pause() {
 }
 
 }  // namespace
+
+int usable_cores() {
+#ifdef __linux__
+  cpu_set_t cores;
+  if (!sched_getaffinity(0, sizeof(cores), &cores)) return CPU_COUNT(&cores);
+#endif
+  return std::max(int(std::thread::hardware_concurrency()), 1);
+}
 
 ThreadPool::ThreadPool(int threads) {
   try {

@@ -12,6 +12,9 @@
 
 namespace issp {
 
+// The cores that this process may use, at least 1.
+int usable_cores();
+
 class ThreadPool {
  public:
   // `threads` counts the one that calls `run`.

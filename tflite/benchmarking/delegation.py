@@ -5,7 +5,7 @@ import dataclasses
 
 from issp_keras.inference.interpreter import SPARSE
 from issp_keras.tflite import delegate as sparse_delegate
-from issp_keras.tflite.latency import Contender
+from issp_keras.tflite.benchmarking.latency import Contender
 
 # Enough for a mean of each layer.
 _PROFILE_RUNS = 10

@@ -25,18 +25,22 @@ def growth(
 
     Returns:
         Integer, from before the file and the delegate are loaded, without the
-        image that goes in; None where the system does not tell.
+        image that goes in; None where the system does not tell, or a run takes
+        longer than ten minutes.
     """
     if resident_bytes() is None:
         return None
     words = [sys.executable, "-P", __file__, path, height, width, threads]
-    result = subprocess.run(
-        [str(word) for word in words + ([library] if library else [])],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        timeout=_SECONDS,
-        text=True,
-    )
+    try:
+        result = subprocess.run(
+            [str(word) for word in words + ([library] if library else [])],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_SECONDS,
+            text=True,
+        )
+    except subprocess.TimeoutExpired:
+        return None
     return int(result.stdout) if result.returncode == 0 else None
 
 

@@ -7,9 +7,9 @@ import pathlib
 
 from issp_keras import cli
 from issp_keras import files
-from issp_keras.tflite.rows import Row
-from issp_keras.tflite.rows import labels
-from issp_keras.tflite.scatter import picture
+from issp_keras.tflite.benchmarking.rows import Row
+from issp_keras.tflite.benchmarking.rows import labels
+from issp_keras.tflite.benchmarking.scatter import picture
 
 # Layers of a profile that are printed; JSON has all.
 _SLOWEST = 10
@@ -127,6 +127,11 @@ def _flat(row):
     return found
 
 
+def short(ms: float) -> str:
+    """Milliseconds with three digits, or one behind the point if it is more."""
+    return f"{ms:.1f}" if ms >= 99.95 else f"{ms:#.3g}"
+
+
 def _table(columns, named):
     return ["", *columns], [
         [name, *(_cell(make, row) for make in columns.values())]
@@ -150,17 +155,17 @@ _QUALITY = {
     ),
     "file": lambda row: f"{row.bytes / 1000:.1f} kB",
     "gzip": lambda row: f"{row.gzip_bytes / 1000:.1f} kB",
-    "latency": lambda row: f"{row.latency_ms:.1f} ms",
+    "latency": lambda row: f"{short(row.latency_ms)} ms",
 }
 _LATENCY = {
-    "init ms": lambda row: f"{row.timing.init_ms:.1f}",
-    "first": lambda row: f"{row.timing.first_ms:.1f}",
-    "p50": lambda row: f"{row.timing.p50_ms:.2f}",
-    "p90": lambda row: f"{row.timing.p90_ms:.2f}",
-    "p95": lambda row: f"{row.timing.p95_ms:.2f}",
-    "mean": lambda row: f"{row.timing.mean_ms:.2f}",
-    "std": lambda row: f"{row.timing.std_ms:.2f}",
-    "CPU": lambda row: f"{row.timing.cpu_ms:.2f}",
+    "init ms": lambda row: short(row.timing.init_ms),
+    "first ms": lambda row: short(row.timing.first_ms),
+    "p50 ms": lambda row: short(row.timing.p50_ms),
+    "p90 ms": lambda row: short(row.timing.p90_ms),
+    "p95 ms": lambda row: short(row.timing.p95_ms),
+    "mean ms": lambda row: short(row.timing.mean_ms),
+    "std ms": lambda row: short(row.timing.std_ms),
+    "CPU ms": lambda row: short(row.timing.cpu_ms),
 }
 _SPEED = {
     "ratio": lambda row: f"{row.ratio:.2f}",

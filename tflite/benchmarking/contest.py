@@ -1,18 +1,19 @@
 """Files timed against each other on this host."""
 
 import dataclasses
+import pathlib
 from collections.abc import Callable
 
 from issp_keras.inference import TFLiteInterpreter
 from issp_keras.inference.interpreter import SPARSE
 from issp_keras.tflite import delegate as sparse_delegate
-from issp_keras.tflite.delegation import profiled
-from issp_keras.tflite.delegation import why_nothing
-from issp_keras.tflite.latency import Contender
-from issp_keras.tflite.latency import take_turns
-from issp_keras.tflite.memory import growth
-from issp_keras.tflite.protocol import Protocol
-from issp_keras.tflite.rows import Entry
+from issp_keras.tflite.benchmarking.delegation import profiled
+from issp_keras.tflite.benchmarking.delegation import why_nothing
+from issp_keras.tflite.benchmarking.latency import Contender
+from issp_keras.tflite.benchmarking.latency import take_turns
+from issp_keras.tflite.benchmarking.memory import growth
+from issp_keras.tflite.benchmarking.protocol import Protocol
+from issp_keras.tflite.benchmarking.rows import Entry
 
 
 class Contest:
@@ -39,6 +40,11 @@ class Contest:
         self._threads = threads
         self._contenders: list[Contender] = []
         self.notes: list[str] = []
+        delegate = _known(delegate)
+        if delegate not in (None, SPARSE):
+            self.notes.append(
+                f"How many nodes {delegate} takes, it does not tell."
+            )
         for of in dict.fromkeys((None, delegate)):
             # What the first one alone takes is no property of its file.
             TFLiteInterpreter(paths[0], threads, of)
@@ -88,3 +94,12 @@ class Contest:
             dataclasses.replace(contender.timing, memory_bytes=memory_bytes),
             profiled(contender, *size, threads),
         )
+
+
+def _known(delegate):
+    """A delegate by its name, if it is the library of this package."""
+    if delegate in (None, SPARSE):
+        return delegate
+    path = pathlib.Path(delegate)
+    is_ours = path.exists() and path.samefile(sparse_delegate.library())
+    return SPARSE if is_ours else str(path.resolve())

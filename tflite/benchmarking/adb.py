@@ -6,6 +6,7 @@ import secrets
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 
 from issp_keras.errors import InputError
@@ -84,9 +85,14 @@ class Device:
             self.shell(f"mkdir {path}")
             yield path
         except BaseException:
-            # What went wrong says more than that this does too.
-            with contextlib.suppress(InputError):
+            # A program that was interrupted here goes on there. The pattern is
+            # none that it matches itself.
+            try:
+                self.shell(f"pkill -f '[/]{path[1:]}' || true")
                 self.shell(f"rm -rf {path}")
+            except InputError:
+                # What went wrong before says more than that this does too.
+                print(f"{path} is left on the device.", file=sys.stderr)
             raise
         self.shell(f"rm -rf {path}")
 

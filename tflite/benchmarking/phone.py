@@ -8,12 +8,12 @@ from collections.abc import Callable
 from issp_keras.errors import InputError
 from issp_keras.inference import TFLiteInterpreter
 from issp_keras.inference import load_network
-from issp_keras.tflite import benchmark_model as tool
-from issp_keras.tflite.adb import Device
-from issp_keras.tflite.adb import DeviceError
-from issp_keras.tflite.latency import check_size
-from issp_keras.tflite.protocol import Protocol
-from issp_keras.tflite.rows import Entry
+from issp_keras.tflite.benchmarking import benchmark_model as tool
+from issp_keras.tflite.benchmarking.adb import Device
+from issp_keras.tflite.benchmarking.adb import DeviceError
+from issp_keras.tflite.benchmarking.latency import check_size
+from issp_keras.tflite.benchmarking.protocol import Protocol
+from issp_keras.tflite.benchmarking.rows import Entry
 
 # What files are called on the device.
 _PROGRAM = "benchmark_model"
@@ -81,7 +81,8 @@ class PhoneContest:
             "On the device one after the other, not in turns, "
             f"{cool_down:g} s apart, on {cores} (`taskset`); a run of its own "
             "for the profile and the peak of memory. `benchmark_model` tells "
-            "no 90th percentile. Quality is that on this host."
+            "no 90th percentile; delegated: to XNNPACK, where there is no "
+            "other delegate. Quality is that on this host."
         ]
 
     def measure(

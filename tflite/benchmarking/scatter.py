@@ -7,8 +7,8 @@ import PIL.Image
 import PIL.ImageDraw
 import PIL.ImageFont
 
-from issp_keras.tflite.rows import Row
-from issp_keras.tflite.rows import labels
+from issp_keras.tflite.benchmarking.rows import Row
+from issp_keras.tflite.benchmarking.rows import labels
 
 # Drawn larger and made smaller, edges become smooth.
 _FINE = 3
@@ -17,13 +17,20 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 24, 58, 56
 # Less looks like more than it is.
 _LEAST_DB = 0.2
 _INK, _GREY, _GRID = "#222222", "#666666", "#e4e4e4"
-_COLOURS = {
-    "float32": "#1f77b4",
-    "float16": "#2ca02c",
-    "int8": "#e6550d",
-}
+# Of the files, in turn.
+_COLOURS = (
+    "#1f77b4",
+    "#e6550d",
+    "#2ca02c",
+    "#9467bd",
+    "#8c564b",
+    "#d62794",
+    "#17a2b8",
+    "#a08a00",
+)
 _RADIUS = 5
 _LINE = 15
+_KEY_LINE = 18
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,52 +90,87 @@ def log_axis(title: str, values: list[float]) -> Axis:
     return Axis(title, low, high, ticks, True)
 
 
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """A row in the picture.
+
+    Attributes:
+        number: Integer, by which the key names it.
+        name: String.
+        colour: String, that of its file.
+        row: `Row`.
+    """
+
+    number: int
+    name: str
+    colour: str
+    row: Row
+
+
 def picture(rows: list[Row]) -> PIL.Image.Image:
-    """Draws both panels; rows without latency are no points.
+    """Draws both panels, and a key below.
+
+    Rows without latency are no points; those without a finite PSNR, of
+    networks that make no error, are in the first panel alone.
 
     Args:
         rows: List of `Row`.
 
     Returns:
-        RGB image of 1120x420 pixels. Colours are precisions; what a delegate
+        RGB image, 1120 pixels wide. Each file has a colour; what a delegate
         computes is a diamond.
     """
-    named = [
-        (name, row)
-        for name, row in zip(labels(rows), rows, strict=True)
-        if row.latency_ms
-    ]
-    times = [float(row.latency_ms or 0) for _, row in named]
-    zeros_of = [100 * (row.sparsity or 0) for _, row in named]
+    points = _points(rows)
+    times = [point.row.latency_ms or 1.0 for point in points]
+    finite = [point for point in points if math.isfinite(point.row.psnr)]
     latency = log_axis("latency in ms, log scale", times)
     zeros = percent_axis("zeros in kernels, %")
-    quality = [row.psnr for _, row in named]
-    psnr = linear_axis("PSNR in dB on Y", quality, _LEAST_DB)
-    canvas = _Canvas()
+    psnr = linear_axis(
+        "PSNR in dB on Y", [of.row.psnr for of in finite] or [0.0], _LEAST_DB
+    )
+    canvas = _Canvas(math.ceil(len(points) / 2))
     canvas.panel(
         0,
         "Latency against sparsity",
         zeros,
         latency,
-        [(*of, *at) for of, *at in zip(named, zeros_of, times, strict=True)],
+        [
+            (of, 100 * (of.row.sparsity or 0), of.row.latency_ms)
+            for of in points
+        ],
     )
     canvas.panel(
         _WIDTH,
         "PSNR against latency",
         latency,
         psnr,
-        [(*of, at, of[1].psnr) for of, at in zip(named, times, strict=True)],
+        [(of, of.row.latency_ms, of.row.psnr) for of in finite],
     )
     canvas.legend(2 * _WIDTH - _RIGHT, 20)
+    canvas.key(points)
     return canvas.image()
+
+
+def _points(rows):
+    timed = [
+        (name, row)
+        for name, row in zip(labels(rows), rows, strict=True)
+        if row.latency_ms
+    ]
+    files = list(dict.fromkeys(row.file for _, row in timed))
+    return [
+        Point(i + 1, name, _COLOURS[files.index(row.file) % len(_COLOURS)], row)
+        for i, (name, row) in enumerate(timed)
+    ]
 
 
 class _Canvas:
     """What is drawn on, in pixels of the finished picture."""
 
-    def __init__(self):
+    def __init__(self, lines):
+        self._size = 2 * _WIDTH, _HEIGHT + _KEY_LINE * lines + 12
         self._large = PIL.Image.new(
-            "RGB", (2 * _WIDTH * _FINE, _HEIGHT * _FINE), "white"
+            "RGB", tuple(_FINE * n for n in self._size), "white"
         )
         self._draw = PIL.ImageDraw.Draw(self._large)
         self._fonts = {
@@ -137,8 +179,7 @@ class _Canvas:
         }
 
     def image(self):
-        size = 2 * _WIDTH, _HEIGHT
-        return self._large.resize(size, PIL.Image.Resampling.LANCZOS)
+        return self._large.resize(self._size, PIL.Image.Resampling.LANCZOS)
 
     def legend(self, right, y):
         """Says what markers mean."""
@@ -148,21 +189,42 @@ class _Canvas:
             self._marker(right - 10, y, _GREY, is_diamond)
             right -= 32
 
+    def key(self, points):
+        """Names the points, in two columns below the panels."""
+        lines = math.ceil(len(points) / 2)
+        for i, point in enumerate(points):
+            column, line = divmod(i, lines)
+            x = column * _WIDTH + _LEFT
+            y = _HEIGHT + _KEY_LINE * (line + 0.5)
+            self._marker(x, y, point.colour, point.row.delegate)
+            text = f"{point.number}  {point.name}"
+            room = _WIDTH - _LEFT - _RIGHT
+            self._text((x + 12, y), self._short(text, room), _INK, 11, "lm")
+
     def panel(self, left, title, x, y, points):
-        """Draws axes, and points as (name, row, x, y)."""
+        """Draws axes, and points as (`Point`, x, y).
+
+        What a file takes with a delegate and without is joined by a line.
+        """
         self._axes(left, title, x, y)
-        places = [
-            (name, row, *self._place(left, x, y, *at))
-            for name, row, *at in points
-        ]
-        taken = [
-            (px - _RADIUS, py - _RADIUS, px + _RADIUS, py + _RADIUS)
-            for _, _, px, py in places
-        ]
-        for name, row, px, py in places:
-            colour = _COLOURS.get(row.precision, _GREY)
-            self._marker(px, py, colour, row.delegate)
-            taken.append(self._name(left, name, px, py, colour, taken))
+        places = [(of, *self._place(left, x, y, *at)) for of, *at in points]
+        taken = [_around(px, py) for _, px, py in places]
+        for of, px, py in places:
+            for other, qx, qy in places:
+                if other.row.delegate and other.row.file == of.row.file:
+                    self._line((px, py, qx, qy), of.colour)
+                    taken += [
+                        _around(
+                            px + (qx - px) * i / 40, py + (qy - py) * i / 40
+                        )
+                        for i in range(40)
+                    ]
+        for of, px, py in places:
+            self._marker(px, py, of.colour, of.row.delegate)
+        for of, px, py in places:
+            taken.append(
+                self._name(left, str(of.number), px, py, of.colour, taken)
+            )
 
     def _place(self, left, x, y, x_value, y_value):
         width = _WIDTH - _LEFT - _RIGHT
@@ -218,12 +280,33 @@ class _Canvas:
         self._text((box[0], (box[1] + box[3]) / 2), name, colour, 11, "lm")
         return box
 
+    def _short(self, text, room):
+        """As much of a text as there is room for, from its end."""
+        font = self._fonts[11]
+        if font.getlength(text) <= room * _FINE:
+            return text
+        head, _, tail = text.partition("  ")
+        while font.getlength(f"{head}  …{tail}") > room * _FINE:
+            tail = tail[1:]
+        return f"{head}  …{tail}"
+
     def _line(self, ends, colour):
         self._draw.line([_FINE * v for v in ends], colour, _FINE)
 
     def _text(self, at, text, colour, size, anchor):
         at = [_FINE * v for v in at]
         self._draw.text(at, text, colour, self._fonts[size], anchor)
+
+
+def _around(x, y):
+    return x - _RADIUS, y - _RADIUS, x + _RADIUS, y + _RADIUS
+
+
+def _along(x, y, to_x, to_y, count=40):
+    return [
+        _around(x + (to_x - x) * i / count, y + (to_y - y) * i / count)
+        for i in range(count)
+    ]
 
 
 def _box(x, y, width):

@@ -6,9 +6,10 @@ from collections.abc import Callable
 import numpy as np
 
 from issp_keras.errors import InputError
+from issp_keras.errors import blame
 from issp_keras.inference import TFLiteInterpreter
-from issp_keras.tflite.timing import Timing
-from issp_keras.tflite.timing import summarize
+from issp_keras.tflite.benchmarking.timing import Timing
+from issp_keras.tflite.benchmarking.timing import summarize
 
 
 class Contender:
@@ -42,13 +43,19 @@ class Contender:
         self._cpu_clock = (
             time.thread_time if threads == 1 else time.process_time
         )
-        image = np.random.default_rng(0).random(
-            (1, height, width, 3), np.float32
-        )
-        start = time.perf_counter()
-        self.interpreter = TFLiteInterpreter(path, threads, delegate)
-        check_size(path, self.interpreter.size, height, width)
-        self.interpreter.set_input(image)
+        with blame(
+            f"{path}: cannot be run for an image of {height}x{width} pixels "
+            "(--size)",
+            MemoryError,
+            RuntimeError,
+        ):
+            image = np.random.default_rng(0).random(
+                (1, height, width, 3), np.float32
+            )
+            start = time.perf_counter()
+            self.interpreter = TFLiteInterpreter(path, threads, delegate)
+            check_size(path, self.interpreter.size, height, width)
+            self.interpreter.set_input(image)
         self._init_ms = 1000 * (time.perf_counter() - start)
         self._first_ms, _ = self._run()
         output = self.interpreter(image)
@@ -159,4 +166,4 @@ def latencies(
     """
     contenders = [Contender(path, height, width, threads) for path in paths]
     take_turns(contenders, rounds)
-    return [contender.timing.latency_ms for contender in contenders]
+    return [contender.timing.latency() for contender in contenders]

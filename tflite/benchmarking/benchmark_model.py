@@ -4,10 +4,10 @@ import csv
 import re
 import shlex
 
-from issp_keras.tflite.delegation import Delegation
-from issp_keras.tflite.delegation import Operation
-from issp_keras.tflite.protocol import Protocol
-from issp_keras.tflite.timing import Timing
+from issp_keras.tflite.benchmarking.delegation import Delegation
+from issp_keras.tflite.benchmarking.delegation import Operation
+from issp_keras.tflite.benchmarking.protocol import Protocol
+from issp_keras.tflite.benchmarking.timing import Timing
 
 # Its own choice where nothing is asked, and what ends no run early.
 _LEAST_SECONDS = 1.0
@@ -87,7 +87,7 @@ def parse(text: str) -> Timing | None:
     # The last one is after the warm-up.
     found = {
         key: float(value)
-        for key, value in re.findall(r"(\w+)=(\S+)", lines[-1])
+        for key, value in re.findall(r"(\w+)=([-+.\deE]+|nan|inf)", lines[-1])
     }
     mean_us = float(summary[4])
     # Where all are the same, it tells no more than that.

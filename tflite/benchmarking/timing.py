@@ -44,10 +44,16 @@ class Timing:
     memory_bytes: int | None = None
     peak_bytes: int | None = None
 
-    @property
-    def latency_ms(self) -> float:
-        """The median, or the mean where a tool tells no median."""
-        return self.mean_ms if self.p50_ms is None else self.p50_ms
+    def latency(self, percent: int = 50) -> float:
+        """The median, or another percentile that there is.
+
+        Where a tool tells no percentiles, it is the mean.
+
+        Args:
+            percent: Integer, 50, 90 or 95. Defaults to `50`.
+        """
+        found = {50: self.p50_ms, 90: self.p90_ms, 95: self.p95_ms}[percent]
+        return self.mean_ms if found is None else found
 
 
 def summarize(wall_ms: list[float], cpu_ms: list[float], **loading) -> Timing:

@@ -4,15 +4,16 @@ import collections
 import dataclasses
 import hashlib
 import pathlib
+import re
 from typing import Any
 
 from issp_keras.inference import load_network
 from issp_keras.scores import bicubic
 from issp_keras.scores import mean_score
-from issp_keras.tflite.delegation import Delegation
+from issp_keras.tflite.benchmarking.delegation import Delegation
+from issp_keras.tflite.benchmarking.timing import Timing
 from issp_keras.tflite.inspect import inspect
 from issp_keras.tflite.inspection import Weights
-from issp_keras.tflite.timing import Timing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,8 +47,8 @@ class Row:
         bytes: Integer, size of the file.
         gzip_bytes: Integer, size of the file after gzip.
         zip_bytes: Integer, size of the file in an APK.
-        latency_ms: Float, median wall time of one inference; the mean where a
-            tool tells no median.
+        latency_ms: Float, wall time of one inference: the median, or what a
+            protocol asks for; the mean where a tool tells no median.
         ratio: Float, that latency over that of the first file's row.
         fps: Float, inferences a second, each an image at the HR size.
         megapixels_per_second: Float, millions of HR pixels.
@@ -97,6 +98,7 @@ def network_row(
     pairs: list,
     hr_pixels: int,
     threads: int = 1,
+    percent: int = 50,
 ) -> Row:
     """The row of a file that has been timed.
 
@@ -106,13 +108,15 @@ def network_row(
         pairs: List of `Pair` to score it on.
         hr_pixels: Integer, of an image that it makes.
         threads: Integer, for the score. Defaults to `1`.
+        percent: Integer, the percentile that is its latency, 50 or 90.
+            Defaults to `50`.
     """
     network = load_network(
         entry.path, threads, entry.delegate if entry.is_here else None
     )
     mean = mean_score(network.upscale, pairs)
     about = inspect(entry.path)
-    latency = entry.timing.latency_ms
+    latency = entry.timing.latency(percent)
     precision = _precision(about)
     encoding = "sparse" if about.weights.sparse_kernels else "dense"
     with_delegate = " + delegate" if entry.delegate else ""
@@ -125,7 +129,7 @@ def network_row(
         gzip_bytes=about.gzip_bytes,
         zip_bytes=about.zip_bytes,
         latency_ms=latency,
-        ratio=latency / first.timing.latency_ms,
+        ratio=latency / first.timing.latency(percent),
         fps=1000 / latency,
         megapixels_per_second=hr_pixels / latency / 1000,
         file=str(entry.path),
@@ -140,14 +144,31 @@ def network_row(
 
 
 def labels(rows: list[Row]) -> list[str]:
-    """The names of rows, with those of files where that alone differs."""
+    """The names of rows, each another one.
+
+    Where names alone are the same, the ends of paths follow that tell files
+    apart, and a number where a file is there twice.
+    """
     counts = collections.Counter(row.name for row in rows)
-    return [
-        f"{row.name} {pathlib.Path(row.file).stem}"
-        if row.file and counts[row.name] > 1
-        else row.name
-        for row in rows
-    ]
+    ends = _ends({row.file for row in rows if row.file})
+    found: list[str] = []
+    for row in rows:
+        label = row.name
+        if row.file and counts[row.name] > 1:
+            label += f" {ends[row.file]}"
+        same = sum(re.sub(r" \(\d+\)$", "", of) == label for of in found)
+        found.append(f"{label} ({same + 1})" if same else label)
+    return found
+
+
+def _ends(files):
+    """As few of the last parts of all paths as tell them apart."""
+    parts = {file: pathlib.Path(file).with_suffix("").parts for file in files}
+    for count in range(1, max(map(len, parts.values()), default=1) + 1):
+        ends = {file: "/".join(of[-count:]) for file, of in parts.items()}
+        if len(set(ends.values())) == len(files):
+            return ends
+    return {file: file for file in files}
 
 
 def _precision(about):
