@@ -30,8 +30,9 @@ enum PostKind {
 };
 
 // The sums of a tile of some rows and vectors, for all outputs: of values[k] *
-// the input at offsets[k], for k in begins[o]..begins[o + 1]. Strides and
-// offsets are in bytes.
+// the input at offsets[k], for k in begins[o]..begins[o + 1]. Where groups of
+// outputs have their weights at the same places, o is a group, and the values
+// of one place stand together. Strides and offsets are in bytes.
 struct Sums {
   const char* input;
   size_t input_row;
@@ -43,7 +44,7 @@ struct Sums {
   const int32_t* offsets;
   const float* values;
   const uint32_t* begins;
-  int outputs;
+  int outputs;  // All, not groups.
   // What the sums begin with: what `output` holds, or these.
   bool continues;
   const float* bias;  // By output.
@@ -97,9 +98,9 @@ struct Kernels {
   int lanes;
   int scalar_bytes;
   int registers;
-  // By rows and vectors of the tile; null if there is none. `strided` is for
-  // inputs whose vectors are not one behind the other.
-  SumsFunction (*find_sums)(int rows, int vectors, bool strided);
+  // By rows and vectors of the tile and outputs of a group; null if there is
+  // none. `strided` is for inputs whose vectors are not one behind the other.
+  SumsFunction (*find_sums)(int rows, int vectors, int group, bool strided);
   // What follows the sums of a tile that begins at vector `first`.
   void (*posts)(const Sums& tile, int rows, int vectors, const TilePost* posts,
                 int count);
@@ -115,6 +116,8 @@ struct Kernels {
 
 constexpr int kMostRows = 4;
 constexpr int kMostVectors = 12;
+// Of outputs; the largest first.
+constexpr int kGroups[] = {4, 2};
 
 // The fastest that this CPU runs in float32, or the one of this name if it runs
 // it; null if there is none. The last is "portable".

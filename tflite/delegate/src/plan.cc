@@ -8,6 +8,7 @@
 #include <cstring>
 #include <map>
 #include <numeric>
+#include <set>
 #include <tuple>
 
 namespace issp {
@@ -71,14 +72,59 @@ int length(int in, int kernel, int stride, int dilation, bool same, int before,
   return out;
 }
 
+// Takes those of `outputs` that have their weights at the same places as some
+// others, group after group; none, if they have less than half of all weights.
+std::vector<int> groups_of(const Operation& of, std::vector<int>* outputs,
+                           int* group) {
+  if (of.stride.width != 1) return {};
+  using Places = std::vector<std::tuple<int, int, int>>;
+  std::vector<Places> places(of.bias.size());
+  for (const Nonzero& weight : of.weights) {
+    places[weight.output].emplace_back(weight.row, weight.channel,
+                                       weight.column);
+  }
+  std::map<Places, std::vector<int>> alike;
+  size_t all = 0;
+  for (int o : *outputs) {
+    all += places[o].size();
+    if (!places[o].empty()) alike[places[o]].push_back(o);
+  }
+  for (int size : kGroups) {
+    std::vector<std::vector<int>> found;
+    size_t weights = 0;
+    for (const auto& [of_these, members] : alike) {
+      for (size_t i = 0; i + size <= members.size(); i += size) {
+        found.emplace_back(members.begin() + i, members.begin() + i + size);
+        weights += of_these.size() * size;
+      }
+    }
+    if (found.empty() || 2 * weights < all) continue;
+    *group = size;
+    // In the order of the channels, which is that of the memory.
+    std::sort(found.begin(), found.end());
+    std::vector<int> grouped;
+    for (const auto& members : found) {
+      grouped.insert(grouped.end(), members.begin(), members.end());
+    }
+    const std::set<int> taken(grouped.begin(), grouped.end());
+    outputs->erase(
+        std::remove_if(outputs->begin(), outputs->end(),
+                       [&](int o) { return taken.count(o) > 0; }),
+        outputs->end());
+    return grouped;
+  }
+  return {};
+}
+
 }  // namespace
 
 // Weights with the addresses of the images they are for.
 struct Plan::Program {
+  int group = 1;  // Outputs with weights at the same places.
   std::vector<int32_t> offsets;
   std::vector<float> values;
-  std::vector<uint32_t> begins;  // By block of channels and output.
-  std::vector<int32_t> channels;  // That are used by anything.
+  std::vector<uint32_t> begins;  // By block of channels and group of outputs.
+  std::vector<int32_t> channels;  // That it computes.
   std::vector<float> bias;
   std::vector<int32_t> output_offsets;
   std::vector<uint8_t> columns;
@@ -732,7 +778,7 @@ void Plan::write_steps() {
         step.output = place(output, made, origin[output]);
       }
       if (of.kind == Operation::kLinear) {
-        const Program& program = *programs_[i];
+        const Program& program = programs_[i].front();
         const auto other = [&](const Post& post) {
           int row = post.shuffled ? begin * of.block : begin;
           if (is_pixel_of(of, post)) row = 0;
@@ -759,25 +805,37 @@ void Plan::write_steps() {
 void Plan::lower(int number) {
   const Operation& of = network_.operations[number];
   if (of.kind != Operation::kLinear) return;
-  programs_[number] = std::make_unique<Program>();
-  Program& program = *programs_[number];
+  std::vector<int> outputs;
+  for (int o = 0; o < int(of.bias.size()); ++o) {
+    if (used_[of.output][channel_of(of, o)]) outputs.push_back(o);
+  }
+  int group = 1;
+  const std::vector<int> grouped = groups_of(of, &outputs, &group);
+  if (!grouped.empty()) lower(number, group, grouped);
+  if (!outputs.empty() || grouped.empty()) lower(number, 1, outputs);
+}
+
+void Plan::lower(int number, int group, const std::vector<int>& outputs) {
+  const Operation& of = network_.operations[number];
+  programs_[number].emplace_back();
+  Program& program = programs_[number].back();
   const Image& in = images_[of.input];
   const Image& out = images_[of.output];
   const int vector = settings_.kernels->lanes * settings_.kernels->scalar_bytes;
   const int filters = int(of.bias.size());
   std::vector<int> place_of(filters, -1);
-  for (int o = 0; o < filters; ++o) {
-    if (!used_[of.output][channel_of(of, o)]) continue;
+  for (int o : outputs) {
     place_of[o] = int(program.channels.size());
     program.channels.push_back(o);
     program.bias.push_back(of.bias[o]);
   }
-  program.outputs = int(program.channels.size());
+  program.group = group;
+  program.outputs = int(outputs.size());
   program.strip = out.strip / of.block;
   for (int rows = 1; rows <= kMostRows; ++rows) {
     for (int vectors = 1; vectors <= kMostVectors; ++vectors) {
       program.sums[rows][vectors] = settings_.kernels->find_sums(
-          rows, vectors, of.stride.width != 1);
+          rows, vectors, group, of.stride.width != 1);
     }
   }
 
@@ -799,18 +857,21 @@ void Plan::lower(int number) {
   }
   const int left = paddings_[number].left;
   program.begins.push_back(0);
-  for (size_t i = 0; i < lists.size(); ++i) {
+  for (size_t i = 0; i < lists.size(); i += group) {
     // Each block has a first begin of its own.
     if (i && i % program.outputs == 0) {
       program.begins.push_back(uint32_t(program.offsets.size()));
     }
-    for (const Nonzero* weight : lists[i]) {
-      const int64_t row = int64_t(weight->row) * of.dilation.height;
-      const int64_t column = int64_t(weight->column) * of.dilation.width - left;
+    for (size_t k = 0; k < lists[i].size(); ++k) {
+      const Nonzero& weight = *lists[i][k];
+      const int64_t row = int64_t(weight.row) * of.dilation.height;
+      const int64_t column = int64_t(weight.column) * of.dilation.width - left;
       program.offsets.push_back(
           int32_t(row * int64_t(in.row) +
-                  weight->channel * int64_t(in.channel) + column * vector));
-      program.values.push_back(weight->value);
+                  weight.channel * int64_t(in.channel) + column * vector));
+      for (int j = 0; j < group; ++j) {
+        program.values.push_back(lists[i + j][k]->value);
+      }
     }
     program.begins.push_back(uint32_t(program.offsets.size()));
   }
@@ -915,10 +976,9 @@ void Plan::lower(int number) {
   }
 }
 
-void Plan::run_tile(const Step& step, int row, int rows, int first,
-                    int vectors) {
+void Plan::run_tile(const Step& step, const Program& program, int row,
+                    int rows, int first, int vectors) {
   const Operation& of = network_.operations[step.operation];
-  const Program& program = *programs_[step.operation];
   const Image& in = images_[of.input];
   const Image& out = images_[of.output];
   const Kernels& kernels = *settings_.kernels;
@@ -948,7 +1008,8 @@ void Plan::run_tile(const Step& step, int row, int rows, int first,
   }
   const SumsFunction sums = program.sums[rows][vectors];
   for (int block = 0; block < program.blocks; ++block) {
-    tile.begins = program.begins.data() + block * (program.outputs + 1);
+    tile.begins = program.begins.data() +
+                  block * (program.outputs / program.group + 1);
     tile.continues = block > 0;
     tile.clamps = program.clamps && block + 1 == program.blocks;
     sums(tile);
@@ -965,8 +1026,8 @@ void Plan::run_tile(const Step& step, int row, int rows, int first,
                   program.border_counts.data(), program.columns.data());
 }
 
-void Plan::execute_sums(const Step& step, int thread) {
-  const Program& program = *programs_[step.operation];
+void Plan::execute_sums(const Step& step, const Program& program,
+                        int thread) {
   const int rows = step.end - step.begin;
   const int down = ceil_div(rows, program.tile_rows);
   const int across = ceil_div(program.strip, program.tile_vectors);
@@ -974,7 +1035,7 @@ void Plan::execute_sums(const Step& step, int thread) {
   for (int tile = begin; tile < end; ++tile) {
     const auto [row, row_end] = share(rows, tile % down, down);
     const auto [first, last] = share(program.strip, tile / down, across);
-    run_tile(step, row, row_end - row, first, last - first);
+    run_tile(step, program, row, row_end - row, first, last - first);
   }
 }
 
@@ -1053,7 +1114,9 @@ void Plan::execute(const Step& step, int thread) {
   }
   const Operation& of = network_.operations[step.operation];
   if (of.kind == Operation::kLinear) {
-    execute_sums(step, thread);
+    for (const Program& program : programs_[step.operation]) {
+      execute_sums(step, program, thread);
+    }
     return;
   }
   const bool packs = of.kind == Operation::kInput;
@@ -1141,10 +1204,12 @@ std::string Plan::describe(int operation) const {
     text += ", \"group\": " + std::to_string(g) +
             ", \"band\": " + std::to_string(groups_[g].rows);
   }
-  if (const Program* program = programs_[operation].get()) {
-    text += ", \"tile\": [" + std::to_string(program->tile_rows) + ", " +
-            std::to_string(program->tile_vectors) +
-            "], \"blocks\": " + std::to_string(program->blocks);
+  if (!programs_[operation].empty()) {
+    const Program& program = programs_[operation].front();
+    text += ", \"tile\": [" + std::to_string(program.tile_rows) + ", " +
+            std::to_string(program.tile_vectors) +
+            "], \"blocks\": " + std::to_string(program.blocks) +
+            ", \"outputs_at_once\": " + std::to_string(program.group);
   }
   return text;
 }
@@ -1155,28 +1220,58 @@ void Plan::set_threads() {
   double products = 0;
   int computed = 0;
   for (const Step& step : steps_) {
-    if (step.kind != Step::kCompute || !programs_[step.operation]) continue;
-    const Program& program = *programs_[step.operation];
-    products += double(program.values.size()) * (step.end - step.begin) *
-                program.strip * settings_.kernels->lanes;
+    if (step.kind != Step::kCompute || programs_[step.operation].empty()) {
+      continue;
+    }
+    for (const Program& program : programs_[step.operation]) {
+      products += double(program.values.size()) * (step.end - step.begin) *
+                  program.strip * settings_.kernels->lanes;
+    }
     ++computed;
   }
   if (products < kProductsOfStep * computed) threads_ = 1;
 }
 
-double Plan::time_tile(const Step& step, int rows, int vectors) {
-  Program& program = *programs_[step.operation];
-  program.tile_rows = rows;
-  program.tile_vectors = vectors;
+double Plan::time_tile(const Step& step, Program* program, int rows,
+                       int vectors) {
+  program->tile_rows = rows;
+  program->tile_vectors = vectors;
   double best = INFINITY;
   for (int i = 0; i < 3; ++i) {
     double slowest = 0;
     for (int thread = 0; thread < threads_; ++thread) {
       const double begin = now();
-      execute_sums(step, thread);
+      execute_sums(step, *program, thread);
       slowest = std::max(slowest, now() - begin);
     }
     best = std::min(best, slowest);
+  }
+  return best;
+}
+
+// The rows and vectors of the tile that takes least, of as many as there is
+// time for.
+std::pair<int, int> Plan::fastest_tile(const Step& step, Program* program,
+                                       double end) {
+  Step part = step;
+  part.end = std::min(step.end, step.begin + 12);
+  const int rows = step.end - step.begin, group = program->group;
+  const int most = settings_.kernels->registers - 2 - (group > 1 ? group : 0);
+  std::pair<int, int> best{1, 1};
+  double least = INFINITY;
+  // First what suits most, in case that there is no time.
+  for (const auto& [r, v] : std::initializer_list<std::pair<int, int>>{
+           {2, 5}, {1, 10}, {3, 2}, {3, 5}, {2, 3}, {2, 2}, {1, 5}, {4, 5},
+           {4, 2}, {4, 1},  {2, 6}, {1, 8}, {1, 4}, {1, 3}, {4, 3}, {3, 3},
+           {3, 1}, {1, 2},  {2, 1}, {1, 1}, {2, 4}, {1, 6}, {1, 12}}) {
+    if (least < INFINITY && now() > end) break;
+    if (r > rows || v > program->strip || r * v * group > most) continue;
+    if (!program->sums[r][v]) continue;
+    const double time = time_tile(part, program, r, v);
+    if (time < least) {
+      least = time;
+      best = {r, v};
+    }
   }
   return best;
 }
@@ -1185,11 +1280,11 @@ double Plan::time_tile(const Step& step, int rows, int vectors) {
 // those that are alike are tried once.
 void Plan::tune(double seconds) {
   const double end = now() + seconds;
-  using Key = std::tuple<int, int, int, int, int, int, int>;
+  using Key = std::tuple<int, int, int, int, int, int, int, int>;
   std::map<Key, std::pair<int, int>> known;
   std::vector<const Step*> steps(network_.operations.size());
   for (const Step& step : steps_) {
-    if (step.kind != Step::kCompute || !programs_[step.operation]) continue;
+    if (step.kind != Step::kCompute) continue;
     const Step*& largest = steps[step.operation];
     if (!largest || step.end - step.begin > largest->end - largest->begin) {
       largest = &step;
@@ -1198,41 +1293,25 @@ void Plan::tune(double seconds) {
   for (const Step* step : steps) {
     if (!step) continue;
     const Operation& of = network_.operations[step->operation];
-    Program& program = *programs_[step->operation];
-    const int rows = step->end - step->begin;
-    const int density =
-        int(4 * std::log2(1 + double(program.values.size()) /
-                                  std::max(program.outputs, 1)));
-    const Key key{density,       program.outputs, images_[of.input].channels,
-                  program.strip, std::min(rows, 8), of.stride.width,
-                  of.block};
-    const int most = settings_.kernels->registers - 2;
-    std::pair<int, int> best{1, 1};
-    const auto found = known.find(key);
-    if (found != known.end()) {
-      best = found->second;
-    } else {
-      Step part = *step;
-      part.end = std::min(step->end, step->begin + 12);
-      double least = INFINITY;
-      // First what suits most, in case that there is no time.
-      std::vector<std::pair<int, int>> candidates{
-          {2, 5}, {1, 10}, {3, 2}, {3, 5}, {2, 3}, {2, 2}, {1, 5},
-          {4, 5}, {4, 2},  {4, 1}, {2, 6}, {1, 8}, {1, 4}, {1, 3},
-          {4, 3}, {3, 3},  {3, 1}, {1, 2}, {2, 1}, {1, 1}, {2, 4}};
-      for (const auto& [r, v] : candidates) {
-        if (least < INFINITY && now() > end) break;
-        if (r > rows || v > program.strip || r * v > most) continue;
-        if (!program.sums[r][v]) continue;
-        const double time = time_tile(part, r, v);
-        if (time < least) {
-          least = time;
-          best = {r, v};
-        }
-      }
-      known[key] = best;
+    for (Program& program : programs_[step->operation]) {
+      const int density =
+          int(4 * std::log2(1 + double(program.values.size()) /
+                                    std::max(program.outputs, 1)));
+      const Key key{density,
+                    program.outputs,
+                    images_[of.input].channels,
+                    program.strip,
+                    std::min(step->end - step->begin, 8),
+                    of.stride.width,
+                    of.block,
+                    program.group};
+      const auto found = known.find(key);
+      const auto tile = found != known.end()
+                            ? found->second
+                            : fastest_tile(*step, &program, end);
+      known[key] = tile;
+      std::tie(program.tile_rows, program.tile_vectors) = tile;
     }
-    std::tie(program.tile_rows, program.tile_vectors) = best;
   }
 }
 

@@ -104,14 +104,18 @@ class Plan {
   void allocate();
   void write_steps();
   void lower(int operation);
+  void lower(int operation, int group, const std::vector<int>& outputs);
   void set_threads();
   void tune(double seconds);
-  double time_tile(const Step& step, int rows, int vectors);
+  std::pair<int, int> fastest_tile(const Step& step, Program* program,
+                                   double end);
+  double time_tile(const Step& step, Program* program, int rows, int vectors);
   void execute(const Step& step, int thread);
   void repeat(const Step& step);
   void fill(const Step& step, int thread);
-  void execute_sums(const Step& step, int thread);
-  void run_tile(const Step& step, int row, int rows, int vector, int vectors);
+  void execute_sums(const Step& step, const Program& program, int thread);
+  void run_tile(const Step& step, const Program& program, int row, int rows,
+                int vector, int vectors);
   void run_steps(int thread);
   int64_t place(int value, int row, int origin) const;
   char* at(int64_t place) const { return arena_->data() + place; }
@@ -124,7 +128,8 @@ class Plan {
   std::vector<Padding> paddings_;  // By operation, in pixels.
   std::vector<std::vector<bool>> used_;  // Channels, by value.
   std::vector<Group> groups_;
-  std::vector<std::unique_ptr<Program>> programs_;
+  // By operation, of which each computes some outputs.
+  std::vector<std::vector<Program>> programs_;
   std::vector<Step> steps_;
   Arena* arena_;
   size_t arena_bytes_ = 0;

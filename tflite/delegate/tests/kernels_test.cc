@@ -65,6 +65,7 @@ Case random_case(Random* random) {
   of.sparsity = random->of<double>({0, 0.3, 0.7, 0.95, 1});
   of.has_bias = random->below(4) > 0;
   of.is_sparse = random->below(2);
+  of.alike = random->of<int>({1, 1, 2, 3, 4});
   of.type = random->of<int>(
       {tflite::kFloat32, tflite::kFloat16, tflite::kInt8});
   const bool fits = (of.rows - 1) * of.dilation < made.shape[1] &&
@@ -146,6 +147,7 @@ TEST(convolutions_of_many_channels_equal_the_reference) {
     Convolution of;
     of.outputs = 20;
     of.sparsity = 0.1 * i;
+    of.alike = 1 << i % 4;
     of.activation = tflite::kActivationRelu;
     const Shape shape{1, 6, random.between(20, 50), 48};
     Model model;

@@ -16,6 +16,22 @@ Array filter_of(const Shape& shape, double sparsity, Random* random) {
   return filter;
 }
 
+// Gives each filter the places of the first of as many.
+void align(Array* filter, int alike) {
+  const size_t size = filter->values.size() / size_t(filter->shape[0]);
+  for (int o = 0; o < filter->shape[0]; ++o) {
+    for (size_t i = 0; i < size; ++i) {
+      double& value = filter->values[size_t(o) * size + i];
+      const double first = filter->values[size_t(o - o % alike) * size + i];
+      if (first == 0) {
+        value = 0;
+      } else if (value == 0) {
+        value = 0.25;
+      }
+    }
+  }
+}
+
 int weights(Model* model, const Array& filter, const Convolution& of) {
   Encoding encoding;
   if (of.is_sparse) encoding = converter_encoding(filter.shape, of.type);
@@ -80,6 +96,7 @@ class Maker {
     of.activation = activation();
     of.dilation = random_.chance(0.8) ? 1 : 2;
     of.is_sparse = random_.below(2);
+    of.alike = random_.of<int>({1, 1, 2, 5});
     of.type = random_.of<int>(
         {tflite::kFloat32, tflite::kFloat32, tflite::kFloat16});
     return of;
@@ -222,8 +239,9 @@ class Maker {
 
 int convolve(Model* model, int tensor, const Convolution& of, Random* random) {
   const int inner = model->shape(tensor)[3] / of.groups;
-  const Array filter = filter_of({of.outputs, of.rows, of.columns, inner},
-                                 of.sparsity, random);
+  Array filter = filter_of({of.outputs, of.rows, of.columns, inner},
+                           of.sparsity, random);
+  align(&filter, of.alike);
   return model->node(
       tflite::kConv2D, operands(model, tensor, filter, of, of.outputs, random),
       tflite::ConvParameters{of.padding, of.stride, of.stride, of.activation,

@@ -20,6 +20,7 @@ struct Convolution {
   int activation = tflite::kNoActivation;
   int groups = 1;
   double sparsity = 0.5;
+  int alike = 1;  // Filters that have their weights at the same places.
   bool has_bias = true;
   int type = tflite::kFloat32;
   bool is_sparse = false;  // Stored so.

@@ -118,6 +118,31 @@ TEST(tiles_threads_and_bands_do_not_change_a_bit) {
       << most_groups << " groups, " << tiles.size() << " tiles";
 }
 
+TEST(filters_with_weights_at_the_same_places_are_computed_together) {
+  for (int alike : {1, 2, 3, 4, 7, 8}) {
+    Random random(6);
+    Model model;
+    const int image = model.input({1, 9, 40, 8});
+    Convolution of;
+    of.outputs = 21;
+    of.sparsity = 0.9;
+    of.alike = alike;
+    model.output(convolve(&model, image, of, &random));
+    Interpreter interpreter(model);
+    Part part;
+    EXPECT(read(model, &interpreter, &part));
+    const Settings settings{find_kernels(nullptr), 1 << 20, 0, true};
+    ThreadPool pool(1);
+    std::string error;
+    Arena arena;
+    const Plan plan(part.network, {{9, 40}}, settings, &pool, &arena, &error);
+    const int group = alike < 2 ? 1 : alike < 4 ? 2 : 4;
+    EXPECT(plan.describe(1).find("\"outputs_at_once\": " +
+                                 std::to_string(group)) != std::string::npos)
+        << alike << plan.describe(1);
+  }
+}
+
 TEST(who_gets_no_memory_leaves_others_theirs) {
   Arena arena;
   EXPECT(arena.add(1000));
