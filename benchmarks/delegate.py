@@ -15,6 +15,8 @@ there are several, and figures are medians.
   from its first cache, which is where they come from at best.
 - threads: the same ratios with two threads. Each file has a process of its
   own, since threads of TFLite wait for work by spinning.
+- blocks: EDSR-baseline with masks of blocks of four output channels, as
+  `Block(outputs=4)` makes them, at the first size.
 - edge_sr, swinir: edge_sr_100k x4 and SwinIR-light x4, whole networks.
 
 Prints the table of the README.
@@ -46,7 +48,7 @@ from issp_keras.tflite.delegate import build
 
 flags.DEFINE_string("output", None, "JSON file for all figures.")
 flags.DEFINE_integer("repeats", 11, "Turns of each file.", lower_bound=1)
-_PARTS = ["roofline", "edsr", "threads", "edge_sr", "swinir"]
+_PARTS = ["roofline", "edsr", "blocks", "threads", "edge_sr", "swinir"]
 flags.DEFINE_multi_enum("only", None, _PARTS, "Parts, else all.")
 flags.DEFINE_list("sizes", ["160x90", "320x180"], "LR sizes of edsr.")
 flags.DEFINE_list("zeros", [0, 50, 90, 95, 99], "Percent, of edsr.")
@@ -61,6 +63,16 @@ _NETWORKS = {
     "edge_sr": lambda: models.edge_sr(SCALE, **_quick(blocks=1)),
     "swinir": lambda: models.swinir(SCALE, **_quick(depths=(2,))),
 }
+_NETWORKS["blocks"] = _NETWORKS["edsr"]
+# What the table calls them.
+_TITLES = {
+    "edsr": "EDSR-baseline",
+    "blocks": "EDSR-baseline, blocks of 4",
+    "edge_sr": "`edge_sr_100k`",
+    "swinir": "SwinIR-light",
+}
+# Output channels with weights at the same places.
+_ALIKE = {"blocks": 4}
 # Kernels that its recipe leaves dense.
 _DENSE = {"edge_sr": ("stem", "depthwise")}
 
@@ -80,7 +92,9 @@ def network(name, percent):
             part in weight.path for part in _DENSE.get(name, ())
         ):
             continue
-        mask = rng.random(weight.shape) >= percent / 100
+        alike, (*inputs, outputs) = _ALIKE.get(name, 1), weight.shape
+        mask = rng.random((*inputs, -(-outputs // alike))) >= percent / 100
+        mask = np.repeat(mask, alike, -1)[..., :outputs]
         weight.assign(keras.ops.convert_to_numpy(weight) * mask)
     return model
 
@@ -183,6 +197,10 @@ def edsr(repeats):
     return _by_size("edsr", flags.FLAGS.sizes, flags.FLAGS.zeros, repeats)
 
 
+def blocks(repeats):
+    return _by_size("blocks", flags.FLAGS.sizes[:1], [90, 95, 99], repeats)
+
+
 def edge_sr(repeats):
     return _by_size("edge_sr", ["160x90"], [90, 95, 99], 4 * repeats)
 
@@ -255,26 +273,22 @@ def child(path, width, height, name, count, repeats):
 def table(figures):
     """The table of the README."""
     rows = []
-    for name in ("edsr", "edge_sr", "swinir"):
+    for name, title in _TITLES.items():
         for case, of in figures.get(name, {}).items():
-            size, percent = case.split(", ")
-            ms = of["milliseconds"]
+            ms = {key: f"{n:.1f} ms" for key, n in of["milliseconds"].items()}
             rows.append(
                 [
-                    {
-                        "edsr": "EDSR-baseline",
-                        "edge_sr": "edge_sr_100k",
-                        "swinir": "SwinIR-light",
-                    }[name],
-                    size,
-                    percent,
-                    f"{ms['dense']:.1f} ms",
-                    f"{ms['delegate']:.1f} ms",
+                    title,
+                    *case.split(", "),
+                    ms["dense"],
+                    ms.get("int8", ""),
+                    ms["delegate"],
                     f"**{of['ratio']:.2f}**",
                     f"{of['gflops']:.0f}",
                 ]
             )
-    header = ["x4", "LR", "zeros", "XNNPACK", "delegate", "ratio", "GFLOP/s"]
+    header = ["x4", "LR", "zeros", "XNNPACK float32", "int8", "delegate"]
+    header += ["ratio", "GFLOP/s"]
     return cli.markdown_table(header, rows)
 
 
@@ -290,6 +304,7 @@ def main(_):
                 name: lambda of=of: of(flag.repeats)
                 for name, of in {
                     "edsr": edsr,
+                    "blocks": blocks,
                     "threads": threads,
                     "edge_sr": edge_sr,
                     "swinir": swinir,
