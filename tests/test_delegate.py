@@ -234,6 +234,23 @@ def test_groups_of_channels_equal_tflite(groups):
     _assert_equal(graph.write(out), _image(rng, (1, 7, 33, 8)))
 
 
+@pytest.mark.parametrize("alike", [2, 3, 4, 8])
+@pytest.mark.parametrize("zeros", [0, 0.9])
+def test_filters_with_weights_at_the_same_places_equal_tflite(alike, zeros):
+    rng = np.random.default_rng(alike)
+    graph = graphs.Graph((1, None, None, 8))
+    mask = rng.random((-(-19 // alike), 3, 3, 8)) >= zeros
+    values = _image(rng, (19, 3, 3, 8)) * np.repeat(mask, alike, 0)[:19]
+    out = graph.image((1, None, None, 19))
+    filters = graph.sparse(values, _ROWS)
+    bias = graph.constant(_image(rng, (19,)))
+    _convolution(graph, graph.inputs[0], out, filters, bias, activation=1)
+    content = graph.write(out)
+    for kernels in _kernels():
+        for size in ((1, 1), (9, 70)):
+            _assert_equal(content, _image(rng, (1, *size, 8)), kernels=kernels)
+
+
 @pytest.mark.parametrize("keeps", [True, False])
 @pytest.mark.parametrize("shape", [(30, 20), (1, 128, 20), (2, 64, 20), (20,)])
 def test_a_fully_connected_layer_of_pixels_equals_tflite(shape, keeps):
