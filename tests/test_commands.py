@@ -5,7 +5,6 @@ import functools
 import io
 import json
 import pathlib
-import subprocess
 import sys
 import time
 
@@ -13,6 +12,7 @@ import keras
 import numpy as np
 import PIL.Image
 import PIL.ImageCms
+import programs
 import pytest
 import rich.console
 
@@ -27,53 +27,11 @@ GOLDEN = ROOT / "tests" / "golden"
 RNG = np.random.default_rng(0)
 
 
-# Programs take seconds to import, and moments to run: a process that has
-# imported them all becomes each of them, in turn.
-SERVER = """
-import json, os, runpy, sys, tempfile
-import issp_keras.compare, issp_keras.evaluate, issp_keras.import_checkpoint
-import issp_keras.prepare, issp_keras.train, issp_keras.upscale
-import issp_keras.tflite.benchmark, issp_keras.tflite.inspect
-import issp_keras.tflite.variants
-
-for line in sys.stdin:
-    folder, module, arguments = json.loads(line)
-    streams = [tempfile.TemporaryFile() for _ in range(2)]
-    child = os.fork()
-    if not child:
-        for number, stream in enumerate(streams, 1):
-            os.dup2(stream.fileno(), number)
-        os.chdir(folder)
-        del sys.modules[module]
-        sys.argv = [module, *arguments]
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
-        sys.exit()
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    for stream in streams:
-        stream.seek(0)
-    texts = [stream.read().decode() for stream in streams]
-    print(json.dumps([code, *texts]), flush=True)
-"""
-
-
 @pytest.fixture(scope="module")
 def run():
     """Runs a program as `python -m issp_keras.MODULE` would."""
-    with subprocess.Popen(
-        [sys.executable, "-c", SERVER],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as server:
-
-        def run(module, *arguments, cwd):
-            call = str(cwd), f"issp_keras.{module}", [*map(str, arguments)]
-            print(json.dumps(call), file=server.stdin, flush=True)
-            answer = json.loads(server.stdout.readline())
-            return subprocess.CompletedProcess(arguments, *answer)
-
+    with programs.started() as run:
         yield run
-        server.stdin.close()
 
 
 def _refused(result):

@@ -1,17 +1,16 @@
 """Everything that the README shows works."""
 
-import concurrent.futures
-import os
+import importlib.metadata
+import itertools
 import pathlib
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import PIL.Image
+import programs
 import pytest
 from networks import HAS_LITERT
 from networks import write_tflite
@@ -102,23 +101,16 @@ def test_commands_run_as_they_stand_after_quickstart(tmp_path):
         for block in _blocks("sh")
     ]
     assert len({shlex.split(c)[0] for block in blocks for c in block}) == 8
-    path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
-
-    def run(commands):
-        for command in commands:
-            words = shlex.split(command)
+    scripts = importlib.metadata.entry_points(group="console_scripts")
+    with programs.started() as run:
+        for command in itertools.chain(*blocks):
+            name, *words = shlex.split(command)
             if "configs/edsr_large.py" in command:
                 words += _A_MOMENT
-            subprocess.run(
-                words,
-                cwd=tmp_path,
-                env={**os.environ, "PATH": path},
-                check=True,
-            )
-
-    # Those of one block depend on each other, blocks do not.
-    with concurrent.futures.ThreadPoolExecutor() as threads:
-        list(threads.map(run, blocks))
+            module, _, function = scripts[name].value.partition(":")
+            assert function == "run"
+            done = run(module.removeprefix("issp_keras."), *words, cwd=tmp_path)
+            assert done.returncode == 0, f"{command}: {done.stderr}"
     with PIL.Image.open(tmp_path / "photo_x4.png") as image:
         assert image.size == (244, 180)
     assert (tmp_path / "photo_x4_compare.png").exists()

@@ -1,0 +1,58 @@
+"""Runs the console programs, many times, without importing each time."""
+
+import contextlib
+import json
+import subprocess
+import sys
+
+# Programs take seconds to import, and moments to run: a process that has
+# imported them all becomes each of them, in turn.
+_SERVER = """
+import json, os, runpy, sys, tempfile
+import issp_keras.compare, issp_keras.evaluate, issp_keras.import_checkpoint
+import issp_keras.prepare, issp_keras.train, issp_keras.upscale
+import issp_keras.tflite.benchmark, issp_keras.tflite.inspect
+import issp_keras.tflite.variants
+
+for line in sys.stdin:
+    folder, module, arguments = json.loads(line)
+    streams = [tempfile.TemporaryFile() for _ in range(2)]
+    child = os.fork()
+    if not child:
+        for number, stream in enumerate(streams, 1):
+            os.dup2(stream.fileno(), number)
+        os.chdir(folder)
+        del sys.modules[module]
+        sys.argv = [module, *arguments]
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        sys.exit()
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    for stream in streams:
+        stream.seek(0)
+    texts = [stream.read().decode() for stream in streams]
+    print(json.dumps([code, *texts]), flush=True)
+"""
+
+
+@contextlib.contextmanager
+def started():
+    """Yields what runs a program as `python -m issp_keras.MODULE` would.
+
+    It takes the module, its arguments, and `cwd`, and returns a
+    `subprocess.CompletedProcess` with what the program printed.
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", _SERVER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+
+        def run(module, *arguments, cwd):
+            call = str(cwd), f"issp_keras.{module}", [*map(str, arguments)]
+            print(json.dumps(call), file=server.stdin, flush=True)
+            answer = json.loads(server.stdout.readline())
+            return subprocess.CompletedProcess(arguments, *answer)
+
+        yield run
+        server.stdin.close()
