@@ -7,7 +7,8 @@ BIN := $(VENV)/bin
 RUN := runs/quickstart
 
 # Tests use one core each. Those of one file share what takes long to make.
-PYTEST := -m pytest --numprocesses=2 --dist=loadfile
+NATIVE := tests/test_delegate_native.py
+PYTEST := -m pytest --numprocesses=2 --dist=loadfile --ignore=$(NATIVE)
 
 # Where there is none for the sparse delegate, one comes from the package index.
 COMPILER := command -v c++ || command -v g++ || command -v clang++
@@ -15,7 +16,7 @@ COMPILER := command -v c++ || command -v g++ || command -v clang++
 # TensorFlow tells much about the machine that is of no use here.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: quickstart test test-lowest test-jax lint clean
+.PHONY: quickstart test test-native test-lowest test-jax lint clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/issp-train --config=configs/quickstart.py --workdir=$(RUN)
@@ -30,7 +31,11 @@ quickstart: $(VENV)/installed
 test: $(VENV)/installed-test
 	$(BIN)/python $(PYTEST)
 
-# The same with the least version of every dependency, for Python 3.11.
+# C++, which is compiled three times over and depends on no package.
+test-native: $(VENV)/installed-test
+	$(BIN)/python -m pytest $(NATIVE)
+
+# `make test` with the least version of every dependency, for Python 3.11.
 test-lowest:
 	$(MAKE) test VENV=.venv-lowest PIP_CONSTRAINT=requirements_lowest.txt
 
