@@ -14,6 +14,7 @@ from issp_keras.tflite.benchmarking.latency import take_turns
 from issp_keras.tflite.benchmarking.memory import growth
 from issp_keras.tflite.benchmarking.protocol import Protocol
 from issp_keras.tflite.benchmarking.rows import Entry
+from issp_keras.tflite.delegate.build import NAME
 
 
 class Contest:
@@ -100,6 +101,7 @@ def _known(delegate):
     """A delegate by its name, if it is the library of this package."""
     if delegate in (None, SPARSE):
         return delegate
-    path = pathlib.Path(delegate)
-    is_ours = path.exists() and path.samefile(sparse_delegate.library())
-    return SPARSE if is_ours else str(path.resolve())
+    path = pathlib.Path(delegate).resolve()
+    # Another needs no library of this package, which may have to be compiled.
+    is_ours = path.name == NAME and path == sparse_delegate.library().resolve()
+    return SPARSE if is_ours else str(path)

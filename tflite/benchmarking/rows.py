@@ -4,7 +4,6 @@ import collections
 import dataclasses
 import hashlib
 import pathlib
-import re
 from typing import Any
 
 from issp_keras.inference import load_network
@@ -151,13 +150,14 @@ def labels(rows: list[Row]) -> list[str]:
     """
     counts = collections.Counter(row.name for row in rows)
     ends = _ends({row.file for row in rows if row.file})
-    found: list[str] = []
+    seen: collections.Counter[str] = collections.Counter()
+    found = []
     for row in rows:
         label = row.name
         if row.file and counts[row.name] > 1:
             label += f" {ends[row.file]}"
-        same = sum(re.sub(r" \(\d+\)$", "", of) == label for of in found)
-        found.append(f"{label} ({same + 1})" if same else label)
+        seen[label] += 1
+        found.append(label if seen[label] == 1 else f"{label} ({seen[label]})")
     return found
 
 

@@ -163,10 +163,13 @@ SumsFunction find(int rows, int vectors, bool strided) {
   return nullptr;
 }
 
+// Of a group, that registers hold beside its weights, on any CPU.
+constexpr int kMostGroupSums = 24;
+
 template <int kGroup, int kVectors>
 SumsFunction find_group(int vectors) {
   if (vectors == kVectors) return group_sums<kGroup, kVectors>;
-  if constexpr (kVectors < kMostVectors && kGroup * kVectors < 24) {
+  if constexpr (kVectors < kMostVectors && kGroup * kVectors < kMostGroupSums) {
     return find_group<kGroup, kVectors + 1>(vectors);
   }
   return nullptr;

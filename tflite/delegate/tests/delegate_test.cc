@@ -126,9 +126,7 @@ TEST(a_second_delegate_takes_what_the_first_left) {
   Random random(3);
   Model model;
   const int image = model.input({1, 6, 20, 4});
-  const Array filter = random_array({4, 3, 3, 4}, 0.95, &random);
-  const int kernel = model.unpacked(
-      filter, converter_encoding(filter.shape, tflite::kFloat32));
+  const int kernel = sparse_kernel(&model, {4, 3, 3, 4}, 0.95, &random);
   const tflite::ConvParameters parameters{tflite::kSame, 1, 1, 0, 1, 1};
   int tensor =
       model.node(tflite::kConv2D, {image, kernel}, parameters);

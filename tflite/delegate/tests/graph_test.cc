@@ -140,9 +140,7 @@ TEST(an_unpacked_constant_that_is_an_output_is_made) {
   Random random(4);
   Model model;
   const int image = model.input({1, 4, 6, 2});
-  const Array filter = random_array({3, 1, 1, 2}, 0.5, &random);
-  const int unpacked = model.unpacked(
-      filter, converter_encoding(filter.shape, tflite::kFloat32));
+  const int unpacked = sparse_kernel(&model, {3, 1, 1, 2}, 0.5, &random);
   model.output(model.node(tflite::kConv2D, {image, unpacked},
                           tflite::ConvParameters{tflite::kSame, 1, 1, 0, 1,
                                                  1}));
@@ -155,9 +153,7 @@ TEST(an_unpacked_constant_of_two_parts_that_is_an_output_is_made) {
   Random random(4);
   Model model;
   const int image = model.input({1, 4, 6, 3});
-  const Array filter = random_array({3, 1, 1, 3}, 0.5, &random);
-  const int unpacked = model.unpacked(
-      filter, converter_encoding(filter.shape, tflite::kFloat32));
+  const int unpacked = sparse_kernel(&model, {3, 1, 1, 3}, 0.5, &random);
   const tflite::ConvParameters parameters{tflite::kSame, 1, 1, 0, 1, 1};
   int tensor =
       model.node(tflite::kConv2D, {image, unpacked}, parameters);
@@ -360,9 +356,7 @@ TEST(a_constant_whose_unpacked_shape_is_another_is_left_to_the_runtime) {
   Random random(7);
   Model model;
   const int image = model.input({1, 4, 6, 2});
-  const Array filter = random_array({8, 3, 3, 2}, 0.2, &random);
-  const int unpacked = model.unpacked(
-      filter, converter_encoding(filter.shape, tflite::kFloat32));
+  const int unpacked = sparse_kernel(&model, {8, 3, 3, 2}, 0.2, &random);
   const int convolved =
       model.node(tflite::kConv2D, {image, unpacked},
                  tflite::ConvParameters{tflite::kSame, 1, 1, 0, 1, 1});

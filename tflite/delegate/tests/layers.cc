@@ -261,6 +261,12 @@ int convolve_depthwise(Model* model, int tensor, const Convolution& of,
                                       of.dilation});
 }
 
+int sparse_kernel(Model* model, const Shape& shape, double sparsity,
+                  Random* random) {
+  return model->unpacked(random_array(shape, sparsity, random),
+                         converter_encoding(shape, tflite::kFloat32));
+}
+
 int add(Model* model, int a, int b, int activation) {
   return model->node(tflite::kAdd, {a, b}, Elementwise{activation});
 }

@@ -32,6 +32,10 @@ int convolve(Model* model, int tensor, const Convolution& of, Random* random);
 int convolve_depthwise(Model* model, int tensor, const Convolution& of,
                        Random* random);
 
+// Adds a kernel that is stored sparse, and what unpacks it.
+int sparse_kernel(Model* model, const Shape& shape, double sparsity,
+                  Random* random);
+
 int add(Model* model, int a, int b, int activation = 0);
 int multiply(Model* model, int a, int b, int activation = 0);
 int shuffle(Model* model, int tensor, int block);

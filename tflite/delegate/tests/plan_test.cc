@@ -25,6 +25,19 @@ bool read(const Model& model, Interpreter* interpreter, Part* part) {
          graph.build(parts[0], model.outputs, part).empty();
 }
 
+// A plan with all that it needs.
+struct Planned {
+  Planned(const Part& part, const std::vector<Size>& sizes,
+          const Settings& settings, int threads = 1)
+      : pool(threads),
+        plan(part.network, sizes, settings, &pool, &arena, &error) {}
+
+  ThreadPool pool;
+  Arena arena;
+  std::string error;
+  Plan plan;
+};
+
 struct Result {
   std::string error;
   std::vector<std::vector<float>> outputs;
@@ -36,9 +49,9 @@ Result run(const Part& part, const std::vector<Size>& sizes,
            const std::vector<Array>& images, const Settings& settings,
            int threads) {
   Result result;
-  ThreadPool pool(threads);
-  Arena arena;
-  Plan plan(part.network, sizes, settings, &pool, &arena, &result.error);
+  Planned planned(part, sizes, settings, threads);
+  Plan& plan = planned.plan;
+  result.error = planned.error;
   if (!result.error.empty()) return result;
   std::vector<std::vector<float>> pixels;
   std::vector<const float*> inputs;
@@ -132,14 +145,12 @@ TEST(filters_with_weights_at_the_same_places_are_computed_together) {
     Part part;
     EXPECT(read(model, &interpreter, &part));
     const Settings settings{find_kernels(nullptr), 1 << 20, 0, true};
-    ThreadPool pool(1);
-    std::string error;
-    Arena arena;
-    const Plan plan(part.network, {{9, 40}}, settings, &pool, &arena, &error);
+    const Planned planned(part, {{9, 40}}, settings);
     const int group = alike < 2 ? 1 : alike < 4 ? 2 : 4;
-    EXPECT(plan.describe(1).find("\"outputs_at_once\": " +
-                                 std::to_string(group)) != std::string::npos)
-        << alike << plan.describe(1);
+    const std::string text = planned.plan.describe(1);
+    const std::string expected =
+        "\"outputs_at_once\": " + std::to_string(group);
+    EXPECT(text.find(expected) != std::string::npos) << alike << text;
   }
 }
 
@@ -175,12 +186,9 @@ TEST(images_that_a_band_uses_up_share_their_memory) {
     Part part;
     EXPECT(read(model, &interpreter, &part));
     const Settings settings{find_kernels("portable"), 1 << 30, 0, true};
-    ThreadPool pool(1);
-    std::string error;
-    Arena arena;
-    const Plan plan(part.network, {{64, 40}}, settings, &pool, &arena, &error);
-    EXPECT(plan.groups() == 1);
-    return plan.bytes();
+    const Planned planned(part, {{64, 40}}, settings);
+    EXPECT(planned.plan.groups() == 1);
+    return planned.plan.bytes();
   };
   EXPECT(bytes(9) == bytes(3)) << bytes(9) << " and " << bytes(3);
 }
@@ -248,12 +256,9 @@ TEST(images_that_are_too_wide_are_refused) {
   Part part;
   EXPECT(read(model, &interpreter, &part));
   const Settings settings{find_kernels(nullptr), 1 << 20, 0, true};
-  ThreadPool pool(1);
-  std::string error;
-  Arena arena;
-  const Plan plan(part.network, {{1, 1 << 24}}, settings, &pool, &arena,
-                  &error);
-  EXPECT(error.find("too wide") != std::string::npos) << error;
+  const Planned planned(part, {{1, 1 << 24}}, settings);
+  EXPECT(planned.error.find("too wide") != std::string::npos)
+      << planned.error;
 }
 
 TEST(images_of_different_sizes_are_refused) {
