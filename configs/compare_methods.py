@@ -25,27 +25,36 @@ def get_config() -> ConfigDict:
     every_step = {"interval": 1}
     config = ConfigDict()
     config.training = training
-    config.sparsities = (0.9, 0.95, 0.99)
     config.seeds = (10, 11)
-    config.methods = ConfigDict(
+    config.score_on = ("embedded",)
+    config.data_dir = "data"
+    methods = {
+        "ISS-P": {"method": "iss_p"},
+        # The threshold from 2,000 of the body's 9,216 weights.
+        "ISS-P, sampled": {
+            "method": "iss_p",
+            "unstructured": {"sample_size": 2000},
+        },
+        "ISS-R": {"method": "iss_r", "iss_r": every_step},
+        "IHT": {"method": "iht"},
+        "L1-norm": {"method": "l1_norm"},
+        "Scratch": {"method": "scratch"},
+        "SRP": {"method": "srp", "srp": every_step},
+        "ASSL": {
+            "method": "assl",
+            "assl": {"constrained": r"body\.", **every_step},
+        },
+        "gradual magnitude": {"method": "iht", "ramp": "cubic"},
+        "random": {"method": "random"},
+    }
+    config.trainings = ConfigDict(
         {
-            "ISS-P": {"method": "iss_p"},
-            # The threshold from 2,000 of the body's 9,216 weights.
-            "ISS-P, sampled": {
-                "method": "iss_p",
-                "unstructured": {"sample_size": 2000},
-            },
-            "ISS-R": {"method": "iss_r", "iss_r": every_step},
-            "IHT": {"method": "iht"},
-            "L1-norm": {"method": "l1_norm"},
-            "Scratch": {"method": "scratch"},
-            "SRP": {"method": "srp", "srp": every_step},
-            "ASSL": {
-                "method": "assl",
-                "assl": {"constrained": r"body\.", **every_step},
-            },
-            "gradual magnitude": {"method": "iht", "ramp": "cubic"},
-            "random": {"method": "random"},
-        }
+            f"{name}, {sparsity:.0%} zeros": {
+                "sparsity": {**changes, "target_sparsity": sparsity}
+            }
+            for sparsity in (0.9, 0.95, 0.99)
+            for name, changes in methods.items()
+        },
+        allow_dotted_keys=True,
     )
     return config

@@ -1,135 +1,206 @@
-"""Compares pruning methods on equal terms, in one table.
+"""Trains what a config lists, and compares the results in one table.
 
     issp-compare --config=configs/compare_methods.py --workdir=runs/compare
 
-Trains the config's network once for each method, sparsity and seed, each in
-a folder of its own, and prints the mean PSNR on the held-out photographs
-with the spread over the seeds; the same, with every single score, is in
-`results.json`. The same command goes on after an interruption.
+Each training has a folder of its own in the workdir. After a kill, the same
+command goes on with the last epoch that was finished, and what is done stays
+done. `--minutes=N` stops after N minutes, with a checkpoint of each training.
+The trainings run in the order of the config, or with `--turn=N` in turns of N
+minutes. Several of these commands may share one workdir: each takes a training
+that no other one has. They run at low priority (`--nice`).
+
+`results.json`, `results.csv` and `results.md` in the workdir hold PSNR and
+SSIM on each test set, the non-zeros and the time of every training that is
+done. `--known` takes such a JSON file, of another machine or of an earlier
+version: what is in it with the same settings is not trained again.
 """
 
-import copy
-import json
-import statistics
+import os
+import pathlib
+import time
 
 import keras
 from absl import flags
-from ml_collections import ConfigDict
 from ml_collections import config_flags
 
 from issp_keras import cli
-from issp_keras import configuration
 from issp_keras import files
-from issp_keras.callbacks import count_zeros
-from issp_keras.data import load_pairs
-from issp_keras.errors import InputError
-from issp_keras.scores import SMALLEST
-from issp_keras.scores import score_network
 from issp_keras.train import train
+from issp_keras.trainings import list_trainings
+from issp_keras.trainings import table
+from issp_keras.trainings import write_results
+
+_MINUTE = 60.0
+# Between two looks at trainings that other processes have.
+_PAUSE_SECONDS = 5.0
 
 
-def compare(config, workdir) -> list[dict]:
-    """Trains and scores every method at every sparsity with every seed.
+def compare(
+    config, workdir, minutes=None, turn=None, known=(), report=print
+) -> list[dict]:
+    """Trains and scores all trainings of a config.
 
     Args:
         config: `ml_collections.ConfigDict` with the entries of
-            `configs/compare_methods.py`: `training` as for `issp-train`,
-            `methods`, which maps a name to what changes in
-            `training.sparsity`, `sparsities` and `seeds`.
+            `configs/compare_methods.py`: `training` as for `issp-train`;
+            `trainings`, which maps a name to what that training changes in
+            it; `seeds`; `score_on`, the photographs for the table, and
+            `data_dir`, where test sets are.
         workdir: Path of a folder, made if missing.
+        minutes: Float, after which to stop. Defaults to no limit.
+        turn: Float, the minutes after which the next training has its turn.
+            Defaults to one after the other.
+        known: Sequence of dicts, results of earlier calls.
+        report: Callable that takes lines of text about the progress.
 
     Returns:
-        A list of dicts with the keys `method`, `sparsity`, `seed`, `zeros`
-        (share of zeros in the kernels), `psnr` (dB) and `ssim`.
+        A list of dicts, those of `results.json`: the results of all trainings
+        that are done, in the order of the config.
 
     Raises:
         InputError: If an entry of the config is not usable.
     """
-    runs = [
-        (name, sparsity, seed, _variant(config, name, sparsity, seed))
-        for seed in config.seeds
-        for sparsity in config.sparsities
-        for name in config.methods
-    ]
     # A mistake in the last of them must not show after hours.
-    for *_, variant in runs:
-        configuration.check(variant)
-        configuration.sparse_training(variant)
-    workdir = files.make_folder(workdir)
-    results: list[dict] = []
-    for name, sparsity, seed, variant in runs:
-        folder = workdir / f"{name}-{sparsity}-{seed}"
-        configuration.check_same(variant, folder / "config.json")
-        if not (folder / "result.json").exists():
-            print(f"{folder.name} ({len(results) + 1} of {len(runs)})")
-            files.write_json(folder / "result.json", _result(variant, folder))
-        result = json.loads((folder / "result.json").read_text())
-        results.append(
-            {"method": name, "sparsity": sparsity, "seed": seed, **result}
+    trainings = list_trainings(config, workdir)
+    files.make_folder(workdir)
+    for training in trainings:
+        training.take_over(known)
+    end = (
+        float("inf")
+        if minutes is None
+        else time.monotonic() + (_MINUTE * minutes)
+    )
+    work = _Work(trainings, end, turn, report)
+    work.run()
+    return write_results(workdir, trainings)
+
+
+class _Work:
+    """The trainings of one call, and what they have cost so far."""
+
+    def __init__(self, trainings, end, turn, report):
+        self._trainings = trainings
+        self._end = end
+        self._turn = turn
+        self._report = report
+        self._seconds = self._steps = 0
+
+    def run(self):
+        """Trains until all is done or the time is over."""
+        # Those that had a turn, in the order of their last one.
+        waiting = list(self._trainings)
+        while waiting and time.monotonic() < self._end:
+            waiting = [t for t in waiting if t.result() is None]
+            training = next((t for t in waiting if t.lock()), None)
+            if training is None:
+                if waiting:
+                    self._report(
+                        f"{len(waiting)} trainings are in the hands of other "
+                        "processes."
+                    )
+                return
+            try:
+                # Another process may have finished it meanwhile.
+                if training.result() is None and not self._turn_of(training):
+                    waiting.remove(training)
+                    waiting.append(training)
+            finally:
+                training.unlock()
+
+    def _turn_of(self, training):
+        """Trains until its turn ends; returns whether there is a result."""
+        until = self._end
+        if self._turn is not None:
+            until = min(until, time.monotonic() + _MINUTE * self._turn)
+        keras.backend.clear_session()
+        network = train(
+            training.config,
+            training.folder,
+            until=until,
+            callbacks=[_Progress(training, self)],
         )
-        files.write_json(workdir / "results.json", results)
-    return results
+        if network is None:
+            return False
+        training.write_result(network)
+        self._report(f"{training.label}: {training.summary()}")
+        return True
+
+    def tell(self, training, step, logs, steps, seconds):
+        """Tells how far a training is, and when all will be done."""
+        self._steps += steps
+        self._seconds += seconds
+        rate = self._seconds / self._steps
+        left = sum(
+            t.config.steps - (step if t is training else t.steps_done())
+            for t in self._trainings
+            if t.result() is None
+        )
+        end = time.strftime(
+            "%a %H:%M", time.localtime(time.time() + rate * left)
+        )
+        done = sum(t.result() is not None for t in self._trainings)
+        score = f", {logs['val_psnr']:.2f} dB" if "val_psnr" in logs else ""
+        self._report(
+            f"{training.label}: step {step} of {training.config.steps}{score}; "
+            f"{1000 * seconds / steps:.0f} ms a step; {done} of "
+            f"{len(self._trainings)} done, this process alone would end "
+            f"{end}"
+        )
 
 
-def _variant(config, name, sparsity, seed):
-    variant = ConfigDict(copy.deepcopy(config.training.to_dict()))
-    with variant.unlocked():
-        variant.sparsity.update(config.methods[name].to_dict())
-        variant.sparsity.target_sparsity = sparsity
-        variant.seed = seed
-    return variant
+class _Progress(keras.callbacks.Callback):
+    """Tells the driver of each epoch."""
 
+    def __init__(self, training, work):
+        super().__init__()
+        self._training = training
+        self._work = work
 
-def _result(variant, folder):
-    model = train(variant, folder)
-    scale = variant.network.scale
-    held_out = load_pairs(variant.data.held_out, "held_out", scale, SMALLEST)
-    score = score_network(model, held_out)
-    zeros, weights = count_zeros(model)
-    keras.backend.clear_session()
-    return {
-        "zeros": zeros / weights,
-        "psnr": score.psnr,
-        "ssim": score.ssim,
-    }
+    def on_epoch_begin(self, epoch, logs=None):
+        self._start = time.monotonic()
 
-
-def table(results):
-    """Returns rows of strings: methods down, sparsities across."""
-    sparsities = sorted({result["sparsity"] for result in results})
-    rows = [["PSNR (dB)", *(f"{100 * s:g} % zeros" for s in sparsities)]]
-    for method in dict.fromkeys(result["method"] for result in results):
-        row = [method]
-        for sparsity in sparsities:
-            scores = [
-                result["psnr"]
-                for result in results
-                if (result["method"], result["sparsity"]) == (method, sparsity)
-            ]
-            spread = (max(scores) - min(scores)) / 2
-            row.append(f"{statistics.mean(scores):.2f} ± {spread:.2f}")
-        rows.append(row)
-    return rows
+    def on_epoch_end(self, epoch, logs=None):
+        steps = self.params["steps"]
+        seconds = time.monotonic() - self._start
+        self._work.tell(
+            self._training, (epoch + 1) * steps, logs or {}, steps, seconds
+        )
 
 
 def main(argv):
     cli.no_argument(argv)
     flag = flags.FLAGS
     cli.check_config_file()
-    for entry in ("training", "methods", "sparsities", "seeds"):
-        if entry not in flag.config:
-            raise InputError(
-                f"--config: has no entry '{entry}', expected those of "
-                "configs/compare_methods.py."
-            )
-    header, *rows = table(compare(flag.config, flag.workdir))
+    if flag.nice:
+        os.nice(flag.nice)
+    known = files.read_json(flag.known) if flag.known else []
+    results = compare(flag.config, flag.workdir, flag.minutes, flag.turn, known)
+    header, *rows = table(results)
     cli.print_table(header, rows)
+    done = pathlib.Path(flag.workdir) / "results.json"
+    print(f"Wrote {done}, results.csv and results.md.")
 
 
 def run():
     """Entry point of `issp-compare`."""
     config_flags.DEFINE_config_file("config", None, "A file of configs/.")
     flags.DEFINE_string("workdir", None, "Folder for what is trained.")
+    flags.DEFINE_float(
+        "minutes", None, "Stop after so many minutes.", lower_bound=0
+    )
+    flags.DEFINE_float(
+        "turn",
+        None,
+        "Minutes after which the next training has its turn; one after the "
+        "other without.",
+        lower_bound=0,
+    )
+    flags.DEFINE_string(
+        "known", None, "JSON file of results that are not trained again."
+    )
+    flags.DEFINE_integer(
+        "nice", 19, "How far to lower the priority, 0 to 19.", 0, 19
+    )
     flags.mark_flags_as_required(["config", "workdir"])
     cli.run(main, cli.parse_flags_with_config)
 

@@ -1,5 +1,6 @@
 """What a training's config says, checked and built."""
 
+import contextlib
 import json
 import numbers
 
@@ -16,6 +17,10 @@ from issp_keras.sparsity import PATTERNS
 from issp_keras.sparsity import ISSPSchedule
 from issp_keras.sparsity import Sampled
 
+# What `config.sparsity.method` says of a training without zeros.
+DENSE = "dense"
+
+_DTYPE_POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
 _ENTRIES = {
     "": ("seed", "steps", "steps_per_epoch", "learning_rate"),
     "network": ("name", "scale"),
@@ -83,6 +88,18 @@ def check(config):
                 f"--config.sparsity.{name}: is no entry, expected one of "
                 f"{', '.join(sorted(_SPARSITY))}."
             )
+    policy = config.get("dtype_policy", "float32")
+    if policy not in _DTYPE_POLICIES:
+        raise InputError(
+            f"--config.dtype_policy: is {policy!r}, expected one of "
+            f"{', '.join(_DTYPE_POLICIES)}."
+        )
+    begin = config.get("decay_begin", 0)
+    if not (isinstance(begin, int) and 0 <= begin < config.steps):
+        raise InputError(
+            f"--config.decay_begin: is {begin!r}, expected a step of the "
+            f"training, at least 0 and below {config.steps}."
+        )
     halve_at = config.get("halve_at", ())
     if not (
         isinstance(halve_at, tuple)
@@ -131,8 +148,8 @@ def check_same(config, path):
             )
 
 
-def sparse_training(config) -> SparseTraining:
-    """The callback that `config.sparsity` describes.
+def sparse_training(config) -> SparseTraining | None:
+    """The callback that `config.sparsity` describes, None for dense training.
 
     `method`, `distribution` and `pattern` name a part; its arguments are in
     the group of that name, if there is one: `config.sparsity.n_m.zeros`.
@@ -141,6 +158,8 @@ def sparse_training(config) -> SparseTraining:
         InputError: If a name or an argument is not usable.
     """
     entries = config.sparsity
+    if entries.method == DENSE:
+        return None
     with blame("--config.sparsity", ValueError, TypeError):
         schedule = ISSPSchedule(
             entries.target_sparsity,
@@ -150,7 +169,7 @@ def sparse_training(config) -> SparseTraining:
         )
         callback = SparseTraining(
             schedule,
-            _part(entries, "method", METHODS),
+            _part(entries, "method", METHODS, others=(DENSE,)),
             _part(entries, "distribution", DISTRIBUTIONS, "uniform"),
             _part(entries, "pattern", PATTERNS, "unstructured"),
             include=entries.get("include"),
@@ -162,15 +181,17 @@ def sparse_training(config) -> SparseTraining:
             f"--config.sparsity.end_step: is {schedule.end_step}, expected "
             f"at most the {config.steps} steps of the training."
         )
+    # In every process, for they must make the same train step.
+    callback.record_gradients = True
     return callback
 
 
-def _part(entries, question, parts, default=None):
+def _part(entries, question, parts, default=None, others=()):
     name = entries.get(question, default)
     if name not in parts:
         raise InputError(
             f"--config.sparsity.{question}: is {name!r}, expected one of "
-            f"{', '.join(sorted(parts))}."
+            f"{', '.join(sorted({*parts, *others}))}."
         )
     arguments = entries.get(name)
     arguments = arguments.to_dict() if arguments is not None else {}
@@ -180,8 +201,14 @@ def _part(entries, question, parts, default=None):
         return parts[name](**arguments)
 
 
-def network(config) -> keras.Model:
-    """The network that `config.network` describes, with new weights."""
+def network(config, dtype_policy=None) -> keras.Model:
+    """The network that `config.network` describes, with new weights.
+
+    Args:
+        config: `ml_collections.ConfigDict`.
+        dtype_policy: String, in which dtype it computes. Defaults to the
+            global policy of Keras.
+    """
     arguments = config.network.to_dict()
     name = arguments.pop("name")
     if name not in models.NETWORKS:
@@ -189,15 +216,32 @@ def network(config) -> keras.Model:
             f"--config.network.name: is '{name}', expected one of "
             f"{', '.join(sorted(models.NETWORKS))}."
         )
-    with blame("--config.network", ValueError, TypeError):
+    with (
+        _policy(dtype_policy),
+        blame("--config.network", ValueError, TypeError),
+    ):
         return models.NETWORKS[name](**arguments)
 
 
-def optimizer(config) -> keras.optimizers.Optimizer:
-    """Adam, its rate constant until the mask is final.
+@contextlib.contextmanager
+def _policy(name):
+    before = keras.config.dtype_policy()
+    if name is not None:
+        keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
-    In fine-tuning, the rate is halved after each of the numbers of steps in
-    `config.halve_at`; without that entry it decays to 0 as a cosine.
+
+def optimizer(config) -> keras.optimizers.Optimizer:
+    """Adam, with the learning rate that the config describes.
+
+    The rate is constant until the mask is final. Then it is halved after each
+    of the numbers of steps in `config.halve_at`; without that entry it decays
+    to 0 as a cosine, from `config.decay_begin` on if there is that entry.
+    `config.ema_momentum` makes averages of the weights, which take their
+    place at the end of the training.
     """
     end = config.sparsity.end_step
     rate: keras.optimizers.schedules.LearningRateSchedule
@@ -209,10 +253,16 @@ def optimizer(config) -> keras.optimizers.Optimizer:
             [end + step for step in config.halve_at], rates
         )
     else:
+        begin = config.get("decay_begin", end)
         rate = keras.optimizers.schedules.CosineDecay(
             config.learning_rate,
-            decay_steps=max(1, config.steps - end),
-            warmup_target=config.learning_rate,
-            warmup_steps=end,
+            decay_steps=max(1, config.steps - begin),
+            # A warm-up that stays where it is.
+            warmup_target=config.learning_rate if begin else None,
+            warmup_steps=begin,
         )
-    return keras.optimizers.Adam(rate, beta_1=0.9, beta_2=0.99)
+    averages = {}
+    if config.get("ema_momentum") is not None:
+        averages = {"use_ema": True, "ema_momentum": config.ema_momentum}
+    with blame("--config.ema_momentum", ValueError, TypeError):
+        return keras.optimizers.Adam(rate, beta_1=0.9, beta_2=0.99, **averages)

@@ -62,6 +62,16 @@ def write_json(path, content):
         partial.write_text(content + "\n")
 
 
+def read_json(path):
+    """Reads a JSON file.
+
+    Raises:
+        InputError: If there is none that can be read.
+    """
+    with blame(f"{path}: cannot be read as JSON", OSError, ValueError):
+        return json.loads(pathlib.Path(path).read_text())
+
+
 def _finite(content):
     if isinstance(content, dict):
         return {key: _finite(value) for key, value in content.items()}

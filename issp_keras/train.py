@@ -17,13 +17,13 @@ with its own `--process_id`, counted from 0. Each trains on its share of
 every batch, and the weights become those of one process.
 """
 
+import contextlib
 import csv
 import json
 import pathlib
-import tempfile
+import warnings
 
 import keras
-import numpy as np
 from absl import flags
 from absl import logging
 from ml_collections import config_flags
@@ -37,15 +37,21 @@ from issp_keras.data import PatchDataset
 from issp_keras.data import RandomPatches
 from issp_keras.data import load_pairs
 from issp_keras.data import tf_patches
+from issp_keras.epochs import Checkpoint
+from issp_keras.epochs import CpuSeconds
+from issp_keras.epochs import HeldOutScore
+from issp_keras.epochs import StopIfDiverged
+from issp_keras.epochs import StopInTime
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
 from issp_keras.models import load_model
 from issp_keras.processes import Processes
 from issp_keras.scores import SMALLEST
-from issp_keras.scores import score_network
 
 
-def train(config, workdir, processes=None) -> keras.Model:
+def train(
+    config, workdir, processes=None, until=None, callbacks=()
+) -> keras.Model | None:
     """Trains as `config` says, from the checkpoint in `workdir` if any.
 
     Args:
@@ -53,9 +59,14 @@ def train(config, workdir, processes=None) -> keras.Model:
             `configs/quickstart.py`.
         workdir: Path of a folder, made if missing.
         processes: `Processes` that train together. Defaults to one.
+        until: Float, when to stop in seconds of `time.monotonic()`: the
+            training ends with the last epoch that is probably done by then,
+            and the next call goes on. Defaults to no such time.
+        callbacks: Sequence of further callbacks, which are called last.
 
     Returns:
-        The trained model, also written to `workdir/model.keras`.
+        The trained model, also written to `workdir/model.keras`, or None
+        where `until` came first.
 
     Raises:
         InputError: If an entry of the config, a photograph or the workdir is
@@ -64,9 +75,7 @@ def train(config, workdir, processes=None) -> keras.Model:
     # Everything that may be wrong with the input comes before any training.
     processes = processes or Processes()
     configuration.check(config)
-    callback = configuration.sparse_training(config)
-    # In every process, for they must make the same train step.
-    callback.record_gradients = True
+    sparse = configuration.sparse_training(config)
     processes.check_batch(config.data.batch_size)
     scale = config.network.scale
     keras.utils.set_random_seed(config.seed)
@@ -82,27 +91,39 @@ def train(config, workdir, processes=None) -> keras.Model:
         files.write_json(workdir / "config.json", current)
 
     with processes.sharing_data():
-        model = keras.models.clone_model(network)
+        model = configuration.network(config, config.get("dtype_policy"))
         model.set_weights(network.get_weights())
         model.compile(
             configuration.optimizer(config), loss="mean_absolute_error"
         )
         checkpoint = workdir / "checkpoint.keras"
         if checkpoint.exists():
-            _restore(model, callback, checkpoint)
+            _restore(model, sparse, checkpoint)
         done = int(keras.ops.copy(model.optimizer.iterations))
         if processes.is_first:
             _keep_rows(workdir / "metrics.csv", done // config.steps_per_epoch)
         if done < config.steps:
-            callbacks = [
-                _StopIfDiverged(),
-                callback,
-                _HeldOutScore(network, held_out, processes),
+            every_callback = [
+                CpuSeconds(),
+                StopIfDiverged(),
+                *([sparse] if sparse else []),
+                HeldOutScore(network, held_out, processes),
+                *(_writers(workdir, sparse) if processes.is_first else []),
+                Checkpoint(checkpoint, processes),
+                *callbacks,
             ]
-            if processes.is_first:
-                callbacks += _writers(workdir, callback)
-            callbacks.append(_Checkpoint(checkpoint, processes))
-            _fit(model, config, pairs, callbacks, done, processes)
+            patches = RandomPatches(
+                pairs,
+                config.data.patch_size,
+                config.data.batch_size,
+                config.seed,
+                shard=(processes.index, processes.count),
+            )
+            verbose = 0 if callbacks or not processes.is_first else "auto"
+            if not _fit(
+                model, config, patches, done, every_callback, until, verbose
+            ):
+                return None
     # Without optimizer.
     network.set_weights(model.get_weights())
     if processes.is_first:
@@ -111,12 +132,13 @@ def train(config, workdir, processes=None) -> keras.Model:
     return network
 
 
-def _writers(workdir, callback):
+def _writers(workdir, sparse):
     """The callbacks that write, of one process alone."""
     writers = [
-        SparsitySummaries(callback, workdir),
         keras.callbacks.CSVLogger(str(workdir / "metrics.csv"), append=True),
     ]
+    if sparse:
+        writers.insert(0, SparsitySummaries(sparse, workdir))
     if keras.backend.backend() == "tensorflow":
         writers.append(
             keras.callbacks.TensorBoard(str(workdir / "tensorboard"))
@@ -124,87 +146,41 @@ def _writers(workdir, callback):
     return writers
 
 
-def _fit(model, config, pairs, callbacks, done, processes):
-    patches = RandomPatches(
-        pairs,
-        config.data.patch_size,
-        config.data.batch_size,
-        config.seed,
-        shard=(processes.index, processes.count),
-    )
+def _fit(model, config, patches, done, callbacks, until, verbose):
+    """Trains from step `done` on; returns whether to the end."""
+    epochs = config.steps // config.steps_per_epoch
+    stop = StopInTime(float("inf") if until is None else until, epochs)
     is_tensorflow = keras.backend.backend() == "tensorflow"
     make_dataset = tf_patches if is_tensorflow else PatchDataset
-    model.fit(
-        make_dataset(patches, done, config.steps),
-        epochs=config.steps // config.steps_per_epoch,
-        initial_epoch=done // config.steps_per_epoch,
-        steps_per_epoch=config.steps_per_epoch,
-        shuffle=False,
-        verbose="auto" if processes.is_first else 0,
-        callbacks=callbacks,
-    )
-    if model.stop_training:
+    with contextlib.ExitStack() as stack:
+        if until is not None:
+            stack.enter_context(warnings.catch_warnings())
+            # It goes on in the next call.
+            warnings.filterwarnings("ignore", "Training ended after")
+        model.fit(
+            make_dataset(patches, done, config.steps),
+            epochs=epochs,
+            initial_epoch=done // config.steps_per_epoch,
+            steps_per_epoch=config.steps_per_epoch,
+            shuffle=False,
+            verbose=verbose,
+            callbacks=[*callbacks, stop],
+        )
+    if model.stop_training and not stop.has_stopped:
         raise InputError(
             f"--config.learning_rate: training at {config.learning_rate} "
             "diverged, expected a lower rate, in a new --workdir."
         )
+    return not stop.has_stopped
 
 
-class _StopIfDiverged(keras.callbacks.Callback):
-    """Ends a training of which nothing more is worth scoring or saving."""
-
-    def on_epoch_end(self, epoch, logs=None):
-        arrays = [logs["loss"], *self.model.get_weights()]
-        if not all(np.isfinite(array).all() for array in arrays):
-            self.model.stop_training = True
-
-
-class _HeldOutScore(keras.callbacks.Callback):
-    """Adds PSNR and SSIM on the held-out photographs to an epoch's logs."""
-
-    def __init__(self, network, pairs, processes):
-        super().__init__()
-        self._network = network
-        self._pairs = pairs
-        self._processes = processes
-
-    def on_epoch_end(self, epoch, logs=None):
-        if self.model.stop_training:
-            return
-        weights = self.model.get_weights()
-        with self._processes.apart():
-            self._network.set_weights(weights)
-            score = score_network(self._network, self._pairs)
-        logs["val_psnr"] = score.psnr
-        logs["val_ssim"] = score.ssim
-
-
-class _Checkpoint(keras.callbacks.Callback):
-    """Saves the model with its optimizer after every epoch, whole."""
-
-    def __init__(self, path, processes):
-        super().__init__()
-        self._path = path
-        self._processes = processes
-
-    def on_epoch_end(self, epoch, logs=None):
-        if self.model.stop_training:
-            return
-        if self._processes.is_first:
-            with files.replacing(self._path) as partial:
-                self.model.save(partial)
-        else:
-            # Saving is a work of all processes; one file is enough.
-            with tempfile.TemporaryDirectory() as folder:
-                self.model.save(pathlib.Path(folder) / "unused.keras")
-
-
-def _restore(model, callback, checkpoint):
+def _restore(model, sparse, checkpoint):
     other = f"{checkpoint}: is not a checkpoint of this config's network"
     if _shapes(load_model(checkpoint)) != _shapes(model):
         raise InputError(f"{other}.")
-    # So that the state of sparse training is loaded too.
-    callback.set_model(model)
+    if sparse:
+        # So that the state of sparse training is loaded too.
+        sparse.set_model(model)
     with blame(other, ValueError, KeyError):
         model.load_weights(checkpoint)
     logging.info("Going on from %s", checkpoint)

@@ -145,6 +145,9 @@ class SparseTraining(keras.callbacks.Callback):
                 f"but {dense}. Compile the model again to count steps from "
                 "0, or use a schedule whose steps lie ahead."
             )
+        if self.method.needs_momentum:
+            # An optimizer without shows here, and not inside the train step.
+            sparse_update.momenta(optimizer, self._variables())
         self._separate_averages(optimizer)
         self._update = sparse_update.SparseUpdate(
             optimizer,

@@ -10,6 +10,9 @@ from issp_keras.sparsity.pruner import FROZEN
 from issp_keras.sparsity.pruner import PROJECT
 from issp_keras.sparsity.pruner import PRUNE
 
+# Names that Keras' optimizers have for the average of the gradients.
+_MOMENTA = ("_momentums", "momentums", "_m")
+
 
 class SparseUpdate:
     """Stands in for `optimizer.apply`, and prunes after each update.
@@ -67,10 +70,11 @@ class SparseUpdate:
 
     def __call__(self, grads, trainable_variables=None):
         step = ops.cast(ops.copy(self._optimizer.iterations), "int32")
-        pruned = [zeros.is_pruned(kernel.value) for kernel in self._kernels]
+        before = [ops.copy(kernel.value) for kernel in self._kernels]
+        rate = ops.convert_to_tensor(self._optimizer.learning_rate)
         grads = self._before(step, list(grads), trainable_variables)
         self._apply(grads, trainable_variables)
-        self._after(step, pruned)
+        self._after(step, before, rate)
 
     def _before(self, step, grads, trainable_variables):
         """Changes the gradients as the method wants them."""
@@ -149,15 +153,16 @@ class SparseUpdate:
         states = [array.value for array in self._state.arrays]
         return states or [None] * len(self._kernels)
 
-    def _after(self, step, pruned):
+    def _after(self, step, before, rate):
         """Prunes, where the optimizer has made an update."""
         # Under gradient accumulation most calls are no update.
         updated = ops.cast(self._optimizer.iterations, "int32") > step
         phase = ops.where(updated, self._phase(step), DENSE)
         averages = moving_averages(self._optimizer, self._kernels)
         slots = self._slots()
-        variables = (self._kernels, averages, [v for _, v in slots])
-        kernel_values, average_values, slot_values = [
+        renewed = self._state.arrays if self._pruner.renews_states else []
+        variables = (self._kernels, averages, [v for _, v in slots], renewed)
+        kernel_values, average_values, slot_values, state_values = [
             [v.value for v in group] for group in variables
         ]
 
@@ -169,26 +174,48 @@ class SparseUpdate:
                     ops.where(masks[i], 0.0, value)
                     for (i, _), value in zip(slots, slot_values)
                 ],
+                state_values,
             )
 
-        def with_kernels(values):
-            return values, average_values, slot_values
+        def advanced():
+            values, states = self._pruner.advanced(
+                before,
+                kernel_values,
+                self._states(),
+                self._momenta(),
+                step,
+                rate,
+            )
+            states = states if renewed else []
+            return values, average_values, slot_values, states
 
         def final():
             return self._pruner.final_masks(kernel_values, self._states())
 
         branches = {
-            DENSE: lambda: with_kernels(kernel_values),
-            PRUNE: lambda: with_kernels(
-                self._pruner.updated(kernel_values, step)
+            DENSE: lambda: (
+                kernel_values,
+                average_values,
+                slot_values,
+                state_values,
             ),
+            PRUNE: advanced,
             PROJECT: lambda: projected(final()),
-            FROZEN: lambda: projected(pruned),
+            FROZEN: lambda: projected(list(map(zeros.is_pruned, before))),
         }
         updates = ops.switch(phase, [branches[i] for i in sorted(branches)])
         for group, values in zip(variables, updates, strict=True):
             for variable, value in zip(group, values, strict=True):
                 variable.assign(value)
+        if renewed:
+            prepared = self._state.prepared
+            prepared.assign(ops.where(updated, step + 1, prepared.value))
+
+    def _momenta(self):
+        """The optimizer's average of each kernel's gradients."""
+        if not self._pruner.method.needs_momentum:
+            return [None] * len(self._kernels)
+        return [v.value for v in momenta(self._optimizer, self._kernels)]
 
     def _slots(self):
         """Pairs of a kernel's place and a variable of the optimizer for it."""
@@ -210,6 +237,26 @@ def moving_averages(optimizer, kernels):
         )
     )
     return [averages[id(kernel)] for kernel in kernels]
+
+
+def momenta(optimizer, kernels):
+    """The variables in which the optimizer averages the kernels' gradients.
+
+    Raises:
+        ValueError: If the optimizer has none.
+    """
+    # Keras has no public way to them.
+    found = next(
+        filter(None, (getattr(optimizer, name, None) for name in _MOMENTA)),
+        None,
+    )
+    if not found:
+        raise ValueError(
+            "The pruning method needs an optimizer with momentum, such as "
+            f"Adam. Received: optimizer={type(optimizer).__name__}"
+        )
+    place = {id(v): i for i, v in enumerate(optimizer._trainable_variables)}
+    return [found[place[id(kernel)]] for kernel in kernels]
 
 
 def optimizer_slots(optimizer, kernels):

@@ -3,6 +3,7 @@
 import os
 
 import PIL.Image
+from absl import logging
 
 from issp_keras.data.layouts import find_source
 from issp_keras.data.pairs import Pair
@@ -17,20 +18,52 @@ def load_pairs(
     """Loads photographs for training or for a score.
 
     Args:
-        source: String as for `find_source`, or the path of a folder that
-            `issp-prepare` made, which may be larger than memory.
+        source: String: what `find_source` takes, or the path of a folder that
+            `issp-prepare` made, which may be larger than memory; or several
+            of these with commas between.
         split: "train" or "held_out": which of the embedded photographs. A
-            folder is read whole.
+            folder is read whole. Photographs for training that are too small
+            are skipped; the log says how many.
         scale: Integer.
         smallest: Integer, the least height and width of HR in pixels.
 
     Raises:
-        InputError: If the source does not exist or holds no photograph, if a
-            file cannot be read or is too small, or if the photographs would
-            fill more than half of the memory.
+        InputError: If a source does not exist or holds no photograph, if a
+            file cannot be read, if a held-out photograph or all for training
+            are too small, or if the photographs would fill more than half of
+            the memory.
     """
+    pairs = [
+        pair
+        for each in source.split(",")
+        for pair in _load(each.strip(), split, scale, smallest)
+    ]
+    if split != "train":
+        return pairs
+    large = [pair for pair in pairs if min(pair.hr.shape[:2]) >= smallest]
+    if not large:
+        raise InputError(
+            f"{source}: holds no photograph of at least {smallest}x{smallest} "
+            "pixels."
+        )
+    if skipped := len(pairs) - len(large):
+        logging.warning(
+            "%s: skipped %d of %d photographs, which are smaller than %dx%d "
+            "pixels.",
+            source,
+            skipped,
+            len(pairs),
+            smallest,
+            smallest,
+        )
+    return large
+
+
+def _load(source, split, scale, smallest):
     if is_prepared(source):
         pairs = open_prepared(source, scale)
+        if split == "train":
+            return pairs
         for pair in pairs:
             height, width = pair.hr.shape[:2]
             if min(height, width) < smallest:
@@ -38,8 +71,6 @@ def load_pairs(
                     f"{source}: {pair.name} is {width}x{height} pixels, "
                     f"expected at least {smallest}x{smallest}."
                 )
-        if split == "train":
-            return pairs
         # These are looked at whole.
         _check_memory(source, [pair.hr.shape[:2] for pair in pairs])
         return [Pair(p.name, p.lr[:, :], p.hr[:, :]) for p in pairs]
@@ -50,7 +81,8 @@ def load_pairs(
         sizes,
         f"what `issp-prepare {source} OUTPUT --scale={scale}` makes",
     )
-    return [photograph.read(scale, smallest) for photograph in photographs]
+    least = 1 if split == "train" else smallest
+    return [photograph.read(scale, least) for photograph in photographs]
 
 
 def _check_memory(source, sizes, mend="fewer of them"):

@@ -13,16 +13,20 @@ from issp_keras.sparsity.distributions import Global
 from issp_keras.sparsity.distributions import Map
 from issp_keras.sparsity.distributions import Uniform
 from issp_keras.sparsity.kernels import Kernel
+from issp_keras.sparsity.methods import ACDC
 from issp_keras.sparsity.methods import ASSL
 from issp_keras.sparsity.methods import IHT
 from issp_keras.sparsity.methods import ISSP
 from issp_keras.sparsity.methods import ISSR
 from issp_keras.sparsity.methods import METHODS
 from issp_keras.sparsity.methods import SRP
+from issp_keras.sparsity.methods import Change
 from issp_keras.sparsity.methods import Clock
 from issp_keras.sparsity.methods import L1Norm
+from issp_keras.sparsity.methods import Latent
 from issp_keras.sparsity.methods import Method
 from issp_keras.sparsity.methods import Random
+from issp_keras.sparsity.methods import Regrowth
 from issp_keras.sparsity.methods import Scratch
 from issp_keras.sparsity.patterns import NM
 from issp_keras.sparsity.patterns import PATTERNS
@@ -35,6 +39,7 @@ from issp_keras.sparsity.selection import Exact
 from issp_keras.sparsity.selection import Sampled
 
 __all__ = [
+    "ACDC",
     "ASSL",
     "DISTRIBUTIONS",
     "ERK",
@@ -46,17 +51,20 @@ __all__ = [
     "PATTERNS",
     "SRP",
     "Block",
+    "Change",
     "Clock",
     "Exact",
     "Global",
     "ISSPSchedule",
     "Kernel",
     "L1Norm",
+    "Latent",
     "Map",
     "Method",
     "Pruner",
     "PruningSchedule",
     "Random",
+    "Regrowth",
     "Sampled",
     "Scratch",
     "Uniform",

@@ -8,6 +8,9 @@ from issp_keras.sparsity.selection import Exact
 from issp_keras.sparsity.selection import smallest
 from issp_keras.sparsity.whole_numbers import whole_number
 
+# Least score that a share is taken of: no division by zero.
+_TINY = 1e-30
+
 
 class Unstructured:
     """Any weights of the kernel: those of smallest importance.
@@ -37,6 +40,23 @@ class Unstructured:
         """
         selection = Exact() if exact else self.selection
         return selection.smallest(scores, counts, step)
+
+    def nearness(self, kernels, scores, masks):
+        """Returns how near each weight is to being pruned.
+
+        Args:
+            kernels: List of `Kernel`.
+            scores: List of non-negative float tensors, as for `unimportant`.
+            masks: List of boolean tensors, what that returned.
+
+        Returns:
+            List of float tensors in [0, 1]: the largest score that is pruned,
+            as a share of the weight's own; 1 for what is pruned.
+        """
+        return [
+            _nearness(score, mask, axis=None)
+            for score, mask in zip(scores, masks, strict=True)
+        ]
 
 
 class NM:
@@ -95,7 +115,38 @@ class NM:
             for kernel, score, count in zip(kernels, scores, counts)
         ]
 
+    def nearness(self, kernels, scores, masks):
+        """As `Unstructured.nearness`, within each group."""
+        return [
+            self._by_group(
+                kernel,
+                (score, ops.cast(mask, "float32")),
+                lambda s, m: _nearness(s, m > 0, axis=-1),
+            )
+            for kernel, score, mask in zip(kernels, scores, masks, strict=True)
+        ]
+
     def _mask(self, kernel, score, count):
+        zeros = ops.minimum(self.zeros, count * self.group // kernel.size)
+
+        def of_groups(groups):
+            share = zeros * groups.shape[-1] // self.group
+            mask = _smallest_of_each(groups, share)
+            # TensorFlow's fast transpose takes no booleans, and complains.
+            return ops.cast(mask, "uint8")
+
+        mask = self._by_group(kernel, (score,), of_groups)
+        return ops.cast(mask, "bool")
+
+    def _by_group(self, kernel, arrays, function):
+        """Applies a function to rows that are groups, in place.
+
+        Args:
+            kernel: `Kernel`.
+            arrays: Tuple of tensors of the kernel's shape.
+            function: Callable that takes as many tensors of shape (groups,
+                weights) and returns one of that shape.
+        """
         if self.order == "input":
             last = kernel.input_axes
             axes = (*kernel.output_axes, *kernel.spatial_axes, *last)
@@ -107,18 +158,26 @@ class NM:
                 *kernel.spatial_axes,
             )
             run = kernel.size
-        whole, rest = divmod(run, self.group)
-        runs = ops.reshape(ops.transpose(score, axes), (-1, run))
-        zeros = ops.minimum(self.zeros, count * self.group // kernel.size)
+        rest = run % self.group
+        rows = [
+            ops.reshape(ops.transpose(array, axes), (-1, run))
+            for array in arrays
+        ]
         parts = []
-        if whole:
-            groups = ops.reshape(runs[:, : run - rest], (-1, self.group))
-            parts.append(
-                ops.reshape(_smallest_of_each(groups, zeros), (-1, run - rest))
-            )
-        if rest:
-            share = zeros * rest // self.group
-            parts.append(_smallest_of_each(runs[:, run - rest :], share))
+        # The whole groups of each run, then the shorter one at its end.
+        for columns, width in (
+            (slice(0, run - rest), self.group),
+            (slice(run - rest, run), rest),
+        ):
+            if columns.stop > columns.start:
+                groups = [
+                    ops.reshape(row[:, columns], (-1, width)) for row in rows
+                ]
+                parts.append(
+                    ops.reshape(
+                        function(*groups), (-1, columns.stop - columns.start)
+                    )
+                )
         return _in_place(ops.concatenate(parts, axis=1), kernel, axes)
 
 
@@ -160,7 +219,17 @@ class Block:
             for kernel, count, number in zip(kernels, counts, blocks)
         ]
         chosen = Exact().smallest(means, pruned)
-        return [self._expand(k, mask) for k, mask in zip(kernels, chosen)]
+        return [
+            ops.cast(self._expand(k, ops.cast(mask, "uint8")), "bool")
+            for k, mask in zip(kernels, chosen)
+        ]
+
+    def nearness(self, kernels, scores, masks):
+        """As `Unstructured.nearness`, with the score of a weight's block."""
+        return [
+            _nearness(self._expand(k, self._means(k, s)), mask, axis=None)
+            for k, s, mask in zip(kernels, scores, masks, strict=True)
+        ]
 
     def _axes(self, kernel):
         return (
@@ -204,11 +273,13 @@ class Block:
         )
         return ops.sum(blocks, axis=(2, 4))
 
-    def _expand(self, kernel, mask):
+    def _expand(self, kernel, blocks):
+        """Gives each weight the number of its block."""
         _, inputs, outputs = self._matrix(kernel)
-        mask = ops.repeat(mask, self.inputs, axis=1)
-        mask = ops.repeat(mask, self.outputs, axis=2)[:, :inputs, :outputs]
-        return _in_place(mask, kernel, self._axes(kernel))
+        blocks = ops.repeat(blocks, self.inputs, axis=1)
+        blocks = ops.repeat(blocks, self.outputs, axis=2)
+        blocks = blocks[:, :inputs, :outputs]
+        return _in_place(blocks, kernel, self._axes(kernel))
 
 
 def _share(count, number, size):
@@ -219,14 +290,17 @@ def _share(count, number, size):
     return ops.cast(ops.floor(share), "int32")
 
 
-def _in_place(mask, kernel, axes):
-    """Gives a mask of transposed `axes` the order of its kernel."""
-    mask = ops.reshape(mask, [kernel.shape[axis] for axis in axes])
-    # TensorFlow's fast transpose takes no booleans, and complains.
-    mask = ops.transpose(
-        ops.cast(mask, "uint8"), [axes.index(a) for a in range(len(axes))]
-    )
-    return ops.cast(mask, "bool")
+def _nearness(scores, mask, axis):
+    pruned = ops.where(mask, scores, 0.0)
+    threshold = ops.max(pruned, axis=axis, keepdims=True)
+    share = threshold / ops.maximum(scores, _TINY)
+    return ops.where(mask, 1.0, ops.minimum(share, 1.0))
+
+
+def _in_place(numbers, kernel, axes):
+    """Gives numbers of transposed `axes` the order of their kernel."""
+    numbers = ops.reshape(numbers, [kernel.shape[axis] for axis in axes])
+    return ops.transpose(numbers, [axes.index(a) for a in range(len(axes))])
 
 
 def _smallest_of_each(rows, count):

@@ -6,12 +6,75 @@ import numpy as np
 from keras import ops
 
 from issp_keras.sparsity import zeros
+from issp_keras.sparsity.methods import Change
 from issp_keras.sparsity.methods import Clock
 from issp_keras.sparsity.methods import Method
 from issp_keras.sparsity.schedules import traceable
 
 # What an optimizer step is followed by.
 DENSE, PRUNE, PROJECT, FROZEN = range(4)
+
+
+class Choice:
+    """Chooses the least important weights of all kernels, in one step.
+
+    Args:
+        kernels: List of `Kernel`.
+        distribution: Such as `Uniform()`.
+        pattern: Such as `Unstructured()`.
+        sparsity: Float or scalar tensor, the share of zeros now.
+        progress: Float or scalar tensor, `sparsity` as a share of the last.
+        step: Scalar integer, for selections by chance.
+        exact: Boolean, whether the counts must be met exactly.
+    """
+
+    def __init__(
+        self, kernels, distribution, pattern, sparsity, progress, step, exact
+    ):
+        self._kernels = kernels
+        self._distribution = distribution
+        self._pattern = pattern
+        self._sparsity = sparsity
+        self._progress = progress
+        self._step = step
+        self._exact = exact
+
+    def __call__(self, scores, kept=None):
+        """Marks the least important weights of each kernel.
+
+        Args:
+            scores: List of non-negative float tensors, the importance of
+                every weight.
+            kept: Float or scalar tensor, how many times as many weights as
+                the schedule says are to remain unmarked. Defaults to as many.
+
+        Returns:
+            List of boolean tensors.
+        """
+        sparsity, progress = self._sparsity, self._progress
+        if kept is not None:
+            sparsity = 1.0 - ops.minimum(kept * (1.0 - sparsity), 1.0)
+            progress = progress * sparsity / ops.maximum(self._sparsity, 1e-12)
+        counts = self._distribution.pruned_counts(
+            self._kernels, scores, sparsity, progress
+        )
+        return self._pattern.unimportant(
+            self._kernels, scores, counts, self._step, self._exact
+        )
+
+    def nearness(self, scores, masks):
+        """Returns how near each weight is to being pruned.
+
+        Args:
+            scores: List of tensors, as for a call.
+            masks: List of boolean tensors, what the call returned.
+
+        Returns:
+            List of float tensors: the threshold as a share of the weight's
+            score (of its block's, where whole blocks are pruned); 1 for what
+            is pruned.
+        """
+        return self._pattern.nearness(self._kernels, scores, masks)
 
 
 class Pruner:
@@ -68,25 +131,43 @@ class Pruner:
         """Returns whether a step lies in the pruning stage."""
         return ops.logical_and(step >= self.begin, step < self.end)
 
-    def clock(self, step):
+    def clock(self, step, rate=1.0):
         """Returns the `Clock` of a step."""
-        return Clock(step - self.begin, self.end - self.begin)
+        return Clock(step - self.begin, self.end - self.begin, rate)
 
     def unimportant(self, values, step):
         """Returns the masks of the unimportant weights at a step."""
-        _, sparsity = self.schedule(step)
-        return self._choose(values, sparsity, step, exact=False)
+        return self._choice(step)(self._scores(values, None))
 
-    def updated(self, values, step):
-        """Returns the kernels after the method's update."""
-        if type(self.method).update is Method.update:
-            return list(values)
-        masks = self.unimportant(values, step)
-        clock = self.clock(step)
-        return [
-            self.method.update(value, mask, clock)
-            for value, mask in zip(values, masks, strict=True)
-        ]
+    @property
+    def renews_states(self) -> bool:
+        """Whether states change after an optimizer update."""
+        is_own = type(self.method).advance is not Method.advance
+        return is_own and self.method.state_dtype is not None
+
+    def advanced(self, before, values, states, momenta, step, rate):
+        """Returns kernels and states after the method's update.
+
+        Args:
+            before: List of tensors, the kernels before the optimizer step.
+            values: List of tensors, the kernels after it.
+            states: List of tensors, None for each without state.
+            momenta: List of tensors, None for each where not needed.
+            step: Scalar integer.
+            rate: Scalar float, the learning rate.
+        """
+        does_nothing = all(
+            getattr(type(self.method), name) is getattr(Method, name)
+            for name in ("update", "advance")
+        )
+        if does_nothing:
+            return list(values), list(states)
+        changes = list(
+            map(Change, self.kernels, before, values, states, momenta)
+        )
+        return self.method.advance(
+            self._choice(step), changes, self.clock(step, rate)
+        )
 
     def final_masks(self, values, states):
         """Returns the masks of what is zero after the pruning stage.
@@ -96,8 +177,8 @@ class Pruner:
             states: List of the method's states, None for each where it has
                 none; or None where the states are not made yet.
         """
-        masks = self._choose(values, self._final_sparsity, 0, exact=True)
-        return self._pruned(masks, states)
+        scores = self._scores(values, states)
+        return self._pruned(self._final_choice()(scores), states)
 
     def masks_at(self, values, states, step):
         """Returns the masks of what the method presses towards zero.
@@ -109,9 +190,8 @@ class Pruner:
         """
         if step >= self.end:
             return [zeros.is_pruned(value) for value in values]
-        _, sparsity = self.schedule(max(step, self.begin))
-        masks = self._choose(values, sparsity, 0, exact=True)
-        return self._pruned(masks, states)
+        choice = self._choice(max(step, self.begin), exact=True)
+        return self._pruned(choice(self._scores(values, states)), states)
 
     def lacking(self, values):
         """Says which kernel has not its zeros of after the pruning stage.
@@ -122,7 +202,7 @@ class Pruner:
         Returns:
             None if all have, else a clause.
         """
-        masks = self._choose(values, self._final_sparsity, 0, exact=True)
+        masks = self._final_choice()(self._scores(values, None))
         for kernel, value, mask in zip(self.kernels, values, masks):
             found = int(ops.count_nonzero(zeros.is_pruned(value)))
             count = int(ops.count_nonzero(mask))
@@ -153,23 +233,31 @@ class Pruner:
             for mask, state in zip(masks, states, strict=True)
         ]
 
-    def _choose(self, values, sparsity, step, exact):
-        scores = self._scores(values)
+    def _final_choice(self):
+        return self._make_choice(self._final_sparsity, 0, exact=True)
+
+    def _choice(self, step, exact=False):
+        _, sparsity = self.schedule(step)
+        return self._make_choice(sparsity, step, exact)
+
+    def _make_choice(self, sparsity, step, exact):
         progress = 1.0
         if not isinstance(sparsity, float) or sparsity < self._final_sparsity:
             progress = sparsity / max(self._final_sparsity, 1e-12)
-        counts = self.distribution.pruned_counts(
-            self.kernels, scores, sparsity, progress
-        )
-        return self.pattern.unimportant(
-            self.kernels, scores, counts, step, exact
+        return Choice(
+            self.kernels,
+            self.distribution,
+            self.pattern,
+            sparsity,
+            progress,
+            step,
+            exact,
         )
 
-    def _scores(self, values):
-        return [
-            self.method.importance(value, kernel)
-            for value, kernel in zip(values, self.kernels, strict=True)
-        ]
+    def _scores(self, values, states):
+        if states is not None:
+            values = map(self.method.ranked, values, states)
+        return list(map(self.method.importance, values, self.kernels))
 
 
 def final_sparsity(schedule) -> float:

@@ -1,8 +1,11 @@
 """What a pruning method is."""
 
+from typing import Any
 from typing import NamedTuple
 
 from keras import ops
+
+from issp_keras.sparsity.kernels import Kernel
 
 
 class Clock(NamedTuple):
@@ -11,15 +14,37 @@ class Clock(NamedTuple):
     Args:
         age: Scalar integer tensor, optimizer steps since the stage began.
         length: Integer, steps of the whole stage.
+        rate: Scalar float tensor, the optimizer's learning rate in this step.
     """
 
-    age: object
+    age: Any
     length: int
+    rate: Any = 1.0
 
     @property
     def progress(self):
         """Float scalar: 0 in the first step of the stage, 1 in the last."""
         return ops.cast(self.age, "float32") / max(1, self.length - 1)
+
+
+class Change(NamedTuple):
+    """What one optimizer step did to a kernel.
+
+    Args:
+        kernel: `Kernel`, the facts about it.
+        before: Float tensor, the weights before the optimizer's update.
+        values: Float tensor, the weights after it.
+        state: Tensor of what the method remembers, None without
+            `state_dtype`.
+        momentum: Float tensor, the optimizer's average of the gradients (the
+            first moment of Adam), None without `needs_momentum`.
+    """
+
+    kernel: Kernel
+    before: Any
+    values: Any
+    state: Any
+    momentum: Any
 
 
 class Method:
@@ -29,7 +54,10 @@ class Method:
     are chosen. All it does happens inside the compiled train step, so it may
     use `keras.ops` only. Most methods override one of these:
 
-    - `update`: changes the kernel after each optimizer update;
+    - `update`: changes the kernel after each optimizer update, by its weights
+      alone;
+    - `advance`: the same by all that is known about the update. It may choose
+      weights by other scores, and renew the state;
     - `gradient`: changes the gradient before it. What must be remembered
       from step to step is one array per kernel, of `state_dtype`, of zeros
       at first and renewed by `refresh` whenever `refreshes` says so;
@@ -41,11 +69,14 @@ class Method:
         redraw_seed: Integer or None. If an integer, the weights of the
             pruned layers are drawn anew after the mask was chosen.
         state_dtype: String or None, the dtype of the state.
+        needs_momentum: Boolean, whether `advance` needs the optimizer's
+            average of the gradients.
     """
 
     one_shot = False
     redraw_seed: int | None = None
     state_dtype: str | None = None
+    needs_momentum = False
 
     def check(self, kernels):
         """Raises a ValueError where the method cannot prune these kernels.
@@ -70,6 +101,35 @@ class Method:
             values: Float tensor, the weights.
             unimportant: Boolean tensor of the same shape.
             clock: `Clock`, where in the pruning stage this step lies.
+        """
+        return values
+
+    def advance(self, choice, changes, clock):
+        """Returns the new weights and states after an optimizer update.
+
+        Args:
+            choice: `Choice`: a callable that takes a list of scores, one
+                tensor a kernel, and returns the masks of the least important
+                weights, as many as schedule, distribution and pattern say.
+            changes: List of `Change`, one a kernel.
+            clock: `Clock`, where in the pruning stage this step lies.
+
+        Returns:
+            List of weights and list of states.
+        """
+        masks = choice([self.importance(c.values, c.kernel) for c in changes])
+        values = [
+            self.update(c.values, mask, clock)
+            for c, mask in zip(changes, masks, strict=True)
+        ]
+        return values, [c.state for c in changes]
+
+    def ranked(self, values, state):
+        """Returns what `importance` ranks outside of `advance`.
+
+        Args:
+            values: Float tensor, the weights.
+            state: Tensor of the state, or None without one.
         """
         return values
 

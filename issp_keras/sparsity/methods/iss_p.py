@@ -18,16 +18,27 @@ class ISSP(Method):
         ramp: How the ratio comes from 1 to `shrink_ratio` over the pruning
             stage: `"constant"` (at once), `"linear"` or `"cubic"`. Defaults
             to `"constant"`.
+        full_rate: Float, the learning rate at which the ratio is
+            `shrink_ratio`. At other rates, `1 - ratio` is in proportion to
+            the rate, so that the size up to which an unimportant weight can
+            grow stays the same. Defaults to None, the same ratio at all rates.
 
     Raises:
-        ValueError: If `shrink_ratio` is outside [0, 1) or `ramp` is another.
+        ValueError: If `shrink_ratio` is outside [0, 1), `ramp` is another, or
+            `full_rate` is not positive.
 
     Reference: ISS-P (arXiv 2303.09650), the operator S of its method figure:
     a weight below the layer's threshold is attenuated by alpha, others are
-    kept.
+    kept. That thresholds ought to grow with the learning rate: Chen et al.
+    (LATS), ICLR 2023, arXiv 2302.13019.
     """
 
-    def __init__(self, shrink_ratio: float = 0.95, ramp: str = "constant"):
+    def __init__(
+        self,
+        shrink_ratio: float = 0.95,
+        ramp: str = "constant",
+        full_rate: float | None = None,
+    ):
         if not (
             isinstance(shrink_ratio, numbers.Real) and 0.0 <= shrink_ratio < 1.0
         ):
@@ -36,10 +47,19 @@ class ISSP(Method):
                 f"Received: shrink_ratio={shrink_ratio!r}"
             )
         check_ramp(ramp)
+        if full_rate is not None and not full_rate > 0:
+            raise ValueError(
+                "`full_rate` must be positive. "
+                f"Received: full_rate={full_rate!r}"
+            )
+        self.full_rate = full_rate
         self.shrink_ratio = shrink_ratio
         self.ramp = ramp
 
     def update(self, values, unimportant, clock):
         ratio = ramp_to(self.ramp, 1.0, self.shrink_ratio, clock.progress)
+        if self.full_rate is not None:
+            ratio = 1.0 - (1.0 - ratio) * clock.rate / self.full_rate
+            ratio = ops.maximum(ratio, 0.0)
         ratio = ops.cast(ratio, values.dtype)
         return ops.where(unimportant, ratio * values, values)

@@ -1,0 +1,147 @@
+"""Which way of sparse training is best: the candidates, on equal terms.
+
+issp-compare --config=configs/recipe_search.py --workdir=runs/recipe_search
+
+Every candidate trains the same network x4, a plain body of 32 features and 16
+layers, from the same random weights, on the same patches, for 6,000 steps of
+16 patches, to 95 % zeros. Choose by Kodak24; Set5 and Set14 are for the report.
+Expects T91, BSD200, DIV2K_quarter, Kodak24, Set5 and Set14 in `data/`.
+"""
+
+from ml_collections import ConfigDict
+
+_STEPS = 6000
+CUBIC = {"ramp": "cubic"}
+
+
+def get_config(only: str = "") -> ConfigDict:
+    config = ConfigDict()
+    config.training = training(_STEPS)
+    config.seeds = (10,)
+    config.score_on = ("data/Kodak24", "set5", "set14")
+    config.data_dir = "data"
+    config.trainings = ConfigDict(
+        {
+            name: {"sparsity": sparsity}
+            for name, sparsity in CANDIDATES.items()
+            if only in name
+        },
+        allow_dotted_keys=True,
+    )
+    return config
+
+
+def training(steps: int) -> ConfigDict:
+    """What all have in common."""
+    config = ConfigDict()
+    config.seed = 10
+    config.steps = steps
+    config.steps_per_epoch = 500
+    config.learning_rate = 1e-3
+    config.decay_begin = 0
+    config.dtype_policy = "mixed_bfloat16"
+    config.network = ConfigDict({"name": "plain_32x16", "scale": 4})
+    config.data = ConfigDict(
+        {
+            "train": "data/T91,data/BSD200,data/DIV2K_quarter",
+            "held_out": "embedded",
+            "patch_size": 24,
+            "batch_size": 16,
+        }
+    )
+    config.sparsity = ConfigDict(
+        {
+            "method": "iss_p",
+            "target_sparsity": 0.95,
+            "begin_step": 0,
+            "end_step": steps * 6 // 10,
+            "ramp": "constant",
+        }
+    )
+    return config
+
+
+CANDIDATES = {
+    "ISS-P": {"method": "iss_p"},
+    "gradual magnitude": {"method": "iht", **CUBIC},
+    "latent, Feather": {"method": "latent", **CUBIC},
+    "latent, hard": {
+        "method": "latent",
+        "latent": {"power": float("inf")},
+        **CUBIC,
+    },
+    "latent, soft": {"method": "latent", "latent": {"power": 1.0}, **CUBIC},
+    "latent, Feather, all of an update": {
+        "method": "latent",
+        "latent": {"pruned_rate": 1.0},
+        **CUBIC,
+    },
+    "latent, Feather, shrink 0.95": {
+        "method": "latent",
+        "latent": {"shrink_ratio": 0.95},
+        **CUBIC,
+    },
+    "latent, Feather, shrink 0.9998": {
+        "method": "latent",
+        "latent": {"shrink_ratio": 0.9998},
+        **CUBIC,
+    },
+    "SR-STE": {
+        "method": "latent",
+        "latent": {
+            "power": float("inf"),
+            "pruned_rate": 1.0,
+            "shrink_ratio": 0.9998,
+        },
+        **CUBIC,
+    },
+    "Top-KAST": {
+        "method": "latent",
+        "latent": {"power": float("inf"), "pruned_rate": 1.0, "reach": 2.0},
+        **CUBIC,
+    },
+    "regrowth by momentum": {"method": "regrowth", **CUBIC},
+    "AC/DC": {"method": "ac_dc"},
+    "ISS-P, cubic ramp": {"method": "iss_p", **CUBIC},
+    "ISS-P, cubic ramp, alpha 0.99": {
+        "method": "iss_p",
+        "iss_p": {"shrink_ratio": 0.99},
+        **CUBIC,
+    },
+    "ISS-P, cubic ramp, alpha 0.5": {
+        "method": "iss_p",
+        "iss_p": {"shrink_ratio": 0.5},
+        **CUBIC,
+    },
+    "ISS-P, cubic ramp, alpha tied to the rate": {
+        "method": "iss_p",
+        "iss_p": {"full_rate": 1e-3},
+        **CUBIC,
+    },
+    "gradual magnitude, ERK": {
+        "method": "iht",
+        "distribution": "erk",
+        **CUBIC,
+    },
+    "gradual magnitude, global": {
+        "method": "iht",
+        "distribution": "global",
+        **CUBIC,
+    },
+    "latent, Feather, ERK": {
+        "method": "latent",
+        "distribution": "erk",
+        **CUBIC,
+    },
+    "latent, Feather, global": {
+        "method": "latent",
+        "distribution": "global",
+        **CUBIC,
+    },
+    "latent, Feather, head and first layer half": {
+        "method": "latent",
+        "distribution": "map",
+        "map": {"sparsities": (("conv_first|head", 0.5),)},
+        **CUBIC,
+    },
+}

@@ -1,0 +1,100 @@
+"""What a training does at the end of each epoch."""
+
+import pathlib
+import tempfile
+import time
+
+import keras
+import numpy as np
+
+from issp_keras import files
+from issp_keras.scores import score_network
+
+
+class StopIfDiverged(keras.callbacks.Callback):
+    """Ends a training of which nothing more is worth scoring or saving."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        arrays = [logs["loss"], *self.model.get_weights()]
+        if not all(np.isfinite(array).all() for array in arrays):
+            self.model.stop_training = True
+
+
+class HeldOutScore(keras.callbacks.Callback):
+    """Adds PSNR and SSIM on the held-out photographs to an epoch's logs."""
+
+    def __init__(self, network, pairs, processes):
+        super().__init__()
+        self._network = network
+        self._pairs = pairs
+        self._processes = processes
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.model.stop_training:
+            return
+        weights = self.model.get_weights()
+        with self._processes.apart():
+            self._network.set_weights(weights)
+            score = score_network(self._network, self._pairs)
+        logs["val_psnr"] = score.psnr
+        logs["val_ssim"] = score.ssim
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Saves the model with its optimizer after every epoch, whole."""
+
+    def __init__(self, path, processes):
+        super().__init__()
+        self._path = path
+        self._processes = processes
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.model.stop_training:
+            return
+        if self._processes.is_first:
+            with files.replacing(self._path) as partial:
+                self.model.save(partial)
+        else:
+            # Saving is a work of all processes; one file is enough.
+            with tempfile.TemporaryDirectory() as folder:
+                self.model.save(pathlib.Path(folder) / "unused.keras")
+
+
+class CpuSeconds(keras.callbacks.Callback):
+    """Adds to an epoch's logs the CPU time that this process took for it.
+
+    On a shared machine this is steadier than the time that passes. What other
+    callbacks do at the end of an epoch counts for the next one.
+    """
+
+    def on_train_begin(self, logs=None):
+        self._start = time.process_time()
+
+    def on_epoch_end(self, epoch, logs=None):
+        now = time.process_time()
+        logs["cpu_seconds"] = now - self._start
+        self._start = now
+
+
+class StopInTime(keras.callbacks.Callback):
+    """Ends a training when the next epoch would probably end too late.
+
+    Args:
+        until: Float, the end in seconds of `time.monotonic()`.
+        epochs: Integer, the epochs of the whole training.
+    """
+
+    def __init__(self, until, epochs):
+        super().__init__()
+        self._until = until
+        self._last = epochs - 1
+        self.has_stopped = False
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._start = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        now = time.monotonic()
+        if epoch < self._last and now + (now - self._start) > self._until:
+            self.has_stopped = True
+            self.model.stop_training = True

@@ -1,0 +1,59 @@
+"""AC/DC: alternating compressed and decompressed phases."""
+
+from keras import ops
+
+from issp_keras.sparsity.methods.base import Method
+from issp_keras.sparsity.whole_numbers import whole_number
+
+
+class ACDC(Method):
+    """Alternates dense and sparse training, and ends sparse.
+
+    The pruning stage has `phases` pairs of a dense and a sparse phase, all of
+    equal length. A sparse phase begins with hard thresholding, and its mask
+    holds to its end. In a dense phase all weights are trained, the pruned
+    ones from zero on.
+
+    Args:
+        phases: Integer, pairs of phases. Defaults to `4`.
+
+    Raises:
+        ValueError: If `phases` is not a positive whole number.
+
+    Reference: Peste et al., AC/DC: Alternating Compressed/DeCompressed
+    Training of Deep Neural Networks, NeurIPS 2021 (arXiv 2106.12379), Alg. 1.
+    """
+
+    def __init__(self, phases: int = 4):
+        self.phases = whole_number("phases", phases)
+        if self.phases < 1:
+            raise ValueError(
+                f"`phases` must be at least 1. Received: phases={phases!r}"
+            )
+
+    def advance(self, choice, changes, clock):
+        is_sparse = self._is_sparse(clock.age, clock.length)
+        goes_on = ops.logical_and(
+            is_sparse, self._is_sparse(clock.age - 1, clock.length)
+        )
+        scores = []
+        for change in changes:
+            score = self.importance(change.values, change.kernel)
+            # What is zero stays the least important.
+            held = ops.logical_and(goes_on, ops.equal(change.before, 0.0))
+            scores.append(ops.where(held, 0.0, score))
+
+        def pruned():
+            masks = choice(scores)
+            return [ops.where(m, 0.0, c.values) for m, c in zip(masks, changes)]
+
+        values = ops.cond(
+            is_sparse, pruned, lambda: [ops.copy(c.values) for c in changes]
+        )
+        return values, [c.state for c in changes]
+
+    def _is_sparse(self, age, length):
+        """Whether a step of the stage lies in a sparse phase."""
+        # In integers, so that no rounding moves the border.
+        number = age * 2 * self.phases // length
+        return ops.logical_and(age >= 0, ops.equal(number % 2, 1))

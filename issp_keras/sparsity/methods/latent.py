@@ -1,0 +1,122 @@
+"""A latent copy of the weights, of which the network sees the large ones."""
+
+import math
+import numbers
+
+from keras import ops
+
+from issp_keras.sparsity.methods.base import Method
+
+
+class Latent(Method):
+    """Trains a dense copy of the weights through sparse ones.
+
+    The network computes with `w = T(v)`, v the latent copy, and v gets what
+    the optimizer changes in w: a straight-through estimator. So a weight that
+    is zero remembers how far it has come, and returns when its latent copy is
+    large enough. With t the threshold of the layer (the largest |v| that is
+    pruned), the operator is
+
+        T(v) = sign(v) * (|v|**power - t**power) ** (1 / power)   for |v| > t
+
+    and 0 else. For blocks, |v| and t are those of the blocks. Use it under a
+    cubic ramp of the sparsity.
+
+    Cases: `power=3` is Feather; `power=1` is soft thresholding; `power=inf`
+    is hard thresholding. `Latent(math.inf, shrink_ratio=0.9998)` is SR-STE,
+    whose pruned weights decay. `Latent(math.inf, reach=1.5)` is Top-KAST, in
+    which the weights that come next are updated too, and others are not.
+    `shrink_ratio=0.95` is the shrink of ISS-P on the latent copy.
+
+    Keeps four bytes for each weight.
+
+    Args:
+        power: Float of at least 1, `math.inf` for hard thresholding. Defaults
+            to `3.0`.
+        pruned_rate: Float, the part of an update that the latent copy of a
+            weight gets that is zero. Defaults to `0.5`.
+        shrink_ratio: Float in (0, 1], the factor on the latent copies of
+            pruned weights after each step. Defaults to `1.0`.
+        reach: Float of at least 1: the latent copies that are updated are the
+            largest, so many times as many as are kept. Defaults to None, all.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    References: Glentis Georgoulakis et al., Feather: An Elegant Solution to
+    Effective DNN Sparsification, BMVC 2023 (arXiv 2310.02448), for the
+    operator; Zhou et al., Learning N:M Fine-grained Structured Sparse Neural
+    Networks From Scratch (SR-STE), ICLR 2021 (arXiv 2102.04010), eq. 9;
+    Jayakumar et al., Top-KAST, NeurIPS 2020 (arXiv 2106.03517), Sec. 2.
+    """
+
+    state_dtype = "float32"
+
+    def __init__(
+        self,
+        power: float = 3.0,
+        pruned_rate: float = 0.5,
+        shrink_ratio: float = 1.0,
+        reach: float | None = None,
+    ):
+        _check("power", power, power >= 1)
+        _check("pruned_rate", pruned_rate, 0 <= pruned_rate <= 1)
+        _check("shrink_ratio", shrink_ratio, 0 < shrink_ratio <= 1)
+        if reach is not None:
+            _check("reach", reach, reach >= 1)
+        self.power = power
+        self.pruned_rate = pruned_rate
+        self.shrink_ratio = shrink_ratio
+        self.reach = reach
+
+    def advance(self, choice, changes, clock):
+        latents = self._moved(choice, changes, clock)
+        scores = [
+            self.importance(v, c.kernel) for v, c in zip(latents, changes)
+        ]
+        masks = choice(scores)
+        if math.isinf(self.power):
+            values = [ops.where(m, 0.0, v) for v, m in zip(latents, masks)]
+        else:
+            values = [
+                v * (1.0 - share**self.power) ** (1.0 / self.power)
+                for v, share in zip(latents, choice.nearness(scores, masks))
+            ]
+        if self.shrink_ratio < 1:
+            latents = [
+                ops.where(m, self.shrink_ratio * v, v)
+                for v, m in zip(latents, masks)
+            ]
+        dtypes = [c.values.dtype for c in changes]
+        return list(map(ops.cast, values, dtypes)), latents
+
+    def ranked(self, values, state):
+        return values if state is None else state
+
+    def _moved(self, choice, changes, clock):
+        """The latent copies after the optimizer's update."""
+        latents = [
+            ops.where(
+                ops.equal(clock.age, 0), ops.cast(c.before, "float32"), c.state
+            )
+            for c in changes
+        ]
+        updates = [
+            ops.cast(c.values, "float32") - ops.cast(c.before, "float32")
+            for c in changes
+        ]
+        updates = [
+            ops.where(ops.equal(c.before, 0.0), self.pruned_rate * d, d)
+            for c, d in zip(changes, updates)
+        ]
+        if self.reach is not None:
+            far = choice(list(map(ops.abs, latents)), kept=self.reach)
+            updates = [ops.where(f, 0.0, d) for f, d in zip(far, updates)]
+        return [v + d for v, d in zip(latents, updates)]
+
+
+def _check(name, value, is_in_range):
+    if not isinstance(value, numbers.Real) or not is_in_range:
+        raise ValueError(
+            f"`{name}` is out of range. Received: {name}={value!r}"
+        )
