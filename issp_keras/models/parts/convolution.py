@@ -10,7 +10,7 @@ from issp_keras.models.parts.pixel_shuffle import pixel_shuffle
 _STAGES = {2: (2,), 3: (3,), 4: (2, 2), 8: (2, 2, 2)}
 
 
-def convolve(x, filters, name, size=3, activation=None):
+def convolve(x, filters, name, size=3, activation=None, use_bias=True):
     """Applies a convolution that keeps height and width.
 
     Args:
@@ -19,6 +19,7 @@ def convolve(x, filters, name, size=3, activation=None):
         name: String, name of the layer.
         size: Integer, height and width of the kernel. Defaults to `3`.
         activation: String, as in `keras.layers.Conv2D`. Defaults to none.
+        use_bias: Boolean, likewise. Defaults to `True`.
 
     Returns:
         Keras tensor of shape (batch, height, width, filters).
@@ -29,6 +30,7 @@ def convolve(x, filters, name, size=3, activation=None):
         size,
         padding="same",
         activation=activation,
+        use_bias=use_bias,
         kernel_initializer=start,
         bias_initializer=start.clone(),
         name=name,

@@ -37,6 +37,30 @@ def denormalize(x, value_range):
     )(x)
 
 
+def add_anchor(x, image, scale):
+    """Adds the image to each of `scale**2` groups of 3 channels, in float32.
+
+    Behind a pixel shuffle, this adds the nearest-neighbour enlargement.
+
+    Args:
+        x: Keras tensor of shape (batch, height, width, 3 * scale**2).
+        image: Keras tensor of shape (batch, height, width, 3).
+        scale: Integer, the magnification.
+
+    Returns:
+        Keras tensor of the shape of `x`.
+    """
+    anchor = layers.Concatenate(dtype="float32", name="anchor")
+    return layers.Add(dtype="float32", name="add")(
+        [x, anchor([image] * scale**2)]
+    )
+
+
+def in_single_precision(x):
+    """Features that are an image, as float32 also under mixed precision."""
+    return layers.Activation("linear", dtype="float32", name="sr")(x)
+
+
 class ImageLayer(layers.Layer):
     """Works in float32, also under mixed precision, as images need."""
 
