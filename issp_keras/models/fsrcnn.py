@@ -1,0 +1,92 @@
+"""FSRCNN: a thin network at LR, and a transposed convolution."""
+
+import keras
+from keras import layers
+
+from issp_keras.models.parts.arguments import check_positive
+from issp_keras.models.parts.arguments import check_scale
+from issp_keras.models.parts.convolution import convolve
+from issp_keras.models.parts.image import in_single_precision
+from issp_keras.models.parts.image import rgb_input
+from issp_keras.models.parts.prelu import prelu
+
+# Height and width of the last kernel, and where its middle is.
+_KERNEL = 9
+_MIDDLE = _KERNEL // 2
+
+
+def fsrcnn(
+    scale: int, features: int = 56, shrunk: int = 12, mappings: int = 4
+) -> keras.Model:
+    """Builds FSRCNN for RGB; the defaults give FSRCNN (56, 12, 4).
+
+    A convolution of 5x5 makes features, one of 1x1 shrinks them, some of 3x3
+    follow, one of 1x1 expands them again, each with PReLU; a transposed
+    convolution of 9x9 makes the image.
+
+    The paper's network takes and makes Y alone, with 12 thousand weights, and
+    leaves the colours to bicubic interpolation, for which TFLite has no
+    operator. This one takes and makes RGB as all networks here do: its first
+    and last kernels have three times the weights, 24 thousand in all, and the
+    rest is the same. The ETDS authors trained it so, and their checkpoints can
+    be loaded.
+
+    It takes RGB images of any height and width, float in 0..1, of shape
+    (batch, height, width, 3), and returns (batch, scale * height, scale *
+    width, 3), not clipped.
+
+    Example:
+
+    >>> model = fsrcnn(scale=4)
+    >>> model.count_params()
+    24683
+
+    Args:
+        scale: Integer, the magnification: 2, 3, 4 or 8.
+        features: Integer, channels outside, the paper's d. Defaults to `56`.
+        shrunk: Integer, channels inside, the paper's s. Defaults to `12`.
+        mappings: Integer, number of 3x3 convolutions, the paper's m. Defaults
+            to `4`.
+
+    Returns:
+        A functional `keras.Model` named "fsrcnn".
+
+    Raises:
+        ValueError: If `scale` is none of these, or another argument is not
+            positive.
+
+    Reference: Dong et al., Accelerating the Super-Resolution Convolutional
+    Neural Network, ECCV 2016 (arXiv 1608.00367), Sec. 3.
+    """
+    check_scale(scale)
+    check_positive(features=features, shrunk=shrunk, mappings=mappings)
+    image = rgb_input()
+    x = _convolve(image, features, "first_part", 0, size=5)
+    x = _convolve(x, shrunk, "mid_part", 0, size=1)
+    for i in range(mappings):
+        x = _convolve(x, shrunk, "mid_part", 2 + 2 * i)
+    x = _convolve(x, features, "mid_part", 2 + 2 * mappings, size=1)
+    x = _enlarge(x, scale)
+    return keras.Model(image, in_single_precision(x), name="fsrcnn")
+
+
+def _convolve(x, filters, part, number, size=3):
+    # Numbered as in PyTorch: a convolution, its PReLU.
+    x = convolve(x, filters, f"{part}.{number}", size)
+    return prelu(x, f"{part}.{number + 1}")
+
+
+def _enlarge(x, scale):
+    x = layers.Conv2DTranspose(
+        3,
+        _KERNEL,
+        strides=scale,
+        kernel_initializer=keras.initializers.RandomNormal(stddev=1e-3),
+        name="last_part",
+    )(x)
+    # The published networks cut up to the middle of the kernel. Keras' "same"
+    # would cut as much on both sides.
+    surplus = _KERNEL - scale
+    before = min(_MIDDLE, surplus)
+    cut = (before, surplus - before)
+    return layers.Cropping2D((cut, cut), name="crop")(x)
