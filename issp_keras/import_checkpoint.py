@@ -3,7 +3,8 @@
     issp-import SwinIR-light-x4.pth model.keras
 
 Network and sizes are found from the checkpoint, which is of EDSR, RCAN,
-SwinIR or CAT. No code from it is run, and PyTorch is not needed.
+SwinIR, CAT, ECBSR, ABPN, FSRCNN or DIPNet. No code from it is run, and PyTorch
+is not needed.
 """
 
 import pathlib
@@ -41,6 +42,8 @@ def _given(flag):
     given = {}
     if flag.residual_scale is not None:
         given["residual_scale"] = flag.residual_scale
+    if flag.scale is not None:
+        given["scale"] = flag.scale
     if flag.windows is not None:
         with blame("--windows: expected whole numbers", ValueError):
             given["windows"] = tuple((int(n), None) for n in flag.windows)
@@ -53,6 +56,11 @@ def run():
         "residual_scale",
         None,
         "Factor of the residuals of an EDSR, which a checkpoint does not show.",
+    )
+    flags.DEFINE_integer(
+        "scale",
+        None,
+        "Magnification of an FSRCNN, which a checkpoint does not show.",
     )
     flags.DEFINE_list(
         "windows",

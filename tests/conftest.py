@@ -27,6 +27,7 @@ _CORE = (
     "patterns",
     "prepared",
     "resume",
+    "rivals",
     "schedules",
     "selection",
     "sparse_training",

@@ -3,11 +3,16 @@
 import math
 import re
 
+from issp_keras.models.abpn import abpn
 from issp_keras.models.cat import cat
+from issp_keras.models.dipnet import dipnet
+from issp_keras.models.ecbsr import ecbsr
 from issp_keras.models.edsr import edsr
+from issp_keras.models.fsrcnn import fsrcnn
 from issp_keras.models.rcan import rcan
 from issp_keras.models.swinir import swinir
 
+KNOWN = "EDSR, RCAN, SwinIR, CAT, ECBSR, ABPN, FSRCNN or DIPNet"
 # EDSR-L scales its residuals, EDSR-baseline does not.
 _WIDE = 256
 
@@ -37,7 +42,7 @@ def recognise(state, given):
         if entry in state:
             return network, {**arguments(_Shapes(state, given)), **given}
     raise ValueError(
-        "is of no network known here: expected EDSR, RCAN, SwinIR or CAT, "
+        f"is of no network known here: expected {KNOWN}, "
         f"with one of the entries {', '.join(_NETWORKS)}."
     )
 
@@ -140,6 +145,58 @@ def _cat(shape):
     }
 
 
+def _ecbsr(shape):
+    features, *_ = shape("backbone.0.conv3x3.weight", 4)
+    last = shape.count(r"backbone\.(\d+)\.") - 1
+    outputs, *_ = shape(f"backbone.{last}.conv3x3.weight", 4)
+    has_slopes = "backbone.0.act.weight" in shape.state
+    return {
+        "scale": math.isqrt(outputs // 3),
+        "features": features,
+        "blocks": last - 1,
+        "activation": "prelu" if has_slopes else "relu",
+    }
+
+
+def _abpn(shape):
+    features, *_ = shape("backbone.2.0.weight", 4)
+    blocks = shape.count(r"backbone\.(\d+)\.0\.")
+    outputs, *_ = shape(f"backbone.{blocks + 4}.weight", 4)
+    return {
+        "scale": math.isqrt(outputs // 3),
+        "features": features,
+        "blocks": blocks,
+    }
+
+
+def _fsrcnn(shape):
+    features, *_ = shape("first_part.0.weight", 4)
+    shrunk, *_ = shape("mid_part.0.weight", 4)
+    if "scale" not in shape.given:
+        raise ValueError(
+            "is of FSRCNN, whose weights are the same for every magnification:"
+            " expected the argument `scale`."
+        )
+    return {
+        "features": features,
+        "shrunk": shrunk,
+        # Two layers for each convolution, of which two are of 1x1.
+        "mappings": shape.count(r"mid_part\.(\d+)\.") // 2 - 2,
+    }
+
+
+def _dipnet(shape):
+    features, *_ = shape("conv_1.eval_conv.weight", 4)
+    attention, *_ = shape("block_1.esa.conv1.weight", 4)
+    outputs, *_ = shape("upsampler.0.eval_conv.weight", 4)
+    return {
+        "scale": math.isqrt(outputs // 3),
+        "features": features,
+        "blocks": shape.count(r"block_(\d+)\."),
+        "attention": attention,
+    }
+
+
 def _ratio(hidden, embedding):
     """A ratio of which networks make these hidden channels, rounding down."""
     ratio = hidden / embedding
@@ -188,4 +245,8 @@ _NETWORKS = {
     "body.0.residual_group.0.rcab.0.weight": (rcan, _rcan),
     "layers.0.residual_group.blocks.0.attn.qkv.weight": (swinir, _swinir),
     "layers.0.blocks.0.attns.0.pos.pos_proj.weight": (cat, _cat),
+    "backbone.0.conv3x3.weight": (ecbsr, _ecbsr),
+    "backbone.2.0.weight": (abpn, _abpn),
+    "first_part.0.weight": (fsrcnn, _fsrcnn),
+    "block_1.c1_r.eval_conv.weight": (dipnet, _dipnet),
 }

@@ -6,6 +6,9 @@ import numpy as np
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
 from issp_keras.models.loading import load_model
+from issp_keras.models.merging import merge
+from issp_keras.models.parts.reparameterized import ReparameterizedConv2D
+from issp_keras.models.torch_weights.architectures import KNOWN
 from issp_keras.models.torch_weights.architectures import is_known
 from issp_keras.models.torch_weights.architectures import recognise
 from issp_keras.models.torch_weights.layout import buffers
@@ -26,8 +29,9 @@ def from_torch(checkpoint, **arguments) -> keras.Model:
 
     The network and its sizes are found from names and shapes. What a
     checkpoint does not show can be given: the residual scale of an EDSR
-    (else 0.1 from 256 features on, and 1 below), and the windows of a CAT-A
-    that was saved without its masks.
+    (else 0.1 from 256 features on, and 1 below), the windows of a CAT-A that
+    was saved without its masks, the scale of an FSRCNN (always), and the
+    activation of a DIPNet (else SiLU).
 
     Example:
 
@@ -35,8 +39,9 @@ def from_torch(checkpoint, **arguments) -> keras.Model:
 
     Args:
         checkpoint: Path of a `.pth` file of EDSR, RCAN, SwinIR (`1conv`;
-            `pixelshuffle` or `pixelshuffledirect`) or CAT, as BasicSR or the
-            authors save it.
+            `pixelshuffle` or `pixelshuffledirect`), CAT, ECBSR as it is after
+            training, ABPN, FSRCNN or DIPNet, as BasicSR, the authors or, of
+            the last ones, ETDS and NTIRE 2025 save it.
         **arguments: Arguments of the network's function in
             `issp_keras.models`, instead of those found.
 
@@ -84,18 +89,23 @@ def load_torch(model, checkpoint) -> keras.Model:
 def to_torch(model, path):
     """Writes the weights of a network as a checkpoint of BasicSR.
 
-    Zeros stay zeros. The file holds `{"params": ...}`, with the buffers that
-    BasicSR's networks expect; masks of shifted windows are those of patches
-    of 64x64 LR pixels (`img_size: 64`), if windows are a part of that.
+    Zeros stay zeros. Sums of branches are merged. ABPN, FSRCNN and DIPNet,
+    which BasicSR does not have, get the names of the official checkpoints.
+    The file holds `{"params": ...}`, with the buffers that BasicSR's networks
+    expect; masks of shifted windows are those of patches of 64x64 LR pixels
+    (`img_size: 64`), if windows are a part of that.
 
     Args:
-        model: A `keras.Model` of EDSR, RCAN, SwinIR or CAT.
+        model: A `keras.Model` of EDSR, RCAN, SwinIR, CAT, ECBSR, ABPN, FSRCNN
+            or DIPNet.
         path: Path of the `.pth` file, replaced if it exists.
 
     Raises:
-        InputError: If the file cannot be written, or BasicSR has no such
-            network.
+        InputError: If the file cannot be written, or no official checkpoint
+            is of such a network.
     """
+    if any(isinstance(x, ReparameterizedConv2D) for x in model.layers):
+        model = merge(model)
     state = {
         name: entry.to_torch(keras.ops.convert_to_numpy(entry.variable.value))
         for name, entry in entries(model).items()
@@ -104,7 +114,7 @@ def to_torch(model, path):
     if not is_known(state):
         raise InputError(
             f"The model '{model.name}' is no network that BasicSR has: "
-            "expected EDSR, RCAN, SwinIR or CAT."
+            f"expected {KNOWN}."
         )
     write_torch(path, {"params": state})
 

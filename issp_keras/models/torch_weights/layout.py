@@ -16,7 +16,12 @@ from issp_keras.models.parts.windows import relative_positions
 # For which patches BasicSR keeps the masks of shifted windows.
 _PATCH = 64
 # The names of weights in PyTorch, where they are others.
-_TORCH_NAMES = {"kernel": "weight", "gamma": "weight", "beta": "bias"}
+_TORCH_NAMES = {
+    "alpha": "weight",
+    "beta": "bias",
+    "gamma": "weight",
+    "kernel": "weight",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +55,20 @@ class Entry:
         return np.ascontiguousarray(np.transpose(array, np.argsort(self.axes)))
 
 
+class _Slopes(Entry):
+    """The slopes of a PReLU, which Keras has with axes of 1."""
+
+    @property
+    def shape(self):
+        return tuple(self.variable.shape[-1:])
+
+    def to_keras(self, array):
+        return array.reshape(self.variable.shape)
+
+    def to_torch(self, array):
+        return array.reshape(self.shape)
+
+
 def _regroup(array, outer, inner):
     """Exchanges the order of two axes that lie behind each other in one."""
     if outer == 1 or inner == 1:
@@ -62,13 +81,21 @@ def entries(model):
     """Returns a dict of PyTorch's names to the `Entry` of each weight."""
     by_name = {layer.name: layer for layer in model.layers}
     has_groups = _is_swinir(model)
+    last = _last_convolution(model)
     found = {}
     for variable in model.weights:
         layer = by_name.get(variable.path.split("/")[0])
-        found[_torch_name(variable.path, has_groups)] = Entry(
-            variable, _axes(layer, variable), _pixels(layer, by_name)
+        kind = _Slopes if isinstance(layer, layers.PReLU) else Entry
+        found[_torch_name(variable.path, has_groups)] = kind(
+            variable, _axes(layer, variable), _pixels(layer, last)
         )
     return found
+
+
+def _last_convolution(model):
+    kinds = (layers.Conv2D, layers.Conv2DTranspose)
+    found = [layer for layer in model.layers if isinstance(layer, kinds)]
+    return found[-1] if found else None
 
 
 def _axes(layer, variable):
@@ -80,12 +107,16 @@ def _axes(layer, variable):
     return (1, 0) if is_linear else tuple(range(rank))
 
 
-def _pixels(layer, by_name):
-    if layer is None or not layer.name.startswith("upsample."):
+def _pixels(layer, last):
+    if layer is None:
         return 1
-    inputs, outputs = layer.kernel.shape[-2:]
-    # A last convolution follows, or this one makes the colours itself.
-    return outputs // (inputs if "conv_last" in by_name else 3)
+    if layer is last:
+        # It makes the colours, of one pixel or of all in a block.
+        return layer.filters // 3
+    if layer.name.startswith("upsample."):
+        inputs, outputs = layer.kernel.shape[-2:]
+        return outputs // inputs
+    return 1
 
 
 def _torch_name(path, has_groups):

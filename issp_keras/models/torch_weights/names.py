@@ -1,4 +1,4 @@
-"""Names of entries in the authors' own code of EDSR and RCAN."""
+"""Names of entries in code other than BasicSR's: EDSR, RCAN, ECBSR."""
 
 import re
 
@@ -24,12 +24,19 @@ _RCAN = {
     ),
     r"body\.(\d+)\.body\.(\d+)\.(weight|bias)$": r"body.\1.conv.\3",
 }
+_ECBSR = {
+    r"backbone\.(\d+)\.0\.": r"backbone.\1.conv3x3.",
+    r"backbone\.(\d+)\.1\.": r"backbone.\1.act.",
+}
 # Layers that shift by the mean colour, which all these networks share.
 _FIXED = ("sub_mean.", "add_mean.")
 
 
 def basicsr_names(state):
-    """Renames the entries of thstkdgus35/EDSR-PyTorch and yulunzhang/RCAN.
+    """Renames the entries of other code.
+
+    It is thstkdgus35/EDSR-PyTorch, yulunzhang/RCAN, and for ECBSR, as it is
+    after training, ECNUSR/ETDS.
 
     Args:
         state: Dict of names to arrays.
@@ -37,10 +44,13 @@ def basicsr_names(state):
     Returns:
         The same with BasicSR's names, where it has others; else `state`.
     """
-    if "head.0.weight" not in state:
+    if "backbone.0.0.weight" in state:
+        rules = _ECBSR
+    elif "head.0.weight" in state:
+        is_rcan = any("conv_du" in name for name in state)
+        rules = {**(_RCAN if is_rcan else _EDSR), **_SHARED}
+    else:
         return state
-    is_rcan = any("conv_du" in name for name in state)
-    rules = {**(_RCAN if is_rcan else _EDSR), **_SHARED}
     return {
         _renamed(name, rules): array
         for name, array in state.items()
