@@ -25,6 +25,7 @@ ARGUMENTS = {
     "edsr_x3_f8_b2": {"residual_scale": 0.1},
     "edsr_x4_f8_b2": {"residual_scale": 0.1},
     "cat_a_x2_e12_d2x2": {"windows": ((2, None), (4, None))},
+    "fsrcnn_x3_f56_s12_m4": {"scale": 3},
 }
 NAMES = sorted(path.stem for path in GOLDEN.glob("*.npz"))
 
@@ -53,8 +54,8 @@ def test_networks_equal_the_official_ones_from_a_checkpoint_alone(name):
     _equals_golden(model, name)
 
 
-def test_all_ten_networks_are_compared():
-    assert len(NAMES) == 10
+def test_all_fourteen_networks_are_compared():
+    assert len(NAMES) == 14
 
 
 @pytest.mark.parametrize("name", NAMES)
