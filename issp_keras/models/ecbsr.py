@@ -61,8 +61,8 @@ def ecbsr(
         features: Integer, channels of the body. Defaults to `16`.
         blocks: Integer, number of convolutions between the first and the
             last. Defaults to `4`.
-        activation: String, `"prelu"`, or `"relu"`, which integers and the
-            sparse delegate compute faster. Defaults to `"prelu"`.
+        activation: String, `"prelu"`, or `"relu"`, which TFLite makes a part
+            of the convolution before it. Defaults to `"prelu"`.
         reparameterized: Boolean. If true, each convolution is trained as a
             sum of branches, and `issp_keras.models.merge` makes the plain
             network of the trained one. Defaults to `False`.

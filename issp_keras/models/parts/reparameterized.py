@@ -44,8 +44,8 @@ class ReparameterizedConv2D(layers.Layer):
     Example:
 
     >>> layer = ReparameterizedConv2D(16, activation="relu")
-    >>> layer(np.zeros((1, 8, 9, 3))).shape
-    TensorShape([1, 8, 9, 16])
+    >>> features = layer(images)
+    >>> kernel = layer.merged_kernel()
 
     Args:
         filters: Integer, channels of the result.
