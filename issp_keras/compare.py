@@ -160,7 +160,7 @@ class _Progress(keras.callbacks.Callback):
         self._start = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
-        steps = self.params["steps"]
+        steps = self._training.config.steps_per_epoch
         seconds = time.monotonic() - self._start
         self._work.tell(
             self._training, (epoch + 1) * steps, logs or {}, steps, seconds

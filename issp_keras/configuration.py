@@ -94,6 +94,22 @@ def check(config):
             f"--config.dtype_policy: is {policy!r}, expected one of "
             f"{', '.join(_DTYPE_POLICIES)}."
         )
+    at_once = config.get("steps_per_execution", 1)
+    if (
+        not (isinstance(at_once, int) and at_once > 0)
+        or config.steps_per_epoch % at_once
+    ):
+        raise InputError(
+            f"--config.steps_per_execution: is {at_once!r}, expected a whole "
+            "number that divides --config.steps_per_epoch="
+            f"{config.steps_per_epoch}."
+        )
+    is_jax = keras.backend.backend() == "jax"
+    if config.data.get("on_device", False) and not is_jax:
+        raise InputError(
+            "--config.data.on_device: is True under "
+            f"{keras.backend.backend()}, expected KERAS_BACKEND=jax."
+        )
     begin = config.get("decay_begin", 0)
     if not (isinstance(begin, int) and 0 <= begin < config.steps):
         raise InputError(
@@ -232,6 +248,13 @@ def _policy(name):
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def steps_per_execution(config) -> int:
+    """How many steps Keras runs at once; 1 where this package fuses them."""
+    if config.data.get("on_device", False):
+        return 1
+    return config.get("steps_per_execution", 1)
 
 
 def optimizer(config) -> keras.optimizers.Optimizer:

@@ -33,7 +33,9 @@ from issp_keras import configuration
 from issp_keras import files
 from issp_keras.callbacks import SparsitySummaries
 from issp_keras.callbacks import count_zeros
+from issp_keras.data import DevicePatches
 from issp_keras.data import PatchDataset
+from issp_keras.data import PlacesDataset
 from issp_keras.data import RandomPatches
 from issp_keras.data import load_pairs
 from issp_keras.data import tf_patches
@@ -44,6 +46,7 @@ from issp_keras.epochs import StopIfDiverged
 from issp_keras.epochs import StopInTime
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
+from issp_keras.fused_steps import fuse_steps
 from issp_keras.models import load_model
 from issp_keras.processes import Processes
 from issp_keras.scores import SMALLEST
@@ -77,6 +80,11 @@ def train(
     configuration.check(config)
     sparse = configuration.sparse_training(config)
     processes.check_batch(config.data.batch_size)
+    if config.data.get("on_device", False) and processes.count > 1:
+        raise InputError(
+            "--config.data.on_device: is for one process, expected False "
+            "where several train together."
+        )
     scale = config.network.scale
     keras.utils.set_random_seed(config.seed)
     network = configuration.network(config)
@@ -94,7 +102,9 @@ def train(
         model = configuration.network(config, config.get("dtype_policy"))
         model.set_weights(network.get_weights())
         model.compile(
-            configuration.optimizer(config), loss="mean_absolute_error"
+            configuration.optimizer(config),
+            loss="mean_absolute_error",
+            steps_per_execution=configuration.steps_per_execution(config),
         )
         checkpoint = workdir / "checkpoint.keras"
         if checkpoint.exists():
@@ -150,18 +160,17 @@ def _fit(model, config, patches, done, callbacks, until, verbose):
     """Trains from step `done` on; returns whether to the end."""
     epochs = config.steps // config.steps_per_epoch
     stop = StopInTime(float("inf") if until is None else until, epochs)
-    is_tensorflow = keras.backend.backend() == "tensorflow"
-    make_dataset = tf_patches if is_tensorflow else PatchDataset
+    dataset, at_once = _dataset(model, config, patches, done)
     with contextlib.ExitStack() as stack:
         if until is not None:
             stack.enter_context(warnings.catch_warnings())
             # It goes on in the next call.
             warnings.filterwarnings("ignore", "Training ended after")
         model.fit(
-            make_dataset(patches, done, config.steps),
+            dataset,
             epochs=epochs,
             initial_epoch=done // config.steps_per_epoch,
-            steps_per_epoch=config.steps_per_epoch,
+            steps_per_epoch=config.steps_per_epoch // at_once,
             shuffle=False,
             verbose=verbose,
             callbacks=[*callbacks, stop],
@@ -172,6 +181,18 @@ def _fit(model, config, patches, done, callbacks, until, verbose):
             "diverged, expected a lower rate, in a new --workdir."
         )
     return not stop.has_stopped
+
+
+def _dataset(model, config, patches, done):
+    """What `fit` takes from step `done` on, and how many steps an item has."""
+    if config.data.get("on_device", False):
+        at_once = config.get("steps_per_execution", 1)
+        cutter = DevicePatches(patches)
+        fuse_steps(model, cutter.cut, cutter.pixels, patches.places(0))
+        return PlacesDataset(cutter, done, config.steps, at_once), at_once
+    is_tensorflow = keras.backend.backend() == "tensorflow"
+    make_dataset = tf_patches if is_tensorflow else PatchDataset
+    return make_dataset(patches, done, config.steps), 1
 
 
 def _restore(model, sparse, checkpoint):

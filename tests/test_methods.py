@@ -1,5 +1,7 @@
 """What each method does to weights, and that `fit` ends in exact zeros."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -9,20 +11,27 @@ from keras import ops
 from issp_keras import ISSPSchedule
 from issp_keras import SparseTraining
 from issp_keras.callbacks import prunable_kernels
+from issp_keras.sparsity import ACDC
 from issp_keras.sparsity import ASSL
 from issp_keras.sparsity import IHT
 from issp_keras.sparsity import ISSP
 from issp_keras.sparsity import ISSR
 from issp_keras.sparsity import METHODS
 from issp_keras.sparsity import SRP
+from issp_keras.sparsity import Block
+from issp_keras.sparsity import Change
 from issp_keras.sparsity import Clock
 from issp_keras.sparsity import Kernel
 from issp_keras.sparsity import L1Norm
+from issp_keras.sparsity import Latent
 from issp_keras.sparsity import Method
 from issp_keras.sparsity import Random
+from issp_keras.sparsity import Regrowth
 from issp_keras.sparsity import Sampled
 from issp_keras.sparsity import Scratch
+from issp_keras.sparsity import Uniform
 from issp_keras.sparsity import Unstructured
+from issp_keras.sparsity.pruner import Choice
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(160, 4)).astype("float32")
@@ -104,6 +113,175 @@ def test_iht_sets_the_unimportant_weights_to_zero():
     kernel = ops.array([4.0, -2.0])
     shrunk = IHT().update(kernel, ops.array([False, True]), START)
     assert _numbers(shrunk).tolist() == [4.0, 0.0]
+
+
+def test_iss_p_can_tie_its_ratio_to_the_learning_rate():
+    method = ISSP(0.9, full_rate=1e-3)
+    for rate, ratio in ((1e-3, 0.9), (5e-4, 0.95), (0.0, 1.0), (1.0, 0.0)):
+        clock = Clock(0, 100, rate)
+        shrunk = method.update(ops.ones(1), ops.array([True]), clock)
+        assert float(shrunk[0]) == pytest.approx(ratio)
+
+
+def test_the_learning_rate_of_each_step_reaches_the_method():
+    class Rates(Method):
+        def update(self, values, unimportant, clock):
+            return ops.full_like(values, clock.rate)
+
+    model = _linear()
+    rate = keras.optimizers.schedules.PiecewiseConstantDecay([9], [0.5, 0.25])
+    for steps, expected in ((10, 0.5), (11, 0.25)):
+        model.compile(keras.optimizers.SGD(rate), "mse")
+        with pytest.warns(UserWarning, match="not sparse yet"):
+            model.fit(
+                X[: 8 * steps],
+                Y[: 8 * steps],
+                batch_size=8,
+                verbose=0,
+                callbacks=[
+                    SparseTraining(ISSPSchedule(0.5, end_step=20), Rates())
+                ],
+            )
+        assert _kernel(model).tolist() == [[expected] * 3] * 4
+
+
+# A latent copy.
+
+
+def _latent_reference(w, b, operator, pruned_rate=1.0, shrink=1.0, reach=12):
+    """Linear regression by SGD on `operator(v)`; half of 12 are pruned."""
+    v, b = w.astype("float64"), b.astype("float64")
+    w = v
+    for step in range(20):
+        x, y = X[8 * step : 8 * step + 8], Y[8 * step : 8 * step + 8]
+        error = 2 * (x @ w + b - y) / y.size
+        change = -0.05 * (x.T @ error)
+        b = b - 0.05 * error.sum(0)
+        if step < 14:
+            change = np.where(w == 0, pruned_rate * change, change)
+            change.flat[_smallest(v, 12 - reach)] = 0
+            v = v + change
+            small = _smallest(v)
+            w = operator(v, abs(v.flat[small]).max())
+            w.flat[small] = 0
+            v.flat[small] *= shrink
+        else:
+            zeros = w == 0
+            w = w + change
+            # The last step of the stage makes the mask final.
+            w[zeros] = 0
+    return w
+
+
+def _power(power):
+    def operator(v, t):
+        share = np.minimum(t / abs(v), 1) ** power
+        return v * (1 - share) ** (1 / power)
+
+    return operator
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [
+        (Latent(), (_power(3), 0.5)),
+        (Latent(1.0, 1.0), (_power(1),)),
+        (Latent(math.inf), (lambda v, t: v.copy(), 0.5)),
+        (Latent(shrink_ratio=0.9), (_power(3), 0.5, 0.9)),
+        (Latent(math.inf, 1.0, reach=1.5), (lambda v, t: v.copy(), 1, 1, 9)),
+    ],
+)
+def test_a_latent_copy_equals_a_numpy_reference(method, arguments):
+    model = _linear()
+    w, b = (v.numpy() for v in model.weights)
+    expected = _latent_reference(w, b, *arguments)
+    _fit(model, method)
+    np.testing.assert_allclose(_kernel(model), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_feather_shrinks_whole_blocks():
+    """With |v| of a block its mean, and t the largest that is pruned."""
+    kernel = Kernel(0, "k", (4, 2), (0,), (1,))
+    v = ops.array([[3.0, 1.0], [1.0, -1.0], [0.5, 5.0], [-1.5, 3.0]])
+    choice = Choice([kernel], Uniform(), Block(2, 1), 0.5, 1.0, 0, True)
+    change = Change(kernel, v, v, v, None)
+    (values,), (latent,) = Latent().advance(choice, [change], Clock(0, 9))
+    # Means 2, 1; 1, 4: the second and the third block are pruned.
+    first, last = (1 - (1 / 2) ** 3) ** (1 / 3), (1 - (1 / 4) ** 3) ** (1 / 3)
+    expected = [[3 * first, 0], [first, 0], [0, 5 * last], [0, 3 * last]]
+    np.testing.assert_allclose(_numbers(values), expected, rtol=1e-6)
+    np.testing.assert_array_equal(_numbers(latent), _numbers(v))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Latent(power=0.5), r"power=0\.5"),
+        (lambda: Latent(pruned_rate=2), "pruned_rate=2"),
+        (lambda: Latent(shrink_ratio=0), "shrink_ratio=0"),
+        (lambda: Latent(reach=0.9), r"reach=0\.9"),
+        (lambda: ACDC(0), "phases=0"),
+        (lambda: Regrowth(0), "interval=0"),
+        (lambda: Regrowth(fraction=1), "fraction=1"),
+        (lambda: ISSP(full_rate=0), "full_rate=0"),
+    ],
+)
+def test_methods_with_changes_refuse_arguments(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+# Phases, and regrowth.
+
+
+def _choose(kernel, sparsity=0.5):
+    return Choice([kernel], Uniform(), Unstructured(), sparsity, 1.0, 0, True)
+
+
+def test_ac_dc_alternates_and_holds_the_mask_of_a_phase():
+    """8 steps in 2 pairs of phases: 2 dense, 2 sparse, 2 dense, 2 sparse."""
+    method, choice = ACDC(2), _choose(KERNEL)
+
+    def after(age, before, values):
+        change = Change(
+            KERNEL, ops.array(before), ops.array(values), None, None
+        )
+        (found,), _ = method.advance(choice, [change], Clock(age, 8))
+        return _numbers(found).tolist()
+
+    dense, small = [4.0, 3.0, 2.0, 1.0], [4.0, 3.0, 0.0, 0.0]
+    grown = [4.0, 3.0, 9.0, 9.0]
+    assert after(1, dense, dense) == dense
+    assert after(2, dense, dense) == small
+    # What one update makes larger than a kept weight stays pruned.
+    assert after(3, small, grown) == small
+    assert after(4, small, grown) == grown
+    assert after(6, grown, grown) == [0.0, 0.0, 9.0, 9.0]
+
+
+def test_regrowth_exchanges_the_smallest_for_the_steepest():
+    method = Regrowth(interval=10, fraction=0.5)
+    before = ops.array([4.0, 1.0, 0.0, 0.0])
+    values = ops.array([4.0, 1.0, 0.1, 0.2])
+    momentum = ops.array([0.0, 1.0, -3.0, 2.0])
+    change = Change(KERNEL, before, values, None, momentum)
+
+    def after(age):
+        clock = Clock(age, 1_000_000)
+        (found,), _ = method.advance(_choose(KERNEL), [change], clock)
+        return _numbers(found).tolist()
+
+    assert after(0) == after(11) == [4.0, 1.0, 0.0, 0.0]
+    np.testing.assert_allclose(after(10), [4.0, 0.0, 0.1, 0.0])
+
+
+def test_regrowth_needs_momentum():
+    with pytest.raises(ValueError, match=r"momentum, such as Adam.*SGD"):
+        _fit(_linear(), Regrowth())
+    model = _linear()
+    model.compile(keras.optimizers.SGD(0.05, momentum=0.9), "mse")
+    _fit(model, Regrowth())
+    assert np.count_nonzero(_kernel(model)) == 6
 
 
 # Growing penalties.

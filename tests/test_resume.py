@@ -86,7 +86,8 @@ def _train(method, folder, kill_in=None):
 
 @pytest.mark.parametrize(
     ("method", "kill_in"),
-    [("iss_p", 2), ("iss_p", 4), ("iss_r", 2), ("srp", 1), ("assl", 2)],
+    [("iss_p", 2), ("iss_p", 4), ("iss_r", 2), ("srp", 1), ("assl", 2)]
+    + [("latent", 1), ("regrowth", 2), ("ac_dc", 1)],
 )
 def test_resume_equals_uninterrupted_run(tmp_path, method, kill_in):
     """Steps 0..29 shrink (epochs 0..2), the others fine-tune."""
@@ -105,7 +106,7 @@ def test_resume_equals_uninterrupted_run(tmp_path, method, kill_in):
     assert found == [45, 34]
 
 
-@pytest.mark.parametrize("method", ["iss_p", "srp"])
+@pytest.mark.parametrize("method", ["iss_p", "srp", "latent"])
 def test_goes_on_from_any_checkpoint_with_load_weights(tmp_path, method):
     path = tmp_path / "checkpoint.keras"
     whole = _model()

@@ -18,13 +18,16 @@ from issp_keras import ISSPSchedule
 from issp_keras import SparseTraining
 from issp_keras import models
 from issp_keras.callbacks import prunable_kernels
+from issp_keras.sparsity import ACDC
 from issp_keras.sparsity import ERK
 from issp_keras.sparsity import ISSP
 from issp_keras.sparsity import NM
 from issp_keras.sparsity import SRP
 from issp_keras.sparsity import Global
+from issp_keras.sparsity import Latent
 from issp_keras.sparsity import Map
 from issp_keras.sparsity import Method
+from issp_keras.sparsity import Regrowth
 from issp_keras.sparsity.schedules import PruningSchedule
 
 RNG = np.random.default_rng(0)
@@ -432,6 +435,81 @@ def test_one_update_per_optimizer_step_under_gradient_accumulation():
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
+# Methods that see what the optimizer changed.
+
+_BY_CHANGES = {
+    "latent": Latent(),
+    "ac_dc": ACDC(2),
+    "regrowth": Regrowth(interval=3),
+}
+by_changes = pytest.mark.parametrize("name", sorted(_BY_CHANGES))
+
+
+def _by_changes(name, end_step=20):
+    schedule = ISSPSchedule(0.7, end_step=end_step, ramp="cubic")
+    return SparseTraining(schedule, _BY_CHANGES[name])
+
+
+@by_changes
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"gradient_accumulation_steps": 4},
+        {"use_ema": True, "ema_overwrite_frequency": 3},
+        {"policy": "mixed_float16"},
+        {"policy": "mixed_bfloat16", "use_ema": True},
+        {"jit_compile": True, "steps_per_execution": 7},
+    ],
+)
+def test_changes_end_in_exact_zeros_under_every_switch(name, options):
+    options = dict(options)
+    compile_options = {
+        key: options.pop(key)
+        for key in ("jit_compile", "steps_per_execution")
+        if key in options
+    }
+    keras.config.set_dtype_policy(options.pop("policy", "float32"))
+    try:
+        optimizer = keras.optimizers.Adam(0.01, **options)
+        model = _sequential(optimizer, **compile_options)
+        epochs = _CheckEpochs(8)
+        _fit(model, [_by_changes(name, end_step=8), epochs])
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert epochs.checked >= 1
+    _assert_exact_zeros(model)
+
+
+@by_changes
+def test_changes_equal_the_compiled_run_when_run_eagerly(name):
+    compiled, eager = _sequential(), _sequential(run_eagerly=True)
+    for model in (compiled, eager):
+        _fit(model, [_by_changes(name)])
+    for found, expected in zip(_kernels(eager), _kernels(compiled)):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+@by_changes
+def test_one_change_per_optimizer_step_under_gradient_accumulation(name):
+    momentum = {"learning_rate": 0.01, "momentum": 0.5}
+    model = _sequential(
+        keras.optimizers.SGD(**momentum, gradient_accumulation_steps=4)
+    )
+    _fit(model, [_by_changes(name, end_step=9)])
+    large = _sequential(keras.optimizers.SGD(**momentum))
+    large.fit(
+        X,
+        Y,
+        batch_size=32,
+        epochs=2,
+        shuffle=False,
+        verbose=0,
+        callbacks=[_by_changes(name, end_step=9)],
+    )
+    for found, expected in zip(_kernels(model), _kernels(large), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
 def test_layers_that_are_not_built_are_passed_by():
     class Model(keras.Model):
         def __init__(self):
@@ -461,19 +539,20 @@ tf.config.set_logical_device_configuration(
 )
 import keras
 from issp_keras import ISSPSchedule, SparseTraining
-from issp_keras.sparsity import ISSP, ISSR, SRP
+from issp_keras.sparsity import ACDC, ISSP, ISSR, SRP, Latent, Regrowth
 x = np.random.default_rng(0).normal(size=(64, 4))
 y = x[:, :1] * np.ones(10)
 def train(strategy, method):
     keras.utils.set_random_seed(1)
     with strategy.scope():
         model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(10)])
-        model.compile(keras.optimizers.SGD(0.1), "mse")
+        model.compile(keras.optimizers.SGD(0.1, momentum=0.5), "mse")
     callback = SparseTraining(ISSPSchedule(0.7, end_step=10), method)
     model.fit(x, y, batch_size=8, epochs=2, verbose=0, shuffle=False,
               callbacks=[callback])
     return model.layers[0].kernel.value
-for method in (ISSP(), ISSR(interval=1), SRP(interval=1)):
+for method in (ISSP(), ISSR(interval=1), SRP(interval=1), Latent(), ACDC(2),
+               Regrowth(3)):
     mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     first, second = (v.numpy() for v in train(mirrored, method).values)
     assert (first == second).all()
@@ -570,13 +649,14 @@ def test_finalize_inside_a_running_fit_holds_to_its_end(use_ema, batch):
     _assert_exact_zeros(model)
 
 
+@pytest.mark.parametrize("method", [SRP(), Latent()])
 @pytest.mark.parametrize("steps", [0, 10, 40])
 @pytest.mark.parametrize("compiled", [True, False])
 def test_finalize_makes_exact_zeros_whatever_the_method_remembers(
-    compiled, steps
+    compiled, steps, method
 ):
     model = _sequential()
-    callback = SparseTraining(ISSPSchedule(0.7, end_step=30), SRP())
+    callback = SparseTraining(ISSPSchedule(0.7, end_step=30), method)
     if not compiled:
         model = keras.models.clone_model(model)
         callback.set_model(model)

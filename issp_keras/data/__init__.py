@@ -1,5 +1,7 @@
 """Photographs, MATLAB's `imresize`, LR/HR pairs, and training patches."""
 
+from issp_keras.data.device_patches import DevicePatches
+from issp_keras.data.device_patches import PlacesDataset
 from issp_keras.data.embedded import EMBEDDED
 from issp_keras.data.imresize import imresize
 from issp_keras.data.imresize import tf_imresize
@@ -32,12 +34,14 @@ from issp_keras.data.turns import turn_back
 
 __all__ = [
     "BENCHMARKS",
+    "DevicePatches",
     "EMBEDDED",
     "LAYOUTS",
     "Pair",
     "PairFiles",
     "PatchDataset",
     "Photograph",
+    "PlacesDataset",
     "RandomPatches",
     "SUFFIXES",
     "TURNS",

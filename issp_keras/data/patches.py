@@ -31,6 +31,12 @@ class RandomPatches:
         shard: Pair `(i, n)`: yield the i-th of n equal parts of each batch
             only, for process i of n. Defaults to the whole.
 
+    Attributes:
+        scale: Integer, the magnification from LR to HR.
+        patch_size: Integer, as given.
+        lr: List of RGB images, one a photograph.
+        hr: List of RGB images, `scale` times as large.
+
     Raises:
         ValueError: If there is no photograph, one is smaller than a patch, or
             n does not divide the batch size.
@@ -57,10 +63,10 @@ class RandomPatches:
                     f"LR of {pair.name} must have at least {patch_size} "
                     f"pixels each way. Received: shape={pair.lr.shape}"
                 )
-        self._scale = pairs[0].scale
-        self._lr = [to_rgb(pair.lr) for pair in pairs]
-        self._hr = [to_rgb(pair.hr) for pair in pairs]
-        self._patch_size = patch_size
+        self.scale = pairs[0].scale
+        self.patch_size = patch_size
+        self.lr = [to_rgb(pair.lr) for pair in pairs]
+        self.hr = [to_rgb(pair.hr) for pair in pairs]
         self._batch_size = batch_size
         self._seed = seed
         share = batch_size // parts
@@ -74,32 +80,42 @@ class RandomPatches:
             patch_size, patch_size, 3) and (batch_size / n,
             scale * patch_size, scale * patch_size, 3).
         """
-        size, scale = self._patch_size, self._scale
-        chosen = self._photographs(step)[self._part]
-        places = self._random(0, step).random((self._batch_size, 3))
-        lr = np.empty((len(chosen), size, size, 3), np.uint8)
-        hr = np.empty((len(chosen), scale * size, scale * size, 3), np.uint8)
-        for i, (photograph, (down, right, which)) in enumerate(
-            zip(chosen, places[self._part], strict=True)
-        ):
-            height, width = self._lr[photograph].shape[:2]
-            y = int(down * (height - size + 1))
-            x = int(right * (width - size + 1))
-            for images, patches, s in (
-                (self._lr, lr, 1),
-                (self._hr, hr, scale),
-            ):
+        size, scale = self.patch_size, self.scale
+        places = self.places(step)
+        lr = np.empty((len(places), size, size, 3), np.uint8)
+        hr = np.empty((len(places), scale * size, scale * size, 3), np.uint8)
+        for i, (photograph, y, x, which) in enumerate(places.tolist()):
+            for images, patches, s in ((self.lr, lr, 1), (self.hr, hr, scale)):
                 cut = images[photograph][
                     s * y : s * (y + size), s * x : s * (x + size)
                 ]
-                _whole_pixels(patches[i])[...] = turn(
-                    _whole_pixels(cut), int(TURNS * which)
-                )
+                _whole_pixels(patches[i])[...] = turn(_whole_pixels(cut), which)
         return lr, hr
+
+    def places(self, step: int) -> np.ndarray:
+        """Where the patches of one step lie.
+
+        Returns:
+            int32 array of shape (batch_size / n, 4): the photograph, top and
+            left in LR pixels, and the flip or rotation, as `turn` counts.
+        """
+        size = self.patch_size
+        numbers = self._random(0, step).random((self._batch_size, 3))
+        places = []
+        for photograph, (down, right, which) in zip(
+            self._photographs(step)[self._part],
+            numbers[self._part],
+            strict=True,
+        ):
+            height, width = self.lr[photograph].shape[:2]
+            y = int(down * (height - size + 1))
+            x = int(right * (width - size + 1))
+            places.append((photograph, y, x, int(TURNS * which)))
+        return np.array(places, np.int32)
 
     def _photographs(self, step):
         """Which photograph each patch of a batch is from."""
-        count = len(self._lr)
+        count = len(self.lr)
         places = np.arange(
             step * self._batch_size, (step + 1) * self._batch_size
         )

@@ -1,0 +1,51 @@
+"""Many training steps in one execution, on batches that the device makes."""
+
+import keras
+
+
+def fuse_steps(model: keras.Model, make_batch, constants, example):
+    """Lets `fit` run many steps of a JAX program at once.
+
+    Keras calls the compiled train step once for each batch that the host
+    sends. After this, an item of the data set is what many steps need, along
+    its first axis, and the program loops over them. The logs are those of the
+    last step.
+
+    Args:
+        model: A compiled `keras.Model`, on the JAX backend.
+        make_batch: Callable that takes `constants` and what one step needs,
+            and returns `(x, y)`.
+        constants: Arrays on the device, in any structure.
+        example: Array, what one step needs.
+    """
+    import jax
+
+    _, y = jax.eval_shape(make_batch, constants, example)
+    # Keras would build the loss from an item, which is no batch.
+    model.compute_loss(
+        y=keras.ops.zeros(y.shape), y_pred=keras.ops.zeros(y.shape)
+    )
+
+    def make_train_function(force=False):
+        if model.train_function is not None and not force:
+            return
+
+        def steps(state, items, constants):
+            def step(state, item):
+                logs, state = model.train_step(
+                    state, make_batch(constants, item)
+                )
+                return state, logs
+
+            state, logs = jax.lax.scan(step, state, items)
+            return jax.tree.map(lambda log: log[-1], logs), state
+
+        compiled = jax.jit(steps, donate_argnums=0)
+
+        def train_function(state, iterator):
+            (items,) = next(iterator)
+            return compiled(state, items, constants)
+
+        model.train_function = train_function
+
+    model.make_train_function = make_train_function

@@ -1,0 +1,92 @@
+"""Patches that are cut on the device, and steps that run there at once."""
+
+import importlib.util
+
+import keras
+import numpy as np
+import pytest
+
+from issp_keras import ISSPCallback
+from issp_keras import ISSPSchedule
+from issp_keras import data
+from issp_keras import models
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("jax") is None, reason="needs JAX"
+)
+only_jax = pytest.mark.skipif(
+    keras.backend.backend() != "jax", reason="needs the JAX backend"
+)
+
+
+@pytest.fixture
+def patches():
+    rng = np.random.default_rng(0)
+
+    def noise(*shape):
+        return rng.integers(0, 256, shape, np.uint8)
+
+    pairs = [
+        data.Pair(
+            str(i), noise(9 + i, 11 + i, 3), noise(18 + 2 * i, 22 + 2 * i, 3)
+        )
+        for i in range(3)
+    ]
+    pairs.append(data.Pair("grey", noise(9, 9), noise(18, 18)))
+    return data.RandomPatches(pairs, 8, 5, seed=1)
+
+
+def test_patches_are_those_of_the_host_bit_for_bit(patches):
+    import jax
+
+    device = data.DevicePatches(patches)
+    cut = jax.jit(device.cut)
+    for step, places in enumerate(device.places(0, 12)):
+        found = cut(device.pixels, places)
+        for array, expected in zip(found, patches.batch(step), strict=True):
+            expected = np.divide(expected, 255, dtype=np.float32)
+            np.testing.assert_array_equal(np.asarray(array), expected)
+
+
+def test_more_pixels_than_32_bits_count_are_refused(patches):
+    class Huge:
+        shape = (2**16, 2**16, 3)
+
+        def __getitem__(self, place):
+            return np.broadcast_to(np.zeros(3, np.uint8), self.shape)
+
+    patches.lr = [Huge()]
+    with pytest.raises(ValueError, match="Received: 4294967296 pixels"):
+        data.DevicePatches(patches)
+
+
+@only_jax
+@pytest.mark.parametrize("at_once", [1, 5])
+def test_trains_to_the_weights_of_the_host_pipeline(patches, at_once):
+    from issp_keras.fused_steps import fuse_steps
+
+    weights = []
+    for is_on_device in (False, True):
+        keras.utils.set_random_seed(0)
+        model = models.plain(2, features=4, blocks=1)
+        model.compile(keras.optimizers.Adam(1e-3), "mae")
+        steps = 10
+        dataset = data.PatchDataset(patches, 0, 20)
+        if is_on_device:
+            device = data.DevicePatches(patches)
+            fuse_steps(model, device.cut, device.pixels, patches.places(0))
+            dataset = data.PlacesDataset(device, 0, 20, at_once)
+            steps //= at_once
+        history = model.fit(
+            dataset,
+            epochs=2,
+            steps_per_epoch=steps,
+            shuffle=False,
+            verbose=0,
+            callbacks=[ISSPCallback(ISSPSchedule(0.8, end_step=15))],
+        )
+        assert int(keras.ops.copy(model.optimizer.iterations)) == 20
+        weights.append([*model.get_weights(), history.history["loss"]])
+    # Two programs, in which XLA fuses other operations: roundings differ.
+    for found, expected in zip(*weights, strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-6)
