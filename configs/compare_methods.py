@@ -46,6 +46,9 @@ def get_config() -> ConfigDict:
         },
         "gradual magnitude": {"method": "iht", "ramp": "cubic"},
         "random": {"method": "random"},
+        "latent copy, Feather": {"method": "latent", "ramp": "cubic"},
+        "regrowth by momentum": {"method": "regrowth", "ramp": "cubic"},
+        "AC/DC": {"method": "ac_dc"},
     }
     config.trainings = ConfigDict(
         {

@@ -85,8 +85,8 @@ class Training:
                 files.write_json(self.folder / "result.json", result)
 
     def summary(self) -> str:
-        """The scores in a few words."""
-        scores = self.result()["scores"]
+        """The scores of the result in a few words."""
+        scores = (self.result() or {}).get("scores", {})
         return ", ".join(f"{n} {s['psnr']:.2f} dB" for n, s in scores.items())
 
     def steps_done(self) -> int:
@@ -156,7 +156,7 @@ def list_trainings(config, workdir) -> list[Training]:
         for source in config.score_on
     }
     for seed in config.seeds:
-        for name, changes in config.trainings.items():
+        for name, changes in config.trainings.items(preserve_order=True):
             settings = _merged(base, changes.to_dict())
             settings["seed"] = seed
             settings = ConfigDict(settings)

@@ -16,7 +16,9 @@ SHARED = ROOT.parent / "shared" / "data"
 # The core, which needs Keras, NumPy and any backend.
 _CORE = (
     "callbacks",
+    "compare",
     "data_parallel",
+    "device_patches",
     "distributions",
     "imresize",
     "methods",
@@ -25,6 +27,7 @@ _CORE = (
     "parts",
     "patches",
     "patterns",
+    "plain",
     "prepared",
     "resume",
     "rivals",

@@ -1,16 +1,23 @@
+import csv
 import json
 import pathlib
 import runpy
+import subprocess
+import sys
 
+import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
 from issp_keras import configuration
+from issp_keras import files
 from issp_keras.compare import compare
-from issp_keras.compare import table
 from issp_keras.errors import InputError
+from issp_keras.models import load_model
 from issp_keras.sparsity import METHODS
 from issp_keras.sparsity import Sampled
+from issp_keras.trainings import list_trainings
+from issp_keras.trainings import table
 
 CONFIGS = pathlib.Path(__file__).parent.parent / "configs"
 
@@ -32,36 +39,125 @@ def config(folder_of_photographs):
     training.data.patch_size = 8
     training.data.batch_size = 2
     training.sparsity.end_step = 2
-    config.sparsities = (0.9,)
-    config.methods = ConfigDict(
-        {name: config.methods[name] for name in ("ISS-P", "SRP")}
+    config.trainings = ConfigDict(
+        {
+            "ISS-P": {"sparsity": {"method": "iss_p"}},
+            "wide": {"network": {"features": 6}},
+        }
     )
+    config.score_on = (str(folder_of_photographs),)
     return config
 
 
-def test_trains_every_method_at_every_sparsity_with_every_seed(
-    config, tmp_path, capsys
-):
-    results = compare(config, tmp_path)
-    runs = [(r["seed"], r["sparsity"], r["method"]) for r in results]
+def test_trains_every_training_with_every_seed(config, tmp_path):
+    lines = []
+    results = compare(config, tmp_path, report=lines.append)
+    runs = [(r["seed"], r["name"]) for r in results]
     assert runs == [
-        (seed, 0.9, method) for seed in (10, 11) for method in ("ISS-P", "SRP")
+        (seed, name) for seed in (10, 11) for name in ("ISS-P", "wide")
     ]
     for result in results:
-        assert result["zeros"] == pytest.approx(result["sparsity"], abs=0.02)
-        assert 5 < result["psnr"] < 60
-    assert len({result["psnr"] for result in results}) == 4
+        assert result["non_zeros"] < 0.12 * result["weights"]
+        assert result["cpu_seconds"] > 0
+        assert 5 < result["scores"]["photographs"]["psnr"] < 60
+    assert results[1]["weights"] > results[0]["weights"]
+    assert len({r["scores"]["photographs"]["psnr"] for r in results}) == 4
     assert json.loads((tmp_path / "results.json").read_text()) == results
-    assert "(4 of 4)" in capsys.readouterr().out
+    with (tmp_path / "results.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["name"] for row in rows] == [r["name"] for r in results]
+    assert float(rows[0]["psnr"]) == results[0]["scores"]["photographs"]["psnr"]
+    assert (tmp_path / "results.md").read_text().count("\n") == 4
+    assert "step 4 of 4" in lines[1] and "3 of 4 done" in lines[-2]
     # What is done is not done again.
-    assert compare(config, tmp_path) == results
-    assert "of 4" not in capsys.readouterr().out
+    del lines[:]
+    assert compare(config, tmp_path, report=lines.append) == results
+    assert not lines
+
+
+def test_stops_in_time_and_goes_on_to_the_same_weights(config, tmp_path):
+    config.seeds = (10,)
+    expected = compare(config, tmp_path / "whole", report=str)
+    lines = []
+    # No time at all: an epoch of each training at a time.
+    compare(config, tmp_path / "parts", turn=0.0, report=lines.append)
+    assert [line.split(",")[0] for line in lines if "step 2" in line] == [
+        "ISS-P",
+        "wide",
+    ]
+    assert lines.index(next(x for x in lines if x.startswith("wide"))) == 1
+    for name in ("ISS-P-10", "wide-10"):
+        found, whole = (
+            load_model(tmp_path / folder / name / "model.keras").get_weights()
+            for folder in ("parts", "whole")
+        )
+        for a, b in zip(found, whole, strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert compare(config, tmp_path / "none", minutes=0.0, report=str) == []
+    assert len(expected) == 2
+
+
+def test_a_killed_process_leaves_its_training_to_the_next(config, tmp_path):
+    (training, *_) = list_trainings(config, tmp_path)
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import fcntl, sys, time\n"
+            "file = open(sys.argv[1], 'w')\n"
+            "fcntl.flock(file, fcntl.LOCK_EX)\n"
+            "print('locked', flush=True)\n"
+            "time.sleep(60)",
+            str(files.make_folder(training.folder) / ".lock"),
+        ],
+        stdout=subprocess.PIPE,
+    )
+    with process:
+        assert process.stdout.readline() == b"locked\n"
+        assert not training.lock()
+        process.kill()
+    assert training.lock()
+    training.unlock()
+
+
+def test_what_another_process_has_is_left_to_it(config, tmp_path):
+    config.seeds = (10,)
+    held, _ = list_trainings(config, tmp_path)
+    assert held.lock()
+    lines = []
+    results = compare(config, tmp_path, report=lines.append)
+    assert [result["name"] for result in results] == ["wide"]
+    assert lines[-1] == "1 trainings are in the hands of other processes."
+    held.unlock()
+    assert len(compare(config, tmp_path, report=str)) == 2
+
+
+def test_known_results_are_not_trained_again(config, tmp_path):
+    config.seeds = (10,)
+    known = compare(config, tmp_path / "here", report=str)
+    lines = []
+    found = compare(
+        config, tmp_path / "there", known=known, report=lines.append
+    )
+    assert found == known and not lines
+    # Another length is another training.
+    config.training.steps = 6
+    config.trainings = ConfigDict({"wide": {"network": {"features": 6}}})
+    found = compare(config, tmp_path / "more", known=known, report=str)
+    assert [result["steps"] for result in found] == [6]
+
+
+def test_a_dense_training_has_no_zeros(config, tmp_path):
+    config.seeds = (10,)
+    config.trainings = ConfigDict({"dense": {"sparsity": {"method": "dense"}}})
+    (result,) = compare(config, tmp_path, report=str)
+    assert result["non_zeros"] == result["weights"]
+    assert not (tmp_path / "dense-10" / "sparsity.csv").exists()
 
 
 def test_results_of_another_config_are_refused(config, tmp_path):
     config.seeds = (10,)
-    del config.methods.SRP
-    compare(config, tmp_path)
+    compare(config, tmp_path, report=str)
     config.training.steps = 6
     with pytest.raises(InputError, match="10 was begun with another config"):
         compare(config, tmp_path)
@@ -69,39 +165,60 @@ def test_results_of_another_config_are_refused(config, tmp_path):
 
 def test_the_table_has_means_and_spreads():
     results = [
-        {"method": m, "sparsity": s, "seed": seed, "psnr": psnr + seed}
-        for m, psnr in (("a", 30.0), ("b", 31.0))
-        for s in (0.9, 0.99)
-        for seed in (0, 1)
+        {
+            "name": name,
+            "seed": seed,
+            "steps": 6000,
+            "weights": 1234,
+            "non_zeros": 123,
+            "cpu_seconds": 90 + 60 * seed,
+            "scores": {"set5": {"psnr": psnr + seed, "ssim": 0.8 + seed / 10}},
+        }
+        for name, psnr in (("a", 30.0), ("b", 31.0))
+        for seed in ((0, 1) if name == "a" else (0,))
     ]
     assert table(results) == [
-        ["PSNR (dB)", "90 % zeros", "99 % zeros"],
-        ["a", "30.50 ± 0.50", "30.50 ± 0.50"],
-        ["b", "31.50 ± 0.50", "31.50 ± 0.50"],
+        ["", "weights", "non-zeros", "steps", "set5", "seeds", "CPU time"],
+        ["a", "1,234", "123", "6,000", "30.50 ± 0.50 / 0.8500", "2", "2 min"],
+        ["b", "1,234", "123", "6,000", "31.00 / 0.8000", "1", "2 min"],
     ]
 
 
 def test_a_mistake_is_found_before_anything_is_trained(config, tmp_path):
-    config.methods.SRP = ConfigDict({"method": "srp", "srp": {"limit": -1}})
+    config.trainings.wide = {
+        "sparsity": {"method": "srp", "srp": {"limit": -1}}
+    }
     with pytest.raises(InputError, match=r"sparsity\.srp: .*limit=-1"):
+        compare(config, tmp_path / "none")
+    config.trainings = ConfigDict({"a/b": {}, "a_b": {}})
+    with pytest.raises(InputError, match="a_b-10 is the folder of two"):
+        compare(config, tmp_path / "none")
+    config.score_on = ("nowhere",)
+    with pytest.raises(InputError, match="nowhere: no such folder"):
+        compare(config, tmp_path / "none")
+    del config["score_on"]
+    with pytest.raises(InputError, match="has no entry 'score_on'"):
         compare(config, tmp_path / "none")
     assert not (tmp_path / "none").exists()
 
 
 def test_the_methods_are_compared_on_equal_terms():
     config = _config("compare_methods.py")
-    methods = {entry.method for entry in config.methods.values()}
-    assert methods == set(METHODS)
-    training = _config("quickstart.py")
-    assert config.training.network == training.network
-    assert config.sparsities == (0.9, 0.95, 0.99)
+    entries = config.trainings.items(preserve_order=True)
+    settings = {name: each.sparsity for name, each in entries}
+    assert config.training.network == _config("quickstart.py").network
+    for share in ("90%", "95%", "99%"):
+        methods = {s.method for n, s in settings.items() if share in n}
+        assert methods == set(METHODS)
     assert len(config.seeds) == 2
-    names = dict(config.methods)
-    assert names["gradual magnitude"].ramp == "cubic"
+    assert next(iter(settings)) == "ISS-P, 90% zeros"
+    assert settings["gradual magnitude, 90% zeros"].ramp == "cubic"
+    sampled = settings["ISS-P, sampled, 95% zeros"]
     with config.training.unlocked():
-        config.training.sparsity.update(names["ISS-P, sampled"].to_dict())
-    pattern = configuration.sparse_training(config.training).pattern
-    assert isinstance(pattern.selection, Sampled)
+        config.training.sparsity.update(sampled.to_dict())
+    callback = configuration.sparse_training(config.training)
+    assert isinstance(callback.pattern.selection, Sampled)
+    assert callback.schedule.target_sparsity == 0.95
 
 
 # The paper's settings.

@@ -9,8 +9,10 @@ from issp_keras.models.parts.arguments import check_positive
 from issp_keras.models.parts.arguments import check_scale
 from issp_keras.models.parts.attention import SMALL
 from issp_keras.models.parts.convolution import convolve
+from issp_keras.models.parts.image import add_anchor
 from issp_keras.models.parts.image import rgb_input
 from issp_keras.models.parts.pixel_shuffle import pixel_shuffle
+from issp_keras.models.parts.reparameterized import convolve_reparameterized
 
 # Arguments by name: features x convolutions of the blocks.
 PLAIN_SIZES: dict[str, dict[str, Any]] = {
@@ -41,6 +43,7 @@ def plain(
     convs: int = 2,
     residual: bool = True,
     last_conv: bool = False,
+    reparameterized: bool = False,
 ) -> keras.Model:
     """Builds a network of 3x3 convolutions and ReLU at the size of LR.
 
@@ -72,6 +75,12 @@ def plain(
             to `True`.
         last_conv: Boolean, whether one more convolution follows the blocks.
             Defaults to `False`.
+        reparameterized: Boolean. If true, each convolution is trained as a
+            sum of branches (ECB), and `issp_keras.models.merge` makes the
+            plain network of the trained one. A sum of branches cannot be
+            pruned: its zeros would have to be zeros of no single variable, so
+            that no update of the variables holds them. Merge first, then
+            train sparse. Defaults to `False`.
 
     Returns:
         A functional `keras.Model` named "plain".
@@ -88,30 +97,36 @@ def plain(
     check_scale(scale)
     check_positive(features=features, blocks=blocks, convs=convs)
     image = rgb_input()
-    x = convolve(image, features, "conv_first", activation="relu")
+    conv = convolve_reparameterized if reparameterized else convolve
+    x = conv(image, features, "conv_first", activation="relu")
     for i in range(blocks):
-        x = _block(x, convs, residual, name=f"body.{i}")
+        x = _block(x, conv, convs, residual, name=f"body.{i}")
     if last_conv:
-        x = convolve(x, features, "conv_last")
+        x = conv(x, features, "conv_last")
+    x = _head(x, scale, reparameterized)
+    x = add_anchor(x, image, scale)
+    x = pixel_shuffle(x, scale)
+    return keras.Model(image, x, name="plain")
+
+
+def _block(x, conv, convs, residual, name):
+    features = x.shape[-1]
+    y = x
+    for i in range(convs):
+        is_last = i == convs - 1
+        activation = None if residual and is_last else "relu"
+        y = conv(y, features, f"{name}.conv{i + 1}", activation=activation)
+    return layers.Add(name=f"{name}.add")([x, y]) if residual else y
+
+
+def _head(x, scale, reparameterized):
+    if reparameterized:
+        return convolve_reparameterized(x, 3 * scale**2, "head")
     # Small at first, so that training begins at the anchor.
-    x = layers.Conv2D(
+    return layers.Conv2D(
         3 * scale**2,
         3,
         padding="same",
         kernel_initializer=SMALL.clone(),
         name="head",
     )(x)
-    anchor = layers.Concatenate(name="anchor")([image] * scale**2)
-    x = layers.Add(dtype="float32", name="add")([x, anchor])
-    x = pixel_shuffle(x, scale)
-    return keras.Model(image, x, name="plain")
-
-
-def _block(x, convs, residual, name):
-    features = x.shape[-1]
-    y = x
-    for i in range(convs):
-        is_last = i == convs - 1
-        activation = None if residual and is_last else "relu"
-        y = convolve(y, features, f"{name}.conv{i + 1}", activation=activation)
-    return layers.Add(name=f"{name}.add")([x, y]) if residual else y
