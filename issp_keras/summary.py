@@ -2,13 +2,10 @@
 
 import math
 
-import keras
 import numpy as np
-from keras import layers
 
-from issp_keras.callbacks.kernels import TRANSPOSED
-from issp_keras.callbacks.kernels import PrunableKernel
 from issp_keras.callbacks.kernels import find_kernels
+from issp_keras.callbacks.multiply_adds import count_uses
 
 # The patterns that are looked for, those first that say more.
 _GROUPS = (2, 4, 5, 8, 10, 16, 20, 32, 90)
@@ -46,12 +43,12 @@ def summary(model, input_shape=None, print_fn=print):
             cannot take `input_shape`.
     """
     kernels, _ = find_kernels(model)
-    macs = _multiply_adds(model, kernels, input_shape)
+    uses = count_uses(model, kernels, input_shape)
     rows = []
-    for kernel in kernels:
+    for i, kernel in enumerate(kernels):
         values = kernel.variable.numpy()
         zeros = values.size - int(np.count_nonzero(values))
-        dense = macs.get(id(kernel.variable)) if macs is not None else None
+        dense = uses[i] * values.size if uses is not None else None
         rows.append(
             {
                 "name": kernel.facts.path,
@@ -66,79 +63,10 @@ def summary(model, input_shape=None, print_fn=print):
         )
     total = {"name": "total", "shape": "", "pattern": ""}
     for key in ("weights", "zeros", "dense_macs", "sparse_macs"):
-        is_known = macs is not None or key in ("weights", "zeros")
+        is_known = uses is not None or key in ("weights", "zeros")
         total[key] = sum(row[key] for row in rows) if is_known else None
     print_fn(_table([*rows, total]))
     return [*rows, total]
-
-
-def _multiply_adds(model, kernels, input_shape):
-    """Counts multiply-adds by kernel in one symbolic forward pass."""
-    if input_shape is None:
-        input_shape = getattr(model, "input_shape", None)
-        if not isinstance(input_shape, tuple):
-            return None
-        input_shape = (input_shape[0] or 1, *input_shape[1:])
-        if None in input_shape:
-            return None
-    by_layer: dict[int, list[PrunableKernel]] = {}
-    for kernel in kernels:
-        by_layer.setdefault(id(kernel.layer), []).append(kernel)
-    macs = dict.fromkeys((id(kernel.variable) for kernel in kernels), 0)
-    calls = {}
-    for members in by_layer.values():
-        layer = members[0].layer
-        calls[layer] = layer.call
-        layer.call = _counting(layer, members, macs)
-    try:
-        # A symbolic call, which computes shapes and no values.
-        layers.Lambda(lambda x: model(x, training=False))(
-            keras.KerasTensor(input_shape, model.compute_dtype)
-        )
-    except Exception as error:
-        raise ValueError(
-            f"The model '{model.name}' cannot take an input of shape "
-            f"{input_shape}. Pass `input_shape`, the batch among it: {error}"
-        ) from error
-    finally:
-        for layer in calls:
-            del layer.call
-    return macs
-
-
-def _counting(layer, kernels, macs):
-    call = layer.call
-
-    def counting(inputs, *args, **kwargs):
-        output = call(inputs, *args, **kwargs)
-        result = output[0] if isinstance(output, (tuple, list)) else output
-        for kernel in kernels:
-            macs[id(kernel.variable)] += kernel.facts.size * _uses(
-                layer, kernel.facts, tuple(inputs.shape), tuple(result.shape)
-            )
-        return output
-
-    return counting
-
-
-def _uses(layer, facts, input_shape, output_shape):
-    """How often each weight of a kernel is used in one call."""
-    if isinstance(layer, layers.EinsumDense):
-        used = math.prod(facts.shape[axis] for axis in facts.input_axes)
-        return math.prod(input_shape) // used
-    if isinstance(layer, TRANSPOSED):
-        return _places(layer, input_shape)
-    if isinstance(layer, layers.Dense):
-        return math.prod(output_shape[:-1])
-    if hasattr(layer, "strides"):
-        return _places(layer, output_shape)
-    return output_shape[0]
-
-
-def _places(layer, shape):
-    if getattr(layer, "data_format", None) == "channels_first":
-        return shape[0] * math.prod(shape[2:])
-    return math.prod(shape[:-1])
 
 
 def _pattern(values, facts):

@@ -1,23 +1,36 @@
+import math
+
+import keras
 import numpy as np
 import pytest
+from keras import layers
 from keras import ops
 
+import issp_keras
+from issp_keras import ISSPSchedule
+from issp_keras import SparseTraining
+from issp_keras import models
 from issp_keras.sparsity import ERK
+from issp_keras.sparsity import IHT
+from issp_keras.sparsity import Cost
 from issp_keras.sparsity import Global
 from issp_keras.sparsity import Kernel
 from issp_keras.sparsity import Map
 from issp_keras.sparsity import Uniform
 
 
-def _kernels(shapes):
+def _kernels(shapes, uses=None):
+    uses = uses or [1.0] * len(shapes)
     return [
-        Kernel(i, f"layer_{i}/kernel", shape, (len(shape) - 2,), (-1,))
+        Kernel(i, f"layer_{i}/kernel", shape, (len(shape) - 2,), (-1,), uses[i])
         for i, shape in enumerate(shapes)
     ]
 
 
-def _counts(distribution, shapes, sparsity, scores=None, progress=1.0):
-    kernels = _kernels(shapes)
+def _counts(
+    distribution, shapes, sparsity, scores=None, progress=1.0, uses=None
+):
+    kernels = _kernels(shapes, uses)
     scores = scores or [None] * len(shapes)
     counts = distribution.pruned_counts(kernels, scores, sparsity, progress)
     return [int(count) for count in counts]
@@ -90,6 +103,238 @@ def test_global_lets_no_kernel_die_and_still_prunes_the_exact_total():
     scores = [ops.convert_to_tensor(s.astype("float32")) for s in scores]
     counts = _counts(Global(), [(1000,), (1000,)], 0.75, scores)
     assert counts == [995, 505]
+
+
+def test_a_floor_is_what_each_kernel_keeps():
+    scores = [np.arange(1000.0), np.arange(5000.0, 6000.0)]
+    scores = [ops.convert_to_tensor(s.astype("float32")) for s in scores]
+    shapes = [(1000,), (1000,)]
+    assert _counts(Global(0.2), shapes, 0.75, scores) == [800, 700]
+    assert _counts(Global(0.0), shapes, 0.75, scores) == [1000, 500]
+    assert _counts(Cost(0.2), shapes, 0.75, scores) == [800, 700]
+
+
+@pytest.mark.parametrize("distribution", [Global, Cost])
+@pytest.mark.parametrize("floor", [-0.1, 1.0, "x", None])
+def test_a_floor_that_is_no_share_is_refused(distribution, floor):
+    with pytest.raises(ValueError, match=f"Received: floor={floor!r}"):
+        distribution(floor=floor)
+
+
+# The share of multiply-adds.
+
+
+def _tensors(arrays):
+    return [ops.convert_to_tensor(np.asarray(a, "float32")) for a in arrays]
+
+
+def _by_sorting(scores, uses, sparsity, floor=0.005):
+    """What `Cost` promises, weight by weight; `uses` are whole numbers."""
+    ranks, costs, owners = [], [], []
+    for i, (score, cost) in enumerate(zip(scores, uses, strict=True)):
+        score = np.asarray(score, "float32").ravel()
+        most = int((1 - floor) * score.size)
+        own = np.sort(np.argsort(score, kind="stable")[:most])
+        ranks.append(score[own] * np.float32(math.sqrt(max(uses) / cost)))
+        costs.append(np.full(most, cost))
+        owners.append(np.full(most, i))
+    order = np.argsort(np.concatenate(ranks), kind="stable")
+    freed = np.cumsum(np.concatenate(costs)[order])
+    total = sum(np.size(s) * u for s, u in zip(scores, uses, strict=True))
+    count = np.searchsorted(freed, math.ceil(sparsity * total)) + 1
+    owners = np.concatenate(owners)[order][: count if sparsity else 0]
+    return np.bincount(owners, minlength=len(scores)).tolist()
+
+
+def test_cost_prunes_first_where_a_weight_is_used_most():
+    """By |w| / sqrt(uses): 1, 2, 3, 4 and 0.5, 1.25, 1.75, 2.5."""
+    scores = _tensors([[1.0, 2.0, 3.0, 4.0], [2.0, 5.0, 7.0, 10.0]])
+    shapes, uses = [(4,), (4,)], [1.0, 16.0]
+    # Multiply-adds: 4 * 1 + 4 * 16 = 68.
+    for sparsity, counts in (
+        (0.0, [0, 0]),
+        (1 / 68, [0, 1]),
+        (16 / 68, [0, 1]),
+        (17 / 68, [1, 1]),
+        (18 / 68, [1, 2]),
+        (49 / 68, [1, 3]),
+        (50 / 68, [2, 3]),
+        (51 / 68, [3, 3]),
+        (0.9, [3, 3]),
+    ):
+        found = _counts(Cost(), shapes, sparsity, scores, uses=uses)
+        assert found == counts, sparsity
+
+
+@pytest.mark.parametrize(
+    ("sparsity", "unit"),
+    [(0.0, 1), (0.3, 0.25), (0.9, 1), (0.97, 2304), (0.999, 1)],
+)
+def test_cost_equals_a_sort_by_score_over_root_of_uses(sparsity, unit):
+    rng = np.random.default_rng(0)
+    sizes, uses = [(500,), (30, 40), (500,), (1000,), (7,)], [1, 1, 16, 4, 16]
+    scores = [np.abs(rng.normal(size=s) * (i + 1)) for i, s in enumerate(sizes)]
+    # Ties, in one kernel and across kernels of one cost.
+    scores[2][::3] = scores[4][3] = 2.0
+    scores[0][::5] = scores[1][0] = 0.0
+    expected = _by_sorting(scores, uses, sparsity)
+    arguments = Cost(), sizes, sparsity, _tensors(scores)
+    found = _counts(*arguments, uses=[use * unit for use in uses])
+    assert found == expected
+    total = sum(math.prod(s) * u for s, u in zip(sizes, uses, strict=True))
+    kept = total - sum(c * u for c, u in zip(found, uses, strict=True))
+    if sparsity < 0.99:
+        assert kept <= (1 - sparsity) * total < kept + 16
+
+
+def test_cost_is_exact_where_32_bits_do_not_hold_the_multiply_adds():
+    """2.4e10 in all, of which a weight of the first kernel has one."""
+    rng = np.random.default_rng(0)
+    sizes, uses = [(64,), (10_000,)], [1, 2_400_001]
+    scores = [rng.random(64), rng.random(10_000) * 1e3]
+    for sparsity in (0.5, 0.9, 0.990001):
+        found = _counts(Cost(), sizes, sparsity, _tensors(scores), uses=uses)
+        assert found == _by_sorting(scores, uses, sparsity)
+
+
+def test_cost_takes_any_uses():
+    rng = np.random.default_rng(0)
+    sizes = [(1000,)] * 4
+    scores = [rng.random(1000) for _ in sizes]
+    uses = [1e12, 1.0, math.pi * 1e11, 0.0]
+    found = _counts(Cost(), sizes, 0.9, _tensors(scores), uses=uses)
+    # What costs nothing stays.
+    assert found[3] == 0
+    work = np.array(uses) / sum(uses)
+    assert np.array(found) / 1000 @ work == pytest.approx(0.9, abs=1e-3)
+
+
+@pytest.mark.parametrize("sparsity", [0.0, 0.3, 0.9, 0.999])
+def test_cost_is_global_where_all_uses_are_equal(sparsity):
+    rng = np.random.default_rng(0)
+    sizes = [(300,), (20, 20), (300,)]
+    scores = _tensors(
+        np.round(np.abs(rng.normal(size=s)) * (i + 1), 1)
+        for i, s in enumerate(sizes)
+    )
+    for value in (sparsity, ops.convert_to_tensor(sparsity, "float32")):
+        expected = _counts(Global(), sizes, value, scores)
+        for uses in ([1.0] * 3, [7.5] * 3):
+            assert _counts(Cost(), sizes, value, scores, 1, uses) == expected
+
+
+def test_cost_does_not_depend_on_where_equal_scores_lie():
+    """All zeros, as after pruning: those of the first kernels are counted."""
+    scores = _tensors([np.zeros(100), np.zeros(100), np.ones(100)])
+    sizes = [(100,)] * 3
+    found = _counts(Cost(), sizes, 0.4, scores, uses=[1.0, 1.0, 4.0])
+    # 600 multiply-adds, of which the zeros have 200; 40 more are 10 others.
+    assert found == [99, 99, 11]
+    found = _counts(Cost(), sizes, 0.2, scores, uses=[1.0, 1.0, 4.0])
+    assert found == [99, 21, 0]
+
+
+def _compiled(function):
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.jit(function)
+    import tensorflow as tf
+
+    return tf.function(function, jit_compile=True)
+
+
+@pytest.mark.parametrize("distribution", [Global(), Cost()])
+def test_a_compiled_step_counts_as_outside(distribution):
+    rng = np.random.default_rng(0)
+    sizes = [(300,), (20, 20), (300,)]
+    scores = _tensors(np.abs(rng.normal(size=s)) for s in sizes)
+    kernels = _kernels(sizes, [1.0, 4.0, 16.0])
+
+    @_compiled
+    def counts(scores, sparsity):
+        return distribution.pruned_counts(kernels, scores, sparsity, 1.0)
+
+    # Shares that float32 holds exactly.
+    for sparsity in (0.0, 0.25, 0.5, 0.875, 0.984375):
+        inside = counts(scores, ops.convert_to_tensor(sparsity, "float32"))
+        outside = distribution.pruned_counts(kernels, scores, sparsity, 1.0)
+        assert [int(c) for c in inside] == [int(c) for c in outside]
+
+
+@pytest.mark.parametrize("ramp", ["constant", "cubic"])
+def test_cost_leaves_its_share_of_the_multiply_adds_of_edsr(ramp):
+    keras.utils.set_random_seed(0)
+    model = models.edsr(4, features=8, blocks=1)
+    schedule = ISSPSchedule(0.8, end_step=6, ramp=ramp)
+    training = SparseTraining(schedule, IHT(), Cost())
+    x = np.random.default_rng(0).random((16, 8, 8, 3))
+    y = np.repeat(np.repeat(x, 4, axis=1), 4, axis=2)
+    model.compile(keras.optimizers.Adam(1e-3), "mae")
+    model.fit(x, y, batch_size=2, verbose=0, callbacks=[training])
+    rows = issp_keras.summary(model, (1, 48, 48, 3), print_fn=lambda _: None)
+    *rows, total = rows
+    # One weight of the last layer is used at 16 * 48 * 48 places.
+    left = 0.2 * total["dense_macs"] - total["sparse_macs"]
+    assert 0 <= left < 16 * 48 * 48
+    for row in rows:
+        assert row["zeros"] <= 0.995 * row["weights"]
+    kernels = training._pruner.kernels
+    places = {kernel.path: kernel.uses / 48**2 for kernel in kernels}
+    assert places == {
+        "conv_first/kernel": 1,
+        "body.0.conv1/kernel": 1,
+        "body.0.conv2/kernel": 1,
+        "conv_after_body/kernel": 1,
+        "upsample.0/kernel": 1,
+        "upsample.2/kernel": 4,
+        "conv_last/kernel": 16,
+    }
+
+
+def test_cost_counts_for_the_shape_it_is_given():
+    image = keras.Input((None, None, 3))
+    x = layers.Conv2D(4, 1, name="conv")(image)
+    x = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    x = layers.Conv2D(3, 1, name="pooled")(x)
+    model = keras.Model(image, x)
+    training = SparseTraining(
+        ISSPSchedule(0.5, end_step=6), IHT(), Cost(input_shape=(1, 20, 30, 3))
+    )
+    training.set_model(model)
+    uses = [kernel.uses for kernel in training._pruner.kernels]
+    assert uses == [600, 1]
+
+
+def test_cost_refuses_a_model_without_one_input():
+    inputs = [keras.Input((4,)), keras.Input((4,))]
+    model = keras.Model(inputs, layers.Dense(3)(layers.add(inputs)))
+    training = SparseTraining(ISSPSchedule(0.5, end_step=6), IHT(), Cost())
+    with pytest.raises(
+        ValueError, match=r"Cost\(\) needs a model of one input"
+    ):
+        training.set_model(model)
+
+
+@pytest.mark.parametrize("shape", [(1, 0, 8, 3), (1, 8.5, 8, 3), ()])
+def test_cost_refuses_a_shape_that_is_none(shape):
+    with pytest.raises(ValueError, match=r"`input_shape` must .*Received"):
+        Cost(input_shape=shape)
+
+
+def test_settings_at_their_default_do_not_change_a_description():
+    """Checkpoints of before they were settings are still taken."""
+
+    def described(distribution):
+        training = SparseTraining(
+            ISSPSchedule(0.5, end_step=6), IHT(), distribution
+        )
+        training.set_model(models.edsr(2, features=4, blocks=1))
+        return training._pruner.describe()["distribution"]
+
+    assert described(Global()) == "Global()"
+    assert described(Global(0.01)) == "Global(floor=0.01)"
+    assert described(Cost()) == "Cost(input_shape=None)"
 
 
 def test_a_map_sets_the_first_expression_that_is_found():

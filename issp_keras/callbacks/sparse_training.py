@@ -1,6 +1,7 @@
 """The bridge from `issp_keras.sparsity` to `model.fit`."""
 
 import contextlib
+import dataclasses
 import warnings
 
 import keras
@@ -10,6 +11,7 @@ from keras import ops
 
 from issp_keras.callbacks import sparse_update
 from issp_keras.callbacks.kernels import find_kernels
+from issp_keras.callbacks.multiply_adds import count_uses
 from issp_keras.callbacks.redraw import redraw
 from issp_keras.callbacks.state import SparseState
 from issp_keras.callbacks.state import attached_state
@@ -21,6 +23,9 @@ from issp_keras.sparsity import Unstructured
 from issp_keras.sparsity import zeros
 from issp_keras.sparsity.pruner import FROZEN
 from issp_keras.sparsity.pruner import final_sparsity
+
+# Height and width for which multiply-adds are counted, where a model takes any.
+_PIXELS = 48
 
 
 class SparseTraining(keras.callbacks.Callback):
@@ -276,7 +281,7 @@ class SparseTraining(keras.callbacks.Callback):
             self.model, self.include, self.exclude
         )
         self._pruner = Pruner(
-            [kernel.facts for kernel in self._kernels],
+            self._facts(),
             self.schedule,
             self.method,
             self.distribution,
@@ -285,6 +290,25 @@ class SparseTraining(keras.callbacks.Callback):
         if getattr(self.model, "optimizer", None) is not None:
             self._attach_state()
         return skipped
+
+    def _facts(self):
+        """What the parts know about the kernels."""
+        facts = [kernel.facts for kernel in self._kernels]
+        if not getattr(self.distribution, "needs_uses", False):
+            return facts
+        uses = count_uses(
+            self.model, self._kernels, self.distribution.input_shape, _PIXELS
+        )
+        if uses is None:
+            raise ValueError(
+                f"{type(self.distribution).__name__}() needs a model of one "
+                "input of a known shape: pass `input_shape`, the batch among "
+                f"it. Received: the model '{self.model.name}'"
+            )
+        return [
+            dataclasses.replace(kernel, uses=float(number))
+            for kernel, number in zip(facts, uses, strict=True)
+        ]
 
     def _attach_state(self):
         """Takes up the state of an earlier training, or makes a new one."""

@@ -9,6 +9,7 @@ into `model.fit`.
 
 from issp_keras.sparsity.distributions import DISTRIBUTIONS
 from issp_keras.sparsity.distributions import ERK
+from issp_keras.sparsity.distributions import Cost
 from issp_keras.sparsity.distributions import Global
 from issp_keras.sparsity.distributions import Map
 from issp_keras.sparsity.distributions import Uniform
@@ -53,6 +54,7 @@ __all__ = [
     "Block",
     "Change",
     "Clock",
+    "Cost",
     "Exact",
     "Global",
     "ISSPSchedule",

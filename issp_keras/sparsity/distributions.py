@@ -7,11 +7,14 @@ import re
 import numpy as np
 from keras import ops
 
+from issp_keras.sparsity.budget import Work
+from issp_keras.sparsity.budget import counts_that_free
 from issp_keras.sparsity.selection import Exact
+from issp_keras.sparsity.whole_numbers import whole_number
 
 # The cap of the reference implementation: whatever the ratio, a kernel keeps
 # about 0.5 % of its weights, and a tiny kernel at least one.
-_MAX_SPARSITY = 0.995
+_FLOOR = 0.005
 
 
 class Uniform:
@@ -72,14 +75,26 @@ class Global:
     """One ranking over the weights of all kernels.
 
     The `ceil(sparsity * n)` least important of all n weights are pruned,
-    except that every kernel keeps the 0.5 % most important of its own
-    (rounded up), so that no layer dies.
+    except that every kernel keeps a few of its own, so that no layer dies.
+
+    Args:
+        floor: Float in [0, 1), the share of its own weights, rounded up, that
+            each kernel keeps at least: the most important. Defaults to
+            `0.005`.
+
+    Raises:
+        ValueError: If `floor` is no such number.
     """
+
+    floor = _FLOOR
+
+    def __init__(self, floor: float = _FLOOR):
+        _set_floor(self, floor)
 
     def pruned_counts(self, kernels, scores, sparsity, progress):
         """As `Uniform.pruned_counts`."""
         sizes = [kernel.size for kernel in kernels]
-        caps = [_most(size) for size in sizes]
+        caps = [_most(size, self.floor) for size in sizes]
         flat = [ops.cast(ops.reshape(s, (-1,)), "float32") for s in scores]
         prunable = Exact().smallest(flat, caps)
         ranked = ops.concatenate(
@@ -92,6 +107,81 @@ class Global:
         return [
             ops.sum(ops.cast(part, "int32")) for part in ops.split(chosen, ends)
         ]
+
+
+class Cost:
+    """One ranking over the weights of all kernels, by what they cost.
+
+    The sparsity of the schedule is a share of the multiply-adds of all
+    kernels, each at the image size of its layer, and not of the weights: a
+    weight behind an enlargement by 4 is used at 16 times as many places as
+    one before it. Weights are pruned until the multiply-adds of those that
+    are kept are at most `1 - sparsity` of all, except that every kernel keeps
+    a few of its own.
+
+    To keep the most squared magnitude for so many multiply-adds is a
+    fractional knapsack: what is worth `score ** 2` and weighs `uses` is taken
+    in the order of `score ** 2 / uses`, until the sack is full. So weights
+    are ranked by `score / sqrt(uses)`; among equal ones, those of the first
+    kernel go first. Where all uses are equal, this is `Global`.
+
+    Example: `Cost()` under `ISSPSchedule(0.9, ...)` leaves a tenth of the
+    multiply-adds.
+
+    Args:
+        floor: Float in [0, 1), as of `Global`. Defaults to `0.005`.
+        input_shape: Tuple of integers, the batch among them, for which to
+            count multiply-adds. Defaults to the model's own, with 48 pixels
+            for an unknown height or width.
+
+    Raises:
+        ValueError: If `floor` or `input_shape` is not usable.
+
+    Reference: Dantzig, Discrete-variable extremum problems (1957), for the
+    order of the knapsack.
+    """
+
+    floor = _FLOOR
+    # `Kernel.uses` must say how often each weight is used.
+    needs_uses = True
+
+    def __init__(
+        self,
+        floor: float = _FLOOR,
+        input_shape: tuple[int, ...] | None = None,
+    ):
+        _set_floor(self, floor)
+        if input_shape is not None:
+            input_shape = tuple(
+                whole_number("input_shape", n) for n in input_shape
+            )
+            if min(input_shape, default=0) < 1:
+                raise ValueError(
+                    "`input_shape` must have positive numbers. "
+                    f"Received: input_shape={input_shape}"
+                )
+        self.input_shape = input_shape
+
+    def pruned_counts(self, kernels, scores, sparsity, progress):
+        """As `Uniform.pruned_counts`."""
+        work = Work(
+            [kernel.size for kernel in kernels],
+            [kernel.uses for kernel in kernels],
+        )
+        # What costs nothing need not go.
+        caps = [
+            _most(kernel.size, self.floor) if cost else 0
+            for kernel, cost in zip(kernels, work.costs)
+        ]
+        # Factors and no divisors, for which compilers take reciprocals that
+        # are rounded otherwise; 1 where all costs are equal.
+        dearest = max(work.costs)
+        ranked = [
+            ops.cast(score, "float32") * math.sqrt(dearest / (cost or dearest))
+            for score, cost in zip(scores, work.costs)
+        ]
+        counts = counts_that_free(work, work.share(sparsity), ranked, caps)
+        return ops.unstack(counts, len(kernels))
 
 
 class Map:
@@ -148,7 +238,13 @@ class Map:
         return sparsity
 
 
-DISTRIBUTIONS = {"uniform": Uniform, "erk": ERK, "global": Global, "map": Map}
+DISTRIBUTIONS = {
+    "uniform": Uniform,
+    "erk": ERK,
+    "global": Global,
+    "cost": Cost,
+    "map": Map,
+}
 
 
 def check_expression(expression):
@@ -168,8 +264,19 @@ def _pruned_count(size, sparsity):
     return ops.minimum(count, _most(size))
 
 
-def _most(size):
-    return int(_MAX_SPARSITY * size)
+def _most(size, floor=_FLOOR):
+    return int((1 - floor) * size)
+
+
+def _set_floor(part, floor):
+    if not isinstance(floor, numbers.Real) or not 0.0 <= floor < 1.0:
+        raise ValueError(
+            f"`floor` must be at least 0 and below 1. Received: floor={floor!r}"
+        )
+    if floor != part.floor:
+        # The default is no setting of the part: checkpoints of trainings
+        # that began before there was one go on.
+        part.floor = float(floor)
 
 
 def _ceil_of(size, sparsity):

@@ -16,6 +16,9 @@ class Kernel:
             that TFLite stores innermost.
         output_axes: Tuple of the axes that run over output channels. The
             other axes are spatial.
+        uses: Float, how often each weight is used for one input, in any unit
+            that all kernels of the model share. Known only where the
+            distribution asks for it with `needs_uses`. Defaults to `1.0`.
     """
 
     index: int
@@ -23,6 +26,7 @@ class Kernel:
     shape: tuple[int, ...]
     input_axes: tuple[int, ...]
     output_axes: tuple[int, ...]
+    uses: float = 1.0
 
     @property
     def size(self) -> int:

@@ -1,0 +1,234 @@
+"""How many weights of each kernel must go to free an amount of work."""
+
+import math
+from collections import defaultdict
+from fractions import Fraction
+
+import numpy as np
+from keras import ops
+
+from issp_keras.sparsity.selection import ordered_bits
+
+# Kernels of one size are counted together up to so many weights.
+_LARGE = 2**17
+# Weights that are sorted to bound the search, or some more.
+_SAMPLE = 512
+
+
+class Work:
+    """Exact sums of counts times whole costs, which 32 bits do not hold.
+
+    A sum is a pair of int32 scalars: how many times 2**bits, and the rest.
+    Costs are made whole by a common factor. Only where the work of all would
+    pass what such a pair holds, about 2**40, are they rounded up to multiples
+    of a power of two.
+
+    Args:
+        sizes: List of integers, entries of each kernel.
+        uses: List of non-negative numbers, the cost of each of its entries.
+
+    Attributes:
+        costs: List of integers, `uses` as multiples of a common unit.
+        total: Integer, the work of all entries.
+    """
+
+    def __init__(self, sizes, uses):
+        fractions = [Fraction(use) for use in uses]
+        lcm = math.lcm(*(fraction.denominator for fraction in fractions))
+        costs = [int(fraction * lcm) for fraction in fractions]
+        unit = math.gcd(*costs) or 1
+        costs = [cost // unit for cost in costs]
+        while not self._fits(sizes, costs):
+            costs = [-(-cost // 2) for cost in costs]
+        self.costs = costs
+        self.total = _dot(sizes, costs)
+
+    def _fits(self, sizes, costs):
+        # The rests of all kernels together stay below 2**31.
+        self._bits = 31 - max(1, sum(costs)).bit_length()
+        if self._bits < 0:
+            return False
+        return (_dot(sizes, costs) >> self._bits) + sum(costs) < 2**30
+
+    def of(self, counts):
+        """The work of some entries of each kernel.
+
+        Args:
+            counts: int32 tensor of shape (kernels,).
+        """
+        costs = np.array(self.costs, "int32")
+        base = 2**self._bits
+        rest = ops.sum(counts % base * costs)
+        return ops.sum(counts // base * costs) + rest // base, rest % base
+
+    def share(self, share):
+        """A share of the work of all, rounded up.
+
+        Args:
+            share: Float, or scalar tensor that is exact to 24 bits.
+        """
+        base = 2**self._bits
+        if isinstance(share, float):
+            amount = math.ceil(share * self.total)
+            return amount // base, amount % base
+        amount = ops.ceil(share * float(self.total))
+        times = ops.floor(amount / base)
+        rest = amount - base * times
+        return ops.cast(times, "int32"), ops.cast(rest, "int32")
+
+    def number(self, amount):
+        """A sum as a float32, rounded."""
+        times, rest = (ops.cast(part, "float32") for part in amount)
+        return times * 2**self._bits + rest
+
+
+def counts_that_free(work, amount, scores, caps):
+    """How many weights of each kernel go until enough work is freed.
+
+    The weights of all kernels go one after the other, those of smallest
+    score first, among equal ones those of the first kernel, and none where
+    the cap of its kernel is reached; until the work of what has gone is at
+    least `amount`.
+
+    Nothing is sorted but a sample, which tells between which two thresholds
+    the amount is most likely met. Then a threshold is guessed where it would
+    be met if the weights between two bounds were spread evenly; a bound that
+    stays where it is for long counts half as much each time, so that both
+    close in (the Illinois method). On weights this takes about 15 counts. It
+    ends where one weight is between the bounds, or only equal ones.
+
+    Args:
+        work: `Work`.
+        amount: What `work.share` returns.
+        scores: List of non-negative float tensors, compared in float32.
+        caps: List of integers, the most that each kernel loses.
+
+    Returns:
+        int32 tensor of shape (kernels,).
+
+    Reference: Dowell and Jarratt, A modified regula falsi method (1971).
+    """
+    keys = Keys([ordered_bits(score) for score in scores])
+    guesses = keys.near(work.number(amount), work.costs)
+    most = np.array(caps, "int32")
+
+    def is_short(counts):
+        times, rest = work.of(counts)
+        return ops.logical_or(
+            times < amount[0],
+            ops.logical_and(times == amount[0], rest < amount[1]),
+        )
+
+    def is_open(i, low, high, below_low, below_high, *others):
+        several = ops.sum(below_high - below_low) > 1
+        return ops.logical_and(high - low > 1, several)
+
+    def narrow(i, low, high, below_low, below_high, weights, was_short):
+        # Half a weight aside, so that neither is 0 for long.
+        middle = work.number(amount) - 0.5
+        lacks = ops.maximum(middle - work.number(work.of(below_low)), 0.25)
+        above = ops.maximum(work.number(work.of(below_high)) - middle, 0.25)
+        lacks, above = lacks * weights[0], above * weights[1]
+        start, end = ops.view(low, "float32"), ops.view(high, "float32")
+        even = start + (end - start) * (lacks / (lacks + above))
+        guess = ops.view(even, "int32")
+        # So that no distribution makes the search long.
+        guess = ops.where(i % 8 == 7, low + (high - low) // 2, guess)
+        guess = ops.where(i == 0, guesses[0], guess)
+        guess = ops.where(i == 1, guesses[1], guess)
+        guess = ops.clip(guess, low + 1, high - 1)
+        below = ops.minimum(keys.below(guess), most)
+        short = is_short(below)
+        # The bound that moves counts whole, and the other, if it stays again,
+        # half as much as before.
+        moves = ops.stack([short, ops.logical_not(short)])
+        stays = ops.where(short == was_short, 0.5 * weights, weights)
+        return (
+            i + 1,
+            ops.where(short, guess, low),
+            ops.where(short, high, guess),
+            ops.where(short, below, below_low),
+            ops.where(short, below_high, below),
+            ops.where(moves, 1.0, stays),
+            short,
+        )
+
+    zero = ops.zeros((), "int32")
+    none = ops.zeros((len(caps),), "int32")
+    start = (zero, zero, keys.largest + 1, none, none + most)
+    found = ops.while_loop(is_open, narrow, (*start, ops.ones(2), zero > 0))
+    below_low, below_high = found[3:5]
+    return _first_of(below_low, below_high - below_low, is_short)
+
+
+def _first_of(counts, more, is_short):
+    """Adds as many of `more` as it takes, those of the first kernel first."""
+    before = ops.cumsum(more) - more
+
+    def added(number):
+        return counts + ops.clip(number - before, 0, more)
+
+    def halve(low, high):
+        middle = low + (high - low) // 2
+        short = is_short(added(middle))
+        return ops.where(short, middle, low), ops.where(short, high, middle)
+
+    bounds = (ops.zeros((), "int32") - 1, ops.sum(more))
+    _, number = ops.while_loop(lambda low, high: high - low > 1, halve, bounds)
+    return added(number)
+
+
+class Keys:
+    """The `ordered_bits` of all kernels, those of one size together.
+
+    Attributes:
+        largest: int32 scalar.
+    """
+
+    def __init__(self, keys):
+        groups = defaultdict(list)
+        for i, array in enumerate(keys):
+            size = math.prod(array.shape)
+            groups[size, i if size > _LARGE else None].append(i)
+        self._groups = list(groups.values())
+        self._rows = [
+            ops.stack([ops.reshape(keys[i], (size,)) for i in members])
+            for (size, _), members in groups.items()
+        ]
+        self._places = np.argsort(np.concatenate(self._groups)).astype("int32")
+        self.largest = ops.max(ops.stack([ops.max(r) for r in self._rows]))
+
+    def below(self, key):
+        """How many of each kernel are below a key: int32 (kernels,)."""
+        counts = [
+            ops.sum(ops.cast(rows < key, "int32"), axis=1)
+            for rows in self._rows
+        ]
+        return ops.take(ops.concatenate(counts), self._places)
+
+    def near(self, amount, costs):
+        """Two keys with that of an amount of work, most likely, between."""
+        entries = sum(rows.shape[0] * rows.shape[1] for rows in self._rows)
+        stride = -(-entries // _SAMPLE)
+        sample, works = [], []
+        for members, rows in zip(self._groups, self._rows):
+            taken = rows[:, ::stride]
+            sample.append(ops.reshape(taken, (-1,)))
+            share = rows.shape[1] / taken.shape[1]
+            each = [costs[i] * share for i in members]
+            works.append(np.repeat(each, taken.shape[1]))
+        sample = ops.concatenate(sample)
+        works = np.concatenate(works).astype("float32")
+        order = ops.argsort(sample)
+        freed = ops.cumsum(ops.take(works, order))
+        size = len(works)
+        rank = ops.sum(ops.cast(freed < amount, "float32"))
+        # Three standard deviations of a rank in the sample.
+        deviation = 3 * ops.sqrt(rank * (size - rank) / size) + 1
+        ranks = ops.stack([rank - deviation, rank + deviation])
+        places = ops.cast(ops.clip(ranks, 0, size - 1), "int32")
+        return ops.take(ops.take(sample, order), places)
+
+
+def _dot(numbers, costs):
+    return sum(number * cost for number, cost in zip(numbers, costs))
