@@ -11,6 +11,7 @@ from issp_keras import models
 from issp_keras.callbacks import SparseTraining
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
+from issp_keras.losses import L1FFT
 from issp_keras.sparsity import DISTRIBUTIONS
 from issp_keras.sparsity import METHODS
 from issp_keras.sparsity import PATTERNS
@@ -21,6 +22,7 @@ from issp_keras.sparsity import Sampled
 DENSE = "dense"
 
 _DTYPE_POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
+_LOSSES = {"l1": lambda: "mean_absolute_error", "l1_fft": L1FFT}
 _ENTRIES = {
     "": ("seed", "steps", "steps_per_epoch", "learning_rate"),
     "network": ("name", "scale"),
@@ -93,6 +95,11 @@ def check(config):
         raise InputError(
             f"--config.dtype_policy: is {policy!r}, expected one of "
             f"{', '.join(_DTYPE_POLICIES)}."
+        )
+    name = config.get("loss", "l1")
+    if name not in list(_LOSSES):
+        raise InputError(
+            f"--config.loss: is {name!r}, expected one of {', '.join(_LOSSES)}."
         )
     at_once = config.get("steps_per_execution", 1)
     if (
@@ -255,6 +262,11 @@ def steps_per_execution(config) -> int:
     if config.data.get("on_device", False):
         return 1
     return config.get("steps_per_execution", 1)
+
+
+def loss(config) -> str | keras.losses.Loss:
+    """What `config.loss` names, for `compile`; `l1` without that entry."""
+    return _LOSSES[config.get("loss", "l1")]()
 
 
 def optimizer(config) -> keras.optimizers.Optimizer:

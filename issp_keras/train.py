@@ -103,7 +103,7 @@ def train(
         model.set_weights(network.get_weights())
         model.compile(
             configuration.optimizer(config),
-            loss="mean_absolute_error",
+            loss=configuration.loss(config),
             steps_per_execution=configuration.steps_per_execution(config),
         )
         checkpoint = workdir / "checkpoint.keras"

@@ -21,6 +21,7 @@ _CORE = (
     "device_patches",
     "distributions",
     "imresize",
+    "losses",
     "methods",
     "metrics",
     "models",

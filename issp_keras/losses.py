@@ -1,0 +1,56 @@
+"""What a training minimises, beside what Keras has."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="issp_keras")
+class L1FFT(keras.losses.Loss):
+    """Mean absolute error of the pixels, and of their Fourier transform.
+
+    `mean |sr - hr| + weight * mean |F(sr) - F(hr)|`, where F is the
+    unnormalised two-dimensional transform of each channel of each patch, and
+    the second mean is over the real and the imaginary parts of the half of
+    the frequencies that those of real numbers have: (height, width // 2 + 1).
+    It is computed in float32, whatever the model computes in.
+
+    Example: `model.compile("adam", loss=L1FFT(0.05))`. A model that was saved
+    with it and its optimizer is loaded after `import issp_keras.losses`.
+
+    Args:
+        weight: Float, at least 0. Defaults to `0.05`.
+        **arguments: Of `keras.losses.Loss`: `reduction`, `name`, `dtype`.
+
+    Call arguments:
+        y_true: HR patches of shape (batch, height, width, channels).
+        y_pred: SR patches of the same shape.
+
+    Raises:
+        ValueError: If `weight` is negative.
+
+    Reference: Sun et al., Spatially-Adaptive Feature Modulation for Efficient
+    Image Super-Resolution (SAFMN, arXiv 2302.13800): the released settings
+    for DF2K have `FFTLoss`, of `rfft2` without a norm, with the weight 0.05.
+    """
+
+    def __init__(self, weight: float = 0.05, name="l1_fft", **arguments):
+        super().__init__(name=name, **arguments)
+        if not weight >= 0:
+            raise ValueError(
+                f"`weight` must be at least 0. Received: weight={weight}"
+            )
+        self.weight = weight
+
+    def call(self, y_true, y_pred):
+        # The transform is linear: one of the difference is enough.
+        difference = y_pred - y_true
+        pixels = ops.mean(ops.abs(difference), axis=(1, 2, 3))
+        rows = ops.rfft(ops.transpose(difference, (0, 3, 1, 2)))
+        columns = ops.fft(tuple(ops.swapaxes(part, 2, 3) for part in rows))
+        real, imaginary = (
+            ops.mean(ops.abs(part), axis=(1, 2, 3)) for part in columns
+        )
+        return pixels + self.weight * (real + imaginary) / 2
+
+    def get_config(self):
+        return {**super().get_config(), "weight": self.weight}
