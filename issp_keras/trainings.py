@@ -47,10 +47,12 @@ class Training:
         self._lock = None
 
     def result(self) -> dict | None:
-        """The result, None if there is none yet."""
+        """The result, None if there is none yet on all test sets."""
         path = self.folder / "result.json"
         if self._result is None and path.exists():
-            self._result = files.read_json(path)
+            result = files.read_json(path)
+            if all(name in result["scores"] for name in self._sources):
+                self._result = result
         return self._result
 
     def write_result(self, network):
@@ -155,9 +157,11 @@ def list_trainings(config, workdir) -> list[Training]:
         )
         for source in config.score_on
     }
+    # A ConfigDict would list them by the alphabet.
+    names = list(json.loads(config.trainings.to_json_best_effort()))
     for seed in config.seeds:
-        for name, changes in config.trainings.items(preserve_order=True):
-            settings = _merged(base, changes.to_dict())
+        for name in names:
+            settings = _merged(base, config.trainings[name].to_dict())
             settings["seed"] = seed
             settings = ConfigDict(settings)
             configuration.check(settings)

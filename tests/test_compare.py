@@ -147,6 +147,27 @@ def test_known_results_are_not_trained_again(config, tmp_path):
     assert [result["steps"] for result in found] == [6]
 
 
+def test_trainings_have_the_order_of_the_config(config, tmp_path):
+    config.trainings = ConfigDict({"b": {}, "a": {}})
+    names = [t.label for t in list_trainings(config, tmp_path)]
+    assert names == ["b, seed 10", "a, seed 10", "b, seed 11", "a, seed 11"]
+
+
+def test_scores_on_further_sets_without_training_again(config, tmp_path):
+    config.seeds = (10,)
+    del config.trainings["wide"]
+    sets = config.score_on
+    config.score_on = ()
+    (before,) = compare(config, tmp_path, report=str)
+    assert before["scores"] == {}
+    config.score_on = sets
+    lines = []
+    (after,) = compare(config, tmp_path, report=lines.append)
+    assert list(after["scores"]) == ["photographs"]
+    assert not any("step" in line for line in lines)
+    assert after["cpu_seconds"] == before["cpu_seconds"]
+
+
 def test_a_dense_training_has_no_zeros(config, tmp_path):
     config.seeds = (10,)
     config.trainings = ConfigDict({"dense": {"sparsity": {"method": "dense"}}})
@@ -204,14 +225,12 @@ def test_a_mistake_is_found_before_anything_is_trained(config, tmp_path):
 
 def test_the_methods_are_compared_on_equal_terms():
     config = _config("compare_methods.py")
-    entries = config.trainings.items(preserve_order=True)
-    settings = {name: each.sparsity for name, each in entries}
+    settings = {name: each.sparsity for name, each in config.trainings.items()}
     assert config.training.network == _config("quickstart.py").network
     for share in ("90%", "95%", "99%"):
         methods = {s.method for n, s in settings.items() if share in n}
         assert methods == set(METHODS)
     assert len(config.seeds) == 2
-    assert next(iter(settings)) == "ISS-P, 90% zeros"
     assert settings["gradual magnitude, 90% zeros"].ramp == "cubic"
     sampled = settings["ISS-P, sampled, 95% zeros"]
     with config.training.unlocked():
