@@ -12,6 +12,7 @@ from issp_keras.callbacks import SparseTraining
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
 from issp_keras.losses import L1FFT
+from issp_keras.losses import Distillation
 from issp_keras.sparsity import DISTRIBUTIONS
 from issp_keras.sparsity import METHODS
 from issp_keras.sparsity import PATTERNS
@@ -22,7 +23,8 @@ from issp_keras.sparsity import Sampled
 DENSE = "dense"
 
 _DTYPE_POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
-_LOSSES = {"l1": lambda: "mean_absolute_error", "l1_fft": L1FFT}
+_LOSSES = {"l1": keras.losses.MeanAbsoluteError, "l1_fft": L1FFT}
+_TEACHER = ("model", "weight", "self_ensemble", "cache")
 _ENTRIES = {
     "": ("seed", "steps", "steps_per_epoch", "learning_rate"),
     "network": ("name", "scale"),
@@ -101,6 +103,7 @@ def check(config):
         raise InputError(
             f"--config.loss: is {name!r}, expected one of {', '.join(_LOSSES)}."
         )
+    _check_teacher(config.get("teacher"))
     at_once = config.get("steps_per_execution", 1)
     if (
         not (isinstance(at_once, int) and at_once > 0)
@@ -138,6 +141,40 @@ def check(config):
             f"--config.steps: is {config.steps}, expected a multiple of "
             f"--config.steps_per_epoch={config.steps_per_epoch}."
         )
+
+
+def _check_teacher(teacher):
+    if teacher is None:
+        return
+    if not isinstance(teacher, ConfigDict):
+        raise InputError(
+            f"--config.teacher: is {teacher!r}, expected a group with the "
+            f"entries {', '.join(_TEACHER)}."
+        )
+    for name in teacher:
+        if name not in _TEACHER:
+            raise InputError(
+                f"--config.teacher.{name}: is no entry, expected one of "
+                f"{', '.join(_TEACHER)}."
+            )
+    for name, is_usable, expected in (
+        ("model", _is_path, "the path of a .keras or .tflite network"),
+        ("weight", _is_share, "a number from 0 to 1"),
+        ("self_ensemble", lambda x: x in (None, True, False), "True or False"),
+        ("cache", lambda x: x is None or _is_path(x), "the path of a folder"),
+    ):
+        if not is_usable(value := teacher.get(name)):
+            raise InputError(
+                f"--config.teacher.{name}: is {value!r}, expected {expected}."
+            )
+
+
+def _is_path(value):
+    return isinstance(value, str) and bool(value)
+
+
+def _is_share(value):
+    return isinstance(value, numbers.Real) and 0 <= value <= 1
 
 
 def _entry(group, name):
@@ -265,8 +302,16 @@ def steps_per_execution(config) -> int:
 
 
 def loss(config) -> str | keras.losses.Loss:
-    """What `config.loss` names, for `compile`; `l1` without that entry."""
-    return _LOSSES[config.get("loss", "l1")]()
+    """What `config.loss` names, for `compile`; `l1` without that entry.
+
+    With a `config.teacher`, the targets are HR and the teacher's output, and
+    `config.teacher.weight` says how much the latter counts.
+    """
+    name = config.get("loss", "l1")
+    if (teacher := config.get("teacher")) is not None:
+        return Distillation(_LOSSES[name](), teacher.weight)
+    # By its name, as in the checkpoints of earlier versions.
+    return "mean_absolute_error" if name == "l1" else _LOSSES[name]()
 
 
 def optimizer(config) -> keras.optimizers.Optimizer:

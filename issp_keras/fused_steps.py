@@ -20,10 +20,11 @@ def fuse_steps(model: keras.Model, make_batch, constants, example):
     """
     import jax
 
-    _, y = jax.eval_shape(make_batch, constants, example)
+    x, y = jax.eval_shape(make_batch, constants, example)
     # Keras would build the loss from an item, which is no batch.
     model.compute_loss(
-        y=keras.ops.zeros(y.shape), y_pred=keras.ops.zeros(y.shape)
+        y=keras.ops.zeros(y.shape),
+        y_pred=keras.ops.zeros(model.compute_output_shape(x.shape)),
     )
 
     def make_train_function(force=False):

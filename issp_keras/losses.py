@@ -5,6 +5,53 @@ from keras import ops
 
 
 @keras.saving.register_keras_serializable(package="issp_keras")
+class Distillation(keras.losses.Loss):
+    """A loss against HR, mixed with the same loss against a teacher's output.
+
+    `(1 - weight) * loss(hr, sr) + weight * loss(teacher, sr)`
+
+    Args:
+        loss: `keras.losses.Loss`, such as `keras.losses.MeanAbsoluteError()`.
+        weight: Float in [0, 1], the share of the teacher.
+        **arguments: Of `keras.losses.Loss`: `reduction`, `name`, `dtype`.
+
+    Call arguments:
+        y_true: Targets of shape (batch, height, width, 2 * channels): HR, and
+            then the teacher's output.
+        y_pred: SR patches of shape (batch, height, width, channels).
+
+    Raises:
+        ValueError: If `weight` is outside [0, 1].
+
+    Reference: Hinton et al., Distilling the Knowledge in a Neural Network
+    (arXiv 1503.02531), Sec. 2, for the weighted sum of two losses.
+    """
+
+    def __init__(self, loss, weight: float, name="distillation", **arguments):
+        super().__init__(name=name, **arguments)
+        if not 0 <= weight <= 1:
+            raise ValueError(
+                f"`weight` must be in [0, 1]. Received: weight={weight}"
+            )
+        self.loss = loss
+        self.weight = weight
+
+    def call(self, y_true, y_pred):
+        hr, teacher = ops.split(y_true, 2, axis=-1)
+        of_hr = self.loss.call(hr, y_pred)
+        of_teacher = self.loss.call(teacher, y_pred)
+        return (1 - self.weight) * of_hr + self.weight * of_teacher
+
+    def get_config(self):
+        loss = keras.losses.serialize(self.loss)
+        return {**super().get_config(), "loss": loss, "weight": self.weight}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{**config, "loss": keras.losses.get(config["loss"])})
+
+
+@keras.saving.register_keras_serializable(package="issp_keras")
 class L1FFT(keras.losses.Loss):
     """Mean absolute error of the pixels, and of their Fourier transform.
 

@@ -5,7 +5,8 @@
 Every entry of the config can be overridden (`--config.steps=500`). In the
 workdir: `metrics.csv`, `sparsity.csv`, `tensorboard/`, `checkpoint.keras`
 after every epoch, from which the same command goes on, and at the end
-`model.keras`, whose kernels hold exact zeros.
+`model.keras`, whose kernels hold exact zeros. With `config.teacher`, the
+outputs of that network, of which the training learns too, are in `teacher/`.
 
 Several processes share the work, on one machine or more that see one
 workdir, under the JAX backend: start on each
@@ -50,6 +51,7 @@ from issp_keras.fused_steps import fuse_steps
 from issp_keras.models import load_model
 from issp_keras.processes import Processes
 from issp_keras.scores import SMALLEST
+from issp_keras.teacher import Teacher
 
 
 def train(
@@ -86,17 +88,26 @@ def train(
             "where several train together."
         )
     scale = config.network.scale
+    teacher = _teacher(config)
     keras.utils.set_random_seed(config.seed)
     network = configuration.network(config)
     pairs = load_pairs(
         config.data.train, "train", scale, scale * config.data.patch_size
     )
     held_out = load_pairs(config.data.held_out, "held_out", scale, SMALLEST)
+    if teacher and config.teacher.get("cache"):
+        files.make_folder(config.teacher.cache)
     workdir = files.make_folder(workdir)
     configuration.check_same(config, workdir / "config.json")
     if processes.is_first:
         current = json.loads(config.to_json_best_effort())
         files.write_json(workdir / "config.json", current)
+    if teacher:
+        cache = config.teacher.get("cache") or workdir / "teacher"
+        taught = teacher.teach(pairs, cache, until)
+        if taught is None:
+            return None
+        pairs = taught
 
     with processes.sharing_data():
         model = configuration.network(config, config.get("dtype_policy"))
@@ -140,6 +151,17 @@ def train(
         with files.replacing(workdir / "model.keras") as partial:
             network.save(partial)
     return network
+
+
+def _teacher(config):
+    entries = config.get("teacher")
+    if entries is None:
+        return None
+    return Teacher(
+        entries.model,
+        config.network.scale,
+        entries.get("self_ensemble") is not False,
+    )
 
 
 def _writers(workdir, sparse):

@@ -10,6 +10,8 @@ from issp_keras import ISSPCallback
 from issp_keras import ISSPSchedule
 from issp_keras import data
 from issp_keras import models
+from issp_keras.fused_steps import fuse_steps
+from issp_keras.losses import Distillation
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("jax") is None, reason="needs JAX"
@@ -63,8 +65,6 @@ def test_more_pixels_than_32_bits_count_are_refused(patches):
 @only_jax
 @pytest.mark.parametrize("at_once", [1, 5])
 def test_trains_to_the_weights_of_the_host_pipeline(patches, at_once):
-    from issp_keras.fused_steps import fuse_steps
-
     weights = []
     for is_on_device in (False, True):
         keras.utils.set_random_seed(0)
@@ -90,3 +90,37 @@ def test_trains_to_the_weights_of_the_host_pipeline(patches, at_once):
     # Two programs, in which XLA fuses other operations: roundings differ.
     for found, expected in zip(*weights, strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.fixture
+def taught():
+    rng = np.random.default_rng(0)
+    shapes = [(9, 11, 3), (18, 22, 3), (18, 22, 3)]
+    images = [rng.integers(0, 256, shape, np.uint8) for shape in shapes]
+    return data.RandomPatches([data.Pair("a", *images)], 8, 5, seed=1)
+
+
+def test_patches_with_a_teacher_are_those_of_the_host(taught):
+    device = data.DevicePatches(taught)
+    _, hr = device.cut(device.pixels, taught.places(3))
+    expected = np.divide(taught.batch(3)[1], 255, dtype=np.float32)
+    assert expected.shape == (5, 16, 16, 6)
+    np.testing.assert_array_equal(np.asarray(hr), expected)
+
+
+@only_jax
+def test_trains_on_the_device_with_a_teacher(taught):
+    losses = []
+    for is_on_device in (False, True):
+        keras.utils.set_random_seed(0)
+        model = models.plain(2, features=4, blocks=1)
+        loss = Distillation(keras.losses.MeanAbsoluteError(), 0.5)
+        model.compile(keras.optimizers.Adam(1e-3), loss)
+        dataset = data.PatchDataset(taught, 0, 10)
+        if is_on_device:
+            device = data.DevicePatches(taught)
+            fuse_steps(model, device.cut, device.pixels, taught.places(0))
+            dataset = data.PlacesDataset(device, 0, 10, 1)
+        history = model.fit(dataset, shuffle=False, verbose=0).history
+        losses.append(history["loss"])
+    assert np.isfinite(losses).all()

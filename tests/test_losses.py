@@ -5,6 +5,7 @@ from keras import ops
 
 from issp_keras import models
 from issp_keras.losses import L1FFT
+from issp_keras.losses import Distillation
 
 RNG = np.random.default_rng(0)
 HR, SR = RNG.random((2, 2, 6, 5, 3)).astype("float32")
@@ -75,3 +76,29 @@ def test_fit_minimises_l1_fft(policy, jit_compile, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert isinstance(loaded.loss, L1FFT)
+
+
+@pytest.mark.parametrize("loss", [keras.losses.MeanAbsoluteError(), L1FFT()])
+@pytest.mark.parametrize("weight", [0.0, 0.25, 1.0])
+def test_distillation_mixes_the_losses_against_hr_and_teacher(loss, weight):
+    teacher = RNG.random(HR.shape).astype("float32")
+    target = np.concatenate([HR, teacher], axis=-1)
+    found = float(Distillation(loss, weight)(target, SR))
+    fft = getattr(loss, "weight", 0)
+    expected = (1 - weight) * _reference(HR, SR, fft)
+    expected += weight * _reference(teacher, SR, fft)
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_distillation_is_saved_and_loaded():
+    loss = keras.losses.deserialize(
+        keras.losses.serialize(Distillation(L1FFT(0.1), 0.3))
+    )
+    assert isinstance(loss, Distillation)
+    assert (loss.weight, loss.loss.weight) == (0.3, 0.1)
+
+
+@pytest.mark.parametrize("weight", [-0.1, 1.1])
+def test_distillation_refuses_a_weight_that_is_no_share(weight):
+    with pytest.raises(ValueError, match=f"Received: weight={weight}"):
+        Distillation(L1FFT(), weight)

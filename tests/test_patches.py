@@ -1,3 +1,4 @@
+import dataclasses
 import re
 
 import keras
@@ -112,9 +113,33 @@ def test_grey_photographs_train_as_rgb():
     assert (hr == 51).all()
 
 
-def test_tf_data_and_keras_data_sets_give_the_same_batches():
+def _taught(pairs):
+    """The teacher's image is the negative of HR."""
+    return [
+        dataclasses.replace(pair, teacher=255 - data.to_rgb(pair.hr))
+        for pair in pairs
+    ]
+
+
+def test_a_teacher_shows_the_same_place_and_turn_in_three_more_channels():
+    plain, taught = _patches(), _patches(_taught(_pairs()))
+    for step in range(8):
+        (lr, hr), (same, both) = plain.batch(step), taught.batch(step)
+        np.testing.assert_array_equal(same, lr)
+        np.testing.assert_array_equal(both[..., :3], hr)
+        np.testing.assert_array_equal(both[..., 3:], 255 - hr)
+
+
+def test_a_teacher_of_some_photographs_only_is_refused():
+    first, second = _pairs()
+    with pytest.raises(ValueError, match=r"or none\. Without one: 1"):
+        _patches([*_taught([first]), second])
+
+
+@pytest.mark.parametrize("has_teacher", [False, True])
+def test_tf_data_and_keras_data_sets_give_the_same_batches(has_teacher):
     pytest.importorskip("tensorflow")
-    patches = _patches()
+    patches = _patches(_taught(_pairs()) if has_teacher else None)
     found = list(data.tf_patches(patches, 4, 10).as_numpy_iterator())
     assert len(found) == 6
     sequence = data.PatchDataset(patches, 4, 10)

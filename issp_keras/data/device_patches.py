@@ -21,9 +21,10 @@ class DevicePatches:
     Attributes:
         pixels: Dict of JAX arrays in the memory of the device: for `"lr"` and
             `"hr"` the pixels of all photographs, uint8 of shape (pixels, 3),
-            and where each photograph begins and how wide it is, int32 of
-            shape (photographs,). Pass it to the compiled step as an argument,
-            so that it is no constant of the program.
+            or 6 for HR with a teacher, and where each photograph begins and
+            how wide it is, int32 of shape (photographs,). Pass it to the
+            compiled step as an argument, so that it is no constant of the
+            program.
 
     Raises:
         ValueError: If the photographs have more pixels than 32 bits count.
@@ -94,7 +95,8 @@ class PlacesDataset(keras.utils.PyDataset):
 
 def _joined(images):
     """All pixels of images one after the other, and where each begins."""
-    arrays = [np.asarray(image[:, :]).reshape(-1, 3) for image in images]
+    channels = images[0].shape[-1]
+    arrays = [np.asarray(image[:, :]).reshape(-1, channels) for image in images]
     ends = np.cumsum([len(array) for array in arrays])
     if ends[-1] > np.iinfo(np.int32).max:
         raise ValueError(

@@ -16,11 +16,15 @@ class Pair:
         lr: uint8 array of shape (height, width, 3), or (height, width) for a
             grey photograph; `Strips` if it is in a file.
         hr: The same, of `scale` times the height and width.
+        teacher: What another network makes of LR, to learn from beside HR:
+            uint8 array of the height and width of HR and 3 channels, in
+            memory or mapped into it; or None.
     """
 
     name: str
     lr: Any
     hr: Any
+    teacher: Any = None
 
     @property
     def scale(self) -> int:

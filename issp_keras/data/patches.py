@@ -22,9 +22,12 @@ class RandomPatches:
     Only the pixels of the patches are read: LR and HR may be in files, as
     those of `open_prepared` are.
 
+    Where the pairs have the outputs of a teacher, HR patches have 6 channels:
+    those of HR, and those of the teacher at the same place, turned alike.
+
     Args:
         pairs: List of `Pair` of one scale, of at least `patch_size` LR pixels
-            in height and width.
+            in height and width, all with a teacher or all without.
         patch_size: Integer, height and width of an LR patch in pixels.
         batch_size: Integer, patches in a batch.
         seed: Integer of 32 bits.
@@ -35,11 +38,13 @@ class RandomPatches:
         scale: Integer, the magnification from LR to HR.
         patch_size: Integer, as given.
         lr: List of RGB images, one a photograph.
-        hr: List of RGB images, `scale` times as large.
+        hr: List of RGB images, `scale` times as large, or of images of 6
+            channels.
 
     Raises:
-        ValueError: If there is no photograph, one is smaller than a patch, or
-            n does not divide the batch size.
+        ValueError: If there is no photograph, one is smaller than a patch,
+            some have a teacher and others none, or n does not divide the
+            batch size.
     """
 
     def __init__(
@@ -63,10 +68,20 @@ class RandomPatches:
                     f"LR of {pair.name} must have at least {patch_size} "
                     f"pixels each way. Received: shape={pair.lr.shape}"
                 )
+        if len({pair.teacher is None for pair in pairs}) > 1:
+            raise ValueError(
+                "Either all pairs must have a `teacher` or none. Without one: "
+                f"{', '.join(p.name for p in pairs if p.teacher is None)}"
+            )
         self.scale = pairs[0].scale
         self.patch_size = patch_size
         self.lr = [to_rgb(pair.lr) for pair in pairs]
-        self.hr = [to_rgb(pair.hr) for pair in pairs]
+        self.hr = [
+            to_rgb(pair.hr)
+            if pair.teacher is None
+            else _Stack(to_rgb(pair.hr), pair.teacher)
+            for pair in pairs
+        ]
         self._batch_size = batch_size
         self._seed = seed
         share = batch_size // parts
@@ -78,12 +93,15 @@ class RandomPatches:
         Returns:
             Pair `(lr, hr)` of uint8 arrays of shape (batch_size / n,
             patch_size, patch_size, 3) and (batch_size / n,
-            scale * patch_size, scale * patch_size, 3).
+            scale * patch_size, scale * patch_size, 3), or 6 with a teacher.
         """
         size, scale = self.patch_size, self.scale
         places = self.places(step)
         lr = np.empty((len(places), size, size, 3), np.uint8)
-        hr = np.empty((len(places), scale * size, scale * size, 3), np.uint8)
+        channels = self.hr[0].shape[-1]
+        hr = np.empty(
+            (len(places), scale * size, scale * size, channels), np.uint8
+        )
         for i, (photograph, y, x, which) in enumerate(places.tolist()):
             for images, patches, s in ((self.lr, lr, 1), (self.hr, hr, scale)):
                 cut = images[photograph][
@@ -134,12 +152,31 @@ class RandomPatches:
         return np.random.Generator(bits)
 
 
+class _Stack:
+    """Images of one size as one of all their channels, cut before stacked.
+
+    Attributes:
+        shape: Tuple (height, width, channels).
+    """
+
+    ndim = 3
+
+    def __init__(self, *images):
+        self._images = images
+        height, width = images[0].shape[:2]
+        self.shape = (height, width, sum(image.shape[-1] for image in images))
+
+    def __getitem__(self, place):
+        cuts = [image[place] for image in self._images]
+        return np.concatenate(cuts, axis=-1)
+
+
 def _whole_pixels(pixels):
-    """A part of an RGB image as (height, width) values of 3 bytes.
+    """A part of an image as (height, width) values of as many bytes.
 
     NumPy turns those more than twice as fast as single bytes.
     """
-    return pixels.view("V3")[..., 0]
+    return pixels.view(f"V{pixels.shape[-1]}")[..., 0]
 
 
 def tf_patches(patches: RandomPatches, first_step: int, steps: int):
