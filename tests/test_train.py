@@ -58,7 +58,8 @@ def test_leaves_a_sparse_model_and_its_history(config, tmp_path):
     assert _epochs(workdir) == [0, 1, 2, 3]
     with (workdir / "metrics.csv").open(newline="") as file:
         row = next(csv.DictReader(file))
-    assert set(row) == {"epoch", "loss", "val_psnr", "val_ssim"}
+    names = {"epoch", "loss", "cpu_seconds", "val_psnr", "val_ssim"}
+    assert set(row) == names
     assert any((workdir / "tensorboard").rglob("events.out.tfevents.*"))
     assert json.loads((workdir / "config.json").read_text())["steps"] == 12
     assert not list(workdir.glob(".partial*"))
