@@ -57,7 +57,7 @@ def replacing_folder(path) -> Iterator[pathlib.Path]:
 
 def write_json(path, content):
     """Writes `content` as indented JSON; infinity and NaN become null."""
-    content = json.dumps(_finite(content), indent=2, allow_nan=False)
+    content = json.dumps(finite(content), indent=2, allow_nan=False)
     with replacing(path) as partial:
         partial.write_text(content + "\n")
 
@@ -72,11 +72,12 @@ def read_json(path):
         return json.loads(pathlib.Path(path).read_text())
 
 
-def _finite(content):
+def finite(content):
+    """Returns what JSON has of `content`: null for infinity and NaN."""
     if isinstance(content, dict):
-        return {key: _finite(value) for key, value in content.items()}
+        return {key: finite(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
-        return [_finite(value) for value in content]
+        return [finite(value) for value in content]
     is_lost = isinstance(content, float) and not math.isfinite(content)
     return None if is_lost else content
 

@@ -16,6 +16,7 @@ from issp_keras.errors import InputError
 from issp_keras.models import load_model
 from issp_keras.sparsity import METHODS
 from issp_keras.sparsity import Sampled
+from issp_keras.train import train
 from issp_keras.trainings import list_trainings
 from issp_keras.trainings import table
 
@@ -145,6 +146,15 @@ def test_known_results_are_not_trained_again(config, tmp_path):
     config.trainings = ConfigDict({"wide": {"network": {"features": 6}}})
     found = compare(config, tmp_path / "more", known=known, report=str)
     assert [result["steps"] for result in found] == [6]
+
+
+def test_goes_on_with_an_infinite_setting(config, tmp_path):
+    infinite = {"method": "latent", "latent": {"power": float("inf")}}
+    config.trainings = ConfigDict({"hard": {"sparsity": infinite}})
+    config.seeds = (10,)
+    (training,) = list_trainings(config, tmp_path)
+    train(training.config, training.folder)
+    assert len(list_trainings(config, tmp_path)) == 1
 
 
 def test_trainings_have_the_order_of_the_config(config, tmp_path):
