@@ -19,7 +19,7 @@ from issp_keras.errors import InputError
 from issp_keras.errors import blame
 from issp_keras.inference import load_network
 
-# Characters of a photograph's name that its file keeps.
+# So many characters of a photograph's name are in that of its output.
 _LONGEST = 80
 
 

@@ -1,5 +1,6 @@
 """A network learns from the outputs of another one."""
 
+import concurrent.futures
 import dataclasses
 import os
 import pathlib
@@ -111,6 +112,17 @@ def test_outputs_are_made_once(path, pairs, tmp_path, enlarged):
     again = Teacher(path, 2).teach(pairs[::-1], tmp_path / "cache")
     assert len(enlarged) == 3
     for a, b in zip(first, again[::-1], strict=True):
+        np.testing.assert_array_equal(a.teacher, b.teacher)
+
+
+def test_two_trainings_at_once_share_the_work(path, pairs, tmp_path, enlarged):
+    teachers = [Teacher(path, 2), Teacher(path, 2)]
+    with concurrent.futures.ThreadPoolExecutor(2) as threads:
+        first, second = threads.map(
+            lambda teacher: teacher.teach(pairs, tmp_path / "cache"), teachers
+        )
+    assert len(enlarged) == 3
+    for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a.teacher, b.teacher)
 
 

@@ -142,7 +142,8 @@ class Cost:
     """
 
     floor = _FLOOR
-    # `Kernel.uses` must say how often each weight is used.
+    # `Kernel.uses` must say how often each weight is used, for an input of
+    # `input_shape`.
     needs_uses = True
 
     def __init__(
