@@ -7,6 +7,7 @@ import numbers
 import keras
 from ml_collections import ConfigDict
 
+from issp_keras import files
 from issp_keras import models
 from issp_keras.callbacks import SparseTraining
 from issp_keras.errors import InputError
@@ -191,7 +192,7 @@ def check_same(config, path):
         path: `pathlib.Path` of the `config.json` of the folder, which need
             not exist.
     """
-    current = json.loads(config.to_json_best_effort())
+    current = files.finite(json.loads(config.to_json_best_effort()))
     if path.exists():
         broken = (OSError, ValueError, TypeError)
         with blame(f"{path}: is not a config that can be read", *broken):
