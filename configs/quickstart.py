@@ -1,9 +1,12 @@
-"""A small EDSR x2 at 90 % zeros, from the photographs in scikit-image.
+"""A plain body x2 at 90 % zeros, from the photographs in scikit-image.
 
 issp-train --config=configs/quickstart.py --workdir=runs/quickstart
 
-Takes about 100 seconds on 2 cores. Expect 33.5 dB on Y, mean of the three
-held-out photographs, where bicubic interpolation has 32.7 dB.
+Trains by the recipe that `configs/recipe_search.py` found: a latent copy of the
+weights with Feather's operator, under a cubic ramp for 60 % of the steps, and a
+learning rate that falls to 0 as a cosine. Zeros come in blocks of 4 input
+channels. Takes about 4 minutes on 2 cores. Expect 34.0 dB on Y, mean of the
+three held-out photographs, where bicubic interpolation has 32.7 dB.
 """
 
 from ml_collections import ConfigDict
@@ -15,15 +18,8 @@ def get_config() -> ConfigDict:
     config.steps = 3000
     config.steps_per_epoch = 250
     config.learning_rate = 1e-3
-    config.network = ConfigDict(
-        {
-            "name": "edsr",
-            "scale": 2,
-            "features": 32,
-            "blocks": 4,
-            "residual_scale": 1.0,
-        }
-    )
+    config.decay_begin = 0
+    config.network = ConfigDict({"name": "plain_32x16", "scale": 2})
     config.data = ConfigDict(
         {
             "train": "embedded",
@@ -34,15 +30,17 @@ def get_config() -> ConfigDict:
     )
     config.sparsity = ConfigDict(
         {
-            "method": "iss_p",
-            "target_sparsity": 0.9,
+            "method": "latent",
+            # Whole blocks are rounded down; so that no kernel has less.
+            "target_sparsity": 0.902,
             "begin_step": 0,
-            "end_step": 2000,
-            "ramp": "constant",
+            "end_step": 1800,
+            "ramp": "cubic",
             "distribution": "uniform",
-            "pattern": "unstructured",
+            "pattern": "block",
+            "block": {"inputs": 4, "outputs": 1},
             # Arguments of the method.
-            "iss_p": {"shrink_ratio": 0.95},
+            "latent": {"power": 3.0, "pruned_rate": 1.0},
         }
     )
     return config

@@ -14,11 +14,11 @@ import runpy
 
 from ml_collections import ConfigDict
 
-_QUICKSTART = pathlib.Path(__file__).with_name("quickstart.py")
+_EDSR_SMALL = pathlib.Path(__file__).with_name("edsr_small.py")
 
 
 def get_config() -> ConfigDict:
-    config = runpy.run_path(str(_QUICKSTART))["get_config"]()
+    config = runpy.run_path(str(_EDSR_SMALL))["get_config"]()
     config.steps = 20_000
     config.steps_per_epoch = 1000
     config.network = ConfigDict({"name": "edge_sr_100k", "scale": 4})

@@ -13,11 +13,11 @@ import runpy
 
 from ml_collections import ConfigDict
 
-_QUICKSTART = pathlib.Path(__file__).with_name("quickstart.py")
+_EDSR_SMALL = pathlib.Path(__file__).with_name("edsr_small.py")
 
 
 def get_config(name: str = "edsr") -> ConfigDict:
-    config = runpy.run_path(str(_QUICKSTART))["get_config"]()
+    config = runpy.run_path(str(_EDSR_SMALL))["get_config"]()
     config.steps = 3000
     config.steps_per_epoch = 500
     config.learning_rate = 5e-4

@@ -94,7 +94,11 @@ def train(
     pairs = load_pairs(
         config.data.train, "train", scale, scale * config.data.patch_size
     )
-    held_out = load_pairs(config.data.held_out, "held_out", scale, SMALLEST)
+    held_out = []
+    if config.data.held_out:
+        held_out = load_pairs(
+            config.data.held_out, "held_out", scale, SMALLEST
+        )
     if teacher and config.teacher.get("cache"):
         files.make_folder(config.teacher.cache)
     workdir = files.make_folder(workdir)
@@ -128,7 +132,11 @@ def train(
                 CpuSeconds(),
                 StopIfDiverged(),
                 *([sparse] if sparse else []),
-                HeldOutScore(network, held_out, processes),
+                *(
+                    [HeldOutScore(network, held_out, processes)]
+                    if held_out
+                    else []
+                ),
                 *(_writers(workdir, sparse) if processes.is_first else []),
                 Checkpoint(checkpoint, processes),
                 *callbacks,

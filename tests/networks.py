@@ -19,6 +19,7 @@ TINY = {
     ),
     "edge_sr": lambda scale=2: models.edge_sr(scale, width=6, blocks=2),
     "edsr": lambda scale=2: models.edsr(scale, features=4, blocks=1),
+    "plain": lambda scale=2: models.plain(scale, features=4, blocks=1),
     "rcan": lambda scale=2: models.rcan(
         scale, 4, groups=1, blocks=2, squeeze=2
     ),

@@ -602,7 +602,7 @@ BAD_INPUT = [
     (
         "train",
         [
-            f"--config={ROOT / 'configs/quickstart.py'}",
+            f"--config={ROOT / 'configs/edsr_small.py'}",
             "--workdir=run",
             "--config.sparsity.target_sparsity=1.0",
         ],

@@ -236,7 +236,7 @@ def test_a_mistake_is_found_before_anything_is_trained(config, tmp_path):
 def test_the_methods_are_compared_on_equal_terms():
     config = _config("compare_methods.py")
     settings = {name: each.sparsity for name, each in config.trainings.items()}
-    assert config.training.network == _config("quickstart.py").network
+    assert config.training.network == _config("edsr_small.py").network
     for share in ("90%", "95%", "99%"):
         methods = {s.method for n, s in settings.items() if share in n}
         assert methods == set(METHODS)
@@ -248,6 +248,20 @@ def test_the_methods_are_compared_on_equal_terms():
     callback = configuration.sparse_training(config.training)
     assert isinstance(callback.pattern.selection, Sampled)
     assert callback.schedule.target_sparsity == 0.95
+
+
+@pytest.mark.parametrize(
+    "name", ["recipe_search.py", "recipe_comparison.py", "quickstart.py"]
+)
+def test_configs_of_trainings_can_be_used(name, tmp_path):
+    config = _config(name)
+    if "trainings" in config:
+        # The photographs need not be here.
+        config.score_on = ()
+        assert len(list_trainings(config, tmp_path)) > 4
+    else:
+        configuration.check(config)
+        assert configuration.sparse_training(config).pattern.inputs == 4
 
 
 # The paper's settings.

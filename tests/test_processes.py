@@ -15,7 +15,7 @@ import pytest
 from issp_keras.errors import InputError
 from issp_keras.processes import Processes
 
-QUICKSTART = pathlib.Path(__file__).parent.parent / "configs/quickstart.py"
+EDSR_SMALL = pathlib.Path(__file__).parent.parent / "configs/edsr_small.py"
 TINY = {
     "steps": 24,
     "steps_per_epoch": 3,
@@ -32,7 +32,7 @@ def _start(workdir, photographs, *flags):
     return subprocess.Popen(
         [
             *(sys.executable, "-m", "issp_keras.train", *flags),
-            *(f"--config={QUICKSTART}", f"--workdir={workdir}"),
+            *(f"--config={EDSR_SMALL}", f"--workdir={workdir}"),
             *(f"--config.{name}={value}" for name, value in config.items()),
         ],
         env=os.environ | {"KERAS_BACKEND": "jax"},

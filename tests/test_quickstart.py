@@ -1,15 +1,13 @@
 """What `make quickstart` has made keeps the promises of the README."""
 
 import json
-import math
 import pathlib
 
-import keras
-import numpy as np
 import PIL.Image
 import pytest
 
 from issp_keras.callbacks import prunable_kernels
+from issp_keras.models import load_model
 
 RUN = pathlib.Path(__file__).parent.parent / "runs/quickstart"
 
@@ -24,19 +22,23 @@ def rows():
     return json.loads((RUN / "results.json").read_text())["rows"]
 
 
-def test_every_kernel_is_at_90_percent_zeros_exactly():
-    for kernel in prunable_kernels(
-        keras.models.load_model(RUN / "model.keras")
-    ):
-        zeros = np.count_nonzero(kernel.numpy() == 0)
-        assert zeros == math.ceil(0.9 * math.prod(kernel.shape))
+def test_every_kernel_has_90_percent_zeros_in_blocks_of_4_inputs():
+    kernels = prunable_kernels(load_model(RUN / "model.keras"))
+    assert len(kernels) == 18
+    for kernel in kernels:
+        pruned = kernel.numpy() == 0
+        assert 0.9 <= pruned.mean() < 0.91
+        if kernel.shape[2] % 4 == 0:
+            blocks = pruned.reshape(9, -1, 4, kernel.shape[3])
+            assert (blocks.all(2) == blocks.any(2)).all()
 
 
-def test_it_beats_bicubic_by_at_least_0_4_db(rows):
+def test_it_beats_bicubic_by_at_least_1_db(rows):
     bicubic = rows[0]
     networks = [row for row in rows if row["file"] and "float" in row["file"]]
     assert len(networks) >= 4
-    assert min(row["psnr"] for row in networks) >= bicubic["psnr"] + 0.4
+    # 0.3 dB more than the EDSR that was here before, 33.50 dB.
+    assert min(row["psnr"] for row in networks) >= bicubic["psnr"] + 1.08
     assert min(row["ssim"] for row in networks) > bicubic["ssim"]
 
 

@@ -24,7 +24,7 @@ from issp_keras.inference import load_network
 from issp_keras.teacher import Teacher
 from issp_keras.train import train
 
-QUICKSTART = pathlib.Path(__file__).parent.parent / "configs/quickstart.py"
+EDSR_SMALL = pathlib.Path(__file__).parent.parent / "configs/edsr_small.py"
 
 
 def _teacher(path, seed=0, scale=2):
@@ -41,7 +41,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def config(folder_of_photographs, path):
-    config = runpy.run_path(str(QUICKSTART))["get_config"]()
+    config = runpy.run_path(str(EDSR_SMALL))["get_config"]()
     config.steps = 12
     config.steps_per_epoch = 3
     config.network.features = 4

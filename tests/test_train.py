@@ -23,12 +23,12 @@ from issp_keras.callbacks import prunable_kernels
 from issp_keras.errors import InputError
 from issp_keras.train import train
 
-QUICKSTART = pathlib.Path(__file__).parent.parent / "configs/quickstart.py"
+EDSR_SMALL = pathlib.Path(__file__).parent.parent / "configs/edsr_small.py"
 
 
 @pytest.fixture
 def config(folder_of_photographs):
-    config = runpy.run_path(str(QUICKSTART))["get_config"]()
+    config = runpy.run_path(str(EDSR_SMALL))["get_config"]()
     config.steps = 12
     config.steps_per_epoch = 3
     config.network.features = 4
@@ -128,7 +128,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(
     whole = train(config, tmp_path / "whole").get_weights()
     workdir = tmp_path / "killed"
     arguments = [
-        f"--config={QUICKSTART}",
+        f"--config={EDSR_SMALL}",
         f"--workdir={workdir}",
         f"--config.data.train={folder_of_photographs}",
         f"--config.data.held_out={folder_of_photographs}",

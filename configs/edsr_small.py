@@ -1,0 +1,49 @@
+"""A small EDSR x2 at 90 % zeros by ISS-P, from scikit-image's photographs.
+
+issp-train --config=configs/edsr_small.py --workdir=runs/edsr_small
+
+ISS-P as published, on a network that trains in about 100 seconds on 2 cores.
+Expect 33.5 dB on Y, mean of the three held-out photographs, where bicubic
+interpolation has 32.7 dB.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    config = ConfigDict()
+    config.seed = 10
+    config.steps = 3000
+    config.steps_per_epoch = 250
+    config.learning_rate = 1e-3
+    config.network = ConfigDict(
+        {
+            "name": "edsr",
+            "scale": 2,
+            "features": 32,
+            "blocks": 4,
+            "residual_scale": 1.0,
+        }
+    )
+    config.data = ConfigDict(
+        {
+            "train": "embedded",
+            "held_out": "embedded",
+            "patch_size": 32,
+            "batch_size": 8,
+        }
+    )
+    config.sparsity = ConfigDict(
+        {
+            "method": "iss_p",
+            "target_sparsity": 0.9,
+            "begin_step": 0,
+            "end_step": 2000,
+            "ramp": "constant",
+            "distribution": "uniform",
+            "pattern": "unstructured",
+            # Arguments of the method.
+            "iss_p": {"shrink_ratio": 0.95},
+        }
+    )
+    return config

@@ -1,0 +1,165 @@
+"""Packs code, wheels and photographs for a machine without a network.
+
+    python -m issp_keras.pack --config=configs/recipe_search.py --output=pack
+
+The folder that this writes holds all that `issp-compare` needs on a machine
+that has Python, JAX and a GPU. There, from inside the folder,
+
+    sh install.sh
+    KERAS_BACKEND=jax PYTHONPATH=site:. python3 -m issp_keras.compare \
+        --config=configs/recipe_search.py --workdir=runs/recipe_search \
+        --config.training.data.on_device=True --config.score_on="()" \
+        --config.training.data.held_out= --minutes=9
+
+Bring the workdir back and call the same without `--config.score_on` where the
+test sets are: what is trained is then scored. PNG files are stored as lossless
+WebP files. `--limit` refuses a pack that is too large.
+"""
+
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import PIL.Image
+from absl import flags
+from ml_collections import config_flags
+
+from issp_keras import cli
+from issp_keras import files
+from issp_keras.data import find_source
+from issp_keras.errors import InputError
+
+_ROOT = pathlib.Path(__file__).parent.parent
+_CODE = ("issp_keras", "configs", "benchmarks")
+# JAX brings these along.
+_THERE = ("jax", "numpy", "ml-dtypes")
+# Dependencies of the packages in requirements_jax.txt, without those of JAX.
+_WHEELS = (
+    "h5py",
+    "optree",
+    "namex",
+    "packaging",
+    "pyyaml",
+    "typing-extensions",
+)
+_WHEELS += ("markdown-it-py", "mdurl", "pygments")
+_INSTALL = """\
+#!/bin/sh
+# Installs the wheels of this folder into the folder `site` beside them.
+cd "$(dirname "$0")" &&
+python3 -m pip install --no-index --no-deps --target=site wheels/*.whl
+"""
+
+
+def pack(
+    sources, output, limit, python_version, platforms, download=subprocess.run
+) -> int:
+    """Writes the folder, whole or not at all.
+
+    Args:
+        sources: List of strings, folders of photographs to train on; each
+            comes to be at the same relative path inside.
+        output: Path of the folder to make.
+        limit: Float, the most MiB it may take.
+        python_version: String, of the other machine, such as "3.12".
+        platforms: List of strings, those of pip that its wheels may be for.
+        download: Callable that runs pip, as `subprocess.run` does.
+
+    Returns:
+        Size in bytes.
+
+    Raises:
+        InputError: If the output exists, a source is not a relative path, pip
+            fails, or the folder would be larger than the limit.
+    """
+    output = pathlib.Path(output)
+    if output.exists():
+        raise InputError(
+            f"{output}: exists, expected the name of a new folder."
+        )
+    for source in sources:
+        if pathlib.PurePath(source).is_absolute():
+            raise InputError(
+                f"{source}: is an absolute path, expected one that is relative "
+                "to the working folder, so that the config names it there too."
+            )
+    with files.replacing_folder(output) as partial:
+        for name in _CODE:
+            shutil.copytree(
+                _ROOT / name,
+                partial / name,
+                ignore=shutil.ignore_patterns("__pycache__", "*.so"),
+            )
+        for source in sources:
+            _pack_photographs(source, partial / source)
+        _download(partial / "wheels", python_version, platforms, download)
+        (partial / "install.sh").write_text(_INSTALL)
+        size = sum(
+            path.stat().st_size for path in partial.rglob("*") if path.is_file()
+        )
+        if size > limit * 2**20:
+            raise InputError(
+                f"--limit: the pack has {size / 2**20:.1f} MiB, expected at "
+                f"most {limit:g}: name fewer photographs in "
+                "--config.training.data.train."
+            )
+    return size
+
+
+def _pack_photographs(source, folder):
+    # Only HR: the scale is not known to all that train on it.
+    folder.mkdir(parents=True)
+    for photograph in find_source(source, "train", 1):
+        path = pathlib.Path(photograph.hr)
+        if path.suffix.lower() in (".jpg", ".jpeg"):
+            shutil.copy(path, folder / path.name)
+            continue
+        with PIL.Image.open(path) as image:
+            image.save(folder / f"{path.stem}.webp", lossless=True)
+
+
+def _download(folder, python_version, platforms, download):
+    lines = (_ROOT / "requirements_jax.txt").read_text().splitlines()[1:]
+    wanted = [line for line in lines if not line.startswith(_THERE)]
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+    command += ["--only-binary=:all:", f"--python-version={python_version}"]
+    command += [f"--platform={platform}" for platform in platforms]
+    command += ["--dest", str(folder), *wanted, *_WHEELS]
+    done = download(command, capture_output=True, text=True)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise InputError(f"pip could not download the wheels: {reason}")
+
+
+def main(argv):
+    cli.no_argument(argv)
+    flag = flags.FLAGS
+    cli.check_config_file()
+    sources = [
+        source.strip() for source in flag.config.training.data.train.split(",")
+    ]
+    size = pack(
+        sources, flag.output, flag.limit, flag.python_version, flag.platforms
+    )
+    print(f"Wrote {flag.output}: {size / 2**20:.1f} MiB.")
+
+
+def run():
+    """Entry point of `python -m issp_keras.pack`."""
+    config_flags.DEFINE_config_file("config", None, "A file of configs/.")
+    flags.DEFINE_string("output", None, "Folder to write.")
+    flags.DEFINE_float("limit", 64, "The most MiB.", lower_bound=0)
+    flags.DEFINE_string("python_version", "3.12", "Of the other machine.")
+    flags.DEFINE_list(
+        "platforms",
+        [f"manylinux_2_{n}_x86_64" for n in (28, 27, 17)]
+        + ["manylinux2014_x86_64"],
+        "What the wheels may be made for, as pip names it.",
+    )
+    flags.mark_flags_as_required(["config", "output"])
+    cli.run(main, cli.parse_flags_with_config)
+
+
+if __name__ == "__main__":
+    run()

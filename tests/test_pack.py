@@ -1,0 +1,76 @@
+"""What is packed for a machine without a network."""
+
+import subprocess
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from issp_keras import data
+from issp_keras.errors import InputError
+from issp_keras.pack import pack
+
+
+def _download(command, **arguments):
+    """Stands in for pip: writes a wheel, and says what was asked for."""
+    assert command[1:4] == ["-m", "pip", "download"]
+    folder = command[command.index("--dest") + 1]
+    wanted = command[command.index("--dest") + 2 :]
+    assert any(name.startswith("keras") for name in wanted)
+    # These are there already.
+    assert not any(name.startswith(("jax", "numpy")) for name in wanted)
+    subprocess.run(["mkdir", folder], check=True)
+    with open(f"{folder}/keras.whl", "wb") as file:
+        file.write(bytes(1000))
+    return subprocess.CompletedProcess(command, 0, "", "")
+
+
+def _pack(output, limit=64, download=_download, sources=("photographs",)):
+    return pack(
+        sources, output, limit, "3.12", ["manylinux_2_28_x86_64"], download
+    )
+
+
+@pytest.fixture
+def folder(folder_of_photographs, monkeypatch):
+    image = PIL.Image.new("RGB", (40, 41), "teal")
+    image.save(folder_of_photographs / "z.jpg", quality=90)
+    monkeypatch.chdir(folder_of_photographs.parent)
+    return folder_of_photographs.parent
+
+
+def test_the_photographs_are_the_same_pixels(folder):
+    size = _pack(folder / "pack")
+    files = [p for p in (folder / "pack").rglob("*") if p.is_file()]
+    assert size == sum(path.stat().st_size for path in files)
+    assert (folder / "pack/issp_keras/compare.py").exists()
+    assert (folder / "pack/configs/recipe_search.py").exists()
+    assert (folder / "pack/wheels/keras.whl").exists()
+    assert "site" in (folder / "pack/install.sh").read_text()
+    before = data.load_pairs("photographs", "train", 2)
+    after = data.load_pairs(str(folder / "pack/photographs"), "train", 2)
+    assert [p.name for p in before] == [p.name for p in after]
+    for a, b in zip(before, after, strict=True):
+        np.testing.assert_array_equal(data.to_rgb(a.hr), data.to_rgb(b.hr))
+
+
+def test_nothing_is_left_of_a_pack_that_is_too_large(folder):
+    with pytest.raises(InputError, match=r"--limit: the pack has .* MiB"):
+        _pack(folder / "pack", limit=0.001)
+    assert sorted(p.name for p in folder.iterdir()) == ["photographs"]
+
+
+def test_refuses_what_it_cannot_pack(folder):
+    def fails(command, **arguments):
+        error = "no index\nERROR: No matching distribution found for keras"
+        return subprocess.CompletedProcess(command, 1, "", error)
+
+    with pytest.raises(InputError, match="wheels: ERROR: No matching"):
+        _pack(folder / "pack", download=fails)
+    with pytest.raises(InputError, match="is an absolute path"):
+        _pack(folder / "pack", sources=(str(folder / "photographs"),))
+    with pytest.raises(InputError, match="nowhere: no such folder"):
+        _pack(folder / "pack", sources=("nowhere",))
+    (folder / "pack").mkdir()
+    with pytest.raises(InputError, match="pack: exists"):
+        _pack(folder / "pack")
