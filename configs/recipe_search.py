@@ -5,13 +5,15 @@ issp-compare --config=configs/recipe_search.py --workdir=runs/recipe_search
 Every candidate trains the same network x4, a plain body of 32 features and 16
 layers, from the same random weights, on the same patches, for 6,000 steps of
 16 patches, to 95 % zeros. Choose by Kodak24; Set5 and Set14 are for the report.
-Expects T91, BSD200, DIV2K_quarter, Kodak24, Set5 and Set14 in `data/`.
+`recipe_search.py:Feather` trains only those whose names have this word. Expects
+T91, BSD200, DIV2K_quarter, Kodak24, Set5 and Set14 in `data/`.
 """
 
 from ml_collections import ConfigDict
 
 _STEPS = 6000
 CUBIC = {"ramp": "cubic"}
+BEST = "latent, Feather, all of an update"
 
 
 def get_config(only: str = "") -> ConfigDict:
@@ -22,13 +24,43 @@ def get_config(only: str = "") -> ConfigDict:
     config.data_dir = "data"
     config.trainings = ConfigDict(
         {
-            name: {"sparsity": sparsity}
-            for name, sparsity in CANDIDATES.items()
+            name: changes
+            for name, changes in {**_alone(), **_combined()}.items()
             if only in name
         },
         allow_dotted_keys=True,
     )
     return config
+
+
+def _alone():
+    return {
+        name: {"sparsity": sparsity} for name, sparsity in CANDIDATES.items()
+    }
+
+
+def _combined():
+    """The best candidate with what may make it better still."""
+    best = {"sparsity": CANDIDATES[BEST]}
+    half = {
+        "distribution": "map",
+        "map": {"sparsities": (("conv_first|head", 0.5),)},
+    }
+    return {
+        f"{BEST}, averages": {**best, "ema_momentum": 0.999},
+        f"{BEST}, L1 and FFT": {**best, "loss": "l1_fft"},
+        **{
+            f"{BEST}, {name}": {"sparsity": {**CANDIDATES[BEST], **changes}}
+            for name, changes in {
+                "global": {"distribution": "global"},
+                "head and first layer half": half,
+                "frozen at 40 %": {"end_step": _STEPS * 4 // 10},
+                "frozen at 80 %": {"end_step": _STEPS * 8 // 10},
+                "power 2": {"latent": {"power": 2.0, "pruned_rate": 1.0}},
+                "power 5": {"latent": {"power": 5.0, "pruned_rate": 1.0}},
+            }.items()
+        },
+    }
 
 
 def training(steps: int) -> ConfigDict:
@@ -40,10 +72,13 @@ def training(steps: int) -> ConfigDict:
     config.learning_rate = 1e-3
     config.decay_begin = 0
     config.dtype_policy = "mixed_bfloat16"
+    # For a GPU under JAX: photographs in its memory, many steps at once.
+    config.steps_per_execution = 1
     config.network = ConfigDict({"name": "plain_32x16", "scale": 4})
     config.data = ConfigDict(
         {
             "train": "data/T91,data/BSD200,data/DIV2K_quarter",
+            "on_device": False,
             "held_out": "embedded",
             "patch_size": 24,
             "batch_size": 16,

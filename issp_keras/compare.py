@@ -4,7 +4,8 @@
 
 Each training has a folder of its own in the workdir. After a kill, the same
 command goes on with the last epoch that was finished, and what is done stays
-done. `--minutes=N` stops after N minutes, with a checkpoint of each training.
+done. `--minutes=N` stops at the end of the last epoch that is probably done by
+then, but not before one epoch; each training then has a checkpoint.
 The trainings run in the order of the config, or with `--turn=N` in turns of N
 minutes. Several of these commands may share one workdir: each takes a training
 that no other one has. They run at low priority (`--nice`).
@@ -25,14 +26,13 @@ from ml_collections import config_flags
 
 from issp_keras import cli
 from issp_keras import files
+from issp_keras.errors import InputError
 from issp_keras.train import train
 from issp_keras.trainings import list_trainings
 from issp_keras.trainings import table
 from issp_keras.trainings import write_results
 
 _MINUTE = 60.0
-# Between two looks at trainings that other processes have.
-_PAUSE_SECONDS = 5.0
 
 
 def compare(
@@ -58,7 +58,8 @@ def compare(
         that are done, in the order of the config.
 
     Raises:
-        InputError: If an entry of the config is not usable.
+        InputError: If an entry of the config is not usable; after all others
+            have been trained, if a training fails.
     """
     # A mistake in the last of them must not show after hours.
     trainings = list_trainings(config, workdir)
@@ -72,7 +73,13 @@ def compare(
     )
     work = _Work(trainings, end, turn, report)
     work.run()
-    return write_results(workdir, trainings)
+    results = write_results(workdir, trainings)
+    if work.failures:
+        raise InputError(
+            f"{len(work.failures)} of {len(trainings)} trainings failed:\n  "
+            + "\n  ".join(work.failures)
+        )
+    return results
 
 
 class _Work:
@@ -84,6 +91,7 @@ class _Work:
         self._turn = turn
         self._report = report
         self._seconds = self._steps = 0
+        self.failures: list[str] = []
 
     def run(self):
         """Trains until all is done or the time is over."""
@@ -95,8 +103,8 @@ class _Work:
             if training is None:
                 if waiting:
                     self._report(
-                        f"{len(waiting)} trainings are in the hands of other "
-                        "processes."
+                        f"Other processes are at work on {len(waiting)} "
+                        "trainings; this one ends."
                     )
                 return
             try:
@@ -104,6 +112,11 @@ class _Work:
                 if training.result() is None and not self._turn_of(training):
                     waiting.remove(training)
                     waiting.append(training)
+            except InputError as error:
+                # The others are none the worse for it.
+                waiting.remove(training)
+                self.failures.append(f"{training.label}: {error}")
+                self._report(self.failures[-1])
             finally:
                 training.unlock()
 
@@ -139,7 +152,7 @@ class _Work:
             "%a %H:%M", time.localtime(time.time() + rate * left)
         )
         done = sum(t.result() is not None for t in self._trainings)
-        score = f", {logs['val_psnr']:.2f} dB" if "val_psnr" in logs else ""
+        score = f", {logs['val_psnr']:.2f} dB" if logs.get("val_psnr") else ""
         self._report(
             f"{training.label}: step {step} of {training.config.steps}{score}; "
             f"{1000 * seconds / steps:.0f} ms a step; {done} of "

@@ -1,8 +1,10 @@
 """What a training's config says, checked and built."""
 
 import contextlib
+import hashlib
 import json
 import numbers
+import pathlib
 
 import keras
 from ml_collections import ConfigDict
@@ -182,6 +184,31 @@ def _entry(group, name):
     return f"{group}.{name}" if group else name
 
 
+def digest(config) -> str:
+    """A name for all that decides about the result of a training.
+
+    Of the photographs, only the last two names of their paths count, since
+    another machine may have them elsewhere.
+    """
+    settings = _decisive(json.loads(config.to_json_best_effort()))
+    names = settings["data"]["train"].split(",")
+    settings["data"]["train"] = [
+        pathlib.PurePath(name.strip()).parts[-2:] for name in names
+    ]
+    content = json.dumps(settings, sort_keys=True).encode()
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _decisive(settings):
+    """Settings, as JSON has them, without those that change no weight."""
+    settings = files.finite(settings)
+    settings.pop("steps_per_execution", None)
+    for name in ("on_device", "held_out"):
+        settings["data"].pop(name, None)
+    (settings.get("teacher") or {}).pop("cache", None)
+    return settings
+
+
 def check_same(config, path):
     """Raises an `InputError` if a folder belongs to another config.
 
@@ -192,11 +219,11 @@ def check_same(config, path):
         path: `pathlib.Path` of the `config.json` of the folder, which need
             not exist.
     """
-    current = files.finite(json.loads(config.to_json_best_effort()))
+    current = _decisive(json.loads(config.to_json_best_effort()))
     if path.exists():
-        broken = (OSError, ValueError, TypeError)
+        broken = (OSError, ValueError, TypeError, KeyError)
         with blame(f"{path}: is not a config that can be read", *broken):
-            before = dict(json.loads(path.read_text()))
+            before = _decisive(dict(json.loads(path.read_text())))
         changed = [
             f"{name} ({before.get(name)} before, {current.get(name)} now)"
             for name in sorted({*before, *current})
@@ -262,6 +289,16 @@ def _part(entries, question, parts, default=None, others=()):
         return parts[name](**arguments)
 
 
+def check_network(config):
+    """Raises an `InputError` unless `config.network` names a network."""
+    name = config.network.name
+    if name not in models.NETWORKS:
+        raise InputError(
+            f"--config.network.name: is '{name}', expected one of "
+            f"{', '.join(sorted(models.NETWORKS))}."
+        )
+
+
 def network(config, dtype_policy=None) -> keras.Model:
     """The network that `config.network` describes, with new weights.
 
@@ -270,13 +307,9 @@ def network(config, dtype_policy=None) -> keras.Model:
         dtype_policy: String, in which dtype it computes. Defaults to the
             global policy of Keras.
     """
+    check_network(config)
     arguments = config.network.to_dict()
     name = arguments.pop("name")
-    if name not in models.NETWORKS:
-        raise InputError(
-            f"--config.network.name: is '{name}', expected one of "
-            f"{', '.join(sorted(models.NETWORKS))}."
-        )
     with (
         _policy(dtype_policy),
         blame("--config.network", ValueError, TypeError),

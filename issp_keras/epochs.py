@@ -21,7 +21,10 @@ class StopIfDiverged(keras.callbacks.Callback):
 
 
 class HeldOutScore(keras.callbacks.Callback):
-    """Adds PSNR and SSIM on the held-out photographs to an epoch's logs."""
+    """Adds PSNR and SSIM on the held-out photographs to an epoch's logs.
+
+    Without photographs, both are NaN.
+    """
 
     def __init__(self, network, pairs, processes):
         super().__init__()
@@ -31,6 +34,10 @@ class HeldOutScore(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if self.model.stop_training:
+            return
+        if not self._pairs:
+            # So that the history has the same columns in any case.
+            logs["val_psnr"] = logs["val_ssim"] = float("nan")
             return
         weights = self.model.get_weights()
         with self._processes.apart():
@@ -94,6 +101,8 @@ class StopInTime(keras.callbacks.Callback):
         self._start = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
+        if self.model.stop_training:
+            return
         now = time.monotonic()
         if epoch < self._last and now + (now - self._start) > self._until:
             self.has_stopped = True

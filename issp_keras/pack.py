@@ -27,8 +27,10 @@ from ml_collections import config_flags
 
 from issp_keras import cli
 from issp_keras import files
+from issp_keras.data import EMBEDDED
 from issp_keras.data import find_source
 from issp_keras.errors import InputError
+from issp_keras.errors import blame
 
 _ROOT = pathlib.Path(__file__).parent.parent
 _CODE = ("issp_keras", "configs", "benchmarks")
@@ -42,8 +44,10 @@ _WHEELS = (
     "packaging",
     "pyyaml",
     "typing-extensions",
+    "markdown-it-py",
+    "mdurl",
+    "pygments",
 )
-_WHEELS += ("markdown-it-py", "mdurl", "pygments")
 _INSTALL = """\
 #!/bin/sh
 # Installs the wheels of this folder into the folder `site` beside them.
@@ -79,10 +83,11 @@ def pack(
             f"{output}: exists, expected the name of a new folder."
         )
     for source in sources:
-        if pathlib.PurePath(source).is_absolute():
+        path = pathlib.PurePath(source)
+        if path.is_absolute() or ".." in path.parts or source == EMBEDDED:
             raise InputError(
-                f"{source}: is an absolute path, expected one that is relative "
-                "to the working folder, so that the config names it there too."
+                f"{source}: cannot be packed, expected a folder inside the "
+                "working folder, so that the config names it there too."
             )
     with files.replacing_folder(output) as partial:
         for name in _CODE:
@@ -136,9 +141,9 @@ def main(argv):
     cli.no_argument(argv)
     flag = flags.FLAGS
     cli.check_config_file()
-    sources = [
-        source.strip() for source in flag.config.training.data.train.split(",")
-    ]
+    with blame("--config: has no training.data.train", AttributeError):
+        train = flag.config.training.data.train
+    sources = [source.strip() for source in train.split(",")]
     size = pack(
         sources, flag.output, flag.limit, flag.python_version, flag.platforms
     )

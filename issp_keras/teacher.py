@@ -79,7 +79,7 @@ class Teacher:
                 else under the name of an output.
         """
         folder = files.make_folder(folder)
-        taught = []
+        taught, made = [], 0
         for i, pair in enumerate(pairs):
             lr = np.ascontiguousarray(to_rgb(pair.lr)[:, :])
             path = folder / self._name(pair.name, lr)
@@ -87,8 +87,13 @@ class Teacher:
                 # Another training may make it meanwhile.
                 with _alone(folder):
                     if not path.exists():
-                        if until is not None and time.monotonic() >= until:
+                        is_late = until is not None and (
+                            time.monotonic() >= until
+                        )
+                        # One at least, so that short turns come to an end.
+                        if is_late and made:
                             return None
+                        made += 1
                         logging.info(
                             "The teacher enlarges %s, %d of %d photographs.",
                             pair.name,

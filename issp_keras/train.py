@@ -96,9 +96,7 @@ def train(
     )
     held_out = []
     if config.data.held_out:
-        held_out = load_pairs(
-            config.data.held_out, "held_out", scale, SMALLEST
-        )
+        held_out = load_pairs(config.data.held_out, "held_out", scale, SMALLEST)
     if teacher and config.teacher.get("cache"):
         files.make_folder(config.teacher.cache)
     workdir = files.make_folder(workdir)
@@ -132,11 +130,7 @@ def train(
                 CpuSeconds(),
                 StopIfDiverged(),
                 *([sparse] if sparse else []),
-                *(
-                    [HeldOutScore(network, held_out, processes)]
-                    if held_out
-                    else []
-                ),
+                HeldOutScore(network, held_out, processes),
                 *(_writers(workdir, sparse) if processes.is_first else []),
                 Checkpoint(checkpoint, processes),
                 *callbacks,
@@ -153,6 +147,10 @@ def train(
                 model, config, patches, done, every_callback, until, verbose
             ):
                 return None
+        else:
+            # Keras puts averages, if there are any, in place of the weights at
+            # the end of `fit`, behind the last checkpoint.
+            model.optimizer.finalize_variable_values(model.trainable_variables)
     # Without optimizer.
     network.set_weights(model.get_weights())
     if processes.is_first:
@@ -217,7 +215,8 @@ def _dataset(model, config, patches, done):
     """What `fit` takes from step `done` on, and how many steps an item has."""
     if config.data.get("on_device", False):
         at_once = config.get("steps_per_execution", 1)
-        cutter = DevicePatches(patches)
+        with blame("--config.data.on_device", ValueError):
+            cutter = DevicePatches(patches)
         fuse_steps(model, cutter.cut, cutter.pixels, patches.places(0))
         return PlacesDataset(cutter, done, config.steps, at_once), at_once
     is_tensorflow = keras.backend.backend() == "tensorflow"

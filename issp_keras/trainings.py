@@ -3,7 +3,6 @@
 import copy
 import csv
 import fcntl
-import hashlib
 import json
 import pathlib
 import re
@@ -16,13 +15,14 @@ from issp_keras import configuration
 from issp_keras import files
 from issp_keras.callbacks import count_zeros
 from issp_keras.data import find_source
+from issp_keras.data import is_prepared
 from issp_keras.errors import InputError
+from issp_keras.errors import blame
 from issp_keras.scores import SMALLEST
 from issp_keras.scores import score_network
 
 _ENTRIES = ("training", "trainings", "seeds", "score_on", "data_dir")
-# What may differ between machines that train the same.
-_PLACES = ("train", "held_out")
+_BROKEN = (KeyError, TypeError, ValueError)
 
 
 class Training:
@@ -51,8 +51,10 @@ class Training:
         path = self.folder / "result.json"
         if self._result is None and path.exists():
             result = files.read_json(path)
-            if all(name in result["scores"] for name in self._sources):
-                self._result = result
+            with blame(f"{path}: is not a result", *_BROKEN):
+                is_own = result["settings"] == configuration.digest(self.config)
+                if is_own and set(self._sources) <= set(result["scores"]):
+                    self._result = result
         return self._result
 
     def write_result(self, network):
@@ -61,7 +63,7 @@ class Training:
         result = {
             "name": self.name,
             "seed": self.seed,
-            "settings": self._settings(),
+            "settings": configuration.digest(self.config),
             "steps": self.config.steps,
             "weights": weights,
             "non_zeros": weights - zeros,
@@ -77,14 +79,16 @@ class Training:
 
     def take_over(self, known):
         """Takes a result of the same settings from a list of known ones."""
+        own = configuration.digest(self.config)
         for result in known:
-            if (
-                self.result() is None
-                and result["name"] == self.name
-                and result["settings"] == self._settings()
-            ):
-                files.make_folder(self.folder)
+            with blame("--known: is not a list of results", *_BROKEN):
+                is_own = (result["name"], result["settings"]) == (
+                    self.name,
+                    own,
+                )
+            if is_own and self.result() is None and self.lock():
                 files.write_json(self.folder / "result.json", result)
+                self.unlock()
 
     def summary(self) -> str:
         """The scores of the result in a few words."""
@@ -120,16 +124,9 @@ class Training:
             return list(csv.DictReader(file))
 
     def _cpu_seconds(self):
-        return sum(float(epoch["cpu_seconds"]) for epoch in self._epochs())
-
-    def _settings(self):
-        """A digest of all that decides about the result."""
-        settings = json.loads(self.config.to_json_best_effort())
-        for place in _PLACES:
-            names = settings["data"][place].split(",")
-            settings["data"][place] = [pathlib.Path(n).name for n in names]
-        content = json.dumps(settings, sort_keys=True).encode()
-        return hashlib.sha256(content).hexdigest()[:16]
+        path = self.folder / "metrics.csv"
+        with blame(f"{path}: is not a history that can be read", *_BROKEN):
+            return sum(float(epoch["cpu_seconds"]) for epoch in self._epochs())
 
 
 def list_trainings(config, workdir) -> list[Training]:
@@ -151,12 +148,18 @@ def list_trainings(config, workdir) -> list[Training]:
             )
     trainings = []
     base = config.training.to_dict()
-    sources = {
-        _source_name(source): find_source(
+    sources: dict = {}
+    for source in config.score_on:
+        name = _source_name(source)
+        if name in sources:
+            raise InputError(
+                f"--config.score_on: has two test sets named {name}, expected "
+                "different names."
+            )
+        sources[name] = find_source(
             source, "held_out", config.training.network.scale, config.data_dir
         )
-        for source in config.score_on
-    }
+    photographs: set[str] = set()
     # A ConfigDict would list them by the alphabet.
     names = list(json.loads(config.trainings.to_json_best_effort()))
     for seed in config.seeds:
@@ -165,7 +168,10 @@ def list_trainings(config, workdir) -> list[Training]:
             settings["seed"] = seed
             settings = ConfigDict(settings)
             configuration.check(settings)
+            configuration.check_network(settings)
             configuration.sparse_training(settings)
+            configuration.optimizer(settings)
+            photographs.update(settings["data"]["train"].split(","))
             folder = re.sub(r"[^\w.-]+", "_", f"{name}-{seed}")
             trainings.append(
                 Training(
@@ -176,6 +182,9 @@ def list_trainings(config, workdir) -> list[Training]:
                     sources,
                 )
             )
+    for source in photographs:
+        if not is_prepared(source.strip()):
+            find_source(source.strip(), "train", 1)
     folders = [training.folder for training in trainings]
     for training in trainings:
         if folders.count(training.folder) > 1:
@@ -192,6 +201,13 @@ def list_trainings(config, workdir) -> list[Training]:
 def write_results(workdir, trainings) -> list[dict]:
     """Writes `results.json`, `.csv` and `.md`; returns the first's content."""
     workdir = pathlib.Path(workdir)
+    with (workdir / ".lock").open("w") as lock:
+        # Other processes of this workdir may end now too.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _write_results(workdir, trainings)
+
+
+def _write_results(workdir, trainings):
     results = [t.result() for t in trainings if t.result() is not None]
     files.write_json(workdir / "results.json", results)
     header, *rows = table(results)

@@ -128,7 +128,9 @@ def test_what_another_process_has_is_left_to_it(config, tmp_path):
     lines = []
     results = compare(config, tmp_path, report=lines.append)
     assert [result["name"] for result in results] == ["wide"]
-    assert lines[-1] == "1 trainings are in the hands of other processes."
+    assert lines[-1] == (
+        "Other processes are at work on 1 trainings; this one ends."
+    )
     held.unlock()
     assert len(compare(config, tmp_path, report=str)) == 2
 
@@ -176,6 +178,39 @@ def test_scores_on_further_sets_without_training_again(config, tmp_path):
     assert list(after["scores"]) == ["photographs"]
     assert not any("step" in line for line in lines)
     assert after["cpu_seconds"] == before["cpu_seconds"]
+
+
+def test_settings_that_change_no_weight_may_differ(config, tmp_path):
+    config.seeds = (10,)
+    del config.trainings["wide"]
+    known = compare(config, tmp_path, report=str)
+    with config.unlocked():
+        config.training.steps_per_execution = 2
+        config.training.data.held_out = ""
+    lines = []
+    assert compare(config, tmp_path, report=lines.append) == known
+    found = compare(config, tmp_path / "b", known=known, report=lines.append)
+    assert found == known and not lines
+
+
+def test_a_training_that_fails_does_not_stop_the_others(config, tmp_path):
+    config.seeds = (10,)
+    config.trainings = ConfigDict(
+        {"diverges": {"learning_rate": 1e38}, "wide": {}}
+    )
+    for turn in (None, 0.0):
+        with pytest.raises(
+            InputError, match=r"1 of 2 trainings failed:.*\n.*diverged"
+        ):
+            compare(config, tmp_path, turn=turn, report=str)
+    (result,) = json.loads((tmp_path / "results.json").read_text())
+    assert result["name"] == "wide"
+
+
+@pytest.mark.parametrize("content", ["{}", "[1]", '[{"name": "wide"}]'])
+def test_refuses_known_results_that_are_none(config, tmp_path, content):
+    with pytest.raises(InputError, match="--known: is not a list of results"):
+        compare(config, tmp_path, known=json.loads(content) or {"a": 1})
 
 
 def test_a_dense_training_has_no_zeros(config, tmp_path):

@@ -157,7 +157,7 @@ def _latent_reference(w, b, operator, pruned_rate=1.0, shrink=1.0, reach=12):
         error = 2 * (x @ w + b - y) / y.size
         change = -0.05 * (x.T @ error)
         b = b - 0.05 * error.sum(0)
-        if step < 14:
+        if step < 15:
             change = np.where(w == 0, pruned_rate * change, change)
             change.flat[_smallest(v, 12 - reach)] = 0
             v = v + change
@@ -168,7 +168,6 @@ def _latent_reference(w, b, operator, pruned_rate=1.0, shrink=1.0, reach=12):
         else:
             zeros = w == 0
             w = w + change
-            # The last step of the stage makes the mask final.
             w[zeros] = 0
     return w
 
@@ -273,6 +272,38 @@ def test_regrowth_exchanges_the_smallest_for_the_steepest():
 
     assert after(0) == after(11) == [4.0, 1.0, 0.0, 0.0]
     np.testing.assert_allclose(after(10), [4.0, 0.0, 0.1, 0.0])
+
+
+@pytest.mark.parametrize("method", [ACDC(1), Regrowth(interval=1000)])
+def test_zeros_stay_zero_under_a_sampled_threshold(method):
+    kernel = Kernel(0, "k", (4000,), (0,), ())
+    pattern = Unstructured(Sampled(200))
+    values = ops.array(RNG.normal(size=4000).astype("float32"))
+    zeros = 3600
+    for age in range(500, 510):
+        choice = Choice([kernel], Uniform(), pattern, 0.9, 1.0, age, False)
+        change = Change(kernel, values, values, None, ops.zeros(4000))
+        (values,), _ = method.advance(choice, [change], Clock(age, 1000))
+        found = int(np.count_nonzero(_numbers(values) == 0))
+        assert found >= (zeros if age > 500 else 0.85 * zeros)
+        zeros = found
+
+
+def test_a_latent_copy_may_have_a_stage_of_one_step():
+    model = _linear()
+    given = _kernel(model)
+    _fit(model, Latent(), end_step=1)
+    largest = given[~np.isin(np.arange(12).reshape(4, 3), _smallest(given))]
+    kept = _kernel(model) != 0
+    assert kept.sum() == 6
+    assert abs(given[kept]).min() > 0.5 * abs(largest).min()
+
+
+def test_methods_with_changes_refuse_steps_without_pruning():
+    schedule = ISSPSchedule(0.5, end_step=9)
+    schedule.frequency = 10
+    with pytest.raises(ValueError, match=r"Latent follows.*frequency=10"):
+        SparseTraining(schedule, Latent()).set_model(_linear())
 
 
 def test_regrowth_needs_momentum():

@@ -121,6 +121,24 @@ def test_a_second_run_changes_nothing(config, tmp_path):
     assert _epochs(tmp_path) == [0, 1, 2, 3]
 
 
+def test_a_second_run_has_the_averages_too(config, tmp_path):
+    with config.unlocked():
+        config.ema_momentum = 0.5
+    first = train(config, tmp_path).get_weights()
+    checkpoint = keras.models.load_model(tmp_path / "checkpoint.keras")
+    assert not np.array_equal(first[0], checkpoint.get_weights()[0])
+    second = train(config, tmp_path).get_weights()
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_training_may_have_no_held_out_photographs(config, tmp_path):
+    config.data.held_out = ""
+    train(config, tmp_path)
+    with (tmp_path / "metrics.csv").open(newline="") as file:
+        assert {row["val_psnr"] for row in csv.DictReader(file)} == {"nan"}
+
+
 def test_a_killed_run_goes_on_to_the_same_weights(
     config, tmp_path, folder_of_photographs
 ):

@@ -166,9 +166,9 @@ class SparseUpdate:
             [v.value for v in group] for group in variables
         ]
 
-        def projected(masks):
+        def projected(values, masks):
             return (
-                [zeros.project(*pair) for pair in zip(kernel_values, masks)],
+                [zeros.project(*pair) for pair in zip(values, masks)],
                 [zeros.project(*pair) for pair in zip(average_values, masks)],
                 [
                     ops.where(masks[i], 0.0, value)
@@ -190,7 +190,11 @@ class SparseUpdate:
             return values, average_values, slot_values, states
 
         def final():
-            return self._pruner.final_masks(kernel_values, self._states())
+            values, states = kernel_values, self._states()
+            if self._pruner.follows_changes:
+                values, _, _, renewed_states = advanced()
+                states = renewed_states or states
+            return projected(values, self._pruner.final_masks(values, states))
 
         branches = {
             DENSE: lambda: (
@@ -200,8 +204,10 @@ class SparseUpdate:
                 state_values,
             ),
             PRUNE: advanced,
-            PROJECT: lambda: projected(final()),
-            FROZEN: lambda: projected(list(map(zeros.is_pruned, before))),
+            PROJECT: final,
+            FROZEN: lambda: projected(
+                kernel_values, list(map(zeros.is_pruned, before))
+            ),
         }
         updates = ops.switch(phase, [branches[i] for i in sorted(branches)])
         for group, values in zip(variables, updates, strict=True):

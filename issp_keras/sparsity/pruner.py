@@ -51,13 +51,14 @@ class Choice:
         Returns:
             List of boolean tensors.
         """
-        sparsity, progress = self._sparsity, self._progress
-        if kept is not None:
-            sparsity = 1.0 - ops.minimum(kept * (1.0 - sparsity), 1.0)
-            progress = progress * sparsity / ops.maximum(self._sparsity, 1e-12)
         counts = self._distribution.pruned_counts(
-            self._kernels, scores, sparsity, progress
+            self._kernels, scores, self._sparsity, self._progress
         )
+        if kept is not None:
+            counts = [
+                _with_more_kept(kernel.size, count, kept)
+                for kernel, count in zip(self._kernels, counts, strict=True)
+            ]
         return self._pattern.unimportant(
             self._kernels, scores, counts, self._step, self._exact
         )
@@ -75,6 +76,13 @@ class Choice:
             is pruned.
         """
         return self._pattern.nearness(self._kernels, scores, masks)
+
+
+def _with_more_kept(size, count, kept):
+    """How many weights are marked where `kept` times as many are not."""
+    unmarked = ops.cast(size - count, "float32") * kept
+    unmarked = ops.minimum(ops.cast(ops.round(unmarked), "int32"), size)
+    return size - unmarked
 
 
 class Pruner:
@@ -113,6 +121,12 @@ class Pruner:
         for part in (method, distribution):
             if hasattr(part, "check"):
                 part.check(kernels)
+        if self.follows_changes and getattr(schedule, "frequency", 1) != 1:
+            raise ValueError(
+                f"{type(method).__name__} follows every optimizer step: "
+                "expected a schedule with frequency=1. "
+                f"Received: frequency={schedule.frequency}"
+            )
         if method.redraw_seed is not None and self.begin > 0:
             raise ValueError(
                 f"{type(method).__name__} draws the weights anew before the "
@@ -140,10 +154,14 @@ class Pruner:
         return self._choice(step)(self._scores(values, None))
 
     @property
+    def follows_changes(self) -> bool:
+        """Whether the method looks at what an optimizer update changed."""
+        return type(self.method).advance is not Method.advance
+
+    @property
     def renews_states(self) -> bool:
         """Whether states change after an optimizer update."""
-        is_own = type(self.method).advance is not Method.advance
-        return is_own and self.method.state_dtype is not None
+        return self.follows_changes and self.method.state_dtype is not None
 
     def advanced(self, before, values, states, momenta, step, rate):
         """Returns kernels and states after the method's update.

@@ -36,15 +36,18 @@ class ACDC(Method):
         goes_on = ops.logical_and(
             is_sparse, self._is_sparse(clock.age - 1, clock.length)
         )
-        scores = []
-        for change in changes:
-            score = self.importance(change.values, change.kernel)
-            # What is zero stays the least important.
-            held = ops.logical_and(goes_on, ops.equal(change.before, 0.0))
-            scores.append(ops.where(held, 0.0, score))
+        # What is zero stays the least important.
+        held = [
+            ops.logical_and(goes_on, ops.equal(c.before, 0.0)) for c in changes
+        ]
+        scores = [
+            ops.where(h, 0.0, self.importance(c.values, c.kernel))
+            for h, c in zip(held, changes)
+        ]
 
         def pruned():
-            masks = choice(scores)
+            # A sampled threshold may be that of the held ones, and spare them.
+            masks = map(ops.logical_or, choice(scores), held)
             return [ops.where(m, 0.0, c.values) for m, c in zip(masks, changes)]
 
         values = ops.cond(

@@ -23,9 +23,9 @@ class Latent(Method):
     cubic ramp of the sparsity.
 
     Cases: `power=3` is Feather; `power=1` is soft thresholding; `power=inf`
-    is hard thresholding. `Latent(math.inf, shrink_ratio=0.9998)` is SR-STE,
-    whose pruned weights decay. `Latent(math.inf, reach=1.5)` is Top-KAST, in
-    which the weights that come next are updated too, and others are not.
+    is hard thresholding. `Latent(math.inf, 1.0, shrink_ratio=0.9998)` is
+    SR-STE, whose pruned weights decay. `Latent(math.inf, 1.0, reach=1.5)` is
+    Top-KAST, in which half as many weights as are kept are updated besides.
     `shrink_ratio=0.95` is the shrink of ISS-P on the latent copy.
 
     Keeps four bytes for each weight.
@@ -33,12 +33,13 @@ class Latent(Method):
     Args:
         power: Float of at least 1, `math.inf` for hard thresholding. Defaults
             to `3.0`.
-        pruned_rate: Float, the part of an update that the latent copy of a
-            weight gets that is zero. Defaults to `0.5`.
+        pruned_rate: Float in [0, 1], the factor on an update where the weight
+            is zero. Defaults to `0.5`.
         shrink_ratio: Float in (0, 1], the factor on the latent copies of
             pruned weights after each step. Defaults to `1.0`.
-        reach: Float of at least 1: the latent copies that are updated are the
-            largest, so many times as many as are kept. Defaults to None, all.
+        reach: Float of at least 1. Only the latent copies of largest magnitude
+            are updated, `reach` times as many as weights are kept. Defaults
+            to None, for all.
 
     Raises:
         ValueError: If an argument is out of range.

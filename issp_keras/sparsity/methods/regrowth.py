@@ -17,7 +17,8 @@ class Regrowth(Method):
     magnitude (the optimizer's momentum). The share falls from `fraction` to 0
     as a cosine over the pruning stage. Under a cubic ramp of the sparsity
     this is GraNet; at constant sparsity it is RigL, with momentum instead of
-    the gradient of one batch.
+    the gradient of one batch. Within the groups of `NM` at their most zeros,
+    nothing is replaced.
 
     Needs an optimizer with momentum, such as Adam.
 
@@ -52,11 +53,15 @@ class Regrowth(Method):
         self.fraction = fraction
 
     def advance(self, choice, changes, clock):
-        scores = []
-        for change in changes:
-            score = self.importance(change.values, change.kernel)
-            is_zero = ops.equal(change.before, 0.0)
-            scores.append(ops.where(is_zero, 0.0, score))
+        held = [ops.equal(c.before, 0.0) for c in changes]
+        scores = [
+            ops.where(h, 0.0, self.importance(c.values, c.kernel))
+            for h, c in zip(held, changes)
+        ]
+
+        def pruned():
+            # A sampled threshold may be that of the held ones, and spare them.
+            return list(map(ops.logical_or, choice(scores), held))
 
         def replaced():
             share = self.fraction * _cosine(clock.progress)
@@ -72,7 +77,7 @@ class Regrowth(Method):
         is_due = ops.logical_and(
             ops.equal(clock.age % self.interval, 0), clock.age > 0
         )
-        masks = ops.cond(is_due, replaced, lambda: choice(scores))
+        masks = ops.cond(is_due, replaced, pruned)
         values = [ops.where(m, 0.0, c.values) for m, c in zip(masks, changes)]
         return values, [c.state for c in changes]
 
