@@ -121,6 +121,7 @@ def test_a_killed_process_leaves_its_training_to_the_next(config, tmp_path):
     training.unlock()
 
 
+@pytest.mark.tensorflow
 def test_what_another_process_has_is_left_to_it(config, tmp_path):
     config.seeds = (10,)
     held, _ = list_trainings(config, tmp_path)
@@ -135,6 +136,7 @@ def test_what_another_process_has_is_left_to_it(config, tmp_path):
     assert len(compare(config, tmp_path, report=str)) == 2
 
 
+@pytest.mark.tensorflow
 def test_known_results_are_not_trained_again(config, tmp_path):
     config.seeds = (10,)
     known = compare(config, tmp_path / "here", report=str)
@@ -150,6 +152,7 @@ def test_known_results_are_not_trained_again(config, tmp_path):
     assert [result["steps"] for result in found] == [6]
 
 
+@pytest.mark.tensorflow
 def test_goes_on_with_an_infinite_setting(config, tmp_path):
     infinite = {"method": "latent", "latent": {"power": float("inf")}}
     config.trainings = ConfigDict({"hard": {"sparsity": infinite}})
@@ -165,6 +168,7 @@ def test_trainings_have_the_order_of_the_config(config, tmp_path):
     assert names == ["b, seed 10", "a, seed 10", "b, seed 11", "a, seed 11"]
 
 
+@pytest.mark.tensorflow
 def test_scores_on_further_sets_without_training_again(config, tmp_path):
     config.seeds = (10,)
     del config.trainings["wide"]
@@ -180,6 +184,7 @@ def test_scores_on_further_sets_without_training_again(config, tmp_path):
     assert after["cpu_seconds"] == before["cpu_seconds"]
 
 
+@pytest.mark.tensorflow
 def test_settings_that_change_no_weight_may_differ(config, tmp_path):
     config.seeds = (10,)
     del config.trainings["wide"]
@@ -193,6 +198,7 @@ def test_settings_that_change_no_weight_may_differ(config, tmp_path):
     assert found == known and not lines
 
 
+@pytest.mark.tensorflow
 def test_a_training_that_fails_does_not_stop_the_others(config, tmp_path):
     config.seeds = (10,)
     config.trainings = ConfigDict(
@@ -207,12 +213,14 @@ def test_a_training_that_fails_does_not_stop_the_others(config, tmp_path):
     assert result["name"] == "wide"
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("content", ["{}", "[1]", '[{"name": "wide"}]'])
 def test_refuses_known_results_that_are_none(config, tmp_path, content):
     with pytest.raises(InputError, match="--known: is not a list of results"):
         compare(config, tmp_path, known=json.loads(content) or {"a": 1})
 
 
+@pytest.mark.tensorflow
 def test_a_dense_training_has_no_zeros(config, tmp_path):
     config.seeds = (10,)
     config.trainings = ConfigDict({"dense": {"sparsity": {"method": "dense"}}})
@@ -221,6 +229,7 @@ def test_a_dense_training_has_no_zeros(config, tmp_path):
     assert not (tmp_path / "dense-10" / "sparsity.csv").exists()
 
 
+@pytest.mark.tensorflow
 def test_results_of_another_config_are_refused(config, tmp_path):
     config.seeds = (10,)
     compare(config, tmp_path, report=str)
