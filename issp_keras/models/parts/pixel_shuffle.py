@@ -19,7 +19,8 @@ def pixel_shuffle(x, scale):
     if hasattr(ops, "depth_to_space"):
         # An operation of Keras itself: such a model loads without issp_keras.
         return ops.depth_to_space(x, scale)
-    return PixelShuffle(scale)(x)
+    # Of its input's dtype, as the operation is, also under mixed precision.
+    return PixelShuffle(scale, dtype=x.dtype)(x)
 
 
 @keras.saving.register_keras_serializable(package="issp_keras")
