@@ -129,9 +129,9 @@ def counts_that_free(work, amount, scores, caps):
         lacks = ops.maximum(middle - work.number(work.of(below_low)), 0.25)
         above = ops.maximum(work.number(work.of(below_high)) - middle, 0.25)
         lacks, above = lacks * weights[0], above * weights[1]
-        start, end = ops.view(low, "float32"), ops.view(high, "float32")
+        start, end = _view(low, "float32"), _view(high, "float32")
         even = start + (end - start) * (lacks / (lacks + above))
-        guess = ops.view(even, "int32")
+        guess = _view(even, "int32")
         # So that no distribution makes the search long.
         guess = ops.where(i % 8 == 7, low + (high - low) // 2, guess)
         guess = ops.where(i == 0, guesses[0], guess)
@@ -232,3 +232,8 @@ class Keys:
 
 def _dot(numbers, costs):
     return sum(number * cost for number, cost in zip(numbers, costs))
+
+
+def _view(number, dtype):
+    # Keras before 3.14 cannot view a scalar.
+    return ops.view(ops.reshape(number, (1,)), dtype)[0]
