@@ -229,14 +229,33 @@ def test_loads_a_folder_in_order(folder_of_photographs):
     ]
 
 
-def test_a_photograph_smaller_than_a_patch_is_refused(folder_of_photographs):
-    with pytest.raises(InputError, match=r"b\.png: is 37x41.*least 41x41"):
-        data.load_pairs(str(folder_of_photographs), "train", 2, 41)
+def test_photographs_smaller_than_a_patch_are_skipped_and_counted(
+    folder_of_photographs, caplog
+):
+    source = str(folder_of_photographs)
+    pairs = data.load_pairs(source, "train", 2, 41)
+    assert [pair.name for pair in pairs] == ["a"]
+    assert "skipped 2 of 3 photographs" in caplog.text
+    with pytest.raises(InputError, match="no photograph of at least 61x61"):
+        data.load_pairs(source, "train", 2, 61)
     folder = folder_of_photographs.parent / "prepared"
-    pairs = data.load_pairs(str(folder_of_photographs), "train", 2)
+    every_pair = data.load_pairs(source, "train", 2)
+    data.prepare([lambda pair=pair: pair for pair in every_pair], 2, folder)
+    pairs = data.load_pairs(f"{folder},{source}", "train", 2, 41)
+    assert [pair.name for pair in pairs] == ["a", "a"]
+
+
+def test_a_held_out_photograph_that_is_too_small_is_refused(
+    folder_of_photographs,
+):
+    source = str(folder_of_photographs)
+    with pytest.raises(InputError, match=r"b\.png: is 37x41.*least 41x41"):
+        data.load_pairs(source, "held_out", 2, 41)
+    folder = folder_of_photographs.parent / "prepared"
+    pairs = data.load_pairs(source, "train", 2)
     data.prepare([lambda pair=pair: pair for pair in pairs], 2, folder)
     with pytest.raises(InputError, match=r"prepared: b is 36x40.*least 41x41"):
-        data.load_pairs(str(folder), "train", 2, 41)
+        data.load_pairs(str(folder), "held_out", 2, 41)
 
 
 def test_a_truncated_photograph_is_refused(folder_of_photographs):
