@@ -12,7 +12,8 @@ _RGB_MEAN = (0.4488, 0.4371, 0.4040)
 def rgb_input():
     """An RGB image of any size: float, (batch, height, width, 3), 0..1.
 
-    Keras lets one channel pass too: it counts as three equal ones.
+    Networks that normalize the image take one channel too: it counts as three
+    equal ones.
     """
     return keras.Input((None, None, 3), name="lr")
 
