@@ -16,6 +16,7 @@ done. `--known` takes such a JSON file, of another machine or of an earlier
 version: what is in it with the same settings is not trained again.
 """
 
+import math
 import os
 import pathlib
 import time
@@ -152,7 +153,9 @@ class _Work:
             "%a %H:%M", time.localtime(time.time() + rate * left)
         )
         done = sum(t.result() is not None for t in self._trainings)
-        score = f", {logs['val_psnr']:.2f} dB" if logs.get("val_psnr") else ""
+        # NaN where there are no held-out photographs.
+        psnr = logs["val_psnr"]
+        score = "" if math.isnan(psnr) else f", {psnr:.2f} dB"
         self._report(
             f"{training.label}: step {step} of {training.config.steps}{score}; "
             f"{1000 * seconds / steps:.0f} ms a step; {done} of "
