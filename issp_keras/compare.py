@@ -176,6 +176,9 @@ class _Progress(keras.callbacks.Callback):
         self._start = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
+        if self.model.stop_training:
+            # It diverged, and will be told of as a failure.
+            return
         steps = self._training.config.steps_per_epoch
         seconds = time.monotonic() - self._start
         self._work.tell(

@@ -3,9 +3,9 @@
 import contextlib
 import json
 import math
-import os
 import pathlib
 import shutil
+import tempfile
 from collections.abc import Iterator
 
 from issp_keras.errors import blame
@@ -91,7 +91,5 @@ def make_folder(path) -> pathlib.Path:
     path = pathlib.Path(path)
     with blame(f"{path}: is not a folder that can be written to", OSError):
         path.mkdir(parents=True, exist_ok=True)
-        probe = path / f".probe-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
+        tempfile.TemporaryFile(dir=path).close()
     return path

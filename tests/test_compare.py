@@ -297,10 +297,13 @@ def test_the_methods_are_compared_on_equal_terms():
 @pytest.mark.parametrize(
     "name", ["recipe_search.py", "recipe_comparison.py", "quickstart.py"]
 )
-def test_configs_of_trainings_can_be_used(name, tmp_path):
+def test_configs_of_trainings_can_be_used(
+    name, folder_of_photographs, tmp_path
+):
     config = _config(name)
     if "trainings" in config:
-        # The photographs need not be here.
+        # The photographs that it names need not be here.
+        config.training.data.train = str(folder_of_photographs)
         config.score_on = ()
         assert len(list_trainings(config, tmp_path)) > 4
     else:
