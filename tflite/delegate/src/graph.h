@@ -50,13 +50,6 @@ struct Part {
   std::vector<int> inputs;   // Tensors, of the operations `kInput`.
   std::vector<int> outputs;  // Tensors, of the operations `kOutput`.
   int nodes = 0;
-
-  // Share of the weights that are zero, of what has more than one a channel.
-  double sparsity() const;
-
-  // How many times faster than a dense runtime it is expected to be; the
-  // larger of the two images it takes and makes has `pixels`.
-  double speedup() const;
 };
 
 class Graph {

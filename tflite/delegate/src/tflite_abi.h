@@ -90,6 +90,10 @@ inline IntArray* new_array(const std::vector<int>& numbers) {
   return array;
 }
 
+inline std::vector<int> to_vector(const IntArray* array) {
+  return {array->data, array->data + array->size};
+}
+
 struct FloatArray {
   int size;
   float data[1];  // `size` of them.

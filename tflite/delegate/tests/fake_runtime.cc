@@ -21,12 +21,6 @@ using tflite::Tensor;
 // Nodes of the model are computed by the interpreter; this is never called.
 int compute_nothing(Context*, Node*) { return tflite::kError; }
 
-std::vector<int> to_vector(const IntArray* array) {
-  std::vector<int> numbers(size_t(array->size));
-  std::copy_n(array->data, array->size, numbers.begin());
-  return numbers;
-}
-
 Shape shape_of_tensor(const Tensor& tensor) { return to_vector(tensor.shape); }
 
 }  // namespace

@@ -39,10 +39,6 @@ struct Pieces {
   int scale_dimension = 0;
 };
 
-std::vector<int> to_vector(const tflite::IntArray* array) {
-  return {array->data, array->data + array->size};
-}
-
 Pieces pieces_of(const tflite::Tensor& tensor) {
   Pieces of;
   of.type = tensor.type;

@@ -1,0 +1,97 @@
+#include "choice.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <set>
+
+#include "cost.h"
+#include "plan.h"
+#include "shapes.h"
+
+namespace issp {
+namespace {
+
+using tflite::IntArray;
+using tflite::to_vector;
+
+// Below, it is not worth the conversion of the images.
+constexpr double kLeastSpeedup = 1.1;
+
+// Why a part is left to the runtime, or nothing.
+std::string why_not(const tflite::Context& context, const Part& part,
+                    const Options& options) {
+  std::vector<Size> sizes;
+  int batch = 0;
+  if (read_sizes(context, part, &sizes, &batch).empty()) {
+    const std::string conflict =
+        Plan::conflict(part.network, sizes, settings_of(options, 1));
+    if (!conflict.empty()) return conflict;
+  }
+  if (options.always) return "";
+  char text[160];
+  if (sparsity(part.network) < options.min_sparsity) {
+    std::snprintf(text, sizeof(text),
+                  "%.0f %% of the weights of its part of the graph are zero, "
+                  "and %.0f %% must be",
+                  100 * sparsity(part.network), 100 * options.min_sparsity);
+    return text;
+  }
+  if (speedup(part.network) < kLeastSpeedup) {
+    std::snprintf(text, sizeof(text),
+                  "its part of the graph is expected to be %.1f times as fast "
+                  "as dense, and %.1f is needed",
+                  speedup(part.network), kLeastSpeedup);
+    return text;
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string choose(tflite::Context* context, const Options& options,
+                   const Graph& graph, Choice* choice) {
+  std::set<int> kept(graph.supported().begin(), graph.supported().end());
+  choice->declined = graph.problems();
+  while (true) {
+    for (int index : graph.unpackers_without_users(kept)) kept.erase(index);
+    std::vector<int> order;
+    for (int index : graph.supported()) {
+      if (kept.count(index)) order.push_back(index);
+    }
+    choice->nodes = order;
+    choice->parts.clear();
+    if (order.empty()) return "";
+    IntArray* nodes = tflite::new_array(order);
+    tflite::DelegateParameters* partitions = nullptr;
+    int count = 0;
+    const int status = context->preview_partitioning(context, nodes,
+                                                     &partitions, &count);
+    std::free(nodes);
+    if (status != tflite::kOk) return "the runtime cannot part the graph";
+    bool all = true;
+    for (int i = 0; i < count; ++i) {
+      const std::vector<int> nodes = to_vector(partitions[i].nodes_to_replace);
+      const std::vector<int> outputs = to_vector(partitions[i].output_tensors);
+      std::vector<Part> parts;
+      for (const std::vector<int>& of : graph.connected(nodes)) {
+        Part part;
+        const std::string error = graph.build(of, outputs, &part);
+        if (!error.empty()) return error;
+        const std::string reason = why_not(*context, part, options);
+        if (reason.empty()) {
+          parts.push_back(std::move(part));
+          continue;
+        }
+        all = false;
+        for (int index : of) {
+          kept.erase(index);
+          choice->declined[index] = reason;
+        }
+      }
+      choice->parts.push_back({nodes, std::move(parts)});
+    }
+    if (all) return "";
+  }
+}
+
+}  // namespace issp

@@ -1,0 +1,32 @@
+// How C++ that fails is told to a runtime, which is C.
+
+#ifndef ISSP_FAILURE_H_
+#define ISSP_FAILURE_H_
+
+#include <exception>
+#include <string>
+
+#include "tflite_abi.h"
+
+namespace issp {
+
+constexpr char kName[] = "IsspSparseDelegate";
+
+inline int fail(tflite::Context* context, const std::string& reason) {
+  context->report_error(context, "%s: %s.", kName, reason.c_str());
+  return tflite::kError;
+}
+
+// Calls what C++ may fail in: without memory, or without threads.
+template <class Function>
+int guarded(tflite::Context* context, const Function& function) {
+  try {
+    return function();
+  } catch (const std::exception& error) {
+    return fail(context, error.what());
+  }
+}
+
+}  // namespace issp
+
+#endif  // ISSP_FAILURE_H_

@@ -1,0 +1,178 @@
+#include "node.h"
+
+#include <algorithm>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "delegate.h"
+#include "failure.h"
+#include "shapes.h"
+
+namespace issp {
+namespace {
+
+using tflite::Context;
+using tflite::IntArray;
+using tflite::to_vector;
+using tflite::Node;
+using tflite::Registration;
+
+void* init(Context*, const char* buffer, size_t) {
+  const auto* parameters =
+      reinterpret_cast<const tflite::DelegateParameters*>(buffer);
+  auto* state = static_cast<State*>(parameters->delegate->data);
+  const std::vector<int> nodes = to_vector(parameters->nodes_to_replace);
+  std::lock_guard<std::mutex> lock(state->mutex);
+  const auto part =
+      std::find_if(state->parts.begin(), state->parts.end(),
+                   [&](const auto& of) { return of.first == nodes; });
+  if (part == state->parts.end()) return nullptr;
+  auto kernel = std::make_unique<Kernel>();
+  kernel->state = state;
+  for (Part& of : part->second) {
+    kernel->jobs.emplace_back();
+    kernel->jobs.back().part = std::move(of);
+  }
+  state->parts.erase(part);
+  state->nodes.insert(kernel.get());
+  ++state->holders;
+  return kernel.release();
+}
+
+void free_kernel(Context*, void* buffer) {
+  auto* kernel = static_cast<Kernel*>(buffer);
+  if (!kernel) return;
+  State* state = kernel->state;
+  {
+    std::lock_guard<std::mutex> lock(state->mutex);
+    state->nodes.erase(kernel);
+  }
+  delete kernel;
+  let_go(state);
+}
+
+int prepare_job(Context* context, State* state, ThreadPool* pool, Job* job) {
+  const Part& part = job->part;
+  std::vector<Size> sizes;
+  std::string error = read_sizes(*context, part, &sizes, &job->batch);
+  if (!error.empty()) return fail(context, error);
+  if (!job->plan || job->sizes != sizes || &job->plan->pool() != pool) {
+    {
+      // The memory of the old one first.
+      const std::lock_guard<std::mutex> lock(state->mutex);
+      job->plan.reset();
+    }
+    auto plan = std::make_unique<Plan>(
+        part.network, sizes, settings_of(state->options, pool->size()), pool,
+        &state->arena, &error);
+    if (!error.empty()) return fail(context, error);
+    // The report, of any thread, tells of what follows.
+    const std::lock_guard<std::mutex> lock(state->mutex);
+    job->plan = std::move(plan);
+    job->sizes = sizes;
+    job->seconds.assign(part.network.operations.size(), 0);
+    job->runs = 0;
+  }
+  job->input_steps.clear();
+  job->output_steps.clear();
+  for (const Operation& of : part.network.operations) {
+    if (of.kind == Operation::kInput) {
+      const Size size = job->plan->size(of.output);
+      job->input_steps.push_back(size_t(size.height) * size.width *
+                                 part.network.values[of.output].channels);
+    }
+    if (of.kind != Operation::kOutput) continue;
+    tflite::Tensor& tensor = context->tensors[part.outputs[of.tensor]];
+    const Size size = job->plan->size(of.input);
+    const int channels = part.network.values[of.input].channels;
+    std::vector<int> shape{job->batch, size.height, size.width, channels};
+    if (of.rows) {
+      shape = list_shape(*context, part, size.height * size.width, channels,
+                         tensor.shape->size);
+    } else if (tensor.shape->size == 2) {
+      if (size != Size{1, 1}) {
+        return fail(context, "makes images where the file has one pixel");
+      }
+      shape = {job->batch, channels};
+    }
+    job->output_steps.push_back(size_t(size.height) * size.width * channels);
+    IntArray* array = tflite::new_array(shape);
+    if (!array) return fail(context, "there is no memory for a shape");
+    const int status = context->resize_tensor(context, &tensor, array);
+    if (status != tflite::kOk) return status;
+  }
+  job->inputs.resize(part.inputs.size());
+  job->outputs.resize(part.outputs.size());
+  return tflite::kOk;
+}
+
+int prepare_kernel(Context* context, Node* node) {
+  auto* kernel = static_cast<Kernel*>(node->user_data);
+  if (!kernel) return fail(context, "a part of the graph was not announced");
+  State* state = kernel->state;
+  int threads = state->options.threads;
+  if (threads < 1) threads = std::max(context->recommended_threads, 1);
+  // All wait for the last one, so that more than there are cores slow it.
+  if (!state->options.always) threads = std::min(threads, usable_cores());
+  {
+    std::lock_guard<std::mutex> lock(state->mutex);
+    std::unique_ptr<ThreadPool>& pool = state->pools[threads];
+    if (!pool) pool = std::make_unique<ThreadPool>(threads);
+    kernel->pool = pool.get();
+  }
+  for (Job& job : kernel->jobs) {
+    const int status = prepare_job(context, state, kernel->pool, &job);
+    if (status != tflite::kOk) return status;
+  }
+  return tflite::kOk;
+}
+
+int prepare(Context* context, Node* node) {
+  return guarded(context, [&] { return prepare_kernel(context, node); });
+}
+
+int invoke(Context* context, Node* node) {
+  auto* kernel = static_cast<Kernel*>(node->user_data);
+  State* state = kernel->state;
+  std::unique_lock<std::mutex> lock(state->mutex, std::defer_lock);
+  // A report, of any thread, tells of times and runs.
+  const bool profiles = state->options.profile;
+  if (profiles) lock.lock();
+  for (Job& job : kernel->jobs) {
+    const Part& part = job.part;
+    for (int image = 0; image < job.batch; ++image) {
+      for (size_t i = 0; i < part.inputs.size(); ++i) {
+        job.inputs[i] =
+            static_cast<const float*>(context->tensors[part.inputs[i]].data) +
+            image * job.input_steps[i];
+      }
+      for (size_t i = 0; i < part.outputs.size(); ++i) {
+        job.outputs[i] =
+            static_cast<float*>(context->tensors[part.outputs[i]].data) +
+            image * job.output_steps[i];
+      }
+      job.plan->run(job.inputs.data(), job.outputs.data(),
+                    profiles ? job.seconds.data() : nullptr);
+    }
+  }
+  if (!lock.owns_lock()) lock.lock();
+  for (Job& job : kernel->jobs) job.runs += job.batch;
+  return tflite::kOk;
+}
+
+}  // namespace
+
+tflite::Registration registration() {
+  Registration registration{};
+  registration.init = init;
+  registration.free = free_kernel;
+  registration.prepare = prepare;
+  registration.invoke = invoke;
+  registration.operator_code = tflite::kDelegate;
+  registration.custom_name = kName;
+  registration.version = 1;
+  return registration;
+}
+
+}  // namespace issp

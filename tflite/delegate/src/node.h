@@ -1,0 +1,45 @@
+// A node of the runtime, which computes parts of a graph.
+
+#ifndef ISSP_NODE_H_
+#define ISSP_NODE_H_
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "graph.h"
+#include "plan.h"
+#include "tflite_abi.h"
+#include "thread_pool.h"
+
+namespace issp {
+
+struct State;
+
+// One part of a graph, for images of one size.
+struct Job {
+  Part part;
+  std::unique_ptr<Plan> plan;
+  std::vector<Size> sizes;
+  int batch = 0;
+  int runs = 0;
+  std::vector<double> seconds;  // By operation, of all runs.
+  std::vector<const float*> inputs;
+  std::vector<float*> outputs;
+  std::vector<size_t> input_steps;  // Numbers in an image.
+  std::vector<size_t> output_steps;
+};
+
+
+struct Kernel {
+  State* state;
+  std::vector<Job> jobs;
+  ThreadPool* pool = nullptr;
+};
+
+// What the runtime makes such nodes with.
+tflite::Registration registration();
+
+}  // namespace issp
+
+#endif  // ISSP_NODE_H_

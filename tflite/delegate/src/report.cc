@@ -1,0 +1,75 @@
+#include "report.h"
+
+#include <cstdint>
+#include <locale>
+#include <sstream>
+
+#include "cost.h"
+#include "node.h"
+
+namespace issp {
+namespace {
+
+std::string decimal(double number) {
+  std::ostringstream stream;
+  stream.imbue(std::locale::classic());
+  stream << std::fixed << number;
+  return stream.str();
+}
+
+std::string quoted(const std::string& text) {
+  std::string result = "\"";
+  for (char c : text) {
+    if (c == '"' || c == '\\') result += '\\';
+    result += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
+  }
+  return result + "\"";
+}
+
+std::string describe(const Job& job) {
+  const Network& network = job.part.network;
+  std::string text = "{\"nodes\": " + std::to_string(job.part.nodes) +
+                     ", \"expected_speedup\": " +
+                     decimal(speedup(network)) +
+                     ", \"runs\": " + std::to_string(job.runs) +
+                     ", \"sparsity\": " + decimal(sparsity(network));
+  if (job.plan) {
+    text += ", \"bytes\": " + std::to_string(job.plan->bytes()) +
+            ", \"groups\": " + std::to_string(job.plan->groups());
+  }
+  text += ", \"layers\": [";
+  for (size_t i = 0; i < network.operations.size(); ++i) {
+    const Operation& of = network.operations[i];
+    if (i) text += ", ";
+    text += "{\"name\": " + quoted(of.name);
+    text += ", \"nonzeros\": " + std::to_string(of.weights.size());
+    text += ", \"dense\": " + std::to_string(int64_t(of.dense));
+    if (job.plan) text += ", " + job.plan->describe(int(i));
+    const double seconds = job.runs ? job.seconds[i] / job.runs : 0;
+    text += ", \"ms\": " + decimal(1e3 * seconds) + "}";
+  }
+  return text + "]}";
+}
+
+}  // namespace
+
+std::string report(const State& state) {
+  std::string text = std::string("{\"kernels\": ") +
+                     quoted(state.options.kernels->name) + ", \"parts\": [";
+  const char* comma = "";
+  for (const Kernel* kernel : state.nodes) {
+    for (const Job& job : kernel->jobs) {
+      text += comma + describe(job);
+      comma = ", ";
+    }
+  }
+  text += "], \"declined\": {";
+  comma = "";
+  for (const auto& [node, reason] : state.declined) {
+    text += comma + quoted(std::to_string(node)) + ": " + quoted(reason);
+    comma = ", ";
+  }
+  return text + "}}";
+}
+
+}  // namespace issp

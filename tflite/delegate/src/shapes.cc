@@ -1,0 +1,73 @@
+#include "shapes.h"
+
+#include <cstdint>
+
+namespace issp {
+namespace {
+
+using tflite::Context;
+using tflite::IntArray;
+
+// Lists of pixels are images of this width, if that divides them.
+constexpr int kWidths[] = {128, 96, 64};
+
+// The height and width of the image that a list of pixels is taken for.
+bool list_size(const tflite::Tensor& tensor, int channels, Size* size) {
+  const IntArray* shape = tensor.shape;
+  int64_t count = 1;
+  for (int i = 0; shape && i < shape->size; ++i) count *= shape->data[i];
+  if (!shape || count < 1 || count % channels) return false;
+  const int pixels = int(count / channels);
+  *size = {1, pixels};
+  for (int width : kWidths) {
+    if (pixels % width) continue;
+    *size = {pixels / width, width};
+    break;
+  }
+  return true;
+}
+
+// The height and width of a tensor's images, if they have so many channels.
+bool image_size(const tflite::Tensor& tensor, int channels, Size* size,
+                int* batch) {
+  const IntArray* shape = tensor.shape;
+  if (!shape || (shape->size != 4 && shape->size != 2)) return false;
+  if (shape->data[shape->size - 1] != channels) return false;
+  *batch = shape->data[0];
+  *size = shape->size == 2 ? Size{1, 1} : Size{shape->data[1], shape->data[2]};
+  return size->height > 0 && size->width > 0;
+}
+
+}  // namespace
+
+std::vector<int> list_shape(const tflite::Context& context, const Part& part,
+                            int pixels, int channels, int rank) {
+  std::vector<int> shape = to_vector(context.tensors[part.inputs[0]].shape);
+  if (int(shape.size()) != rank) shape = {pixels, channels};
+  shape.back() = channels;
+  return shape;
+}
+
+std::string read_sizes(const Context& context, const Part& part,
+                       std::vector<Size>* sizes, int* batch) {
+  for (const Operation& of : part.network.operations) {
+    if (of.kind != Operation::kInput) continue;
+    const tflite::Tensor& tensor = context.tensors[part.inputs[of.tensor]];
+    const int channels = part.network.values[of.output].channels;
+    Size size;
+    int images = 1;
+    if (!(of.rows ? list_size(tensor, channels, &size)
+                  : image_size(tensor, channels, &size, &images))) {
+      return std::string(tensor.name ? tensor.name : "a tensor") +
+             " is no image of " + std::to_string(channels) + " channels";
+    }
+    if (!sizes->empty() && images != *batch) {
+      return "its inputs have different batches";
+    }
+    *batch = images;
+    sizes->push_back(size);
+  }
+  return "";
+}
+
+}  // namespace issp
