@@ -50,4 +50,17 @@ void Arena::release() {
   bytes_ = 0;
 }
 
+Reservation::~Reservation() {
+  if (!arena_) return;
+  const std::lock_guard<std::mutex> lock(arena_->mutex());
+  arena_->remove(bytes_);
+}
+
+bool Reservation::make(Arena* arena, size_t bytes) {
+  if (!arena->add(bytes)) return false;
+  arena_ = arena;
+  bytes_ = bytes;
+  return true;
+}
+
 }  // namespace issp

@@ -37,6 +37,23 @@ class Arena {
   size_t bytes_ = 0;
 };
 
+// Memory of an arena, given back at the end.
+class Reservation {
+ public:
+  Reservation() = default;
+  ~Reservation();
+  Reservation(const Reservation&) = delete;
+  Reservation& operator=(const Reservation&) = delete;
+
+  // To be called once, while the arena's mutex is held. Returns whether there
+  // is memory.
+  bool make(Arena* arena, size_t bytes);
+
+ private:
+  Arena* arena_ = nullptr;
+  size_t bytes_ = 0;
+};
+
 }  // namespace issp
 
 #endif  // ISSP_ARENA_H_

@@ -5,7 +5,7 @@
 #include <set>
 
 #include "cost.h"
-#include "plan.h"
+#include "layout.h"
 #include "shapes.h"
 
 namespace issp {
@@ -23,9 +23,9 @@ std::string why_not(const tflite::Context& context, const Part& part,
   std::vector<Size> sizes;
   int batch = 0;
   if (read_sizes(context, part, &sizes, &batch).empty()) {
-    const std::string conflict =
-        Plan::conflict(part.network, sizes, settings_of(options, 1));
-    if (!conflict.empty()) return conflict;
+    const Format format{options.kernels->lanes, options.kernels->scalar_bytes};
+    const std::string problem = conflict(part.network, sizes, format);
+    if (!problem.empty()) return problem;
   }
   if (options.always) return "";
   char text[160];

@@ -17,17 +17,9 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace issp {
+#include "post.h"
 
-// What happens to a value x of channel o after the sum.
-enum PostKind {
-  kClamp,     // min(max(x, low), high)
-  kAdd,       // x + another image, at the pixel and channel or of one pixel
-  kMultiply,  // x * another image, likewise
-  kAffine,    // x * a[o] + b[o]
-  kLeaky,     // x < 0 ? x * a[o] : x
-  kLogistic,  // 1 / (1 + exp(-x))
-};
+namespace issp {
 
 // The sums of a tile of some rows and vectors, for all outputs: of values[k] *
 // the input at offsets[k], for k in begins[o]..begins[o + 1]. Where groups of

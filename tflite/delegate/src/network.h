@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels.h"
+#include "post.h"
 
 namespace issp {
 
@@ -85,6 +85,16 @@ struct Operation {
   double dense_speed = 1;
   std::string name;
 };
+
+// Calls `visit(value, post)` for each value that an operation takes, with what
+// takes it, or null for its input.
+template <class Visit>
+void visit_operands(const Operation& of, const Visit& visit) {
+  if (of.input >= 0) visit(of.input, static_cast<const Post*>(nullptr));
+  for (const Post& post : of.posts) {
+    if (post.value >= 0) visit(post.value, &post);
+  }
+}
 
 // The channel of what `of` makes, after DEPTH_TO_SPACE, that its sum `o` is.
 inline int channel_of(const Operation& of, int o) {

@@ -1,0 +1,96 @@
+// How a group of operations computes an image band by band: some rows of its
+// first operation, those rows of the next that can be made of them, and so on.
+
+#ifndef ISSP_BANDS_H_
+#define ISSP_BANDS_H_
+
+#include <algorithm>
+#include <climits>
+#include <cstddef>
+#include <vector>
+
+#include "layout.h"
+#include "liveness.h"
+#include "network.h"
+
+namespace issp {
+
+// The operations from `begin` to before `end`, and what memory they take.
+class Bands {
+ public:
+  Bands(const Network& network, const Layout& layout,
+        const std::vector<Life>& lives, int begin, int end);
+
+  // Goes through the bands, or the first of them. `compute(operation, begin,
+  // end)` is called before the rows count as done, and `end_band()` after each
+  // band.
+  template <class Compute, class EndBand>
+  void run(int rows, const Compute& compute, const EndBand& end_band,
+           int most = INT_MAX) {
+    const int driver = height(end_ - 1);
+    for (int done = 0; done < driver && most > 0; --most) {
+      done = std::min(done + rows, driver);
+      const std::vector<int>& need = needed(done, driver);
+      for (int i = begin_; i < end_; ++i) {
+        if (need[i] <= done_[i]) continue;
+        note(i, need[i]);
+        compute(i, done_[i], need[i]);
+        done_[i] = need[i];
+      }
+      note_passing();
+      end_band();
+    }
+  }
+
+  void run(int rows, int most = INT_MAX) {
+    run(rows, [](int, int, int) {}, [] {}, most);
+  }
+
+  // Rows that an operation goes through.
+  int height(int operation) const;
+
+  // The first row of its input that it reads for those from `row`.
+  int first_read(int operation, int row) const;
+
+  // The first row of a value that is still needed.
+  int first_needed(int value) const;
+
+  // Rows that are made when `done` are. A mean makes its one at the end.
+  int made(int operation, int done) const;
+
+  // Rows behind the last that is made when `done` are.
+  int end_of_rows(int operation, int done) const;
+
+  // Bytes that are in use at once.
+  size_t bytes() const;
+
+  // Rows of a value that are kept, at most.
+  int retained(int value) const { return retained_[value]; }
+  // Rows that come at once, at most.
+  int largest(int value) const { return largest_[value]; }
+  // Whether each band uses up what it makes.
+  bool passes(int value) const { return passes_[value]; }
+
+ private:
+  const std::vector<int>& needed(int done, int driver);
+  void require(int value, int rows);
+  void note(int operation, int done);
+  void note_passing();
+
+  const Network& network_;
+  const Layout& layout_;
+  const std::vector<Life>& lives_;
+  const int begin_;
+  const int end_;
+  std::vector<int> done_;      // Rows, by operation.
+  std::vector<int> need_;      // Rows, by operation.
+  std::vector<int> producer_;  // Operation in the group, by value.
+  std::vector<std::vector<int>> users_;  // Operations, by value.
+  std::vector<int> retained_;
+  std::vector<int> largest_;
+  std::vector<bool> passes_;
+};
+
+}  // namespace issp
+
+#endif  // ISSP_BANDS_H_

@@ -1,0 +1,178 @@
+#include "execute.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "fill.h"
+
+namespace issp {
+namespace {
+
+int ceil_div(int a, int b) { return (a + b - 1) / b; }
+
+}  // namespace
+
+Executor::Executor(const Network& network, const Layout& layout,
+                   const std::vector<std::vector<Program>>& programs,
+                   const Kernels& kernels, const Arena& arena)
+    : network_(network),
+      layout_(layout),
+      programs_(programs),
+      kernels_(kernels),
+      arena_(arena) {
+  size_t channels = 0;
+  for (const Operation& of : network.operations) {
+    if (of.kind != Operation::kMean) continue;
+    channels = std::max(channels, size_t(layout.images[of.output].channels));
+  }
+  sums_.resize(channels);
+  means_.resize(channels);
+}
+
+void Executor::execute(const Step& step, int turn, const Share& share,
+                       const Ends& ends) {
+  if (step.kind != Step::kCompute) {
+    fill(step, turn, layout_, arena_.data(), share);
+    return;
+  }
+  switch (network_.operations[step.operation].kind) {
+    case Operation::kLinear:
+      for (const Program& program : programs_[step.operation]) {
+        sum(step, turn, program, share);
+      }
+      break;
+    case Operation::kMean:
+      mean(step, turn, share);
+      break;
+    case Operation::kInput:
+    case Operation::kOutput:
+      convert(step, turn, share, ends);
+      break;
+  }
+}
+
+void Executor::sum(const Step& step, int turn, const Program& program,
+                   const Share& share) const {
+  const int down = ceil_div(step.rows, program.tile_rows);
+  const int across = ceil_div(program.strip, program.tile_vectors);
+  const auto [begin, end] = share.of(down * across);
+  for (int tile = begin; tile < end; ++tile) {
+    const auto [row, row_end] = part_of(step.rows, tile % down, down);
+    const auto [first, last] = part_of(program.strip, tile / down, across);
+    run_tile(step, turn, program, row, row_end - row, first, last - first);
+  }
+}
+
+void Executor::run_tile(const Step& step, int turn, const Program& program,
+                        int row, int rows, int first, int vectors) const {
+  const Operation& of = network_.operations[step.operation];
+  const Image& in = layout_.images[of.input];
+  const Image& out = layout_.images[of.output];
+  const size_t vector = layout_.format.vector();
+  Sums tile{};
+  tile.input_row = of.stride.height * in.row;
+  tile.input_vector = of.stride.width * vector;
+  tile.input = at(step.input.at(turn)) + row * tile.input_row +
+               first * tile.input_vector;
+  tile.output_row = of.block * out.row;
+  tile.output_vector = of.block * vector;
+  tile.output = at(step.output.at(turn)) + row * tile.output_row +
+                first * tile.output_vector;
+  tile.output_offsets = program.output_offsets.data();
+  tile.offsets = program.offsets.data();
+  tile.values = program.values.data();
+  tile.outputs = program.outputs;
+  tile.bias = program.bias.data();
+  tile.low = program.low;
+  tile.high = program.high;
+  if (program.adds) {
+    tile.add_row = program.add_row;
+    tile.add_vector = program.add_vector;
+    tile.add_offsets = program.add_offsets.data();
+    tile.add = at(step.add.at(turn)) + row * program.add_row +
+               first * program.add_vector;
+  }
+  const SumsFunction sums = program.sums[rows][vectors];
+  for (int block = 0; block < program.blocks; ++block) {
+    tile.begins = program.begins.data() +
+                  block * (program.outputs / program.group + 1);
+    tile.continues = block > 0;
+    tile.clamps = program.clamps && block + 1 == program.blocks;
+    sums(tile);
+  }
+  for (size_t i = 0; i < program.posts.size(); ++i) {
+    TilePost post = program.posts[i];
+    if (program.other_posts[i] >= 0) {
+      post.other = at(step.others[i].at(turn)) + row * post.other_row +
+                   first * post.other_vector;
+    }
+    kernels_.posts(tile, rows, vectors, &post, 1);
+  }
+  kernels_.borders(tile, rows, first, vectors, program.border_begins.data(),
+                   program.border_counts.data(), program.columns.data());
+}
+
+Row Executor::row_of(const Image& image) const {
+  Row row{};
+  row.channel = image.channel;
+  row.width = image.size.width;
+  row.channels = image.channels;
+  row.strip = image.strip;
+  row.left = image.left;
+  row.right = image.right;
+  return row;
+}
+
+// Packs rows of an input, or unpacks rows of an output.
+void Executor::convert(const Step& step, int turn, const Share& share,
+                       const Ends& ends) const {
+  const Operation& of = network_.operations[step.operation];
+  const bool packs = of.kind == Operation::kInput;
+  const Image& image = layout_.images[packs ? of.output : of.input];
+  Row row = row_of(image);
+  const auto [begin, end] = share.of(step.rows);
+  for (int y = begin; y < end; ++y) {
+    const size_t place =
+        size_t(step.begin.at(turn) + y) * row.width * row.channels;
+    if (packs) {
+      row.strips = at(step.output.at(turn)) + y * image.row;
+      // It is only read.
+      row.pixels = const_cast<float*>(ends.inputs[of.tensor]) + place;
+      kernels_.pack(row);
+    } else {
+      row.strips = at(step.input.at(turn)) + y * image.row;
+      row.pixels = ends.outputs[of.tensor] + place;
+      kernels_.unpack(row);
+    }
+  }
+}
+
+// Adds up rows, of which each thread has some channels.
+void Executor::mean(const Step& step, int turn, const Share& share) {
+  const Operation& of = network_.operations[step.operation];
+  const Image& image = layout_.images[of.input];
+  const auto [begin, end] = share.of(image.channels);
+  Row row = row_of(image);
+  row.channels = end - begin;
+  double* sums = sums_.data() + begin;
+  const int64_t first = step.begin.at(turn);
+  if (first == 0) std::fill_n(sums, row.channels, 0.);
+  for (int y = 0; y < step.rows; ++y) {
+    row.strips =
+        at(step.input.at(turn)) + y * image.row + begin * image.channel;
+    kernels_.add_row(row, sums);
+  }
+  if (first + step.rows < image.size.height) return;
+  const double pixels = double(image.size.height) * image.size.width;
+  float* means = means_.data() + begin;
+  for (int c = 0; c < row.channels; ++c) means[c] = float(sums[c] / pixels);
+  const Image& out = layout_.images[of.output];
+  Row made = row_of(out);
+  made.strips = at(step.output.at(turn)) + begin * out.channel;
+  made.pixels = means;
+  made.channels = row.channels;
+  kernels_.pack(made);
+}
+
+}  // namespace issp

@@ -1,0 +1,59 @@
+// Does what a plan has written down.
+
+#ifndef ISSP_EXECUTE_H_
+#define ISSP_EXECUTE_H_
+
+#include <vector>
+
+#include "arena.h"
+#include "kernels.h"
+#include "layout.h"
+#include "network.h"
+#include "program.h"
+#include "schedule.h"
+#include "share.h"
+
+namespace issp {
+
+// The tensors of the runtime, by their number in the network.
+struct Ends {
+  const float* const* inputs = nullptr;
+  float* const* outputs = nullptr;
+};
+
+class Executor {
+ public:
+  // All must outlive it. Images are in the arena.
+  Executor(const Network& network, const Layout& layout,
+           const std::vector<std::vector<Program>>& programs,
+           const Kernels& kernels, const Arena& arena);
+
+  // Does the share of a step, in a turn of its loop.
+  void execute(const Step& step, int turn, const Share& share,
+               const Ends& ends);
+
+  // Does the share of what one program computes.
+  void sum(const Step& step, int turn, const Program& program,
+           const Share& share) const;
+
+ private:
+  void run_tile(const Step& step, int turn, const Program& program, int row,
+                int rows, int vector, int vectors) const;
+  void convert(const Step& step, int turn, const Share& share,
+               const Ends& ends) const;
+  void mean(const Step& step, int turn, const Share& share);
+  Row row_of(const Image& image) const;
+  char* at(int64_t place) const { return arena_.data() + place; }
+
+  const Network& network_;
+  const Layout& layout_;
+  const std::vector<std::vector<Program>>& programs_;
+  const Kernels& kernels_;
+  const Arena& arena_;
+  std::vector<double> sums_;  // Of `kMean`.
+  std::vector<float> means_;
+};
+
+}  // namespace issp
+
+#endif  // ISSP_EXECUTE_H_

@@ -1,0 +1,93 @@
+#include "fill.h"
+
+#include <cstdint>
+#include <cstring>
+
+namespace issp {
+namespace {
+
+// Writes rows of an image in strips pixel by pixel.
+class Pixels {
+ public:
+  Pixels(const Image& image, const Format& format)
+      : image_(image), lanes_(format.lanes), scalar_(format.scalar_bytes) {}
+
+  // Makes pixel x, in all places that it has, as pixel `from`.
+  void copy(char* row, int x, int from) const {
+    const char* value = at(row, from / image_.strip, from % image_.strip);
+    for (int lane = 0; lane < lanes_; ++lane) {
+      const int t = x - lane * image_.strip;
+      if (t < -image_.left || t >= image_.strip + image_.right) continue;
+      std::memcpy(at(row, lane, t), value, size_t(scalar_));
+    }
+  }
+
+ private:
+  char* at(char* row, int lane, int t) const {
+    return row + (int64_t(t) * lanes_ + lane) * scalar_;
+  }
+
+  const Image& image_;
+  const int lanes_;
+  const int64_t scalar_;
+};
+
+// Makes what is beyond the border of rows as the border. `row` is the first.
+void repeat(const Image& image, const Format& format, int begin, int rows,
+            char* row) {
+  const Pixels pixels(image, format);
+  for (int y = 0; y < rows; ++y) {
+    for (int c = 0; c < image.channels; ++c) {
+      char* channel = row + y * image.row + c * image.channel;
+      for (int x = 1; x <= image.left; ++x) pixels.copy(channel, -x, 0);
+      for (int x = 0; x < image.zeros; ++x) {
+        pixels.copy(channel, image.size.width + x, image.size.width - 1);
+      }
+    }
+  }
+  char* first = row - image.left * format.vector();
+  const auto copy_row = [&](int from, int to) {
+    std::memcpy(first + (to - begin) * int64_t(image.row),
+                first + (from - begin) * int64_t(image.row), image.row);
+  };
+  if (begin == 0) {
+    for (int y = 1; y <= image.top; ++y) copy_row(0, -y);
+  }
+  const int height = image.size.height;
+  if (begin + rows == height) {
+    for (int y = 0; y < image.bottom; ++y) copy_row(height - 1, height + y);
+  }
+}
+
+}  // namespace
+
+void fill(const Step& step, int turn, const Layout& layout, char* data,
+          const Share& share) {
+  const Image& image = layout.images[step.value];
+  char* output = data + step.output.at(turn);
+  if (step.kind == Step::kRepeat) {
+    if (share.thread > 0) return;
+    repeat(image, layout.format, int(step.begin.at(turn)), step.rows, output);
+    return;
+  }
+  // Each thread has the columns that it computes with, which are in its cache.
+  auto [first, last] = share.of(image.strip);
+  if (share.thread == 0) first -= image.left;
+  if (share.thread + 1 == share.threads) last += image.right;
+  const int64_t vector = int64_t(layout.format.vector());
+  const size_t bytes = size_t((last - first) * vector);
+  const char* input = data + step.input.at(turn);
+  for (int y = 0; y < step.rows; ++y) {
+    for (int c = 0; c < image.channels; ++c) {
+      const int64_t offset =
+          y * int64_t(image.row) + c * int64_t(image.channel) + first * vector;
+      if (step.kind == Step::kZero) {
+        std::memset(output + offset, 0, bytes);
+      } else {
+        std::memcpy(output + offset, input + offset, bytes);
+      }
+    }
+  }
+}
+
+}  // namespace issp

@@ -1,0 +1,30 @@
+// Which operations compute an image band by band together: the second pass of a
+// plan. What stays inside a group needs memory for a few rows only, so that it
+// stays in the cache; what leaves it is kept whole.
+
+#ifndef ISSP_GROUPS_H_
+#define ISSP_GROUPS_H_
+
+#include <cstddef>
+#include <vector>
+
+#include "layout.h"
+#include "liveness.h"
+#include "network.h"
+
+namespace issp {
+
+// Operations.
+struct Group {
+  int begin;
+  int end;
+  int rows;  // Of the last operation, in a band.
+};
+
+// Bands may take so many bytes.
+std::vector<Group> cut(const Network& network, const Layout& layout,
+                       const std::vector<Life>& lives, size_t cache_bytes);
+
+}  // namespace issp
+
+#endif  // ISSP_GROUPS_H_

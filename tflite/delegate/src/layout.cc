@@ -1,0 +1,179 @@
+#include "layout.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <numeric>
+
+#include "measure.h"
+
+namespace issp {
+namespace {
+
+// How many times larger than others the images of a network may be.
+constexpr int64_t kLargestScale = 4096;
+
+struct Ratio {
+  int64_t top = 1;
+  int64_t bottom = 1;
+
+  Ratio times(int64_t by) const { return reduced(top * by, bottom); }
+  Ratio over(int64_t by) const { return reduced(top, bottom * by); }
+  bool operator!=(const Ratio& other) const {
+    return top != other.top || bottom != other.bottom;
+  }
+
+ private:
+  static Ratio reduced(int64_t top, int64_t bottom) {
+    const int64_t divisor = std::gcd(top, bottom);
+    return {top / divisor, bottom / divisor};
+  }
+};
+
+// Chooses how many vectors a row has: in each part of the network that is
+// connected by more than single pixels, as many as its widest image needs.
+bool set_strips(const Network& network, Layout* layout, std::string* error) {
+  std::vector<Image>& images = layout->images;
+  const int count = int(images.size());
+  std::vector<int> part(count, -1);
+  std::vector<Ratio> ratio(count);
+  // Whether they have, or get, scales that strips can have.
+  const auto join = [&](int a, int b, Ratio to) {
+    // Value b is `to` times as large as a.
+    if (part[b] == part[a]) return !(ratio[b] != to);
+    const int old = part[b];
+    const Ratio from = ratio[b];
+    for (int v = 0; v < count; ++v) {
+      if (part[v] != old) continue;
+      part[v] = part[a];
+      ratio[v] = ratio[v].times(to.top).over(to.bottom);
+      ratio[v] = ratio[v].times(from.bottom).over(from.top);
+      if (std::max(ratio[v].top, ratio[v].bottom) > kLargestScale) return false;
+    }
+    return true;
+  };
+  for (int v = 0; v < count; ++v) part[v] = v;
+  for (const Operation& of : network.operations) {
+    if (of.kind != Operation::kLinear) continue;
+    const Ratio core = ratio[of.input].over(of.stride.width);
+    bool fits = join(of.input, of.output, core.times(of.block));
+    for (const Post& post : of.posts) {
+      if (post.value < 0 || layout->is_pixel_of(of, post)) continue;
+      fits = fits && join(of.input, post.value,
+                          ratio[of.input].over(of.stride.width).times(
+                              post.shuffled ? of.block : 1));
+    }
+    if (!fits) {
+      *error = of.name + ": takes images of different scales";
+      return false;
+    }
+  }
+  const int lanes = layout->format.lanes;
+  for (int root = 0; root < count; ++root) {
+    int64_t unit = 1;
+    for (int v = 0; v < count; ++v) {
+      if (part[v] != root) continue;
+      unit = std::lcm(unit, ratio[v].bottom);
+      if (unit > kLargestScale) {
+        *error = "its images have too many scales";
+        return false;
+      }
+    }
+    int64_t units = 1;
+    for (int v = 0; v < count; ++v) {
+      if (part[v] != root) continue;
+      const int64_t of_unit = unit * ratio[v].top / ratio[v].bottom * lanes;
+      units = std::max(
+          units, (images[v].size.width + of_unit - 1) / of_unit);
+    }
+    for (int v = 0; v < count; ++v) {
+      if (part[v] != root) continue;
+      images[v].strip = int(units * unit * ratio[v].top / ratio[v].bottom);
+    }
+  }
+  return true;
+}
+
+// Chooses what is kept beside an image, from what reads it.
+void set_margins(const Network& network, Layout* layout) {
+  std::vector<Image>& images = layout->images;
+  for (size_t i = 0; i < network.operations.size(); ++i) {
+    const Operation& of = network.operations[i];
+    if (of.kind != Operation::kLinear) continue;
+    Image& in = images[of.input];
+    const Image& out = images[of.output];
+    const Padding& padding = layout->paddings[i];
+    const int height = out.size.height / of.block;
+    const int width = out.size.width / of.block;
+    const int reach = (of.kernel.width - 1) * of.dilation.width - padding.left;
+    in.left = std::max(in.left, padding.left);
+    in.right = std::max(in.right, reach - of.stride.width + 1);
+    in.zeros = std::max(
+        in.zeros, (width - 1) * of.stride.width + reach + 1 - in.size.width);
+    in.top = std::max(in.top, padding.top);
+    in.bottom = std::max(
+        in.bottom, (height - 1) * of.stride.height +
+                       (of.kernel.height - 1) * of.dilation.height -
+                       padding.top + 1 - in.size.height);
+  }
+  const size_t vector = layout->format.vector();
+  for (Image& image : images) {
+    size_t vectors = image.left + image.strip + image.right;
+    // Channels must not all fall into the same few sets of the cache.
+    if (vectors % 8 == 0) ++vectors;
+    image.channel = vectors * vector;
+    image.row = image.channel * image.channels;
+  }
+}
+
+// Whether all that a kernel reads or makes from one place is within 2^31 bytes
+// of it.
+bool has_addresses(const Network& network, const Layout& layout,
+                   std::string* error) {
+  const std::vector<Image>& images = layout.images;
+  constexpr size_t kLargest = size_t{1} << 30;
+  std::vector<size_t> rows(images.size(), 1);
+  for (const Operation& of : network.operations) {
+    if (of.kind != Operation::kLinear) continue;
+    const size_t reach = size_t(of.kernel.height) * of.dilation.height;
+    rows[of.input] = std::max(rows[of.input], reach);
+    rows[of.output] = std::max(rows[of.output], size_t(of.block));
+    for (const Post& post : of.posts) {
+      if (post.value < 0) continue;
+      rows[post.value] = std::max(rows[post.value], size_t(of.block));
+    }
+  }
+  for (size_t v = 0; v < images.size(); ++v) {
+    if (images[v].row <= kLargest / rows[v]) continue;
+    *error = "its images are too wide";
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool Layout::is_pixel_of(const Operation& of, const Post& post) const {
+  const int block = post.shuffled ? 1 : of.block;
+  return images[post.value].size == Size{1, 1} &&
+         images[of.output].size != Size{block, block};
+}
+
+std::string lay_out(const Network& network, const std::vector<Size>& sizes,
+                    Format format, Layout* layout) {
+  layout->format = format;
+  std::string error = measure(network, sizes, layout).text;
+  if (!error.empty() || !set_strips(network, layout, &error)) return error;
+  set_margins(network, layout);
+  has_addresses(network, *layout, &error);
+  return error;
+}
+
+std::string conflict(const Network& network, const std::vector<Size>& sizes,
+                     Format format) {
+  Layout layout{format, {}, {}};
+  // Images may be resized to what fits.
+  if (measure(network, sizes, &layout).is_by_size) return "";
+  return lay_out(network, sizes, format, &layout);
+}
+
+}  // namespace issp

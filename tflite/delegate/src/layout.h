@@ -1,0 +1,60 @@
+// Where the pixels of images are, beside each other: the first pass of a plan.
+//
+// Rows are kept in strips (see kernels.h). How many vectors a row has, and what
+// is kept beside it, depends on all that reads the image.
+
+#ifndef ISSP_LAYOUT_H_
+#define ISSP_LAYOUT_H_
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "network.h"
+
+namespace issp {
+
+// Of a vector.
+struct Format {
+  int lanes;
+  int scalar_bytes;
+
+  size_t vector() const { return size_t(lanes) * size_t(scalar_bytes); }
+};
+
+struct Image {
+  int channels = 0;
+  Size size;
+  int strip = 0;   // Vectors of a row.
+  int left = 0;    // Vectors beside each row.
+  int right = 0;
+  int zeros = 0;   // Pixels behind each row that must be zero.
+  int top = 0;     // Rows of zeros above and below.
+  int bottom = 0;
+  size_t channel = 0;  // Bytes from one to the next.
+  size_t row = 0;
+};
+
+struct Layout {
+  Format format;
+  std::vector<Image> images;      // By value.
+  std::vector<Padding> paddings;  // By operation, in pixels.
+
+  // Whether what is added or multiplied is one pixel, for all of a larger
+  // image.
+  bool is_pixel_of(const Operation& of, const Post& post) const;
+};
+
+// Lays out the images of a network. Args: `sizes`, of the images of the
+// operations `kInput`, in their order. Returns what forbids it, or nothing.
+std::string lay_out(const Network& network, const std::vector<Size>& sizes,
+                    Format format, Layout* layout);
+
+// Why there is no layout for images of these sizes nor of others that are like
+// them, or nothing.
+std::string conflict(const Network& network, const std::vector<Size>& sizes,
+                     Format format);
+
+}  // namespace issp
+
+#endif  // ISSP_LAYOUT_H_

@@ -1,0 +1,27 @@
+// What of a network is needed, and how long.
+
+#ifndef ISSP_LIVENESS_H_
+#define ISSP_LIVENESS_H_
+
+#include <vector>
+
+#include "network.h"
+
+namespace issp {
+
+// From the operation that makes a value to the last that uses it.
+struct Life {
+  int first = -1;
+  int last = -1;
+};
+
+// By value.
+std::vector<Life> lives_of(const Network& network);
+
+// The channels of each value that anything depends on. A sparse kernel may
+// read few.
+std::vector<std::vector<bool>> used_channels(const Network& network);
+
+}  // namespace issp
+
+#endif  // ISSP_LIVENESS_H_

@@ -1,0 +1,108 @@
+#include "memory.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "bands.h"
+
+namespace issp {
+namespace {
+
+constexpr size_t kLine = 64;
+
+// How an image is kept.
+struct Stay {
+  Life life;
+  int first_group = -1;
+  int last_group = -1;
+  // Whether each band uses up all rows that it makes.
+  bool passes = false;
+  size_t bytes = 0;
+};
+
+// Whether two images are in memory at the same time.
+bool meet(const Stay& a, const Stay& b) {
+  if (a.first_group > b.last_group || b.first_group > a.last_group) {
+    return false;
+  }
+  return !a.passes || !b.passes ||
+         (a.life.first <= b.life.last && b.life.first <= a.life.last);
+}
+
+// The rows for which an image needs memory.
+int rows_of(const Image& image, const Bands& bands, int value,
+            const Stay& stay) {
+  const int all = image.top + image.size.height + image.bottom;
+  const int retained = bands.retained(value), largest = bands.largest(value);
+  // What nobody uses needs no row, and yet is written.
+  if (stay.passes) return std::max(retained, largest);
+  if (stay.first_group != stay.last_group) return all;
+  return std::min(all, retained + largest);
+}
+
+// The first offset where an image meets none of those that have a place.
+size_t free_offset(const std::vector<Stay>& stays, const Places& places,
+                   const std::vector<int>& placed, int value) {
+  std::vector<std::pair<size_t, size_t>> taken;
+  for (int other : placed) {
+    if (!meet(stays[value], stays[other])) continue;
+    const size_t begin = places.images[other].offset;
+    taken.push_back({begin, begin + stays[other].bytes});
+  }
+  std::sort(taken.begin(), taken.end());
+  size_t offset = 0;
+  for (const auto& [begin, end] : taken) {
+    if (offset + stays[value].bytes <= begin) break;
+    offset = std::max(offset, end);
+  }
+  return offset;
+}
+
+}  // namespace
+
+Places allocate(const Network& network, const Layout& layout,
+                const std::vector<Life>& lives,
+                const std::vector<Group>& groups) {
+  std::vector<int> group_of(network.operations.size());
+  for (int g = 0; g < int(groups.size()); ++g) {
+    for (int i = groups[g].begin; i < groups[g].end; ++i) group_of[i] = g;
+  }
+  Places places;
+  places.images.resize(layout.images.size());
+  std::vector<Stay> stays(layout.images.size());
+  std::vector<int> order;
+  for (const Group& group : groups) {
+    Bands bands(network, layout, lives, group.begin, group.end);
+    bands.run(group.rows);
+    for (int i = group.begin; i < group.end; ++i) {
+      const int value = network.operations[i].output;
+      if (value < 0) continue;
+      Stay& stay = stays[value];
+      stay.life = lives[value];
+      stay.first_group = group_of[stay.life.first];
+      stay.last_group = group_of[stay.life.last];
+      stay.passes = bands.passes(value);
+      const Image& image = layout.images[value];
+      const int rows = rows_of(image, bands, value, stay);
+      places.images[value].rows = rows;
+      stay.bytes = (size_t(rows) * image.row + kLine - 1) / kLine * kLine;
+      order.push_back(value);
+    }
+  }
+  // The largest first.
+  std::sort(order.begin(), order.end());
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
+    return stays[a].bytes > stays[b].bytes;
+  });
+  std::vector<int> placed;
+  for (int value : order) {
+    const size_t offset = free_offset(stays, places, placed, value);
+    places.images[value].offset = offset;
+    places.bytes = std::max(places.bytes, offset + stays[value].bytes);
+    placed.push_back(value);
+  }
+  return places;
+}
+
+}  // namespace issp

@@ -1,0 +1,255 @@
+#include "program.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "alike.h"
+#include "liveness.h"
+
+namespace issp {
+namespace {
+
+// Sums of fewer products than this are not cut into blocks of channels.
+constexpr double kProductsOfBlock = 20;
+constexpr int kChannelsOfBlock = 8;
+
+// Makes the program of some outputs of an operation.
+class Lowering {
+ public:
+  Lowering(const Layout& layout, const Kernels& kernels, const Operation& of,
+           const Padding& padding, int group, const std::vector<int>& outputs)
+      : layout_(layout),
+        of_(of),
+        in_(layout.images[of.input]),
+        out_(layout.images[of.output]),
+        vector_(int(layout.format.vector())),
+        filters_(int(of.bias.size())),
+        depth_(filters_ / (of.block * of.block)) {
+    program_.group = group;
+    program_.outputs = int(outputs.size());
+    program_.strip = out_.strip / of.block;
+    for (int o : outputs) {
+      program_.channels.push_back(o);
+      program_.bias.push_back(of.bias[o]);
+      program_.columns.push_back(uint8_t(o / depth_ % of.block));
+    }
+    program_.output_offsets = offsets_in(out_, true);
+    find_sums(kernels);
+    set_weights(padding.left);
+    set_posts();
+    set_borders();
+  }
+
+  Program take() { return std::move(program_); }
+
+ private:
+  using Lists = std::vector<std::vector<const Nonzero*>>;
+
+  void find_sums(const Kernels& kernels) {
+    for (int rows = 1; rows <= kMostRows; ++rows) {
+      for (int vectors = 1; vectors <= kMostVectors; ++vectors) {
+        program_.sums[rows][vectors] = kernels.find_sums(
+            rows, vectors, program_.group, of_.stride.width != 1);
+      }
+    }
+  }
+
+  // Weights by block of channels and output. Sums of many products are cut, so
+  // that the channels of a block stay in the first cache; how does not depend
+  // on the machine, nor does the result.
+  Lists weights_of_blocks() {
+    const double products =
+        double(of_.weights.size()) / std::max(filters_, 1);
+    program_.blocks =
+        std::max(1, std::min(int(products / kProductsOfBlock),
+                             in_.channels / kChannelsOfBlock));
+    std::vector<int> place_of(filters_, -1);
+    for (int i = 0; i < program_.outputs; ++i) {
+      place_of[program_.channels[i]] = i;
+    }
+    Lists lists(size_t(program_.blocks) * program_.outputs);
+    for (const Nonzero& weight : of_.weights) {
+      const int place = place_of[weight.output];
+      if (place < 0) continue;
+      const int block =
+          int(int64_t(weight.channel) * program_.blocks / in_.channels);
+      lists[size_t(block) * program_.outputs + place].push_back(&weight);
+    }
+    return lists;
+  }
+
+  void set_weights(int left) {
+    const Lists lists = weights_of_blocks();
+    program_.begins.push_back(0);
+    for (size_t i = 0; i < lists.size(); i += program_.group) {
+      // Each block has a first begin of its own.
+      if (i && i % program_.outputs == 0) {
+        program_.begins.push_back(uint32_t(program_.offsets.size()));
+      }
+      for (size_t k = 0; k < lists[i].size(); ++k) {
+        program_.offsets.push_back(offset_of(*lists[i][k], left));
+        for (int j = 0; j < program_.group; ++j) {
+          program_.values.push_back(lists[i + j][k]->value);
+        }
+      }
+      program_.begins.push_back(uint32_t(program_.offsets.size()));
+    }
+  }
+
+  int32_t offset_of(const Nonzero& weight, int left) const {
+    const int64_t row = int64_t(weight.row) * of_.dilation.height;
+    const int64_t column = int64_t(weight.column) * of_.dilation.width - left;
+    return int32_t(row * int64_t(in_.row) +
+                   weight.channel * int64_t(in_.channel) + column * vector_);
+  }
+
+  // Where the values of an image are that has the shape of the output.
+  std::vector<int32_t> offsets_in(const Image& image, bool shuffled) const {
+    std::vector<int32_t> offsets;
+    for (int o : program_.channels) {
+      const int place = shuffled ? o / depth_ : 0;
+      const int channel = shuffled ? o % depth_ : o;
+      offsets.push_back(int32_t(int64_t(place / of_.block) * image.row +
+                                int64_t(channel) * image.channel +
+                                int64_t(place % of_.block) * vector_));
+    }
+    return offsets;
+  }
+
+  // The first sum and the first bounds are done with the sums.
+  void set_posts() {
+    size_t next = 0;
+    if (next < of_.posts.size() && of_.posts[next].kind == kAdd &&
+        !layout_.is_pixel_of(of_, of_.posts[next])) {
+      const Post& post = of_.posts[next];
+      const Image& add = layout_.images[post.value];
+      const int block = post.shuffled ? of_.block : 1;
+      program_.adds = true;
+      program_.add_row = block * add.row;
+      program_.add_vector = size_t(block) * vector_;
+      program_.add_offsets = offsets_in(add, post.shuffled);
+      ++next;
+    }
+    if (next < of_.posts.size() && of_.posts[next].kind == kClamp) {
+      program_.clamps = true;
+      program_.low = of_.posts[next].low;
+      program_.high = of_.posts[next].high;
+      ++next;
+    }
+    for (; next < of_.posts.size(); ++next) add_post(int(next));
+  }
+
+  void add_post(int number) {
+    const Post& post = of_.posts[number];
+    TilePost lowered{};
+    lowered.kind = post.kind;
+    lowered.low = post.low;
+    lowered.high = post.high;
+    lowered.a = by_output(post, post.a);
+    lowered.b = by_output(post, post.b);
+    program_.other_posts.push_back(post.value < 0 ? -1 : number);
+    program_.post_offsets.emplace_back();
+    if (post.value >= 0) {
+      set_other(post, &lowered, &program_.post_offsets.back());
+    }
+    program_.posts.push_back(lowered);
+  }
+
+  const float* by_output(const Post& post, const std::vector<float>& all) {
+    std::vector<float> numbers;
+    for (int o : program_.channels) {
+      if (!all.empty()) numbers.push_back(all[post.shuffled ? o % depth_ : o]);
+    }
+    program_.post_numbers.push_back(std::move(numbers));
+    return program_.post_numbers.back().data();
+  }
+
+  void set_other(const Post& post, TilePost* lowered,
+                 std::vector<int32_t>* offsets) const {
+    const Image& other = layout_.images[post.value];
+    *offsets = offsets_in(other, post.shuffled);
+    if (!layout_.is_pixel_of(of_, post)) {
+      const int block = post.shuffled ? of_.block : 1;
+      lowered->other_row = block * other.row;
+      lowered->other_vector = size_t(block) * vector_;
+    } else if (post.shuffled) {
+      for (size_t i = 0; i < offsets->size(); ++i) {
+        (*offsets)[i] = int32_t(program_.channels[i] % depth_ *
+                                int64_t(other.channel));
+      }
+    }
+    lowered->other_offsets = offsets->data();
+  }
+
+  void set_borders() {
+    for (int column = 0; column < of_.block; ++column) {
+      std::vector<Border> borders;
+      for (int v = 0; v < program_.strip; ++v) {
+        add_borders(v, v * of_.block + column, &borders);
+      }
+      program_.borders.push_back(std::move(borders));
+    }
+    for (const std::vector<Border>& borders : program_.borders) {
+      program_.border_begins.push_back(borders.data());
+      program_.border_counts.push_back(int(borders.size()));
+    }
+  }
+
+  // Of vector t of a row.
+  void add_borders(int v, int t, std::vector<Border>* borders) const {
+    const int lanes = layout_.format.lanes;
+    int valid = lanes;
+    for (int x = out_.size.width; x < out_.size.width + out_.zeros; ++x) {
+      if (x % out_.strip == t) valid = std::min(valid, x / out_.strip);
+    }
+    const size_t before = borders->size();
+    const int64_t strip = int64_t(out_.strip) * vector_;
+    for (int by = 1; t + by * out_.strip < out_.strip + out_.right; ++by) {
+      borders->push_back({v, valid, -by, by * strip});
+    }
+    for (int by = 1; t - by * out_.strip >= -out_.left; ++by) {
+      borders->push_back({v, valid, by, -by * strip});
+    }
+    if (borders->size() == before && valid < lanes) {
+      borders->push_back({v, valid, 0, 0});
+    }
+  }
+
+  const Layout& layout_;
+  const Operation& of_;
+  const Image& in_;
+  const Image& out_;
+  const int vector_;
+  const int filters_;
+  const int depth_;  // Channels of the output, after DEPTH_TO_SPACE.
+  Program program_;
+};
+
+}  // namespace
+
+std::vector<std::vector<Program>> lower(const Network& network,
+                                        const Layout& layout,
+                                        const Kernels& kernels) {
+  const std::vector<std::vector<bool>> used = used_channels(network);
+  std::vector<std::vector<Program>> programs(network.operations.size());
+  for (size_t i = 0; i < network.operations.size(); ++i) {
+    const Operation& of = network.operations[i];
+    if (of.kind != Operation::kLinear) continue;
+    const auto add = [&](int group, const std::vector<int>& outputs) {
+      programs[i].push_back(
+          Lowering(layout, kernels, of, layout.paddings[i], group, outputs)
+              .take());
+    };
+    std::vector<int> outputs;
+    for (int o = 0; o < int(of.bias.size()); ++o) {
+      if (used[of.output][channel_of(of, o)]) outputs.push_back(o);
+    }
+    int group = 1;
+    const std::vector<int> grouped = take_alike(of, &outputs, &group);
+    if (!grouped.empty()) add(group, grouped);
+    if (!outputs.empty() || grouped.empty()) add(1, outputs);
+  }
+  return programs;
+}
+
+}  // namespace issp

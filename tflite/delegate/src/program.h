@@ -1,0 +1,61 @@
+// Weights with the addresses of the images they are for: the fourth pass of a
+// plan.
+
+#ifndef ISSP_PROGRAM_H_
+#define ISSP_PROGRAM_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels.h"
+#include "layout.h"
+#include "network.h"
+
+namespace issp {
+
+// Some outputs of a linear operation. It points to what is in it.
+struct Program {
+  Program() = default;
+  Program(Program&&) = default;
+  Program& operator=(Program&&) = default;
+
+  int group = 1;  // Outputs with weights at the same places.
+  std::vector<int32_t> offsets;
+  std::vector<float> values;
+  std::vector<uint32_t> begins;  // By block of channels and group of outputs.
+  std::vector<int32_t> channels;  // That it computes.
+  std::vector<float> bias;
+  std::vector<int32_t> output_offsets;
+  std::vector<uint8_t> columns;
+  int outputs;
+  int blocks;
+  int strip;  // Vectors of a row.
+  bool adds = false;
+  bool clamps = false;
+  float low = 0;
+  float high = 0;
+  std::vector<int32_t> add_offsets;
+  size_t add_row = 0;
+  size_t add_vector = 0;
+  std::vector<TilePost> posts;   // Without addresses.
+  std::vector<int> other_posts;  // By post, of which it is; -1 for no image.
+  std::vector<std::vector<int32_t>> post_offsets;
+  std::vector<std::vector<float>> post_numbers;
+  std::vector<std::vector<Border>> borders;  // By column.
+  std::vector<const Border*> border_begins;
+  std::vector<int> border_counts;
+  // By rows and vectors; looked up once, since each tile asks.
+  SumsFunction sums[kMostRows + 1][kMostVectors + 1] = {};
+  int tile_rows = 2;
+  int tile_vectors = 4;
+};
+
+// The programs of each operation, of which each computes some outputs; none
+// for what is not linear.
+std::vector<std::vector<Program>> lower(const Network& network,
+                                        const Layout& layout,
+                                        const Kernels& kernels);
+
+}  // namespace issp
+
+#endif  // ISSP_PROGRAM_H_

@@ -1,0 +1,63 @@
+// What is done, one after the other, with all addresses: the last pass of a
+// plan. It is written down once for each size of images.
+
+#ifndef ISSP_SCHEDULE_H_
+#define ISSP_SCHEDULE_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "groups.h"
+#include "layout.h"
+#include "liveness.h"
+#include "memory.h"
+#include "network.h"
+#include "program.h"
+
+namespace issp {
+
+// A number that grows with each turn of a loop.
+struct Counter {
+  int64_t first = 0;
+  int64_t step = 0;
+
+  int64_t at(int turn) const { return first + turn * step; }
+};
+
+struct Step {
+  enum Kind { kCompute, kZero, kSlide, kRepeat };
+  Step(Kind kind, int operation, int value)
+      : kind(kind), operation(operation), value(value) {}
+
+  Kind kind;
+  int operation;  // -1 for what is not `kCompute`.
+  int value;      // Of what is not `kCompute`.
+  int rows = 0;   // Of a band, before DEPTH_TO_SPACE.
+  Counter begin;  // The first of them.
+  // Places in the arena.
+  Counter input;
+  Counter output;
+  Counter add;
+  std::vector<Counter> others;  // By post; unused where there is no image.
+};
+
+// Steps that are repeated.
+struct Loop {
+  int begin;
+  int end;
+  int turns;
+};
+
+struct Schedule {
+  std::vector<Step> steps;
+  std::vector<Loop> loops;
+};
+
+Schedule schedule(const Network& network, const Layout& layout,
+                  const std::vector<Life>& lives,
+                  const std::vector<Group>& groups, const Places& places,
+                  const std::vector<std::vector<Program>>& programs);
+
+}  // namespace issp
+
+#endif  // ISSP_SCHEDULE_H_

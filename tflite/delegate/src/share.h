@@ -1,0 +1,28 @@
+// What one of several threads does of something.
+
+#ifndef ISSP_SHARE_H_
+#define ISSP_SHARE_H_
+
+#include <cstdint>
+#include <utility>
+
+namespace issp {
+
+// The part `part` of 0..count that is cut into `parts` of nearly one size.
+inline std::pair<int, int> part_of(int count, int part, int parts) {
+  return {int(int64_t(count) * part / parts),
+          int(int64_t(count) * (part + 1) / parts)};
+}
+
+struct Share {
+  int thread;
+  int threads;
+
+  std::pair<int, int> of(int count) const {
+    return part_of(count, thread, threads);
+  }
+};
+
+}  // namespace issp
+
+#endif  // ISSP_SHARE_H_

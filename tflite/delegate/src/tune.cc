@@ -1,0 +1,150 @@
+#include "tune.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <tuple>
+#include <utility>
+
+#include "clock.h"
+#include "share.h"
+
+namespace issp {
+namespace {
+
+// Products of a step that are worth several threads; some microseconds.
+constexpr double kProductsOfStep = 50000;
+// Rows of a step that are timed.
+constexpr int kTimedRows = 12;
+constexpr int kRepetitions = 3;
+
+using Tile = std::pair<int, int>;  // Rows and vectors.
+
+// First what suits most, in case that there is no time.
+constexpr Tile kTiles[] = {
+    {2, 5}, {1, 10}, {3, 2}, {3, 5}, {2, 3}, {2, 2}, {1, 5}, {4, 5},
+    {4, 2}, {4, 1},  {2, 6}, {1, 8}, {1, 4}, {1, 3}, {4, 3}, {3, 3},
+    {3, 1}, {1, 2},  {2, 1}, {1, 1}, {2, 4}, {1, 6}, {1, 12}};
+
+class Tuner {
+ public:
+  Tuner(const Kernels& kernels, const Executor& executor, int threads,
+        double end)
+      : kernels_(kernels), executor_(executor), threads_(threads), end_(end) {}
+
+  // The tile that takes least, of as many as there is time for.
+  Tile fastest(const Step& step, Program* program) const {
+    Step part = step;
+    part.rows = std::min(step.rows, kTimedRows);
+    Tile best{1, 1};
+    double least = INFINITY;
+    for (const Tile& tile : kTiles) {
+      if (least < INFINITY && now() > end_) break;
+      if (!fits(tile, step, *program)) continue;
+      const double seconds = time(tile, part, program);
+      if (seconds < least) {
+        least = seconds;
+        best = tile;
+      }
+    }
+    return best;
+  }
+
+ private:
+  bool fits(const Tile& tile, const Step& step, const Program& program) const {
+    const auto [rows, vectors] = tile;
+    const int group = program.group;
+    const int registers = kernels_.registers - 2 - (group > 1 ? group : 0);
+    return rows <= step.rows && vectors <= program.strip &&
+           rows * vectors * group <= registers && program.sums[rows][vectors];
+  }
+
+  // How long the slowest thread takes.
+  double time(const Tile& tile, const Step& step, Program* program) const {
+    std::tie(program->tile_rows, program->tile_vectors) = tile;
+    double best = INFINITY;
+    for (int i = 0; i < kRepetitions; ++i) {
+      double slowest = 0;
+      for (int thread = 0; thread < threads_; ++thread) {
+        const double begin = now();
+        executor_.sum(step, 0, *program, {thread, threads_});
+        slowest = std::max(slowest, now() - begin);
+      }
+      best = std::min(best, slowest);
+    }
+    return best;
+  }
+
+  const Kernels& kernels_;
+  const Executor& executor_;
+  const int threads_;
+  const double end_;
+};
+
+// The step of each operation that has most rows, or null.
+std::vector<const Step*> largest_steps(const Network& network,
+                                       const Schedule& schedule) {
+  std::vector<const Step*> steps(network.operations.size());
+  for (const Step& step : schedule.steps) {
+    if (step.kind != Step::kCompute) continue;
+    const Step*& largest = steps[step.operation];
+    if (!largest || step.rows > largest->rows) largest = &step;
+  }
+  return steps;
+}
+
+}  // namespace
+
+bool is_worth_threads(const Schedule& schedule,
+                      const std::vector<std::vector<Program>>& programs,
+                      const Format& format) {
+  double products = 0;
+  double computed = 0;
+  for (const Loop& loop : schedule.loops) {
+    for (int i = loop.begin; i < loop.end; ++i) {
+      const Step& step = schedule.steps[i];
+      if (step.kind != Step::kCompute || programs[step.operation].empty()) {
+        continue;
+      }
+      for (const Program& program : programs[step.operation]) {
+        products += double(program.values.size()) * step.rows *
+                    program.strip * format.lanes * loop.turns;
+      }
+      computed += loop.turns;
+    }
+  }
+  return products >= kProductsOfStep * computed;
+}
+
+void tune(const Network& network, const Layout& layout,
+          const Schedule& schedule, const Kernels& kernels,
+          const Executor& executor, int threads, double seconds,
+          std::vector<std::vector<Program>>* programs) {
+  const Tuner tuner(kernels, executor, threads, now() + seconds);
+  using Key = std::tuple<int, int, int, int, int, int, int, int>;
+  std::map<Key, Tile> known;
+  for (const Step* step : largest_steps(network, schedule)) {
+    if (!step) continue;
+    const Operation& of = network.operations[step->operation];
+    for (Program& program : (*programs)[step->operation]) {
+      const int density =
+          int(4 * std::log2(1 + double(program.values.size()) /
+                                    std::max(program.outputs, 1)));
+      const Key key{density,
+                    program.outputs,
+                    layout.images[of.input].channels,
+                    program.strip,
+                    std::min(step->rows, 8),
+                    of.stride.width,
+                    of.block,
+                    program.group};
+      const auto found = known.find(key);
+      const Tile tile = found != known.end() ? found->second
+                                             : tuner.fastest(*step, &program);
+      known[key] = tile;
+      std::tie(program.tile_rows, program.tile_vectors) = tile;
+    }
+  }
+}
+
+}  // namespace issp

@@ -1,0 +1,33 @@
+// Chooses how operations are computed by trying: the tile of each, and whether
+// threads are worth it.
+
+#ifndef ISSP_TUNE_H_
+#define ISSP_TUNE_H_
+
+#include <vector>
+
+#include "execute.h"
+#include "kernels.h"
+#include "layout.h"
+#include "network.h"
+#include "program.h"
+#include "schedule.h"
+
+namespace issp {
+
+// Whether steps are so long that threads compute more than they wait for each
+// other.
+bool is_worth_threads(const Schedule& schedule,
+                      const std::vector<std::vector<Program>>& programs,
+                      const Format& format);
+
+// Chooses tiles, as long as there is time; operations that are alike are tried
+// once. Results do not depend on tiles.
+void tune(const Network& network, const Layout& layout,
+          const Schedule& schedule, const Kernels& kernels,
+          const Executor& executor, int threads, double seconds,
+          std::vector<std::vector<Program>>* programs);
+
+}  // namespace issp
+
+#endif  // ISSP_TUNE_H_
