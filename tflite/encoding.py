@@ -133,21 +133,34 @@ def leaves(levels: list[Level]) -> int:
         ValueError: If the levels contradict each other.
     """
     nodes = 1
-    for level in levels:
+    for depth, level in enumerate(levels):
         if level.segments is None or level.indices is None:
             nodes *= level.size
             continue
-        segments = level.segments.astype(np.int64)
-        if (
-            len(segments) != nodes + 1
-            or segments[0] != 0
-            or (np.diff(segments) < 0).any()
-            or segments[-1] != len(level.indices)
-            or not ((level.indices >= 0) & (level.indices < level.size)).all()
-        ):
-            raise ValueError("has a sparse tensor whose levels do not fit.")
+        problem = _problem_of_level(level, nodes)
+        if problem:
+            raise ValueError(f"its levels do not fit: {problem} {depth}.")
         nodes = len(level.indices)
     return nodes
+
+
+def _problem_of_level(level, nodes):
+    """What is wrong with a compressed level below some nodes, or None."""
+    segments = level.segments.astype(np.int64)
+    indices = level.indices.astype(np.int64)
+    if len(segments) != nodes + 1:
+        return f"{len(segments)} segments, expected {nodes + 1} in level"
+    if segments[0] != 0 or (np.diff(segments) < 0).any():
+        return "segments that do not begin with 0 and increase in level"
+    if segments[-1] != len(indices):
+        return f"{len(indices)} indices, expected {segments[-1]} in level"
+    if not ((indices >= 0) & (indices < level.size)).all():
+        return f"indices that are not below {level.size} in level"
+    begins = np.zeros(len(indices) + 1, bool)
+    begins[segments] = True
+    if not ((np.diff(indices) > 0) | begins[1:-1]).all():
+        return "indices that do not increase in level"
+    return None
 
 
 def floor(count: int, nonzeros: int, itemsize: int) -> float:

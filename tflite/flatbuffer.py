@@ -9,12 +9,15 @@ from ai_edge_litert import schema_py_generated as schema
 
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
+from issp_keras.tflite import levels
 
 _IDENTIFIER = b"TFL3"
 # More tables, or more bytes of names, than any network has. A table may be
 # referred to many times, so that a small file can unfold to any size.
 _MOST_TABLES = 200_000
 _MOST_NAMES = 1 << 24
+# Characters of a name in an error.
+_LONGEST = 60
 # Bytes, of the data of weights, as the schema asks.
 _ALIGNMENT = 16
 
@@ -232,6 +235,45 @@ def _check(model):
                 _check_index(index + 1, count + 1, "tensor")
         for index in (*graph.inputs, *graph.outputs):
             _check_index(index, count, "tensor")
+        _check_sparse(model, graph)
+
+
+def _check_sparse(model, graph):
+    """Refuses sparse tensors that would break the interpreter."""
+    sparse = {
+        number: tensor
+        for number, tensor in enumerate(graph.tensors)
+        if tensor.sparsity is not None
+    }
+    if not sparse:
+        return
+    for tensor in sparse.values():
+        stored = values(model, tensor)
+        try:
+            levels.check(tensor, [] if stored is None else stored)
+        except ValueError as error:
+            raise ValueError(f"tensor {_quoted(tensor)}: {error}") from error
+    for operator in graph.operators:
+        kind = kind_of(model, operator)
+        for number in {int(number) for number in operator.inputs} & {*sparse}:
+            tensor = sparse[number]
+            if kind != "DENSIFY":
+                raise ValueError(
+                    f"tensor {_quoted(tensor)}: is sparse, and {kind} takes "
+                    "it; expected DENSIFY, which unpacks it."
+                )
+            for made in operator.outputs:
+                if list(graph.tensors[made].shape) != list(tensor.shape):
+                    raise ValueError(
+                        f"tensor {_quoted(tensor)}: is unpacked to another "
+                        "shape, expected its own."
+                    )
+
+
+def _quoted(tensor):
+    """The name of a tensor, on one line and not too long."""
+    text = name(tensor)
+    return repr(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
 
 
 def _check_index(index, count, what):

@@ -25,13 +25,13 @@ from issp_keras.tflite.contents import Layer
 from issp_keras.tflite.contents import Tensor
 from issp_keras.tflite.contents import count_weights
 from issp_keras.tflite.delegate import library as load_library
+from issp_keras.tflite.graph import Graph
+from issp_keras.tflite.levels import levels_of
 from issp_keras.tflite.metadata import read_metadata
-from issp_keras.tflite.sparse import KERNEL_INPUTS
 
 _SHAPES = pathlib.Path(__file__).with_name("shapes.py")
 _DECLINED = pathlib.Path(__file__).with_name("delegate") / "declined.py"
 _SECONDS = 120
-_ANY = 2**31
 # What the converter calls constants, and what it adds to a layer's name.
 _NAMELESS = ("arith.", "tfl.")
 _OPERATORS = {
@@ -75,18 +75,19 @@ def inspect(
     model = flatbuffer.read(path)
     # What a broken file says of itself may be wrong in any way.
     with blame(f"{path}: is not a TFLite model", Exception):
-        constants = [_constants(model, graph) for graph in model.subgraphs]
+        graphs = [Graph(model, graph) for graph in model.subgraphs]
+        constants = [_constants(graph) for graph in graphs]
         main = model.subgraphs[0]
         fixed = _size_of_input(main)
         metadata = read_metadata(model)
-    shapes = _shapes(path, model, main, fixed, size)
+    shapes = _shapes(path, graphs[0], fixed, size)
     declined = _declined(path, model) if delegate else NOT_ASKED
     with blame(f"{path}: is not a TFLite model", Exception):
         layers = [
             layer
-            for graph, of in zip(model.subgraphs, constants, strict=True)
+            for graph, of in zip(graphs, constants, strict=True)
             for layer in _layers(
-                model, graph, of, shapes if graph is main else None, declined
+                graph, of, shapes if graph is graphs[0] else None, declined
             )
         ]
     tensors = [tensor for of in constants for tensor in of.values()]
@@ -110,34 +111,32 @@ def share_of_zeros(model) -> float:
     Args:
         model: `schema.ModelT`.
     """
+    graphs = [Graph(model, graph) for graph in model.subgraphs]
     weights = count_weights(
         kernel
-        for graph in model.subgraphs
-        for kernel in _kernels(model, graph, _constants(model, graph)).values()
+        for graph in graphs
+        for kernel in _kernels(graph, _constants(graph)).values()
     )
     return 1 - weights.nonzeros / max(1, weights.count)
 
 
-def _tensor(model, tensor):
-    stored = flatbuffer.values(model, tensor)
+def _tensor(tensor, stored):
     shape = _sizes(tensor)
     count = int(np.prod(shape, dtype=object)) if shape else 1
     text = "dense"
     size = stored.nbytes
     if tensor.sparsity is not None:
-        levels, text = _levels(tensor.sparsity, len(shape))
+        levels = levels_of(tensor)
+        text = _text(tensor.sparsity.traversalOrder, levels, len(shape))
         size += sum(
             part.nbytes
             for level in levels
             for part in (level.segments, level.indices)
             if part is not None
         )
-    expected = encoding.leaves(levels) if tensor.sparsity else count
-    if expected != len(stored) or min(shape, default=1) < 1:
+    elif count != len(stored) or min(shape, default=1) < 1:
         raise ValueError(f"has {len(stored)} values for a tensor of {count}.")
     nonzeros = int(np.count_nonzero(stored))
-    if nonzeros > count:
-        raise ValueError("has more values than fit into a tensor.")
     width = stored.itemsize
     return Tensor(
         name=flatbuffer.name(tensor),
@@ -157,49 +156,41 @@ def _sizes(tensor):
     return tuple(int(size) for size in sizes)
 
 
-def _levels(sparsity, rank):
-    """The levels of a sparse tensor, and a text for them."""
-    levels = []
-    names = []
-    order = [int(axis) for axis in sparsity.traversalOrder]
-    for axis, of in zip(order, sparsity.dimMetadata, strict=True):
-        if of.arraySegments is not None:
-            segments, indices = of.arraySegments.values, of.arrayIndices.values
-            # The file does not say the size of a compressed dimension.
-            levels.append(encoding.Level(_ANY, segments, indices))
-            names.append(f"[{axis}]")
-        else:
-            levels.append(encoding.Level(int(of.denseSize)))
-            names.append(
-                str(axis) if axis < rank else f"block of {of.denseSize}"
-            )
-    return levels, "sparse " + " ".join(names)
+def _text(order, levels, rank):
+    """The levels of a sparse tensor in words: compressed ones in brackets."""
+    names = [
+        f"block of {level.size}" if axis >= rank else str(axis)
+        for axis, level in zip(order, levels, strict=True)
+    ]
+    return "sparse " + " ".join(
+        name if level.segments is None else f"[{name}]"
+        for name, level in zip(names, levels, strict=True)
+    )
 
 
-def _constants(model, graph):
+def _constants(graph):
     """The constants of a graph, by their numbers."""
+    stored = {
+        number: graph.stored(number) for number in range(len(graph.tensors))
+    }
     return {
-        number: _tensor(model, tensor)
-        for number, tensor in enumerate(graph.tensors)
-        if flatbuffer.values(model, tensor) is not None
+        number: _tensor(graph.tensors[number], values)
+        for number, values in stored.items()
+        if values is not None
     }
 
 
-def _kernels(model, graph, constants):
+def _kernels(graph, constants):
     """The constant kernel of each operator that has one, by its number."""
-    unpacked = {}
-    kernels = {}
-    for i, operator in enumerate(graph.operators):
-        kind = flatbuffer.kind_of(model, operator)
-        if kind in ("DENSIFY", "DEQUANTIZE"):
-            unpacked[int(operator.outputs[0])] = int(operator.inputs[0])
-        if kind in KERNEL_INPUTS:
-            number = int(operator.inputs[KERNEL_INPUTS[kind]])
-            for _ in range(2):
-                number = unpacked.get(number, number)
-            if number in constants:
-                kernels[i] = constants[number]
-    return kernels
+    sources = {
+        i: graph.source(graph.kernel(operator))
+        for i, operator in enumerate(graph.operators)
+    }
+    return {
+        i: constants[number]
+        for i, number in sources.items()
+        if number is not None
+    }
 
 
 def _size_of_input(graph):
@@ -214,7 +205,7 @@ def _size_of_input(graph):
     return shape[1:3]
 
 
-def _shapes(path, model, graph, fixed, size):
+def _shapes(path, graph, fixed, size):
     """The shape of every tensor, or None if it is not known."""
     if fixed and size not in (None, fixed):
         raise InputError(
@@ -226,8 +217,7 @@ def _shapes(path, model, graph, fixed, size):
     if not size:
         return None
     # Only by running it, some shapes become known.
-    kinds = {flatbuffer.kind_of(model, o) for o in graph.operators}
-    must_run = "SHAPE" in kinds
+    must_run = "SHAPE" in map(graph.kind, graph.operators)
     failed = f"{path}: does not take an image of {size[1]}x{size[0]} pixels"
     try:
         return _told_by(_SHAPES, path, *size, int(must_run))
@@ -264,19 +254,18 @@ def _declined(path, model):
     return {int(node): reason for node, reason in declined.items()}
 
 
-def _layers(model, graph, constants, shapes, declined):
+def _layers(graph, constants, shapes, declined):
     """The layers of a graph; `shapes` are those of its tensors, or None."""
-    kernels = _kernels(model, graph, constants)
+    kernels = _kernels(graph, constants)
     zeros = {
         i: (kernel.count - kernel.nonzeros, kernel.count)
         for i, kernel in kernels.items()
     }
-    reasons = eligibility.xnnpack(model, graph, zeros)
+    reasons = eligibility.xnnpack(graph, zeros)
     return [
         _layer(
-            model,
             graph,
-            i,
+            graph.operators[i],
             kernel,
             shapes,
             reasons[i],
@@ -286,9 +275,8 @@ def _layers(model, graph, constants, shapes, declined):
     ]
 
 
-def _layer(model, graph, i, kernel, shapes, reasons, declined):
-    operator = graph.operators[i]
-    kind = flatbuffer.kind_of(model, operator)
+def _layer(graph, operator, kernel, shapes, reasons, declined):
+    kind = graph.kind(operator)
     macs = None
     if shapes:
         image = shapes[operator.inputs[2 if kind == "TRANSPOSE_CONV" else 0]]
