@@ -14,7 +14,7 @@ of LiteRT 2.1.6.
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from issp_keras.tflite.graph import Graph
+from issp_keras.tflite.flatbuffer import Graph
 from issp_keras.tflite.xnnpack_graph import REDUCTIONS
 from issp_keras.tflite.xnnpack_graph import Node
 from issp_keras.tflite.xnnpack_graph import nodes_of

@@ -17,6 +17,8 @@ import math
 
 import numpy as np
 
+from issp_keras.tflite.flatbuffer import Level
+
 # Index types of the schema, by the bytes of an index.
 _WIDTHS = {1: np.uint8, 2: np.uint16, 4: np.int32}
 # Bytes of a level's table in the file, and of a compressed one's two vectors.
@@ -40,22 +42,6 @@ class Encoding:
     order: tuple[int, ...]
     compressed: tuple[bool, ...]
     blocks: tuple[tuple[int, int], ...] = ()
-
-
-@dataclasses.dataclass(frozen=True)
-class Level:
-    """One level of an encoded tensor.
-
-    Attributes:
-        size: Integer, of the dimension.
-        segments: Array, where the children of each node begin and the last
-            ones end, or None if the level is dense.
-        indices: Array, the children's, or None likewise.
-    """
-
-    size: int
-    segments: np.ndarray | None = None
-    indices: np.ndarray | None = None
 
 
 def choose(values: np.ndarray) -> tuple[Encoding | None, int]:
@@ -124,43 +110,6 @@ def encode(
             levels.append(Level(size))
             nodes = (nodes[:, None] * size + np.arange(size)).ravel()
     return levels, blocked.ravel()[nodes]
-
-
-def leaves(levels: list[Level]) -> int:
-    """How many values an encoded tensor has.
-
-    Raises:
-        ValueError: If the levels contradict each other.
-    """
-    nodes = 1
-    for depth, level in enumerate(levels):
-        if level.segments is None or level.indices is None:
-            nodes *= level.size
-            continue
-        problem = _problem_of_level(level, nodes)
-        if problem:
-            raise ValueError(f"its levels do not fit: {problem} {depth}.")
-        nodes = len(level.indices)
-    return nodes
-
-
-def _problem_of_level(level, nodes):
-    """What is wrong with a compressed level below some nodes, or None."""
-    segments = level.segments.astype(np.int64)
-    indices = level.indices.astype(np.int64)
-    if len(segments) != nodes + 1:
-        return f"{len(segments)} segments, expected {nodes + 1} in level"
-    if segments[0] != 0 or (np.diff(segments) < 0).any():
-        return "segments that do not begin with 0 and increase in level"
-    if segments[-1] != len(indices):
-        return f"{len(indices)} indices, expected {segments[-1]} in level"
-    if not ((indices >= 0) & (indices < level.size)).all():
-        return f"indices that are not below {level.size} in level"
-    begins = np.zeros(len(indices) + 1, bool)
-    begins[segments] = True
-    if not ((np.diff(indices) > 0) | begins[1:-1]).all():
-        return "indices that do not increase in level"
-    return None
 
 
 def floor(count: int, nonzeros: int, itemsize: int) -> float:

@@ -6,10 +6,7 @@ images of any size: then a process of its own asks the interpreter for shapes.
 
 import gzip
 import io
-import json
 import pathlib
-import subprocess
-import sys
 import zipfile
 
 import numpy as np
@@ -19,19 +16,17 @@ from issp_keras.errors import blame
 from issp_keras.tflite import eligibility
 from issp_keras.tflite import encoding
 from issp_keras.tflite import flatbuffer
+from issp_keras.tflite import probe
 from issp_keras.tflite.contents import NOT_ASKED
 from issp_keras.tflite.contents import Inspection
 from issp_keras.tflite.contents import Layer
 from issp_keras.tflite.contents import Tensor
 from issp_keras.tflite.contents import count_weights
 from issp_keras.tflite.delegate import library as load_library
-from issp_keras.tflite.graph import Graph
-from issp_keras.tflite.levels import levels_of
+from issp_keras.tflite.flatbuffer import Graph
+from issp_keras.tflite.flatbuffer import levels_of
 from issp_keras.tflite.metadata import read_metadata
 
-_SHAPES = pathlib.Path(__file__).with_name("shapes.py")
-_DECLINED = pathlib.Path(__file__).with_name("delegate") / "declined.py"
-_SECONDS = 120
 # What the converter calls constants, and what it adds to a layer's name.
 _NAMELESS = ("arith.", "tfl.")
 _OPERATORS = {
@@ -218,25 +213,13 @@ def _shapes(path, graph, fixed, size):
         return None
     # Only by running it, some shapes become known.
     must_run = "SHAPE" in map(graph.kind, graph.operators)
-    failed = f"{path}: does not take an image of {size[1]}x{size[0]} pixels"
     try:
-        return _told_by(_SHAPES, path, *size, int(must_run))
-    except subprocess.TimeoutExpired as error:
-        raise InputError(f"{failed} within {_SECONDS} seconds.") from error
-    except (subprocess.CalledProcessError, ValueError) as error:
-        raise InputError(f"{failed}.") from error
-
-
-def _told_by(script, *arguments):
-    """What a script prints as JSON, in a process that a file may break."""
-    command = [sys.executable, "-P", script, *arguments]
-    result = subprocess.run(
-        [str(part) for part in command],
-        capture_output=True,
-        timeout=_SECONDS,
-        check=True,
-    )
-    return json.loads(result.stdout)
+        return probe.ask("shapes", path, *size, int(must_run))
+    except probe.ProbeError as error:
+        raise InputError(
+            f"{path}: does not take an image of {size[1]}x{size[0]} pixels "
+            f"({error})."
+        ) from error
 
 
 def _declined(path, model):
@@ -244,12 +227,10 @@ def _declined(path, model):
     if len(model.subgraphs) > 1:
         return "it is asked of files with one graph alone"
     try:
-        library = load_library()
+        declined = probe.ask("declined", path, load_library())
     except InputError as error:
         return str(error).removesuffix(".")
-    try:
-        declined = _told_by(_DECLINED, path, library)["declined"]
-    except (subprocess.SubprocessError, ValueError):
+    except probe.ProbeError:
         return "TFLite does not load the file with it"
     return {int(node): reason for node, reason in declined.items()}
 

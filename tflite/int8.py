@@ -3,7 +3,7 @@
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from issp_keras.tflite.graph import Graph
+from issp_keras.tflite.flatbuffer import Graph
 
 # One level of 8 bits is one level of int8.
 _LEVEL = np.float32(1 / 255)

@@ -14,7 +14,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from issp_keras.tflite import flatbuffer
-from issp_keras.tflite.graph import Graph
+from issp_keras.tflite.flatbuffer import Graph
 
 # What takes a computed value where it takes a constant.
 _USERS = {"ADD", "MUL", "SLICE", "STRIDED_SLICE", "SUB"}

@@ -16,8 +16,8 @@ from issp_keras.errors import blame
 from issp_keras.tflite import encoding
 from issp_keras.tflite import flatbuffer
 from issp_keras.tflite import palette
-from issp_keras.tflite import trial
-from issp_keras.tflite.graph import Graph
+from issp_keras.tflite import probe
+from issp_keras.tflite.flatbuffer import Graph
 
 # What the interpreter can unpack.
 _DTYPES = (np.float32, np.float16, np.int8)
@@ -84,8 +84,10 @@ def check(content: bytes, model: schema.ModelT, path):
         for graph in model.subgraphs
         for tensor in graph.tensors
     )
-    with blame(f"{path}: does not run in TFLite", RuntimeError, ValueError):
-        is_alike = trial.computes_alike(content, of_integers)
+    try:
+        is_alike = probe.ask("alike", int(of_integers), content=content)
+    except probe.ProbeError as error:
+        raise InputError(f"{path}: does not run in TFLite: {error}.") from error
     if not is_alike:
         raise InputError(
             f"{path}: gives other results in TFLite's XNNPACK than without "

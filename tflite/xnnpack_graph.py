@@ -5,8 +5,8 @@ from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
 
-from issp_keras.tflite.graph import Graph
-from issp_keras.tflite.graph import inputs_of
+from issp_keras.tflite.flatbuffer import Graph
+from issp_keras.tflite.flatbuffer import inputs_of
 
 REDUCTIONS = {"MEAN", "SUM"}
 

@@ -44,6 +44,10 @@ class TFLiteInterpreter:
             raise InputError(f"{path}: is a folder, expected a .tflite file.")
         if not path.is_file():
             raise InputError(f"{path}: no such file.")
+        # Here alone, since that imports whatever exports files too.
+        from issp_keras.tflite import flatbuffer
+
+        flatbuffer.check_sparse(path)
         self.delegate = _load(delegate) if delegate else None
         delegates = [self.delegate] if delegate else []
         with blame(f"{path}: is not a TFLite model", ValueError, RuntimeError):

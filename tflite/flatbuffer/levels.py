@@ -8,18 +8,32 @@ Source: `FormatConverter` in LiteRT's
 `tflite/kernels/internal/utils/sparsity_format_converter.cc`.
 """
 
+import dataclasses
 import math
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from issp_keras.tflite.encoding import Level
-from issp_keras.tflite.encoding import leaves
-
 # TFLite numbers values with 32 bits.
 _MOST_VALUES = 2**31 - 1
 # Characters of what a file says, in an error.
 _LONGEST = 60
+
+
+@dataclasses.dataclass(frozen=True)
+class Level:
+    """One level of an encoded tensor.
+
+    Attributes:
+        size: Integer, of the dimension.
+        segments: Array, where the children of each node begin and the last
+            ones end, or None if the level is dense.
+        indices: Array, the children's, or None likewise.
+    """
+
+    size: int
+    segments: np.ndarray | None = None
+    indices: np.ndarray | None = None
 
 
 def levels_of(tensor) -> list[Level]:
@@ -88,6 +102,43 @@ def check(tensor, stored):
         f"it has {len(stored)} values",
         f"{expected} for its levels",
     )
+
+
+def leaves(levels: list[Level]) -> int:
+    """How many values an encoded tensor has.
+
+    Raises:
+        ValueError: If the levels contradict each other.
+    """
+    nodes = 1
+    for depth, level in enumerate(levels):
+        if level.segments is None or level.indices is None:
+            nodes *= level.size
+            continue
+        problem = _problem_of_level(level, nodes)
+        if problem:
+            raise ValueError(f"its levels do not fit: {problem} {depth}.")
+        nodes = len(level.indices)
+    return nodes
+
+
+def _problem_of_level(level, nodes):
+    """What is wrong with a compressed level below some nodes, or None."""
+    segments = level.segments.astype(np.int64)
+    indices = level.indices.astype(np.int64)
+    if len(segments) != nodes + 1:
+        return f"{len(segments)} segments, expected {nodes + 1} in level"
+    if segments[0] != 0 or (np.diff(segments) < 0).any():
+        return "segments that do not begin with 0 and increase in level"
+    if segments[-1] != len(indices):
+        return f"{len(indices)} indices, expected {segments[-1]} in level"
+    if not ((indices >= 0) & (indices < level.size)).all():
+        return f"indices that are not below {level.size} in level"
+    begins = np.zeros(len(indices) + 1, bool)
+    begins[segments] = True
+    if not ((np.diff(indices) > 0) | begins[1:-1]).all():
+        return "indices that do not increase in level"
+    return None
 
 
 def _level(depth, of, size):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from issp_keras.tflite import flatbuffer
+from issp_keras.tflite.flatbuffer import objects
 
 # The input of each operator that is its kernel.
 _KERNEL_INPUTS = {
@@ -51,7 +51,7 @@ class Graph:
         self._sources = {
             number: number
             for number, tensor in enumerate(graph.tensors)
-            if flatbuffer.values(model, tensor) is not None
+            if objects.values(model, tensor) is not None
         }
         for operator in graph.operators:
             packed, *_ = [*inputs_of(operator), None]
@@ -61,18 +61,18 @@ class Graph:
 
     def kind(self, operator) -> str:
         """The name of an operator, such as "CONV_2D"."""
-        return flatbuffer.kind_of(self._model, operator)
+        return objects.kind_of(self._model, operator)
 
     def shape(self, number: int) -> tuple[int, ...]:
         """The shape of a tensor, -1 for what is not known."""
-        return flatbuffer.shape(self.tensors[number])
+        return objects.shape(self.tensors[number])
 
     def stored(self, number: int) -> np.ndarray | None:
         """What the file holds of a tensor, flat, or None if it is computed.
 
         Of a sparse one, these are the values that are left of it.
         """
-        return flatbuffer.values(self._model, self.tensors[number])
+        return objects.values(self._model, self.tensors[number])
 
     def source(self, number: int | None) -> int | None:
         """The stored tensor that a constant is unpacked from.
