@@ -26,7 +26,7 @@ BLOCKS = Encoding(
 )
 
 
-def _file(encoding, change=lambda graph, sparse: None):
+def make_file(encoding, change=lambda graph, sparse: None):
     """A 1x1 convolution of RGB images whose kernel is stored sparse."""
     graph = graphs.Graph((1, 8, 8, 4))
     # The first filter has two weights, the last one has one.
@@ -184,7 +184,7 @@ def test_no_interpreter_sees_a_sparse_tensor_that_contradicts_itself(
 ):
     encoding, change, problem = BROKEN[name]
     path = tmp_path / "model.tflite"
-    path.write_bytes(_file(encoding, change))
+    path.write_bytes(make_file(encoding, change))
     for use in (
         inspect,
         inference.TFLiteInterpreter,
@@ -216,7 +216,7 @@ def test_no_interpreter_sees_a_sparse_tensor_that_contradicts_itself(
 )
 def test_what_is_stored_right_is_described(encoding, tmp_path):
     path = tmp_path / "model.tflite"
-    path.write_bytes(_file(encoding))
+    path.write_bytes(make_file(encoding))
     (layer,) = inspect(path).layers
     assert layer.kernel.is_sparse
     assert layer.kernel.nonzeros == 3

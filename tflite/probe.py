@@ -114,7 +114,7 @@ def _growth(path, height, width, threads, *libraries):
 
     image = np.full((1, int(height), int(width), 3), 0.5, np.float32)
     before = resident_bytes()
-    interpreter = litert.Interpreter(
+    interpreter = _interpreter(
         model_path=path,
         num_threads=int(threads),
         experimental_delegates=[litert.load_delegate(of) for of in libraries],
@@ -188,12 +188,27 @@ def _interpreter(plain=False, **options):
     from ai_edge_litert import interpreter as litert
 
     types = litert.OpResolverType
-    return litert.Interpreter(
+    interpreter = litert.Interpreter(
         experimental_op_resolver_type=types.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         if plain
         else types.AUTO,
         **options,
     )
+    interpreter._interpreter = _Nameless(interpreter._interpreter)
+    return interpreter
+
+
+class _Nameless:
+    """What LiteRT wraps, without names: these are any bytes, not UTF-8."""
+
+    def __init__(self, wrapped):
+        self._wrapped = wrapped
+
+    def __getattr__(self, name):
+        return getattr(self._wrapped, name)
+
+    def TensorName(self, *_):
+        return ""
 
 
 _COMMANDS = {
