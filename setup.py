@@ -119,9 +119,9 @@ setup(
             "issp-prepare = issp_keras.prepare:run",
             "issp-import = issp_keras.import_checkpoint:run",
             "issp-upscale = issp_keras.upscale:run",
-            "issp-export = issp_keras.tflite.variants:run",
-            "issp-inspect = issp_keras.tflite.inspect:run",
-            "issp-benchmark = issp_keras.tflite.benchmark:run",
+            "issp-export = issp_keras.tflite.programs.export:run",
+            "issp-inspect = issp_keras.tflite.programs.inspect:run",
+            "issp-benchmark = issp_keras.tflite.programs.benchmark:run",
         ]
     },
 )

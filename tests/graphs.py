@@ -100,7 +100,7 @@ class Graph:
         """Adds an operator; returns its output."""
         name = _OPTIONS.get(kind, _camel(kind))
         operator = flatbuffer.operator(self._model, "DENSIFY", inputs, output)
-        operator.opcodeIndex = flatbuffer._code(self._model, kind, 1)
+        operator.opcodeIndex = flatbuffer.code_of(self._model, kind, 1)
         operator.builtinOptions = None
         operator.builtinOptionsType = 0
         if name:

@@ -11,8 +11,8 @@ _SERVER = """
 import json, os, runpy, sys, tempfile
 import issp_keras.compare, issp_keras.evaluate, issp_keras.import_checkpoint
 import issp_keras.prepare, issp_keras.train, issp_keras.upscale
-import issp_keras.tflite.benchmark, issp_keras.tflite.inspect
-import issp_keras.tflite.variants
+import issp_keras.tflite.programs.benchmark, issp_keras.tflite.programs.export
+import issp_keras.tflite.programs.inspect
 
 for line in sys.stdin:
     folder, module, arguments = json.loads(line)

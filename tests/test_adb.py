@@ -16,11 +16,11 @@ from networks import small_pairs
 from issp_keras.errors import InputError
 from issp_keras.tflite import Reference
 from issp_keras.tflite import export
-from issp_keras.tflite.benchmark import benchmark
 from issp_keras.tflite.benchmarking import benchmark_model
 from issp_keras.tflite.benchmarking import phone
 from issp_keras.tflite.benchmarking.adb import Device
 from issp_keras.tflite.benchmarking.adb import fastest
+from issp_keras.tflite.benchmarking.benchmark import benchmark
 from issp_keras.tflite.benchmarking.phone import PhoneContest
 from issp_keras.tflite.benchmarking.protocol import Protocol
 
@@ -296,7 +296,12 @@ def test_the_program_from_flags_to_files(
         f"--output={tmp_path}/phone.json,{tmp_path}/phone.md",
     ]
     result = subprocess.run(
-        [sys.executable, "-m", "issp_keras.tflite.benchmark", *arguments],
+        [
+            sys.executable,
+            "-m",
+            "issp_keras.tflite.programs.benchmark",
+            *arguments,
+        ],
         capture_output=True,
         text=True,
     )

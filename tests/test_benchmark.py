@@ -22,24 +22,24 @@ from issp_keras.errors import InputError
 from issp_keras.tflite import Reference
 from issp_keras.tflite import delegate
 from issp_keras.tflite import export
-from issp_keras.tflite.benchmark import benchmark
-from issp_keras.tflite.benchmarking import tables
+from issp_keras.tflite.benchmarking.benchmark import benchmark
 from issp_keras.tflite.benchmarking.contest import Contest
 from issp_keras.tflite.benchmarking.delegation import Delegation
 from issp_keras.tflite.benchmarking.latency import Contender
 from issp_keras.tflite.benchmarking.latency import latencies
 from issp_keras.tflite.benchmarking.latency import take_turns
+from issp_keras.tflite.benchmarking.plots import linear_axis
+from issp_keras.tflite.benchmarking.plots import log_axis
+from issp_keras.tflite.benchmarking.plots import picture
 from issp_keras.tflite.benchmarking.protocol import PROTOCOLS
 from issp_keras.tflite.benchmarking.protocol import Protocol
 from issp_keras.tflite.benchmarking.rows import Row
 from issp_keras.tflite.benchmarking.rows import labels
-from issp_keras.tflite.benchmarking.scatter import linear_axis
-from issp_keras.tflite.benchmarking.scatter import log_axis
-from issp_keras.tflite.benchmarking.scatter import picture
 from issp_keras.tflite.benchmarking.timing import Timing
 from issp_keras.tflite.benchmarking.timing import percentile
 from issp_keras.tflite.benchmarking.timing import summarize
-from issp_keras.tflite.inspection import Weights
+from issp_keras.tflite.contents import Weights
+from issp_keras.tflite.programs import tables
 
 PROTOCOL = Protocol(8, 8, rounds=3)
 BLUE, ORANGE, GREEN = (0x1F, 0x77, 0xB4), (0xE6, 0x55, 0x0D), (0x2C, 0xA0, 0x2C)

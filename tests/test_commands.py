@@ -44,7 +44,7 @@ def _refused(result):
         for line in result.stderr.splitlines()
         if line.startswith(("train.py", "upscale.py", "evaluate.py"))
         or line.startswith(("prepare.py", "import_checkpoint"))
-        or line.startswith(("variants.py", "inspect.py", "benchmark.py"))
+        or line.startswith(("export.py", "inspect.py", "benchmark.py"))
     ]
     return sentence.split(": ", 1)[1]
 
@@ -58,7 +58,7 @@ def test_from_a_keras_file_to_tflite_files_and_a_table(
     photographs = f"--data={folder_of_photographs}"
     for encoding in ("--sparse", "--nosparse"):
         result = run(
-            "tflite.variants", model, encoding, photographs, cwd=tmp_path
+            "tflite.programs.export", model, encoding, photographs, cwd=tmp_path
         )
         assert result.returncode == 0, result.stderr
     files = [
@@ -68,7 +68,7 @@ def test_from_a_keras_file_to_tflite_files_and_a_table(
     assert str(files[0]) in result.stdout
 
     result = run(
-        "tflite.inspect",
+        "tflite.programs.inspect",
         files[1],
         "--size=16,32",
         "--output=inside.json",
@@ -92,7 +92,7 @@ def test_from_a_keras_file_to_tflite_files_and_a_table(
     assert inside["macs"] > inside["sparse_macs"] > 0
 
     result = run(
-        "tflite.benchmark",
+        "tflite.programs.benchmark",
         *files,
         f"--data={folder_of_photographs}",
         "--size=16,24",
@@ -130,7 +130,7 @@ def test_all_variants_and_a_table_of_them(
     model = tmp_path / "model.keras"
     model.write_bytes(sparse_model_path.read_bytes())
     result = run(
-        "tflite.variants",
+        "tflite.programs.export",
         *(model, "--all", "--input=uint8", "--size=8,8", "--rounds=2"),
         *("--tolerance=0.5", f"--data={folder_of_photographs}"),
         f"--calibration={folder_of_photographs}",
@@ -151,7 +151,7 @@ def test_all_variants_and_a_table_of_them(
         assert variant["latency_ms"] > 0
 
     result = run(
-        "tflite.variants",
+        "tflite.programs.export",
         *(model, "--all", "--tolerance=0", "--precision=int8"),
         f"--data={folder_of_photographs}",
         cwd=tmp_path,
@@ -535,25 +535,33 @@ BAD_INPUT = [
     ),
     ("import_checkpoint", ["m.keras", "n.h5"], "n.h5: expected a name"),
     ("evaluate", ["--model=m.keras"], "m.keras: is not a Keras model"),
-    ("tflite.variants", ["m.keras"], "m.keras: is not a Keras model"),
+    ("tflite.programs.export", ["m.keras"], "m.keras: is not a Keras model"),
     (
-        "tflite.variants",
+        "tflite.programs.export",
         ["x2.keras", "--all", "--output=a.tflite"],
         "--output: names one file",
     ),
     (
-        "tflite.variants",
+        "tflite.programs.export",
         ["x2.keras", "--calibration=no"],
         "no: no such folder",
     ),
-    ("tflite.variants", ["x2.keras", "--all", "--size=8"], "--size: is '8'"),
-    ("tflite.inspect", ["m.keras"], "m.keras: is not a TFLite model"),
-    ("tflite.inspect", ["m.keras", "--size=0,9"], "--size: is '0,9'"),
-    ("tflite.benchmark", [], "expected one or more .tflite files"),
-    ("tflite.benchmark", ["--size=8", "m.keras"], "--size: is '8'"),
-    ("tflite.benchmark", ["."], ".: is a folder, expected a .tflite file"),
     (
-        "tflite.benchmark",
+        "tflite.programs.export",
+        ["x2.keras", "--all", "--size=8"],
+        "--size: is '8'",
+    ),
+    ("tflite.programs.inspect", ["m.keras"], "m.keras: is not a TFLite model"),
+    ("tflite.programs.inspect", ["m.keras", "--size=0,9"], "--size: is '0,9'"),
+    ("tflite.programs.benchmark", [], "expected one or more .tflite files"),
+    ("tflite.programs.benchmark", ["--size=8", "m.keras"], "--size: is '8'"),
+    (
+        "tflite.programs.benchmark",
+        ["."],
+        ".: is a folder, expected a .tflite file",
+    ),
+    (
+        "tflite.programs.benchmark",
         [
             "m.tflite",
             "--protocol=mlperf-mobile",
@@ -563,42 +571,46 @@ BAD_INPUT = [
         "--protocol: is mlperf-mobile, whose result benchmark_model does not",
     ),
     (
-        "tflite.benchmark",
+        "tflite.programs.benchmark",
         ["m.tflite", "--output=a.json,b.txt"],
         "--output: is b.txt, expected files ending in .json, .csv, .md, .png",
     ),
     (
-        "tflite.benchmark",
+        "tflite.programs.benchmark",
         ["m.tflite", "--protocol=mlperf-mobile", "--rounds=3"],
         "--rounds: is given, but --protocol=mlperf-mobile",
     ),
     (
-        "tflite.benchmark",
+        "tflite.programs.benchmark",
         ["m.tflite", "--target=phone"],
         "--target: is phone, expected host, adb or adb:SERIAL.",
     ),
     (
-        "tflite.benchmark",
+        "tflite.programs.benchmark",
         ["m.tflite", "--target=adb"],
         "--benchmark_model: is not given, expected TFLite's tool",
     ),
     (
-        "tflite.benchmark",
+        "tflite.programs.benchmark",
         ["m.tflite", "--target=adb", "--benchmark_model=no"],
         "--benchmark_model: no: no such file.",
     ),
     (
-        "tflite.benchmark",
+        "tflite.programs.benchmark",
         ["m.tflite", "--target=adb:1", "--delegate=sparse"],
         "--delegate: is sparse, but --target=adb takes a build",
     ),
     (
-        "tflite.benchmark",
+        "tflite.programs.benchmark",
         ["m.tflite", "--android_delegate=d.so"],
         "--android_delegate: d.so: is for --target=adb.",
     ),
     ("evaluate", ["--model=m.keras", "more"], "expected flags alone"),
-    ("tflite.variants", ["x2.keras", "--height=8"], "--height and --width"),
+    (
+        "tflite.programs.export",
+        ["x2.keras", "--height=8"],
+        "--height and --width",
+    ),
     (
         "train",
         [

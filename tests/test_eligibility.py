@@ -15,8 +15,8 @@ from issp_keras.models.parts.pixel_shuffle import pixel_shuffle
 from issp_keras.tflite import encode_sparse
 from issp_keras.tflite import flatbuffer
 from issp_keras.tflite import inspect
+from issp_keras.tflite.contents import NOT_ASKED
 from issp_keras.tflite.eligibility import PLATFORMS
-from issp_keras.tflite.inspection import NOT_ASKED
 
 RNG = np.random.default_rng(0)
 

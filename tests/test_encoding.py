@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from issp_keras.tflite import encoding
+from issp_keras.tflite import flatbuffer
 
 RNG = np.random.default_rng(0)
 
@@ -55,7 +56,7 @@ def test_what_is_encoded_can_be_decoded(shape, zeros):
     levels, stored = encoding.encode(values, best)
     decoded = _decode(levels, stored, best.order, best.blocks, shape)
     np.testing.assert_array_equal(decoded, values)
-    assert encoding.leaves(levels) == len(stored)
+    assert flatbuffer.leaves(levels) == len(stored)
     # What is estimated is stored, but for the tables.
     assert 0 <= size - _bytes(levels, stored) <= 60 * len(levels)
 
@@ -122,7 +123,7 @@ def test_of_a_tensor_of_zeros_one_is_stored():
     zeros = np.zeros((8, 8, 8), np.float32)
     best, size = encoding.choose(zeros)
     levels, stored = encoding.encode(zeros, best)
-    assert encoding.leaves(levels) == len(stored) > 0
+    assert flatbuffer.leaves(levels) == len(stored) > 0
     assert not stored.any()
     assert size < 300
 
@@ -150,8 +151,8 @@ def test_the_floor_is_the_entropy_of_the_mask_and_the_values():
 )
 def test_levels_that_contradict_each_other_are_refused(segments, indices):
     levels = [
-        encoding.Level(2),
-        encoding.Level(4, np.array(segments), np.array(indices)),
+        flatbuffer.Level(2),
+        flatbuffer.Level(4, np.array(segments), np.array(indices)),
     ]
     with pytest.raises(ValueError, match="levels do not fit"):
-        encoding.leaves(levels)
+        flatbuffer.leaves(levels)

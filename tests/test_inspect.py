@@ -23,7 +23,8 @@ from issp_keras.tflite import encoding
 from issp_keras.tflite import export
 from issp_keras.tflite import flatbuffer
 from issp_keras.tflite import inspect
-from issp_keras.tflite import trial
+from issp_keras.tflite import probe
+from issp_keras.tflite.flatbuffer import writing
 
 RNG = np.random.default_rng(0)
 _MANY_FILES = settings(
@@ -226,7 +227,7 @@ def _inspect_or_refuse(path, content):
 def _leave_out_zeros(path):
     """As `encode_sparse`, but that the interpreter does not run the file."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trial, "computes_alike", lambda *_: True)
+        patch.setattr(probe, "ask", lambda *_, **__: True)
         encode_sparse(path, path.with_suffix(".sparse"))
 
 
@@ -271,7 +272,7 @@ def test_bytes_of_no_meaning_are_refused(content):
 def test_a_small_file_does_not_unfold_to_a_large_one(paths, tmp_path):
     """One graph that is referred to a million times."""
     model = flatbuffer.read(paths[0])
-    graph = flatbuffer._Once(model.subgraphs[0])
+    graph = writing._Once(model.subgraphs[0])
     model.subgraphs = [graph] * 10_000
     content = _write_without_sharing(model)
     assert len(content) < 200_000
@@ -282,7 +283,7 @@ def test_a_small_file_does_not_unfold_to_a_large_one(paths, tmp_path):
 
 
 def _write_without_sharing(model):
-    builder = flatbuffer._Builder()
+    builder = writing._Builder()
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
 

@@ -1,10 +1,10 @@
 """From a `.keras` file to a `.tflite` file, and what came of it."""
 
+from issp_keras.tflite.contents import Inspection
+from issp_keras.tflite.contents import Weights
 from issp_keras.tflite.export import Exported
 from issp_keras.tflite.export import export
-from issp_keras.tflite.inspect import inspect
-from issp_keras.tflite.inspection import Inspection
-from issp_keras.tflite.inspection import Weights
+from issp_keras.tflite.inspection import inspect
 from issp_keras.tflite.parity import Reference
 from issp_keras.tflite.sparse import encode_sparse
 from issp_keras.tflite.variants import export_all

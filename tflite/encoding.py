@@ -17,6 +17,8 @@ import math
 
 import numpy as np
 
+from issp_keras.tflite.flatbuffer import Level
+
 # Index types of the schema, by the bytes of an index.
 _WIDTHS = {1: np.uint8, 2: np.uint16, 4: np.int32}
 # Bytes of a level's table in the file, and of a compressed one's two vectors.
@@ -40,22 +42,6 @@ class Encoding:
     order: tuple[int, ...]
     compressed: tuple[bool, ...]
     blocks: tuple[tuple[int, int], ...] = ()
-
-
-@dataclasses.dataclass(frozen=True)
-class Level:
-    """One level of an encoded tensor.
-
-    Attributes:
-        size: Integer, of the dimension.
-        segments: Array, where the children of each node begin and the last
-            ones end, or None if the level is dense.
-        indices: Array, the children's, or None likewise.
-    """
-
-    size: int
-    segments: np.ndarray | None = None
-    indices: np.ndarray | None = None
 
 
 def choose(values: np.ndarray) -> tuple[Encoding | None, int]:
@@ -124,30 +110,6 @@ def encode(
             levels.append(Level(size))
             nodes = (nodes[:, None] * size + np.arange(size)).ravel()
     return levels, blocked.ravel()[nodes]
-
-
-def leaves(levels: list[Level]) -> int:
-    """How many values an encoded tensor has.
-
-    Raises:
-        ValueError: If the levels contradict each other.
-    """
-    nodes = 1
-    for level in levels:
-        if level.segments is None or level.indices is None:
-            nodes *= level.size
-            continue
-        segments = level.segments.astype(np.int64)
-        if (
-            len(segments) != nodes + 1
-            or segments[0] != 0
-            or (np.diff(segments) < 0).any()
-            or segments[-1] != len(level.indices)
-            or not ((level.indices >= 0) & (level.indices < level.size)).all()
-        ):
-            raise ValueError("has a sparse tensor whose levels do not fit.")
-        nodes = len(level.indices)
-    return nodes
 
 
 def floor(count: int, nonzeros: int, itemsize: int) -> float:

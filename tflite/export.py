@@ -16,13 +16,13 @@ from issp_keras.errors import blame
 from issp_keras.inference import fixed_size
 from issp_keras.scores import SMALLEST
 from issp_keras.tflite import flatbuffer
+from issp_keras.tflite.contents import Inspection
 from issp_keras.tflite.convert import INPUTS
 from issp_keras.tflite.convert import PRECISIONS
 from issp_keras.tflite.convert import convert
 from issp_keras.tflite.convert import in_float32
-from issp_keras.tflite.inspect import inspect
-from issp_keras.tflite.inspect import share_of_zeros
-from issp_keras.tflite.inspection import Inspection
+from issp_keras.tflite.inspection import inspect
+from issp_keras.tflite.inspection import share_of_zeros
 from issp_keras.tflite.metadata import add_metadata
 from issp_keras.tflite.parity import Parity
 from issp_keras.tflite.parity import Reference

@@ -1,155 +1,308 @@
-"""What `inspect` finds in a `.tflite` file."""
+"""Looks into a `.tflite` file: zeros, bytes, multiply-adds, sparse layers.
 
-import dataclasses
-from typing import Any
+The file is not trusted, and not run, but for `--size` with a file that takes
+images of any size: then a process of its own asks the interpreter for shapes.
+"""
 
+import gzip
+import io
+import pathlib
+import zipfile
+
+import numpy as np
+
+from issp_keras.errors import InputError
+from issp_keras.errors import blame
 from issp_keras.tflite import eligibility
+from issp_keras.tflite import encoding
+from issp_keras.tflite import flatbuffer
+from issp_keras.tflite import probe
+from issp_keras.tflite.contents import NOT_ASKED
+from issp_keras.tflite.contents import Inspection
+from issp_keras.tflite.contents import Layer
+from issp_keras.tflite.contents import Tensor
+from issp_keras.tflite.contents import count_weights
+from issp_keras.tflite.delegate import library as load_library
+from issp_keras.tflite.flatbuffer import Graph
+from issp_keras.tflite.flatbuffer import levels_of
+from issp_keras.tflite.metadata import read_metadata
+
+# What the converter calls constants, and what it adds to a layer's name.
+_NAMELESS = ("arith.", "tfl.")
+_OPERATORS = {
+    "Add",
+    "BiasAdd",
+    "Conv2D",
+    "MatMul",
+    "ReadVariableOp",
+    "Relu",
+    "Relu6",
+    "Reshape",
+    "Tensordot",
+    "conv_transpose",
+    "convolution",
+    "depthwise",
+    "einsum",
+    "separable_conv2d",
+    "transpose",
+}
 
 
-@dataclasses.dataclass(frozen=True)
-class Tensor:
-    """A constant of a file.
+def inspect(
+    path, size: tuple[int, int] | None = None, delegate: bool = False
+) -> Inspection:
+    """Looks into a `.tflite` file.
 
-    Attributes:
-        name: String.
-        shape: Tuple of integers.
-        dtype: String.
-        count: Integer, its values.
-        nonzeros: Integer, those that are not zero.
-        encoding: String, "dense", or "sparse" and the order of dimensions,
-            compressed ones in brackets.
-        bytes: Integer, as it is stored: values and indices.
-        dense_bytes: Integer, as it would be stored with its zeros.
-        floor_bytes: Float, the least in which zeros at any place and values
-            of any kind can be stored (`encoding.floor`).
+    Args:
+        path: Path of the file, of any origin.
+        size: Height and width of the input image for which to count
+            multiply-adds. Defaults to what the file takes, if it takes one
+            size alone.
+
+    Returns:
+        An `Inspection`.
+
+    Raises:
+        InputError: If the file is missing, is no TFLite model, contradicts
+            itself, or does not take images of `size`.
     """
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    count: int
-    nonzeros: int
-    encoding: str
-    bytes: int
-    dense_bytes: int
-    floor_bytes: float
-
-    @property
-    def is_sparse(self) -> bool:
-        """Whether it is stored without its zeros."""
-        return self.encoding != "dense"
-
-
-NOT_ASKED = "it was not asked"
-
-
-@dataclasses.dataclass(frozen=True)
-class Layer:
-    """An operator with a kernel.
-
-    Attributes:
-        name: String.
-        operator: String, such as "CONV_2D".
-        kernel: `Tensor`.
-        macs: Integer, multiply-adds of the kernel for one image, or None if
-            the image's size is not known.
-        sparse_macs: Integer, those with weights that are not zero.
-        xnnpack: Dict, for each platform why stock XNNPACK does not run it
-            sparse, or None if it does.
-        delegate: String, why the sparse delegate of issp_keras does not
-            (`NOT_ASKED` where it was not asked), or None if it does.
-    """
-
-    name: str
-    operator: str
-    kernel: Tensor
-    macs: int | None
-    sparse_macs: int | None
-    xnnpack: dict[str, str | None]
-    delegate: str | None
-
-
-@dataclasses.dataclass(frozen=True)
-class Weights:
-    """The kernels of a network.
-
-    Attributes:
-        count: Integer, weights in all kernels.
-        nonzeros: Integer, how many of them are not zero.
-        sparse_kernels: Integer, kernels that are stored sparse.
-        kernels: Integer, kernels in all.
-    """
-
-    count: int
-    nonzeros: int
-    sparse_kernels: int
-    kernels: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Inspection:
-    """A `.tflite` file.
-
-    Attributes:
-        path: String.
-        bytes: Integer, its size.
-        gzip_bytes: Integer, its size after gzip.
-        zip_bytes: Integer, its size in an APK, as zip deflates it.
-        floor_bytes: Float, the least that its constants can take.
-        size: Pair of the height and width for which multiply-adds are
-            counted, or None.
-        tensors: List of `Tensor`, all constants.
-        layers: List of `Layer`.
-        metadata: Dict of what `issp-export` says of the network, or None.
-    """
-
-    path: str
-    bytes: int
-    gzip_bytes: int
-    zip_bytes: int
-    floor_bytes: float
-    size: tuple[int, int] | None
-    tensors: list[Tensor]
-    layers: list[Layer]
-    metadata: dict[str, Any] | None
-
-    @property
-    def weights(self) -> Weights:
-        """The kernels; one that several layers share counts once."""
-        return count_weights(layer.kernel for layer in self.layers)
-
-    @property
-    def sparse_layers(self) -> dict[str, int]:
-        """How many layers stock XNNPACK runs sparse on each platform."""
-        return {
-            platform: sum(
-                layer.xnnpack[platform] is None for layer in self.layers
+    path = pathlib.Path(path)
+    model = flatbuffer.read(path)
+    # What a broken file says of itself may be wrong in any way.
+    with blame(f"{path}: is not a TFLite model", Exception):
+        graphs = [Graph(model, graph) for graph in model.subgraphs]
+        constants = [_constants(graph) for graph in graphs]
+        main = model.subgraphs[0]
+        fixed = _size_of_input(main)
+        metadata = read_metadata(model)
+    shapes = _shapes(path, graphs[0], fixed, size)
+    declined = _declined(path, model) if delegate else NOT_ASKED
+    with blame(f"{path}: is not a TFLite model", Exception):
+        layers = [
+            layer
+            for graph, of in zip(graphs, constants, strict=True)
+            for layer in _layers(
+                graph, of, shapes if graph is graphs[0] else None, declined
             )
-            for platform in eligibility.PLATFORMS
-        }
-
-    @property
-    def macs(self) -> int | None:
-        """Multiply-adds of all kernels for one image, or None."""
-        return _sum(layer.macs for layer in self.layers)
-
-    @property
-    def sparse_macs(self) -> int | None:
-        """Those with weights that are not zero, or None."""
-        return _sum(layer.sparse_macs for layer in self.layers)
-
-
-def count_weights(kernels) -> Weights:
-    """The totals of some `Tensor`s; one that comes again counts once."""
-    kernels = list({id(kernel): kernel for kernel in kernels}.values())
-    return Weights(
-        sum(kernel.count for kernel in kernels),
-        sum(kernel.nonzeros for kernel in kernels),
-        sum(kernel.is_sparse for kernel in kernels),
-        len(kernels),
+        ]
+    tensors = [tensor for of in constants for tensor in of.values()]
+    content = path.read_bytes()
+    return Inspection(
+        path=str(path),
+        bytes=len(content),
+        gzip_bytes=len(gzip.compress(content, mtime=0)),
+        zip_bytes=_zip_bytes(content),
+        floor_bytes=sum(tensor.floor_bytes for tensor in tensors),
+        size=(size or fixed) if shapes else None,
+        tensors=tensors,
+        layers=layers,
+        metadata=metadata,
     )
 
 
-def _sum(numbers):
-    numbers = list(numbers)
-    return None if None in numbers else sum(numbers)
+def share_of_zeros(model) -> float:
+    """Which share of the weights of a model's kernels is zero.
+
+    Args:
+        model: `schema.ModelT`.
+    """
+    graphs = [Graph(model, graph) for graph in model.subgraphs]
+    weights = count_weights(
+        kernel
+        for graph in graphs
+        for kernel in _kernels(graph, _constants(graph)).values()
+    )
+    return 1 - weights.nonzeros / max(1, weights.count)
+
+
+def _tensor(tensor, stored):
+    shape = _sizes(tensor)
+    count = int(np.prod(shape, dtype=object)) if shape else 1
+    text = "dense"
+    size = stored.nbytes
+    if tensor.sparsity is not None:
+        levels = levels_of(tensor)
+        text = _text(tensor.sparsity.traversalOrder, levels, len(shape))
+        size += sum(
+            part.nbytes
+            for level in levels
+            for part in (level.segments, level.indices)
+            if part is not None
+        )
+    elif count != len(stored) or min(shape, default=1) < 1:
+        raise ValueError(f"has {len(stored)} values for a tensor of {count}.")
+    nonzeros = int(np.count_nonzero(stored))
+    width = stored.itemsize
+    return Tensor(
+        name=flatbuffer.name(tensor),
+        shape=shape,
+        dtype=stored.dtype.name,
+        count=count,
+        nonzeros=nonzeros,
+        encoding=text,
+        bytes=size,
+        dense_bytes=count * width,
+        floor_bytes=encoding.floor(count, nonzeros, width),
+    )
+
+
+def _sizes(tensor):
+    sizes = () if tensor.shape is None else tensor.shape
+    return tuple(int(size) for size in sizes)
+
+
+def _text(order, levels, rank):
+    """The levels of a sparse tensor in words: compressed ones in brackets."""
+    names = [
+        f"block of {level.size}" if axis >= rank else str(axis)
+        for axis, level in zip(order, levels, strict=True)
+    ]
+    return "sparse " + " ".join(
+        name if level.segments is None else f"[{name}]"
+        for name, level in zip(names, levels, strict=True)
+    )
+
+
+def _constants(graph):
+    """The constants of a graph, by their numbers."""
+    stored = {
+        number: graph.stored(number) for number in range(len(graph.tensors))
+    }
+    return {
+        number: _tensor(graph.tensors[number], values)
+        for number, values in stored.items()
+        if values is not None
+    }
+
+
+def _kernels(graph, constants):
+    """The constant kernel of each operator that has one, by its number."""
+    sources = {
+        i: graph.source(graph.kernel(operator))
+        for i, operator in enumerate(graph.operators)
+    }
+    return {
+        i: constants[number]
+        for i, number in sources.items()
+        if number is not None
+    }
+
+
+def _size_of_input(graph):
+    """The height and width that a graph takes, or None if any size varies."""
+    if len(graph.inputs) != 1 or any(
+        -1 in flatbuffer.shape(tensor) for tensor in graph.tensors
+    ):
+        return None
+    shape = flatbuffer.shape(graph.tensors[graph.inputs[0]])
+    if len(shape) != 4 or min(shape[1:3]) < 1:
+        return None
+    return shape[1:3]
+
+
+def _shapes(path, graph, fixed, size):
+    """The shape of every tensor, or None if it is not known."""
+    if fixed and size not in (None, fixed):
+        raise InputError(
+            f"--size: is {size[1]}x{size[0]}, but {path} takes "
+            f"{fixed[1]}x{fixed[0]} pixels only."
+        )
+    if fixed:
+        return [flatbuffer.shape(tensor) for tensor in graph.tensors]
+    if not size:
+        return None
+    # Only by running it, some shapes become known.
+    must_run = "SHAPE" in map(graph.kind, graph.operators)
+    try:
+        return probe.ask("shapes", path, *size, int(must_run))
+    except probe.ProbeError as error:
+        raise InputError(
+            f"{path}: does not take an image of {size[1]}x{size[0]} pixels "
+            f"({error})."
+        ) from error
+
+
+def _declined(path, model):
+    """Why the delegate leaves operators to TFLite: by number, or all."""
+    if len(model.subgraphs) > 1:
+        return "it is asked of files with one graph alone"
+    try:
+        declined = probe.ask("declined", path, load_library())
+    except InputError as error:
+        return str(error).removesuffix(".")
+    except probe.ProbeError:
+        return "TFLite does not load the file with it"
+    return {int(node): reason for node, reason in declined.items()}
+
+
+def _layers(graph, constants, shapes, declined):
+    """The layers of a graph; `shapes` are those of its tensors, or None."""
+    kernels = _kernels(graph, constants)
+    zeros = {
+        i: (kernel.count - kernel.nonzeros, kernel.count)
+        for i, kernel in kernels.items()
+    }
+    reasons = eligibility.xnnpack(graph, zeros)
+    return [
+        _layer(
+            graph,
+            graph.operators[i],
+            kernel,
+            shapes,
+            reasons[i],
+            declined if isinstance(declined, str) else declined.get(i),
+        )
+        for i, kernel in kernels.items()
+    ]
+
+
+def _layer(graph, operator, kernel, shapes, reasons, declined):
+    kind = graph.kind(operator)
+    macs = None
+    if shapes:
+        image = shapes[operator.inputs[2 if kind == "TRANSPOSE_CONV" else 0]]
+        result = shapes[operator.outputs[0]]
+        macs = kernel.count * _uses(kind, kernel, image, result)
+    return Layer(
+        name=_layer_name(kernel.name, graph.tensors[operator.outputs[0]]),
+        operator=kind,
+        kernel=kernel,
+        macs=macs,
+        sparse_macs=None
+        if macs is None
+        else macs * kernel.nonzeros // kernel.count,
+        xnnpack=reasons,
+        delegate=declined,
+    )
+
+
+def _layer_name(kernel, output):
+    """The name of a kernel without those of operators at its end.
+
+    Some converters name kernels by their order; then it is that of what the
+    layer makes.
+    """
+    name = kernel
+    if not name or name.startswith(_NAMELESS):
+        name = flatbuffer.name(output)
+    parts = name.split(";")[0].split("/")
+    while len(parts) > 1 and parts[-1].rstrip("_0123456789") in _OPERATORS:
+        del parts[-1]
+    return "/".join(parts)
+
+
+def _uses(kind, kernel, image, result):
+    """How often each weight is used."""
+    if kind == "FULLY_CONNECTED":
+        return int(np.prod(image, dtype=object)) // kernel.shape[-1]
+    shape = image if kind == "TRANSPOSE_CONV" else result
+    return int(np.prod(shape[:3], dtype=object))
+
+
+def _zip_bytes(content):
+    """What a file adds to an archive, without the archive's own tables."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("model.tflite", content)
+        (entry,) = file.infolist()
+    return entry.compress_size

@@ -3,7 +3,7 @@
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from issp_keras.tflite import flatbuffer
+from issp_keras.tflite.flatbuffer import Graph
 
 # One level of 8 bits is one level of int8.
 _LEVEL = np.float32(1 / 255)
@@ -34,11 +34,11 @@ _LARGEST_RESCALING = 128
 
 def has_float_layers(model: schema.ModelT) -> bool:
     """Whether any layer with a kernel computes in float."""
-    (graph,) = model.subgraphs
+    graph = Graph(model)
     return any(
         graph.tensors[operator.outputs[0]].type == schema.TensorType.FLOAT32
         for operator in graph.operators
-        if flatbuffer.kind_of(model, operator) in _KERNELS
+        if graph.kind(operator) in _KERNELS
     )
 
 
@@ -49,19 +49,18 @@ def clip_at_white(model: schema.ModelT):
     white or above. In this range, what is too dark or too bright for a pixel
     is clipped, and an 8-bit output is rounded once.
     """
-    (graph,) = model.subgraphs
-    last = _maker(graph, int(graph.outputs[0]))
-    if graph.tensors[graph.outputs[0]].type == schema.TensorType.UINT8:
-        _set_scale(graph.tensors[graph.outputs[0]], 0)
-    number = int(last.inputs[0])
+    graph = Graph(model)
+    (output,) = graph.outputs
+    if graph.tensors[output].type == schema.TensorType.UINT8:
+        _set_scale(graph.tensors[output], 0)
+    number = int(graph.makers[output].inputs[0])
     chain = []
     while True:
-        maker = _maker(graph, number)
-        users = [o for o in graph.operators if number in o.inputs]
-        if maker is None or len(users) > 1:
+        maker = graph.makers.get(number)
+        if maker is None or len(graph.users[number]) > 1:
             return
         chain.append(number)
-        kind = flatbuffer.kind_of(model, maker)
+        kind = graph.kind(maker)
         if kind in _REQUANTIZING:
             break
         if kind not in _MOVING:
@@ -93,27 +92,23 @@ def widen_dead_channels(model: schema.ModelT):
     Where all channels of a layer are dead, which is common at high sparsity,
     calibration finds a range of no width. XNNPACK refuses to run that.
     """
-    (graph,) = model.subgraphs
+    graph = Graph(model)
     for operator in graph.operators:
-        if flatbuffer.kind_of(model, operator) not in _KERNELS:
-            continue
-        if graph.tensors[operator.outputs[0]].type != schema.TensorType.INT8:
+        if graph.kind(operator) not in _KERNELS:
             continue
         number = int(operator.outputs[0])
+        if graph.tensors[number].type != schema.TensorType.INT8:
+            continue
         output = graph.tensors[number].quantization
         finest = _product(graph, operator) / _LARGEST_RESCALING
         if output.scale[0] >= finest:
             continue
         factor = output.scale[0] / finest
         output.scale = np.array([finest], np.float32)
-        for user in graph.operators:
-            is_next = int(user.inputs[0]) == number
-            if is_next and flatbuffer.kind_of(model, user) in _KERNELS:
+        for user in graph.users[number]:
+            is_image = int(user.inputs[0]) == number
+            if is_image and graph.kind(user) in _KERNELS:
                 _rescale_bias(model, graph, user, factor)
-
-
-def _maker(graph, number):
-    return next((o for o in graph.operators if number in o.outputs), None)
 
 
 def _set_scale(tensor, zero):
@@ -135,8 +130,9 @@ def _rescale_bias(model, graph, operator, factor):
     """Keeps the bias of a layer whose input's scale was divided by `factor`."""
     if len(operator.inputs) < 3 or operator.inputs[2] < 0:
         return
-    bias = graph.tensors[operator.inputs[2]]
+    number = int(operator.inputs[2])
+    bias = graph.tensors[number]
     bias.quantization.scale = bias.quantization.scale / np.float32(factor)
-    stored = flatbuffer.values(model, bias) * factor
+    stored = graph.stored(number) * factor
     stored = np.round(stored).astype(np.int32)
     model.buffers[bias.buffer].data = stored.view(np.uint8)

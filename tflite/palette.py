@@ -14,6 +14,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from issp_keras.tflite import flatbuffer
+from issp_keras.tflite.flatbuffer import Graph
 
 # What takes a computed value where it takes a constant.
 _USERS = {"ADD", "MUL", "SLICE", "STRIDED_SLICE", "SUB"}
@@ -46,7 +47,7 @@ def store_palettes(model: schema.ModelT):
     """Makes palettes of those constants whose file gets smaller by it."""
     for graph in model.subgraphs:
         gathers = []
-        for shape, members in _constants(model, graph).items():
+        for shape, members in _candidates(Graph(model, graph)).items():
             places = _places(members)
             _, first = np.unique(places, return_index=True)
             gain = sum(
@@ -65,15 +66,11 @@ def store_palettes(model: schema.ModelT):
         ]
 
 
-def _constants(model, graph):
+def _candidates(graph):
     """Constants that can be computed as well, by shape."""
-    users = collections.defaultdict(list)
-    for operator in graph.operators:
-        for number in operator.inputs:
-            users[int(number)].append(operator)
     found = collections.defaultdict(list)
     for number, tensor in enumerate(graph.tensors):
-        values = flatbuffer.values(model, tensor)
+        values = graph.stored(number)
         if (
             values is None
             or values.dtype not in _DTYPES
@@ -82,10 +79,10 @@ def _constants(model, graph):
         ):
             continue
         unpack, made = None, number
-        if values.dtype == np.float16 and len(users[number]) == 1:
-            (unpack,) = users[number]
+        if values.dtype == np.float16 and len(graph.users[number]) == 1:
+            (unpack,) = graph.users[number]
             made = int(unpack.outputs[0])
-        kinds = {flatbuffer.kind_of(model, user) for user in users[made]}
+        kinds = set(map(graph.kind, graph.users[made]))
         if kinds and kinds <= _USERS and made not in graph.outputs:
             shape = tuple(int(size) for size in tensor.shape)
             found[shape].append(_Constant(number, made, unpack, values))

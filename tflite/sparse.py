@@ -16,15 +16,9 @@ from issp_keras.errors import blame
 from issp_keras.tflite import encoding
 from issp_keras.tflite import flatbuffer
 from issp_keras.tflite import palette
-from issp_keras.tflite import trial
+from issp_keras.tflite import probe
+from issp_keras.tflite.flatbuffer import Graph
 
-# The input of each operator that is its kernel.
-KERNEL_INPUTS = {
-    "CONV_2D": 1,
-    "DEPTHWISE_CONV_2D": 1,
-    "FULLY_CONNECTED": 1,
-    "TRANSPOSE_CONV": 1,
-}
 # What the interpreter can unpack.
 _DTYPES = (np.float32, np.float16, np.int8)
 # The version of DEQUANTIZE that takes int8 with a scale for each channel.
@@ -90,8 +84,10 @@ def check(content: bytes, model: schema.ModelT, path):
         for graph in model.subgraphs
         for tensor in graph.tensors
     )
-    with blame(f"{path}: does not run in TFLite", RuntimeError, ValueError):
-        is_alike = trial.computes_alike(content, of_integers)
+    try:
+        is_alike = probe.ask("alike", int(of_integers), content=content)
+    except probe.ProbeError as error:
+        raise InputError(f"{path}: does not run in TFLite: {error}.") from error
     if not is_alike:
         raise InputError(
             f"{path}: gives other results in TFLite's XNNPACK than without "
@@ -101,77 +97,64 @@ def check(content: bytes, model: schema.ModelT, path):
 
 def leave_out_zeros(model: schema.ModelT):
     """Makes every kernel of a model sparse whose file gets smaller by it."""
-    for graph in model.subgraphs:
-        users: dict[int, list] = {}
-        for operator in graph.operators:
-            for number in operator.inputs:
-                users.setdefault(int(number), []).append(operator)
+    for subgraph in model.subgraphs:
+        graph = Graph(model, subgraph)
         unpacking = []
-        for number in list(users):
-            tensor = graph.tensors[number]
-            if not _may_be_sparse(model, graph, number, users):
+        for number in list(graph.users):
+            if not _may_be_sparse(graph, number):
                 continue
-            sparse = _sparse(model, tensor)
+            tensor = graph.tensors[number]
+            sparse = _sparse(model, tensor, graph.stored(number))
             if sparse is None:
                 continue
-            graph.tensors.append(sparse)
+            subgraph.tensors.append(sparse)
             tensor.buffer = 0
-            added = len(graph.tensors) - 1
+            added = len(subgraph.tensors) - 1
             unpacking.append(
                 flatbuffer.operator(model, "DENSIFY", [added], number)
             )
             mixed = [
                 operator
-                for operator in users[number]
-                if _is_kernel(model, number, operator)
+                for operator in graph.users[number]
+                if graph.kernel(operator) == number
                 and _is_float(graph, operator)
             ]
             if mixed and tensor.type == schema.TensorType.INT8:
-                unpacking.append(_as_float(model, graph, number, mixed))
-        graph.operators = [*unpacking, *graph.operators]
+                unpacking.append(_as_float(model, subgraph, number, mixed))
+        subgraph.operators = [*unpacking, *subgraph.operators]
 
 
-def _may_be_sparse(model, graph, number, users):
+def _may_be_sparse(graph, number):
     """Whether a tensor is a kernel that can be unpacked when it is used."""
-    unpacked = [
-        operator
-        for operator in users[number]
-        if flatbuffer.kind_of(model, operator) == "DEQUANTIZE"
-    ]
-    last = [operator for operator in users[number] if operator not in unpacked]
-    uses = [(number, operator) for operator in last]
-    for operator in unpacked:
-        made = int(operator.outputs[0])
-        uses += [(made, user) for user in users.get(made, ())]
-    is_kernel = [_is_kernel(model, *use) for use in uses]
+    last, uses = [], []
+    for operator in graph.users[number]:
+        if graph.kind(operator) == "DEQUANTIZE":
+            made = int(operator.outputs[0])
+            uses += [(made, user) for user in graph.users.get(made, ())]
+        else:
+            last.append(operator)
+    is_unpacked = len(last) < len(graph.users[number])
+    uses += [(number, operator) for operator in last]
+    is_kernel = [graph.kernel(operator) == of for of, operator in uses]
     is_int8 = graph.tensors[number].type == schema.TensorType.INT8
-    if unpacked or (is_int8 and any(_is_float(graph, o) for o in last)):
+    if is_unpacked or (is_int8 and any(_is_float(graph, of) for of in last)):
         # Two steps of unpacking. XNNPACK takes the first, and where it leaves
         # the user of the second to TFLite, that gets nothing.
         return all(is_kernel) and all(
-            _is_taken(model, graph, operator) for _, operator in uses
+            _is_taken(graph, operator) for _, operator in uses
         )
-    if is_int8 and any(
-        flatbuffer.kind_of(model, operator) == "FULLY_CONNECTED"
-        for operator in last
-    ):
+    if is_int8 and any(graph.kind(of) == "FULLY_CONNECTED" for of in last):
         # XNNPACK cannot prepare fully connected layers of integers whose
         # kernel another operator makes, and the whole file fails.
         return False
     return any(is_kernel)
 
 
-def _is_kernel(model, number, operator):
-    place = KERNEL_INPUTS.get(flatbuffer.kind_of(model, operator))
-    return place is not None and int(operator.inputs[place]) == number
-
-
-def _is_taken(model, graph, operator):
+def _is_taken(graph, operator):
     """Whether XNNPACK computes an operator, whatever the size of images."""
-    if flatbuffer.kind_of(model, operator) != "TRANSPOSE_CONV":
+    if graph.kind(operator) != "TRANSPOSE_CONV":
         return True
-    size = graph.tensors[operator.inputs[0]]
-    return flatbuffer.values(model, size) is not None
+    return graph.stored(operator.inputs[0]) is not None
 
 
 def _is_float(graph, operator):
@@ -179,9 +162,8 @@ def _is_float(graph, operator):
     return output.type == schema.TensorType.FLOAT32
 
 
-def _sparse(model, tensor):
+def _sparse(model, tensor, stored):
     """A sparse tensor for a dense constant one, or None."""
-    stored = flatbuffer.values(model, tensor)
     if stored is None or stored.dtype not in _DTYPES or tensor.sparsity:
         return None
     dense = stored.reshape(tensor.shape)

@@ -44,6 +44,10 @@ class TFLiteInterpreter:
             raise InputError(f"{path}: is a folder, expected a .tflite file.")
         if not path.is_file():
             raise InputError(f"{path}: no such file.")
+        # Here alone, since that imports whatever exports files too.
+        from issp_keras.tflite import flatbuffer
+
+        flatbuffer.check_sparse(path)
         self.delegate = _load(delegate) if delegate else None
         delegates = [self.delegate] if delegate else []
         with blame(f"{path}: is not a TFLite model", ValueError, RuntimeError):
@@ -52,8 +56,10 @@ class TFLiteInterpreter:
                 num_threads=threads,
                 experimental_delegates=delegates,
             )
-        inputs = self._interpreter.get_input_details()
-        outputs = self._interpreter.get_output_details()
+            # Names that are no UTF-8 fail here.
+            inputs = self._interpreter.get_input_details()
+            outputs = self._interpreter.get_output_details()
+            every = self._interpreter.get_tensor_details()
         for tensors in (inputs, outputs):
             if len(tensors) != 1 or not _is_rgb(tensors[0]):
                 raise InputError(
@@ -66,7 +72,7 @@ class TFLiteInterpreter:
         # A sparse tensor is there once more, with its zeros.
         self.weight_shapes = [
             tuple(tensor["shape"].tolist())
-            for tensor in self._interpreter.get_tensor_details()
+            for tensor in every
             if not tensor["sparsity_parameters"]
         ]
         self._signature = inputs[0]["shape_signature"]

@@ -5,9 +5,9 @@ import re
 import shlex
 
 from issp_keras.tflite.benchmarking.delegation import Delegation
-from issp_keras.tflite.benchmarking.delegation import Operation
 from issp_keras.tflite.benchmarking.protocol import Protocol
 from issp_keras.tflite.benchmarking.timing import Timing
+from issp_keras.tflite.delegate import Layer
 
 # Its own choice where nothing is asked, and what ends no run early.
 _LEAST_SECONDS = 1.0
@@ -131,14 +131,12 @@ def takes_nothing(text: str) -> bool:
     return bool(re.search(r"model graph will not be executed by", text))
 
 
-def parse_profile(text: str) -> list[Operation]:
+def parse_profile(text: str) -> list[Layer]:
     """The operators of a CSV profile, in the order of their runs."""
     table = text.partition(_OPERATORS)[2].strip().partition("\n")[2]
     lines = table.partition("\n\n")[0].splitlines()
     return [
-        Operation(
-            name=row["name"], ms=float(row["avg_ms"]), kind=row["node type"]
-        )
+        Layer(name=row["name"], ms=float(row["avg_ms"]), kind=row["node type"])
         for row in csv.DictReader(lines, skipinitialspace=True)
     ]
 

@@ -7,14 +7,17 @@ from collections.abc import Callable
 from issp_keras.inference import TFLiteInterpreter
 from issp_keras.inference.interpreter import SPARSE
 from issp_keras.tflite import delegate as sparse_delegate
+from issp_keras.tflite import probe
 from issp_keras.tflite.benchmarking.delegation import profiled
 from issp_keras.tflite.benchmarking.delegation import why_nothing
 from issp_keras.tflite.benchmarking.latency import Contender
 from issp_keras.tflite.benchmarking.latency import take_turns
-from issp_keras.tflite.benchmarking.memory import growth
 from issp_keras.tflite.benchmarking.protocol import Protocol
 from issp_keras.tflite.benchmarking.rows import Entry
 from issp_keras.tflite.delegate.build import NAME
+
+# For the memory of one file.
+_SECONDS = 600
 
 
 class Contest:
@@ -84,17 +87,32 @@ class Contest:
         return [self._entry(contender) for contender in self._contenders]
 
     def _entry(self, contender):
-        size, threads = self._protocol.size, self._threads
-        library = contender.delegate
-        if library == SPARSE:
-            library = sparse_delegate.library()
-        memory_bytes = growth(contender.path, *size, threads, library)
+        memory_bytes = self._growth(contender)
         return Entry(
             contender.path,
             contender.delegate,
             dataclasses.replace(contender.timing, memory_bytes=memory_bytes),
-            profiled(contender, *size, threads),
+            profiled(contender, *self._protocol.size, self._threads),
         )
+
+    def _growth(self, contender):
+        """Bytes that a process of its own takes for a file, or None."""
+        if probe.resident_bytes() is None:
+            return None
+        library = contender.delegate
+        if library == SPARSE:
+            library = sparse_delegate.library()
+        try:
+            return probe.ask(
+                "growth",
+                contender.path,
+                *self._protocol.size,
+                self._threads,
+                *([library] if library else []),
+                seconds=_SECONDS,
+            )
+        except probe.ProbeError:
+            return None
 
 
 def _known(delegate):

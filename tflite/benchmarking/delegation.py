@@ -6,33 +6,10 @@ import dataclasses
 from issp_keras.inference.interpreter import SPARSE
 from issp_keras.tflite import delegate as sparse_delegate
 from issp_keras.tflite.benchmarking.latency import Contender
+from issp_keras.tflite.delegate import Layer
 
 # Enough for a mean of each layer.
 _PROFILE_RUNS = 10
-
-
-@dataclasses.dataclass(frozen=True)
-class Operation:
-    """A line of a profile.
-
-    Attributes:
-        name: String, of the tensor it makes.
-        ms: Float, mean milliseconds of one inference.
-        kind: String, the operator, or None where the sparse delegate has
-            fused several.
-        nonzeros: Integer, weights that are not zero, or None if unknown.
-        dense: Integer, multiply-adds a pixel of a dense kernel, or None.
-        height: Integer, pixels of the image it makes, or None.
-        width: Integer, likewise.
-    """
-
-    name: str
-    ms: float
-    kind: str | None = None
-    nonzeros: int | None = None
-    dense: int | None = None
-    height: int | None = None
-    width: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,13 +21,13 @@ class Delegation:
         bytes: Integer, the delegate's own memory for images, or None if
             unknown.
         kernels: String, the instructions it uses, or None.
-        profile: List of `Operation`.
+        profile: List of `delegate.Layer`.
     """
 
     nodes: int | None = None
     bytes: int | None = None
     kernels: str | None = None
-    profile: list[Operation] = dataclasses.field(default_factory=list)
+    profile: list[Layer] = dataclasses.field(default_factory=list)
 
 
 def why_nothing(contender: Contender) -> str | None:
@@ -90,17 +67,5 @@ def profiled(
         sum(part.nodes for part in report.parts),
         sum(part.bytes for part in report.parts),
         report.kernels,
-        [_operation(la) for part in report.parts for la in part.layers],
-    )
-
-
-def _operation(layer):
-    return Operation(
-        layer.name,
-        layer.milliseconds,
-        None,
-        layer.nonzeros,
-        layer.dense,
-        layer.height,
-        layer.width,
+        [layer for part in report.parts for layer in part.layers],
     )

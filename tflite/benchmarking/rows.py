@@ -11,8 +11,8 @@ from issp_keras.scores import bicubic
 from issp_keras.scores import mean_score
 from issp_keras.tflite.benchmarking.delegation import Delegation
 from issp_keras.tflite.benchmarking.timing import Timing
-from issp_keras.tflite.inspect import inspect
-from issp_keras.tflite.inspection import Weights
+from issp_keras.tflite.contents import Weights
+from issp_keras.tflite.inspection import inspect
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,24 +9,34 @@ from issp_keras.tflite.delegate.loading import library
 
 @dataclasses.dataclass(frozen=True)
 class Layer:
-    """An operation of the delegate, with all that is fused into it.
+    """A line of a profile: what is computed at once, and how long it takes.
 
     Attributes:
         name: String, of the tensor it makes.
-        nonzeros: Integer, weights that are not zero.
-        dense: Integer, multiply-adds a pixel of a dense kernel; 0 for what
-            has no kernel.
-        height: Integer, of the image it makes, or 0 before the first run.
+        ms: Float, mean milliseconds of one inference; of the sparse delegate,
+            of the runs with `profile=1`.
+        kind: String, the operator, or None where the sparse delegate has
+            fused several.
+        nonzeros: Integer, weights that are not zero, or None if unknown.
+        dense: Integer, multiply-adds a pixel of a dense kernel, 0 for what
+            has no kernel, or None if unknown.
+        height: Integer, of the image it makes; 0 before the first run, None
+            if unknown.
         width: Integer, likewise.
-        milliseconds: Float, mean of the runs with `profile=1`.
     """
 
     name: str
-    nonzeros: int
-    dense: int
-    height: int
-    width: int
-    milliseconds: float
+    ms: float
+    kind: str | None = None
+    nonzeros: int | None = None
+    dense: int | None = None
+    height: int | None = None
+    width: int | None = None
+
+    @property
+    def milliseconds(self) -> float:
+        """The same as `ms`."""
+        return self.ms
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,11 +101,12 @@ def _part(part):
         [
             Layer(
                 layer["name"],
+                layer["ms"],
+                None,
                 layer["nonzeros"],
                 layer["dense"],
                 layer.get("height", 0),
                 layer.get("width", 0),
-                layer["ms"],
             )
             for layer in part["layers"]
         ],

@@ -7,9 +7,9 @@ import pathlib
 
 from issp_keras import cli
 from issp_keras import files
+from issp_keras.tflite.benchmarking.plots import picture
 from issp_keras.tflite.benchmarking.rows import Row
 from issp_keras.tflite.benchmarking.rows import labels
-from issp_keras.tflite.benchmarking.scatter import picture
 
 # Layers of a profile that are printed; JSON has all.
 _SLOWEST = 10

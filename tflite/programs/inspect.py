@@ -1,8 +1,21 @@
-"""An `Inspection` as text."""
+"""Says what is inside a `.tflite` file.
+
+    issp-inspect model.tflite --size=180,320
+
+Prints zeros, bytes and multiply-adds of each layer, and which layers run
+sparse where; with `--output`, writes the same as JSON.
+"""
+
+import dataclasses
+import json
+
+from absl import flags
 
 from issp_keras import cli
+from issp_keras import files
 from issp_keras.tflite import eligibility
-from issp_keras.tflite.inspection import NOT_ASKED
+from issp_keras.tflite.contents import NOT_ASKED
+from issp_keras.tflite.inspection import inspect
 
 # Layers that are named before "and ... more".
 _NAMES = 4
@@ -129,3 +142,40 @@ def _share(part, whole):
 
 def _number(number):
     return "" if number is None else f"{number:,}"
+
+
+def main(argv):
+    flag = flags.FLAGS
+    (path,) = cli.arguments(argv, "a .tflite file")
+    size = cli.image_size(flag.size) if flag.size else None
+    about = inspect(path, size, delegate=True)
+    describe(about)
+    if about.metadata:
+        print(f"Written by issp-export: {json.dumps(about.metadata)}")
+    if flag.output:
+        files.write_json(
+            flag.output,
+            {
+                **dataclasses.asdict(about),
+                "weights": dataclasses.asdict(about.weights),
+                "macs": about.macs,
+                "sparse_macs": about.sparse_macs,
+            },
+        )
+        print(f"Wrote {flag.output}.")
+
+
+def run():
+    """Entry point of `issp-inspect`."""
+    flags.DEFINE_list(
+        "size",
+        None,
+        "LR height and width in pixels for which to count multiply-adds, if "
+        "the file takes any.",
+    )
+    flags.DEFINE_string("output", None, "JSON file to write the same to.")
+    cli.run(main)
+
+
+if __name__ == "__main__":
+    run()

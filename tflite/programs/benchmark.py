@@ -26,88 +26,16 @@ from absl import flags
 import issp_keras
 from issp_keras import cli
 from issp_keras import files
-from issp_keras.data import find_source
 from issp_keras.errors import InputError
-from issp_keras.scores import SMALLEST
 from issp_keras.tflite.benchmarking import host
-from issp_keras.tflite.benchmarking import tables
 from issp_keras.tflite.benchmarking.adb import Device
+from issp_keras.tflite.benchmarking.benchmark import benchmark
 from issp_keras.tflite.benchmarking.contest import Contest
 from issp_keras.tflite.benchmarking.phone import PhoneContest
 from issp_keras.tflite.benchmarking.protocol import PROTOCOLS
 from issp_keras.tflite.benchmarking.protocol import Protocol
-from issp_keras.tflite.benchmarking.rows import Row
-from issp_keras.tflite.benchmarking.rows import bicubic_row
-from issp_keras.tflite.benchmarking.rows import labels
-from issp_keras.tflite.benchmarking.rows import network_row
-
-_NOTE = (
-    "PSNR (dB) and SSIM on Y: mean over {data}. Latency: {latency} of {runs} "
-    "for an LR image of {width}x{height} pixels, {threads}, "
-    "{where}; init: to load the file and to plan; "
-    "first: the first inference; CPU: of {clock}. FPS and MP/s: images and "
-    "megapixels a second at the HR size of {hr_width}x{hr_height}. Memory: by "
-    "how much a process of its own grows from before the file is loaded to "
-    "after the first inference. "
-    "Ratio: of the latency to that of {first}."
-)
-_PROTOCOL_NOTE = (
-    "As {name} asks: one image after another, at least {rounds} of them and "
-    "{seconds:g} s for each row; the latency is the p90. Noise takes the place "
-    "of its photographs, and this is no official result."
-)
-
-
-def benchmark(
-    contest: Contest | PhoneContest,
-    sources: list[str],
-    protocol: Protocol,
-    threads: int = 1,
-    data_dir="data",
-    progress=lambda done: None,
-) -> list[Row]:
-    """Measures quality, size and latency of `.tflite` networks.
-
-    Args:
-        contest: `Contest` or `PhoneContest`, which times them.
-        sources: List of strings as for `data.find_source`, for the scores.
-        protocol: `Protocol` of the contest.
-        threads: Integer, for the scores.
-        data_dir: Path of the folder of test sets.
-        progress: Callable that is told which share of the timing is done.
-
-    Returns:
-        A `Row` for bicubic interpolation, one for each file, and one for each
-        with the delegate if that takes any of it.
-
-    Raises:
-        InputError: If a photograph cannot be read, or a device fails.
-    """
-    scale = contest.scale
-    # What is wrong with them must not show after all is timed.
-    pairs = [
-        photograph.read(scale, SMALLEST)
-        for source in sources
-        for photograph in find_source(source, "held_out", scale, data_dir)
-    ]
-    if not pairs:
-        raise InputError("--data: is empty, expected photographs.")
-    entries = contest.measure(progress)
-    hr_pixels = scale * scale * protocol.height * protocol.width
-    return [
-        bicubic_row(scale, pairs),
-        *(
-            network_row(
-                entry,
-                entries[0],
-                pairs,
-                hr_pixels,
-                threads,
-                protocol.percent,
-            )
-            for entry in entries
-        ),
-    ]
+from issp_keras.tflite.programs import tables
+from issp_keras.tflite.programs.benchmark_notes import notes_of
 
 
 def main(argv):
@@ -137,13 +65,8 @@ def main(argv):
             contest, flag.data, protocol, flag.threads, flag.data_dir, progress
         )
     settings = _settings(protocol, contest.scale, rows, device)
-    notes = [
-        _note(settings, rows, protocol, device),
-        *contest.notes,
-        _fastest(rows),
-    ]
-    if protocol.name:
-        notes.append(_PROTOCOL_NOTE.format(**vars(protocol)))
+    first, *others = notes_of(settings, rows, protocol, device)
+    notes = [first, *contest.notes, *others]
     result = tables.Result(settings, rows, notes)
     tables.show(result)
     for path in flag.output or ():
@@ -226,33 +149,6 @@ def _settings(protocol, scale, rows, device):
         "date": datetime.datetime.now(datetime.UTC).isoformat(" ", "seconds"),
         "issp_keras": issp_keras.__version__,
     }
-
-
-def _note(settings, rows, protocol, device):
-    machine = settings["machine"]
-    one = settings["threads"] == 1
-    runs = sorted({row.timing.runs for row in rows[1:]})
-    return _NOTE.format(
-        data=", ".join(settings["data"]),
-        latency="median"
-        if protocol.percent == 50
-        else f"{protocol.percent}th percentile",
-        runs="1 run" if runs == [1] else f"{' or '.join(map(str, runs))} runs",
-        height=protocol.height,
-        width=protocol.width,
-        threads="1 thread" if one else f"{settings['threads']} threads",
-        where=machine.get("model", "the device") if device else "this host",
-        clock="the thread" if one else "all threads",
-        hr_height=settings["scale"] * protocol.height,
-        hr_width=settings["scale"] * protocol.width,
-        first=labels(rows)[1],
-    )
-
-
-def _fastest(rows):
-    timed = list(zip(labels(rows), rows, strict=True))[1:]
-    name, best = min(timed, key=lambda of: of[1].latency_ms)
-    return f"The fastest is {name}: {tables.short(best.latency_ms)} ms."
 
 
 def run():

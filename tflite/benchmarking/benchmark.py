@@ -1,0 +1,63 @@
+"""Measures quality, size and latency of `.tflite` files."""
+
+from issp_keras.data import find_source
+from issp_keras.errors import InputError
+from issp_keras.scores import SMALLEST
+from issp_keras.tflite.benchmarking.contest import Contest
+from issp_keras.tflite.benchmarking.phone import PhoneContest
+from issp_keras.tflite.benchmarking.protocol import Protocol
+from issp_keras.tflite.benchmarking.rows import Row
+from issp_keras.tflite.benchmarking.rows import bicubic_row
+from issp_keras.tflite.benchmarking.rows import network_row
+
+
+def benchmark(
+    contest: Contest | PhoneContest,
+    sources: list[str],
+    protocol: Protocol,
+    threads: int = 1,
+    data_dir="data",
+    progress=lambda done: None,
+) -> list[Row]:
+    """Measures quality, size and latency of `.tflite` networks.
+
+    Args:
+        contest: `Contest` or `PhoneContest`, which times them.
+        sources: List of strings as for `data.find_source`, for the scores.
+        protocol: `Protocol` of the contest.
+        threads: Integer, for the scores.
+        data_dir: Path of the folder of test sets.
+        progress: Callable that is told which share of the timing is done.
+
+    Returns:
+        A `Row` for bicubic interpolation, one for each file, and one for each
+        with the delegate if that takes any of it.
+
+    Raises:
+        InputError: If a photograph cannot be read, or a device fails.
+    """
+    scale = contest.scale
+    # What is wrong with them must not show after all is timed.
+    pairs = [
+        photograph.read(scale, SMALLEST)
+        for source in sources
+        for photograph in find_source(source, "held_out", scale, data_dir)
+    ]
+    if not pairs:
+        raise InputError("--data: is empty, expected photographs.")
+    entries = contest.measure(progress)
+    hr_pixels = scale * scale * protocol.height * protocol.width
+    return [
+        bicubic_row(scale, pairs),
+        *(
+            network_row(
+                entry,
+                entries[0],
+                pairs,
+                hr_pixels,
+                threads,
+                protocol.percent,
+            )
+            for entry in entries
+        ),
+    ]

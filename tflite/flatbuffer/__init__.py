@@ -1,0 +1,37 @@
+"""`.tflite` files: read with distrust, written without repetition."""
+
+from issp_keras.tflite.flatbuffer.graph import Graph
+from issp_keras.tflite.flatbuffer.graph import inputs_of
+from issp_keras.tflite.flatbuffer.levels import Level
+from issp_keras.tflite.flatbuffer.levels import leaves
+from issp_keras.tflite.flatbuffer.levels import levels_of
+from issp_keras.tflite.flatbuffer.objects import DTYPES
+from issp_keras.tflite.flatbuffer.objects import code_of
+from issp_keras.tflite.flatbuffer.objects import kind_of
+from issp_keras.tflite.flatbuffer.objects import name
+from issp_keras.tflite.flatbuffer.objects import operator
+from issp_keras.tflite.flatbuffer.objects import shape
+from issp_keras.tflite.flatbuffer.objects import values
+from issp_keras.tflite.flatbuffer.reading import check_sparse
+from issp_keras.tflite.flatbuffer.reading import parse
+from issp_keras.tflite.flatbuffer.reading import read
+from issp_keras.tflite.flatbuffer.writing import write
+
+__all__ = [
+    "DTYPES",
+    "Graph",
+    "Level",
+    "check_sparse",
+    "code_of",
+    "inputs_of",
+    "kind_of",
+    "leaves",
+    "levels_of",
+    "name",
+    "operator",
+    "parse",
+    "read",
+    "shape",
+    "values",
+    "write",
+]

@@ -1,0 +1,97 @@
+"""What is asked of the objects of the schema, and new operators."""
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+_OPERATORS: dict[int, str] = {
+    number: name
+    for name, number in vars(schema.BuiltinOperator).items()
+    if isinstance(number, int)
+}
+DTYPES: dict[int, type[np.generic]] = {
+    getattr(schema.TensorType, dtype.__name__.upper()): dtype
+    for dtype in (
+        np.float32,
+        np.float16,
+        np.int8,
+        np.uint8,
+        np.int16,
+        np.int32,
+        np.int64,
+        np.bool,
+    )
+}
+
+
+def values(model: schema.ModelT, tensor) -> np.ndarray | None:
+    """What the file stores of a tensor, flat, or None for no constant.
+
+    Of a sparse tensor, this is what is left of it.
+    """
+    data = model.buffers[tensor.buffer].data
+    if data is None or len(data) == 0 or tensor.type not in DTYPES:
+        return None
+    # A view, for weights may be as large as the file.
+    return np.asarray(data).view(DTYPES[tensor.type])
+
+
+def kind_of(model, operator) -> str:
+    """The name of an operator, such as "CONV_2D"."""
+    code = model.operatorCodes[operator.opcodeIndex]
+    # The wider field came later; old files have the narrow one alone.
+    number = max(code.builtinCode, code.deprecatedBuiltinCode)
+    return _OPERATORS.get(number, f"operator {number}")
+
+
+def operator(
+    model: schema.ModelT,
+    kind: str,
+    inputs: list[int],
+    output: int,
+    version: int = 1,
+):
+    """A new operator without options, and its code in the model.
+
+    Args:
+        model: `schema.ModelT`.
+        kind: String, such as "DENSIFY".
+        inputs: List of integers, numbers of tensors.
+        output: Integer, likewise.
+        version: Integer, the least version of the operator that will do.
+    """
+    name = f"{kind.capitalize()}Options"
+    return schema.OperatorT(
+        opcodeIndex=code_of(model, kind, version),
+        inputs=np.array(inputs, np.int32),
+        outputs=np.array([output], np.int32),
+        builtinOptionsType=getattr(schema.BuiltinOptions, name),
+        builtinOptions=getattr(schema, f"{name}T")(),
+    )
+
+
+def code_of(model: schema.ModelT, kind: str, version: int) -> int:
+    """The number of an operator's code, which is added if it is missing."""
+    number = getattr(schema.BuiltinOperator, kind)
+    for i, code in enumerate(model.operatorCodes):
+        if code.builtinCode == number and code.version >= version:
+            return i
+    model.operatorCodes.append(
+        schema.OperatorCodeT(
+            deprecatedBuiltinCode=min(number, 127),
+            builtinCode=number,
+            version=version,
+        )
+    )
+    return len(model.operatorCodes) - 1
+
+
+def shape(tensor) -> tuple[int, ...]:
+    """The shape of a tensor, -1 for what is not known."""
+    has_signature = tensor.shapeSignature is not None
+    sizes = tensor.shapeSignature if has_signature else tensor.shape
+    return () if sizes is None else tuple(int(size) for size in sizes)
+
+
+def name(tensor) -> str:
+    """The name of a tensor, or an empty string."""
+    return (tensor.name or b"").decode(errors="replace")

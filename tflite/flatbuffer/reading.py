@@ -1,0 +1,193 @@
+"""Reads `.tflite` files with distrust."""
+
+import pathlib
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from issp_keras.errors import InputError
+from issp_keras.errors import blame
+from issp_keras.tflite.flatbuffer import levels
+from issp_keras.tflite.flatbuffer.objects import kind_of
+from issp_keras.tflite.flatbuffer.objects import name
+from issp_keras.tflite.flatbuffer.objects import values
+from issp_keras.tflite.flatbuffer.writing import IDENTIFIER
+
+# More tables, or more bytes of names, than any network has. A table may be
+# referred to many times, so that a small file can unfold to any size.
+_MOST_TABLES = 200_000
+_MOST_NAMES = 1 << 24
+# Characters of a name in an error.
+_LONGEST = 60
+
+
+def read(path) -> schema.ModelT:
+    """Reads a `.tflite` file into the objects of the official schema.
+
+    Nothing in the file is trusted: it is bounded before it is unpacked, and
+    all numbers of buffers, tensors and operators lie within their lists.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        `schema.ModelT`; vectors of numbers are views of the file.
+
+    Raises:
+        InputError: If the file is missing or no TFLite model.
+    """
+    path = pathlib.Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such file.")
+    with blame(f"{path}: cannot be read", OSError):
+        content = path.read_bytes()
+    return parse(content, path)
+
+
+def parse(content: bytes, path) -> schema.ModelT:
+    """As `read`, of what stands in memory; `path` names it in errors."""
+    # A foreign file can break the generated readers in any way.
+    with blame(f"{path}: is not a TFLite model", Exception):
+        if content[4:8] != IDENTIFIER:
+            raise ValueError("has no 'TFL3' in its fifth to eighth byte.")
+        root = schema.Model.GetRootAs(content)
+        _check_bounds(root)
+        model = schema.ModelT.InitFromObj(root)
+        _fill(model)
+        _check(model)
+        _check_sparse(model, path)
+    return model
+
+
+def check_sparse(path):
+    """Refuses a file whose sparse tensors would break the interpreter.
+
+    TFLite believes what a file says of them. A file without any is left to
+    the interpreter, whatever else is wrong with it.
+
+    Args:
+        path: Path of the file.
+
+    Raises:
+        InputError: If a sparse tensor contradicts itself.
+    """
+    with blame(f"{path}: cannot be read", OSError):
+        content = pathlib.Path(path).read_bytes()
+    try:
+        has_sparse = _has_sparse(schema.Model.GetRootAs(content))
+    except Exception:
+        return
+    if has_sparse:
+        parse(content, path)
+
+
+def _has_sparse(model):
+    graphs = [model.Subgraphs(i) for i in range(model.SubgraphsLength())]
+    return any(
+        graph.Tensors(i).Sparsity() is not None
+        for graph in graphs
+        for i in range(graph.TensorsLength())
+    )
+
+
+def _check_bounds(model):
+    tables = names = 0
+
+    def count(some):
+        nonlocal tables
+        tables += some
+        if tables > _MOST_TABLES:
+            raise ValueError("unfolds to more tables than any network has.")
+
+    count(model.OperatorCodesLength())
+    count(model.BuffersLength())
+    count(model.MetadataLength())
+    count(model.SignatureDefsLength())
+    count(model.SubgraphsLength())
+    for i in range(model.SignatureDefsLength()):
+        signature = model.SignatureDefs(i)
+        count(signature.InputsLength() + signature.OutputsLength())
+    for i in range(model.SubgraphsLength()):
+        graph = model.Subgraphs(i)
+        count(graph.TensorsLength())
+        count(graph.OperatorsLength())
+        for j in range(graph.TensorsLength()):
+            tensor = graph.Tensors(j)
+            count(tensor.VariantTensorsLength())
+            names += len(tensor.Name() or b"")
+            if names > _MOST_NAMES:
+                raise ValueError("has longer names than any network has.")
+            sparsity = tensor.Sparsity()
+            if sparsity is not None:
+                count(sparsity.DimMetadataLength())
+
+
+def _fill(model):
+    """Makes lists that a file leaves out empty ones."""
+    model.operatorCodes = model.operatorCodes or []
+    none = np.zeros(0, np.int32)
+    for graph in model.subgraphs or ():
+        graph.tensors = graph.tensors or []
+        graph.operators = graph.operators or []
+        for user in (graph, *graph.operators):
+            user.inputs = none if user.inputs is None else user.inputs
+            user.outputs = none if user.outputs is None else user.outputs
+
+
+def _check(model):
+    codes = len(model.operatorCodes)
+    if not model.subgraphs or not model.buffers:
+        raise ValueError("has no graph.")
+    for buffer in model.buffers:
+        if buffer.offset > 1 or buffer.size > 1:
+            raise ValueError("keeps weights outside of the flatbuffer.")
+    for entry in model.metadata or ():
+        _check_index(entry.buffer, len(model.buffers), "buffer")
+    for graph in model.subgraphs:
+        count = len(graph.tensors)
+        for tensor in graph.tensors:
+            _check_index(tensor.buffer, len(model.buffers), "buffer")
+        for operator in graph.operators:
+            _check_index(operator.opcodeIndex, codes, "operator code")
+            for index in (*operator.inputs, *operator.outputs):
+                # An optional input that is missing is number -1.
+                _check_index(index + 1, count + 1, "tensor")
+        for index in (*graph.inputs, *graph.outputs):
+            _check_index(index, count, "tensor")
+
+
+def _check_sparse(model, path):
+    for graph in model.subgraphs:
+        for number, tensor in enumerate(graph.tensors):
+            if tensor.sparsity is None:
+                continue
+            stored = values(model, tensor)
+            with blame(f"{path}: tensor {_quoted(tensor)}", ValueError):
+                levels.check(tensor, [] if stored is None else stored)
+                for operator in graph.operators:
+                    if number in operator.inputs:
+                        _check_user(model, graph, operator, tensor)
+
+
+def _check_user(model, graph, operator, tensor):
+    """Refuses what would take a sparse tensor for a dense one."""
+    kind = kind_of(model, operator)
+    if kind != "DENSIFY":
+        raise ValueError(
+            f"is sparse, and {kind} takes it, expected DENSIFY, which "
+            "unpacks it."
+        )
+    for number in operator.outputs:
+        if list(graph.tensors[number].shape) != list(tensor.shape):
+            raise ValueError("is unpacked to another shape, expected its own.")
+
+
+def _quoted(tensor):
+    """The name of a tensor, on one line and not too long."""
+    text = name(tensor)
+    return repr(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
+
+
+def _check_index(index, count, what):
+    if not 0 <= index < count:
+        raise ValueError(f"refers to {what} {index} of {count}.")

@@ -1,0 +1,62 @@
+"""The sentences below the tables of a benchmark."""
+
+from issp_keras.tflite.benchmarking.rows import labels
+from issp_keras.tflite.programs import tables
+
+_NOTE = (
+    "PSNR (dB) and SSIM on Y: mean over {data}. Latency: {latency} of {runs} "
+    "for an LR image of {width}x{height} pixels, {threads}, "
+    "{where}; init: to load the file and to plan; "
+    "first: the first inference; CPU: of {clock}. FPS and MP/s: images and "
+    "megapixels a second at the HR size of {hr_width}x{hr_height}. Memory: by "
+    "how much a process of its own grows from before the file is loaded to "
+    "after the first inference. "
+    "Ratio: of the latency to that of {first}."
+)
+_PROTOCOL_NOTE = (
+    "As {name} asks: one image after another, at least {rounds} of them and "
+    "{seconds:g} s for each row; the latency is the p90. Noise takes the place "
+    "of its photographs, and this is no official result."
+)
+
+
+def notes_of(settings: dict, rows: list, protocol, device) -> list[str]:
+    """What was measured and how, and which row is the fastest.
+
+    Args:
+        settings: Dict, as a benchmark writes it.
+        rows: List of `Row`, the first one of no file.
+        protocol: `Protocol`.
+        device: `Device`, or None for this host.
+    """
+    found = [_measured(settings, rows, protocol, device), _fastest(rows)]
+    if protocol.name:
+        found.append(_PROTOCOL_NOTE.format(**vars(protocol)))
+    return found
+
+
+def _measured(settings, rows, protocol, device):
+    machine = settings["machine"]
+    one = settings["threads"] == 1
+    runs = sorted({row.timing.runs for row in rows[1:]})
+    return _NOTE.format(
+        data=", ".join(settings["data"]),
+        latency="median"
+        if protocol.percent == 50
+        else f"{protocol.percent}th percentile",
+        runs="1 run" if runs == [1] else f"{' or '.join(map(str, runs))} runs",
+        height=protocol.height,
+        width=protocol.width,
+        threads="1 thread" if one else f"{settings['threads']} threads",
+        where=machine.get("model", "the device") if device else "this host",
+        clock="the thread" if one else "all threads",
+        hr_height=settings["scale"] * protocol.height,
+        hr_width=settings["scale"] * protocol.width,
+        first=labels(rows)[1],
+    )
+
+
+def _fastest(rows):
+    timed = list(zip(labels(rows), rows, strict=True))[1:]
+    name, best = min(timed, key=lambda of: of[1].latency_ms)
+    return f"The fastest is {name}: {tables.short(best.latency_ms)} ms."

@@ -1,0 +1,255 @@
+"""Writes a Keras network as `.tflite` files, small, and checks them.
+
+    issp-export model.keras --precision=float16
+
+writes `model_float16_sparse.tflite` beside it. The file is run in the
+interpreter and compared with the Keras model first.
+
+    issp-export model.keras --all
+
+writes every sensible variant, and a table of them, also as JSON and Markdown.
+"""
+
+import dataclasses
+import json
+import pathlib
+
+from absl import flags
+
+from issp_keras import cli
+from issp_keras import files
+from issp_keras.data import find_source
+from issp_keras.errors import InputError
+from issp_keras.inference import network_of
+from issp_keras.models import load_model
+from issp_keras.scores import SMALLEST
+from issp_keras.tflite.benchmarking.latency import latencies
+from issp_keras.tflite.convert import INPUTS
+from issp_keras.tflite.convert import PRECISIONS
+from issp_keras.tflite.export import TOLERANCES
+from issp_keras.tflite.export import export
+from issp_keras.tflite.parity import Reference
+from issp_keras.tflite.variants import export_all
+from issp_keras.tflite.variants import variant_path
+
+_HEADER = (
+    "",
+    "bytes",
+    "gzip",
+    "zip",
+    "max error",
+    "PSNR",
+    "drop",
+    "latency",
+    "kernels sparse",
+    "run sparse (ARM64)",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """One line of the table.
+
+    Attributes:
+        name: String, precision and encoding.
+        file: String, its path.
+        bytes: Integer, its size.
+        gzip_bytes: Integer, after gzip.
+        zip_bytes: Integer, in an APK.
+        floor_bytes: Float, the least that its constants can take.
+        max_error: Float, of an output in 0..1.
+        psnr: Float, in dB.
+        drop: Float, what it loses of the Keras model's.
+        latency_ms: Float, median wall time of one inference.
+        sparse_kernels: Integer, those stored without zeros.
+        kernels: Integer, all.
+        sparse_layers: Dict, how many layers stock XNNPACK runs sparse on each
+            platform.
+    """
+
+    name: str
+    file: str
+    bytes: int
+    gzip_bytes: int
+    zip_bytes: int
+    floor_bytes: float
+    max_error: float
+    psnr: float
+    drop: float
+    latency_ms: float
+    sparse_kernels: int
+    kernels: int
+    sparse_layers: dict[str, int]
+
+
+def main(argv):
+    flag = flags.FLAGS
+    source = pathlib.Path(*cli.arguments(argv, "a .keras file"))
+    model = load_model(source)
+    network = network_of(model, source)
+    pairs = _pairs(flag.data, flag.data_dir, network.scale, "held_out")
+    options = {
+        "height": flag.height,
+        "width": flag.width,
+        "input": flag.input,
+        "tolerance": flag.tolerance,
+        "reference": Reference(model, pairs),
+        "method": _method(source),
+    }
+    if flag.calibration:
+        calibration = _pairs(
+            flag.calibration, flag.data_dir, network.scale, "train"
+        )
+        options["calibration"] = [pair.lr for pair in calibration]
+    stem = source.with_suffix("")
+    if flag.all:
+        _write_all(model, stem, options)
+        return
+    path = flag.output or variant_path(stem, flag.precision, flag.sparse)
+    exported = export(model, path, flag.precision, flag.sparse, **options)
+    about, parity = exported.inspection, exported.parity
+    print(
+        f"Wrote {path}: {about.bytes:,} bytes, of which "
+        f"{about.floor_bytes:,.0f} are the least for its constants, "
+        f"{about.weights.sparse_kernels} of {about.weights.kernels} kernels "
+        "sparse; it differs from the Keras model by at most "
+        f"{parity.max_error:.1e}, and has {parity.psnr:.2f} "
+        f"dB where that has {parity.keras_psnr:.2f}."
+    )
+
+
+def _write_all(model, stem, options):
+    flag = flags.FLAGS
+    if flag.output:
+        raise InputError(
+            "--output: names one file, and --all writes several beside the "
+            ".keras file."
+        )
+    any_size = cli.image_size(flag.size)
+    written, failures = export_all(model, stem, **options)
+    if written:
+        height, width = written[0].inspection.size or any_size
+        times = latencies(
+            [exported.inspection.path for exported in written],
+            height,
+            width,
+            flag.rounds,
+            flag.threads,
+        )
+        rows = [
+            _variant(exported, latency)
+            for exported, latency in zip(written, times, strict=True)
+        ]
+        note = (
+            f"PSNR (dB) on {', '.join(flag.data)}, and what is lost of the "
+            f"Keras model's {written[0].parity.keras_psnr:.2f}. Latency: "
+            f"median of {flag.rounds} runs for an LR image of {width}x{height} "
+            f"pixels, {flag.threads} thread(s), this host."
+        )
+        _write_table(f"{stem}_variants", rows, note)
+    if failures:
+        raise InputError("\n  ".join(["some variants failed:", *failures]))
+
+
+def _variant(exported, latency):
+    about, parity = exported.inspection, exported.parity
+    encoding = "sparse" if exported.sparse else "dense"
+    return Variant(
+        f"{exported.precision} {encoding}",
+        about.path,
+        about.bytes,
+        about.gzip_bytes,
+        about.zip_bytes,
+        about.floor_bytes,
+        parity.max_error,
+        parity.psnr,
+        parity.drop,
+        latency,
+        about.weights.sparse_kernels,
+        about.weights.kernels,
+        about.sparse_layers,
+    )
+
+
+def _write_table(stem, rows, note):
+    cells = [
+        [
+            row.name,
+            *(
+                f"{size:,}"
+                for size in (row.bytes, row.gzip_bytes, row.zip_bytes)
+            ),
+            f"{row.max_error:.1e}",
+            f"{row.psnr:.2f}",
+            f"{row.drop:z.3f}",
+            f"{row.latency_ms:.1f} ms",
+            f"{row.sparse_kernels} of {row.kernels}",
+            str(row.sparse_layers["ARM64"]),
+        ]
+        for row in rows
+    ]
+    cli.print_table(_HEADER, cells)
+    print(note)
+    rows = [dataclasses.asdict(row) for row in rows]
+    files.write_json(f"{stem}.json", {"note": note, "variants": rows})
+    with files.replacing(f"{stem}.md") as partial:
+        partial.write_text(cli.markdown_table(_HEADER, cells) + f"\n{note}\n")
+    print(f"Wrote {stem}.json and {stem}.md.")
+
+
+def _pairs(sources, data_dir, scale, split):
+    return [
+        photograph.read(scale, SMALLEST)
+        for source in sources
+        for photograph in find_source(source, split, scale, data_dir)
+    ]
+
+
+def _method(source):
+    """The method that `issp-train` says it pruned the model with, or None."""
+    config = source.with_name("config.json")
+    try:
+        return json.loads(config.read_text())["sparsity"]["method"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def run():
+    """Entry point of `issp-export`."""
+    cli.define_data_flags()
+    cli.define_latency_flags()
+    flags.DEFINE_enum(
+        "precision", "float32", PRECISIONS, "What kernels are stored as."
+    )
+    flags.DEFINE_bool("sparse", True, "Leave zeros out where that is smaller.")
+    flags.DEFINE_integer(
+        "height", None, "The one LR height the file takes.", lower_bound=1
+    )
+    flags.DEFINE_integer(
+        "width", None, "The one LR width the file takes.", lower_bound=1
+    )
+    flags.DEFINE_enum(
+        "input", "float32", INPUTS, "0..1 or 0..255, of the output too."
+    )
+    flags.DEFINE_float(
+        "tolerance",
+        None,
+        "PSNR in dB that the file may lose; by default "
+        f"{', '.join(f'{k} {v}' for k, v in TOLERANCES.items())}.",
+        lower_bound=0,
+    )
+    flags.DEFINE_list(
+        "calibration",
+        None,
+        "What int8 finds its ranges on, as --data; by default the embedded "
+        "photographs that are not held out.",
+    )
+    flags.DEFINE_string(
+        "output", None, "The file, by default beside the model."
+    )
+    flags.DEFINE_bool("all", False, "Write every sensible variant and a table.")
+    cli.run(main)
+
+
+if __name__ == "__main__":
+    run()
