@@ -90,6 +90,8 @@ setup(
         # TensorFlow Datasets 4.9.10 imports it, and does not say so.
         "importlib-resources>=6.0.0",
         "keras>=3.12.0,<4",
+        # Older ones call what pyparsing 3.3 warns of.
+        "matplotlib>=3.10.8",
         "ml-collections>=1.0.0",
         "ml-dtypes>=0.5.1",
         "numpy>=2.0.2,<3",
