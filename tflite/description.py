@@ -1,6 +1,6 @@
 """An `Inspection` as text."""
 
-from issp_keras import cli
+from issp_keras.programs import cli
 from issp_keras.tflite import eligibility
 from issp_keras.tflite.inspection import NOT_ASKED
 

@@ -18,10 +18,10 @@ import zipfile
 import numpy as np
 from absl import flags
 
-from issp_keras import cli
 from issp_keras import files
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
+from issp_keras.programs import cli
 from issp_keras.tflite import eligibility
 from issp_keras.tflite import encoding
 from issp_keras.tflite import flatbuffer
