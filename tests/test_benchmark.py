@@ -18,9 +18,9 @@ import pytest
 import skimage
 from networks import small_pairs
 
-from issp_keras import cli
 from issp_keras import models
 from issp_keras.errors import InputError
+from issp_keras.programs import cli
 from issp_keras.tflite import Reference
 from issp_keras.tflite import delegate
 from issp_keras.tflite import export

@@ -24,9 +24,9 @@ import pathlib
 from absl import flags
 
 import issp_keras
-from issp_keras import cli
 from issp_keras import files
 from issp_keras.errors import InputError
+from issp_keras.programs import cli
 from issp_keras.tflite.benchmarking import host
 from issp_keras.tflite.benchmarking import plots
 from issp_keras.tflite.benchmarking.adb import Device
