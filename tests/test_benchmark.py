@@ -163,7 +163,7 @@ def test_what_there_is_no_memory_for_is_refused(paths):
 
 
 def test_without_photographs_nothing_is_timed(paths):
-    with pytest.raises(InputError, match="--data: is empty"):
+    with pytest.raises(InputError, match="`data`: is empty"):
         benchmark(Contest(paths[:1], PROTOCOL), [], PROTOCOL)
 
 

@@ -88,6 +88,8 @@ def main(argv):
     model = load_model(source)
     network = network_of(model, source)
     pairs = _pairs(flag.data, flag.data_dir, network.scale, "held_out")
+    if (flag.height is None) != (flag.width is None):
+        raise InputError("--height and --width: expected both or none.")
     options = {
         "height": flag.height,
         "width": flag.width,
