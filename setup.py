@@ -65,10 +65,14 @@ setup(
     python_requires=">=3.11",
     packages=[
         *find_packages(include=["issp_keras*"]),
+        "issp_keras.configs",
         "issp_keras.tflite",
         *(f"issp_keras.tflite.{name}" for name in find_packages("tflite")),
     ],
-    package_dir={"issp_keras.tflite": "tflite"},
+    package_dir={
+        "issp_keras.configs": "configs",
+        "issp_keras.tflite": "tflite",
+    },
     ext_modules=[
         Extension(
             f"{_DELEGATE}.library_file",
@@ -90,6 +94,8 @@ setup(
         # TensorFlow Datasets 4.9.10 imports it, and does not say so.
         "importlib-resources>=6.0.0",
         "keras>=3.12.0,<4",
+        # Older ones call what pyparsing 3.3 warns of.
+        "matplotlib>=3.10.8",
         "ml-collections>=1.0.0",
         "ml-dtypes>=0.5.1",
         "numpy>=2.0.2,<3",
@@ -113,12 +119,12 @@ setup(
     },
     entry_points={
         "console_scripts": [
-            "issp-train = issp_keras.train:run",
-            "issp-compare = issp_keras.compare:run",
-            "issp-evaluate = issp_keras.evaluate:run",
-            "issp-prepare = issp_keras.prepare:run",
-            "issp-import = issp_keras.import_checkpoint:run",
-            "issp-upscale = issp_keras.upscale:run",
+            "issp-train = issp_keras.programs.train:run",
+            "issp-compare = issp_keras.programs.compare:run",
+            "issp-evaluate = issp_keras.programs.evaluate:run",
+            "issp-prepare = issp_keras.programs.prepare:run",
+            "issp-import = issp_keras.programs.import_checkpoint:run",
+            "issp-upscale = issp_keras.programs.upscale:run",
             "issp-export = issp_keras.tflite.programs.export:run",
             "issp-inspect = issp_keras.tflite.programs.inspect:run",
             "issp-benchmark = issp_keras.tflite.programs.benchmark:run",

@@ -39,8 +39,8 @@ import numpy as np
 from absl import app
 from absl import flags
 
-from issp_keras import cli
 from issp_keras import models
+from issp_keras.programs import cli
 from issp_keras.tflite import delegate
 from issp_keras.tflite import export
 from issp_keras.tflite import inspect

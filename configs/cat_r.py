@@ -1,34 +1,33 @@
 """CAT-R sparse from scratch, as in the ISS-P paper.
 
 issp-prepare DF2K/HR prepared/df2k_x4 --scale=4
-issp-train --config=configs/cat_r.py:x4,0.95 --workdir=runs/cat_r
+issp-train --config=cat_r:scale=4,sparsity=0.95 --workdir=runs/cat_r
 
 The training is scored on the photographs in data/Set5 after every epoch. The
-setting after the colon is scale and sparsity; the paper's is x4,0.95.
-Pruning takes 100,021 steps and fine-tuning 500,000, of 32 patches of 64x64 LR
-pixels: days on a GPU, and not measured here.
+settings after the colon are those of the paper, and may be left out. Pruning
+takes 100,021 steps and fine-tuning 500,000, of 32 patches of 64x64 LR pixels:
+days on a GPU, and not measured here.
 
 Source: options/train of the released code of ISS-P (arXiv 2303.09650):
 Adam(0.9, 0.99) at 2e-4, halved after 250,000, 400,000, 450,000 and 475,000
 steps of fine-tuning.
 """
 
-import pathlib
-import runpy
-
 from ml_collections import ConfigDict
 
-_EDSR = pathlib.Path(__file__).with_name("edsr_large.py")
-_PRUNING, _FINE_TUNING = 100_021, 500_000
+from issp_keras.configs import paper
+from issp_keras.programs.setting import parse_setting
+
+_FINE_TUNING = 500_000
 
 
-def get_config(setting: str = "x4,0.95") -> ConfigDict:
-    # The data and the pruning stage are the same for all networks.
-    config = runpy.run_path(str(_EDSR))["get_config"](setting)
-    scale = config.network.scale
-    config.steps = _PRUNING + _FINE_TUNING
+def get_config(setting: str = "") -> ConfigDict:
+    scale, sparsity = parse_setting(setting, scale=4, sparsity=0.95).values()
+    config = paper.training(scale, sparsity, _FINE_TUNING)
     config.steps_per_epoch = 939  # Divides the steps.
     config.learning_rate = 2e-4
     config.halve_at = (250_000, 400_000, 450_000, 475_000)
     config.network = ConfigDict({"name": "cat", "scale": scale})
+    # The threshold from a sample, as in the paper's large networks.
+    config.sparsity.unstructured = ConfigDict({"sample_size": 32_400})
     return config

@@ -8,16 +8,13 @@ the same patches for the same number of steps: pruning and fine-tuning take
 seeds; 78 trainings, about an hour on 2 cores.
 """
 
-import pathlib
-import runpy
-
 from ml_collections import ConfigDict
 
-_EDSR_SMALL = pathlib.Path(__file__).with_name("edsr_small.py")
+from issp_keras.configs import edsr_small
 
 
 def get_config() -> ConfigDict:
-    training = runpy.run_path(str(_EDSR_SMALL))["get_config"]()
+    training = edsr_small.get_config()
     training.steps = 1000
     training.steps_per_epoch = 500
     training.sparsity.end_step = 700

@@ -9,16 +9,13 @@ for XNNPACK's sparse kernels on ARM. Expect 29.77 dB on Y on Set5 and 26.99 on
 Set14, where bicubic interpolation has 28.43 and 25.99.
 """
 
-import pathlib
-import runpy
-
 from ml_collections import ConfigDict
 
-_EDSR_SMALL = pathlib.Path(__file__).with_name("edsr_small.py")
+from issp_keras.configs import edsr_small
 
 
 def get_config() -> ConfigDict:
-    config = runpy.run_path(str(_EDSR_SMALL))["get_config"]()
+    config = edsr_small.get_config()
     config.steps = 20_000
     config.steps_per_epoch = 1000
     config.network = ConfigDict({"name": "edge_sr_100k", "scale": 4})

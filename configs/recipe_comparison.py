@@ -8,12 +8,10 @@ The winner is also trained in blocks of 4 input channels. Takes some 16 hours of
 one core. The data is that of `recipe_search.py`.
 """
 
-import pathlib
-import runpy
-
 from ml_collections import ConfigDict
 
-_SEARCH = pathlib.Path(__file__).with_name("recipe_search.py")
+from issp_keras.configs import recipe_search
+
 _STEPS = 20_000
 _BEST = (
     "latent, Feather, all of an update",
@@ -27,10 +25,9 @@ _BLOCKS = {"pattern": "block", "block": {"inputs": 4, "outputs": 1}}
 
 
 def get_config() -> ConfigDict:
-    search = runpy.run_path(str(_SEARCH))
-    candidates = search["CANDIDATES"]
-    config = search["get_config"]()
-    config.training = search["training"](_STEPS)
+    candidates = recipe_search.CANDIDATES
+    config = recipe_search.get_config()
+    config.training = recipe_search.training(_STEPS)
     config.seeds = (10, 11)
     trainings = {}
     for sparsity in (0.95, 0.9, 0.99):

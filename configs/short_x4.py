@@ -4,20 +4,19 @@ issp-train --config=configs/short_x4.py:edsr --workdir=runs/short_edsr
 issp-export runs/short_edsr/model.keras --all
 
 For tables of what their files weigh and how fast they are, which need the
-zeros of a trained network, and not its quality. The setting after the colon is
+zeros of a trained network, and not its quality. The name after the colon is
 edsr, swinir or edge_sr_100k. Takes some 10 minutes each on 2 cores.
 """
 
-import pathlib
-import runpy
-
 from ml_collections import ConfigDict
 
-_EDSR_SMALL = pathlib.Path(__file__).with_name("edsr_small.py")
+from issp_keras.configs import edsr_small
+from issp_keras.programs.setting import parse_setting
 
 
-def get_config(name: str = "edsr") -> ConfigDict:
-    config = runpy.run_path(str(_EDSR_SMALL))["get_config"]()
+def get_config(setting: str = "") -> ConfigDict:
+    (name,) = parse_setting(setting, name="edsr").values()
+    config = edsr_small.get_config()
     config.steps = 3000
     config.steps_per_epoch = 500
     config.learning_rate = 5e-4

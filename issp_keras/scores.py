@@ -70,25 +70,14 @@ def mean_score(
     return mean([score(upscale, pair, channels) for pair in pairs])
 
 
-def score_network(model: keras.Model, pairs: Iterable[Pair]) -> Score:
-    """The mean of `score` of a Keras model, as papers would give it."""
-    network = network_of(model, model.name)
-    return mean_score(network.upscale, pairs, papers_channels(network))
+def score_network(
+    model: keras.Model, pairs: Iterable[Pair], channels: str = "y"
+) -> Score:
+    """The mean of `score` of a Keras model over the photographs."""
+    upscale = network_of(model, model.name).upscale
+    return mean_score(upscale, pairs, channels)
 
 
 def bicubic(scale: int) -> Callable[[np.ndarray], np.ndarray]:
     """The baseline of every paper, as a way to upscale."""
     return lambda pixels: imresize(pixels, scale)
-
-
-def papers_channels(network) -> str:
-    """What the ISS-P paper's tables compare: RGB for EDSR-L, Y else.
-
-    Args:
-        network: `inference.Network`; that it is EDSR-L shows in its 3x3
-            convolutions from 256 to 256 features, 65 of them.
-
-    Source: options/test of the released code of ISS-P (arXiv 2303.09650).
-    """
-    kernels = [sorted(shape) for shape in network.weight_shapes]
-    return "rgb" if kernels.count([3, 3, 256, 256]) >= 65 else "y"

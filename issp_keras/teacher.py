@@ -1,8 +1,6 @@
 """What a teacher network makes of the photographs that a student sees."""
 
-import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import pathlib
 import re
@@ -15,9 +13,11 @@ from issp_keras import files
 from issp_keras.data import Pair
 from issp_keras.data import to_rgb
 from issp_keras.data import write_photograph
+from issp_keras.errors import ArgumentError
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
 from issp_keras.inference import load_network
+from issp_keras.locks import one_at_a_time
 
 # So many characters of a photograph's name are in that of its output.
 _LONGEST = 80
@@ -34,25 +34,26 @@ class Teacher:
     so that they may be larger than memory.
 
     Args:
-        path: Path of a `.keras` or `.tflite` network.
+        model: String, path of a `.keras` or `.tflite` network.
         scale: Integer, the magnification of the training.
         self_ensemble: Whether the teacher's output is the mean over the 8
             flips and rotations. Defaults to `True`.
 
     Raises:
-        InputError: If the file is no such network, or of another scale.
+        InputError: If the file is no such network. An `ArgumentError` if the
+            network is of another scale.
     """
 
-    def __init__(self, path: str, scale: int, self_ensemble: bool = True):
-        self._network = load_network(path, self_ensemble=self_ensemble)
+    def __init__(self, model: str, scale: int, self_ensemble: bool = True):
+        self._network = load_network(model, self_ensemble=self_ensemble)
         if self._network.scale != scale:
-            raise InputError(
-                f"--config.teacher.model: {path} enlarges "
-                f"{self._network.scale} times, expected {scale} times as "
-                "--config.network.scale."
+            raise ArgumentError(
+                "model",
+                f"{model} enlarges {self._network.scale} times, expected "
+                f"{scale} times, as the network that learns.",
             )
-        with blame(f"{path}: cannot be read", OSError):
-            content = pathlib.Path(path).read_bytes()
+        with blame(f"{model}: cannot be read", OSError):
+            content = pathlib.Path(model).read_bytes()
         self._digest = hashlib.sha256(content)
         self._digest.update(f"self_ensemble={bool(self_ensemble)}".encode())
 
@@ -85,7 +86,7 @@ class Teacher:
             path = folder / self._name(pair.name, lr)
             if not path.exists():
                 # Another training may make it meanwhile.
-                with _alone(folder):
+                with one_at_a_time(folder):
                     if not path.exists():
                         is_late = until is not None and (
                             time.monotonic() >= until
@@ -111,15 +112,6 @@ class Teacher:
         digest.update(lr)
         name = re.sub(r"[^\w.-]", "_", name, flags=re.ASCII)[:_LONGEST]
         return f"{name}-{digest.hexdigest()[:20]}.ppm"
-
-
-@contextlib.contextmanager
-def _alone(folder):
-    """Waits until no other process is in such a block for this folder."""
-    with (folder / ".lock").open("w") as lock:
-        # The system gives it back when the process ends, however it does.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _mapped(path, size):

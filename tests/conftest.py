@@ -17,6 +17,7 @@ SHARED = ROOT.parent / "shared" / "data"
 _CORE = (
     "callbacks",
     "compare",
+    "configs",
     "data_parallel",
     "device_patches",
     "distributions",

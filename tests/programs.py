@@ -9,8 +9,8 @@ import sys
 # imported them all becomes each of them, in turn.
 _SERVER = """
 import json, os, runpy, sys, tempfile
-import issp_keras.compare, issp_keras.evaluate, issp_keras.import_checkpoint
-import issp_keras.prepare, issp_keras.train, issp_keras.upscale
+from issp_keras.programs import compare, evaluate, import_checkpoint
+from issp_keras.programs import prepare, train, upscale
 import issp_keras.tflite.programs.benchmark, issp_keras.tflite.programs.export
 import issp_keras.tflite.programs.inspect
 
@@ -39,7 +39,8 @@ def started():
     """Yields what runs a program as `python -m issp_keras.MODULE` would.
 
     It takes the module, its arguments, and `cwd`, and returns a
-    `subprocess.CompletedProcess` with what the program printed.
+    `subprocess.CompletedProcess` with what the program printed. A name
+    without a dot is that of a module in `programs`.
     """
     with subprocess.Popen(
         [sys.executable, "-c", _SERVER],
@@ -49,6 +50,8 @@ def started():
     ) as server:
 
         def run(module, *arguments, cwd):
+            if "." not in module:
+                module = f"programs.{module}"
             call = str(cwd), f"issp_keras.{module}", [*map(str, arguments)]
             print(json.dumps(call), file=server.stdin, flush=True)
             answer = json.loads(server.stdout.readline())

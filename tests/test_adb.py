@@ -115,7 +115,7 @@ def test_runs_the_tool_on_fast_cores_and_cleans_up(
     library = tmp_path / "delegate.so"
     library.write_bytes(b"ELF")
     done = []
-    made = contest(delegate=library, threads=2)
+    made = contest(android_delegate=library, threads=2)
     stock, delegated = made.measure(done.append)
     assert done == [0.5, 1]
     assert stock.delegate is None
@@ -230,23 +230,23 @@ def test_full_storage_is_told_and_cleaned_up(contest, root, monkeypatch):
         (
             "/system/bin/sh: /data/local/tmp/x/benchmark_model: not "
             "executable: 64-bit ELF file",
-            "--benchmark_model: .*does not start on the device, expected a "
+            "`benchmark_model`: .*does not start on the device, expected a "
             "build for its processor: .*64-bit ELF file",
         ),
         (
             "/system/bin/sh: /data/local/tmp/x/benchmark_model: inaccessible "
             "or not found",
-            "--benchmark_model: .*does not start.*inaccessible or not found",
+            "`benchmark_model`: .*does not start.*inaccessible or not found",
         ),
         (
             'CANNOT LINK EXECUTABLE "benchmark_model": library '
             '"libc++_shared.so" not found',
-            "--benchmark_model: .*does not start.*libc",
+            "`benchmark_model`: .*does not start.*libc",
         ),
         (
             'ERROR: dlopen failed: "/data/local/tmp/x/delegate.so" is for '
             "EM_X86_64 (62) instead of EM_AARCH64 (183)",
-            "--android_delegate: .*cannot be loaded on the device, expected",
+            "`android_delegate`: .*cannot be loaded on the device, expected",
         ),
         (
             "ERROR: Failed to load model /data/local/tmp/x/model.tflite",
@@ -269,7 +269,7 @@ def test_a_delegate_that_takes_nothing_has_no_row(contest, tmp_path, path):
     )
     library = tmp_path / "delegate.so"
     library.write_bytes(b"ELF")
-    made = contest(delegate=library)
+    made = contest(android_delegate=library)
     assert [entry.delegate for entry in made.measure()] == [None]
     assert made.notes[1] == f"The delegate takes nothing of {path}."
 

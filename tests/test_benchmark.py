@@ -4,10 +4,12 @@ import csv
 import dataclasses
 import gzip
 import hashlib
+import importlib.util
 import json
 import math
 import pathlib
 import shutil
+import sys
 import threading
 
 import numpy as np
@@ -16,9 +18,9 @@ import pytest
 import skimage
 from networks import small_pairs
 
-from issp_keras import cli
 from issp_keras import models
 from issp_keras.errors import InputError
+from issp_keras.programs import cli
 from issp_keras.tflite import Reference
 from issp_keras.tflite import delegate
 from issp_keras.tflite import export
@@ -28,8 +30,6 @@ from issp_keras.tflite.benchmarking.delegation import Delegation
 from issp_keras.tflite.benchmarking.latency import Contender
 from issp_keras.tflite.benchmarking.latency import latencies
 from issp_keras.tflite.benchmarking.latency import take_turns
-from issp_keras.tflite.benchmarking.plots import linear_axis
-from issp_keras.tflite.benchmarking.plots import log_axis
 from issp_keras.tflite.benchmarking.plots import picture
 from issp_keras.tflite.benchmarking.protocol import PROTOCOLS
 from issp_keras.tflite.benchmarking.protocol import Protocol
@@ -163,7 +163,7 @@ def test_what_there_is_no_memory_for_is_refused(paths):
 
 
 def test_without_photographs_nothing_is_timed(paths):
-    with pytest.raises(InputError, match="--data: is empty"):
+    with pytest.raises(InputError, match="`data`: is empty"):
         benchmark(Contest(paths[:1], PROTOCOL), [], PROTOCOL)
 
 
@@ -409,14 +409,20 @@ def test_a_bar_in_a_name_is_none_of_a_table():
     )
 
 
-def test_axes_have_round_ticks():
-    assert log_axis("", [3.0, 40.0]).ticks == [5, 10, 20, 50]
-    assert log_axis("", [20.0, 22.0]).ticks == [18, 20, 25]
-    assert linear_axis("", [30.0, 30.0], 0.2).ticks == [
-        29.9,
-        29.95,
-        30,
-        30.05,
-        30.1,
-    ]
-    assert linear_axis("", [28.0, 33.0], 0.2).place(28.0) > 0
+def test_a_narrow_range_has_ticks_too(tmp_path):
+    """And names are no formulas, nor too long for the key."""
+    rows = [_row(f"{n}{90 * '/$a'}$\\b", 30.0, n, 20.0 + n) for n in (1, 2)]
+    drawn = np.asarray(picture(rows))
+    assert drawn.shape[1] == 1120
+    # Below and beside the axes, there are numbers; above the key, nothing.
+    for panel in (drawn[:, :560], drawn[:, 560:]):
+        assert (panel[364:378] < 128).any()
+        assert (panel[60:360, 25:62] < 128).any()
+    assert (drawn[:, -2:] == 255).all()
+
+
+def test_without_matplotlib_there_is_one_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match="pip install matplotlib"):
+        picture([])

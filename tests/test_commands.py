@@ -16,10 +16,10 @@ import programs
 import pytest
 import rich.console
 
-from issp_keras import cli
 from issp_keras import data
 from issp_keras.inference import load_network
 from issp_keras.models import load_model
+from issp_keras.programs import cli
 from issp_keras.tflite import export
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -624,6 +624,29 @@ BAD_INPUT = [
         "train",
         ["--config=no.py", "--workdir=run"],
         "--config: no.py: no such",
+    ),
+    (
+        "train",
+        ["--config=quikstart", "--workdir=run"],
+        "--config: quikstart: no such file, and no config that comes with "
+        "issp_keras, which are cat_r, compare_methods, edsr_large, ",
+    ),
+    (
+        "train",
+        ["--config=swinir_light.py:scal=2", "--workdir=run"],
+        "--config: scal=2: is no setting of this config, expected scale=4, "
+        "sparsity=0.95.",
+    ),
+    *(
+        (
+            "train",
+            [*config, "--workdir=run", "--config.learning_rate=-1.0"],
+            "--config.learning_rate: is -1.0, expected a positive number.",
+        )
+        for config in (
+            ["--config=quickstart"],
+            ["--config", "swinir_light:scale=2"],
+        )
     ),
     (
         "train",

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from issp_keras import configuration
 from issp_keras import files
-from issp_keras.compare import compare
 from issp_keras.errors import InputError
 from issp_keras.models import load_model
+from issp_keras.programs import configuration
+from issp_keras.programs.compare import compare
+from issp_keras.programs.results import table
+from issp_keras.programs.train import train
+from issp_keras.programs.trainings import list_trainings
 from issp_keras.sparsity import METHODS
 from issp_keras.sparsity import Sampled
-from issp_keras.train import train
-from issp_keras.trainings import list_trainings
-from issp_keras.trainings import table
 
 CONFIGS = pathlib.Path(__file__).parent.parent / "configs"
 
@@ -201,16 +201,66 @@ def test_settings_that_change_no_weight_may_differ(config, tmp_path):
 @pytest.mark.tensorflow
 def test_a_training_that_fails_does_not_stop_the_others(config, tmp_path):
     config.seeds = (10,)
-    config.trainings = ConfigDict(
-        {"diverges": {"learning_rate": 1e38}, "wide": {}}
-    )
+    config.trainings = ConfigDict({"broken": {}, "wide": {}})
+    (tmp_path / "broken-10").mkdir()
+    (tmp_path / "broken-10/checkpoint.keras").write_text("no checkpoint")
     for turn in (None, 0.0):
         with pytest.raises(
-            InputError, match=r"1 of 2 trainings failed:.*\n.*diverged"
+            InputError, match=r"1 of 2 trainings failed:.*\n.*not a Keras"
         ):
             compare(config, tmp_path, turn=turn, report=str)
     (result,) = json.loads((tmp_path / "results.json").read_text())
     assert result["name"] == "wide"
+
+
+@pytest.mark.tensorflow
+def test_that_a_training_diverges_is_a_result(config, tmp_path):
+    config.seeds = (10,)
+    config.trainings = ConfigDict(
+        {"diverges": {"learning_rate": 1e38}, "wide": {}}
+    )
+    lines = []
+    results = compare(config, tmp_path, report=lines.append)
+    assert "diverges, seed 10: diverged at a learning rate of 1e+38" in lines
+    diverged, wide = results
+    assert (diverged["name"], diverged["outcome"]) == ("diverges", "diverged")
+    assert diverged["weights"] == wide["weights"]
+    assert (diverged["non_zeros"], diverged["scores"]) == (None, {})
+    assert json.loads((tmp_path / "results.json").read_text()) == results
+    with (tmp_path / "results.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["outcome"], row["psnr"] == "") for row in rows] == [
+        ("diverged", True),
+        ("finished", False),
+    ]
+    markdown = (tmp_path / "results.md").read_text().splitlines()
+    assert markdown[2].count("diverged") == 2
+    # It is not tried again, here or where the result is known.
+    del lines[:]
+    assert compare(config, tmp_path, report=lines.append) == results
+    there = tmp_path / "there"
+    found = compare(config, there, known=results, report=lines.append)
+    assert found == results and not lines
+
+
+@pytest.mark.tensorflow
+def test_results_are_on_the_channels_of_the_config(config, tmp_path):
+    config.seeds = (10,)
+    del config.trainings["wide"]
+    (on_y,) = compare(config, tmp_path, report=str)
+    # A result of an earlier version does not say that it is on Y.
+    path = tmp_path / "ISS-P-10/result.json"
+    del on_y["channels"]
+    files.write_json(path, on_y)
+    assert compare(config, tmp_path, report=str) == [on_y]
+    with config.unlocked():
+        config.training.score_channels = "rgb"
+    lines = []
+    (on_rgb,) = compare(config, tmp_path, report=lines.append)
+    assert not any("step" in line for line in lines)
+    assert on_rgb["channels"] == "rgb"
+    assert on_rgb["scores"] != on_y["scores"]
+    assert on_rgb["settings"] == on_y["settings"]
 
 
 @pytest.mark.tensorflow
@@ -256,6 +306,28 @@ def test_the_table_has_means_and_spreads():
         ["", "weights", "non-zeros", "steps", "set5", "seeds", "CPU time"],
         ["a", "1,234", "123", "6,000", "30.50 ± 0.50 / 0.8500", "2", "2 min"],
         ["b", "1,234", "123", "6,000", "31.00 / 0.8000", "1", "2 min"],
+    ]
+
+
+def test_the_table_tells_of_what_diverged():
+    results = [
+        {
+            "name": name,
+            "seed": seed,
+            "outcome": "finished" if psnr else "diverged",
+            "steps": 10,
+            "weights": 100,
+            "non_zeros": 10 if psnr else None,
+            "cpu_seconds": 60,
+            "scores": {"set5": {"psnr": psnr, "ssim": 0.5}} if psnr else {},
+        }
+        for name, seed, psnr in (("a", 0, None), ("a", 1, 30), ("b", 0, None))
+    ]
+    header, *rows = table(results)
+    assert header[4:6] == ["set5", "seeds"]
+    assert rows == [
+        ["a", "100", "10", "10", "30.00 / 0.5000", "2, 1 diverged", "1 min"],
+        ["b", "100", "", "10", "diverged", "1, 1 diverged", "1 min"],
     ]
 
 

@@ -44,7 +44,9 @@ def _network(
     return keras.Model(image, after_end(y, x))
 
 
-def _inspect(model, folder, zeros=0.9, sparse=True, quantised=False):
+def _inspect(
+    model, folder, zeros=0.9, sparse=True, quantised=False, dynamic=False
+):
     for layer in model.layers:
         # Where nothing is zero, nothing is stored sparse.
         if "expand" in layer.name or "project" in layer.name:
@@ -55,14 +57,15 @@ def _inspect(model, folder, zeros=0.9, sparse=True, quantised=False):
         head = model.get_layer("head").kernel
         head.assign(head * (RNG.random(head.shape) >= zeros))
     path = folder / "model.tflite"
-    if quantised:
+    if quantised or dynamic:
         import tensorflow as tf
 
         converter = tf.lite.TFLiteConverter.from_keras_model(model)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: (
-            [RNG.random((1, 16, 16, 3), np.float32)] for _ in range(2)
-        )
+        if quantised:
+            converter.representative_dataset = lambda: (
+                [RNG.random((1, 16, 16, 3), np.float32)] for _ in range(2)
+            )
         path.write_bytes(converter.convert())
     else:
         write_tflite(model, path)
@@ -89,6 +92,17 @@ def test_a_network_that_keeps_all_rules_runs_sparse(tmp_path):
                 assert layer.xnnpack[platform] is None
     assert "without AVX" in found["expand"].xnnpack["x86"]
     assert set(found["expand"].xnnpack) == set(PLATFORMS)
+
+
+def test_sparse_int8_kernels_run_dense_in_browsers(tmp_path):
+    """Measured with LiteRT.js 2.5.3."""
+    found = _inspect(_network(), tmp_path, dynamic=True)["expand"]
+    assert found.kernel.dtype == "int8"
+    assert found.kernel.is_sparse
+    assert found.xnnpack["ARM64"] is None
+    assert (
+        "LiteRT.js computes such layers dense" in found.xnnpack["WebAssembly"]
+    )
 
 
 def test_a_mean_may_end_what_runs_sparse(tmp_path):

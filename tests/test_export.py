@@ -283,7 +283,7 @@ def test_a_file_that_differs_from_the_model_is_not_written(
     ):
         export(model, path, **_options(model))
     with pytest.raises(
-        InputError, match=r"dB where the Keras model has .*--tolerance"
+        InputError, match=r"dB where the Keras model has .*`tolerance`"
     ):
         export(model, path, "float16", tolerance=-1e3, **_options(model))
     assert path.read_bytes() == b"an earlier file"
@@ -295,11 +295,11 @@ def test_a_file_that_differs_from_the_model_is_not_written(
     [
         (
             {"precision": "int4"},
-            "--precision: is 'int4', expected one of float32",
+            "`precision`: is 'int4', expected one of float32",
         ),
         (
             {"input": "int8"},
-            "--input: is 'int8', expected one of float32, uint8",
+            "`input`: is 'int8', expected one of float32, uint8",
         ),
     ],
 )
@@ -361,7 +361,7 @@ def test_all_variants_are_written_and_those_that_fail_named(model, tmp_path):
     )
     assert written == []
     assert len(failures) == 8
-    assert all("--tolerance" in failure for failure in failures)
+    assert all("`tolerance`" in failure for failure in failures)
 
 
 # Files of other origin

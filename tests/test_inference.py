@@ -241,7 +241,7 @@ def test_a_delegate_that_cannot_be_loaded_is_refused(
         (tmp_path / "no.so", "no such file, expected 'sparse' or the library"),
         (path, "cannot be loaded"),
     ):
-        with pytest.raises(InputError, match=f"--delegate: .*: {problem}"):
+        with pytest.raises(InputError, match=f"`delegate`: .*: {problem}"):
             load_network(path, delegate=str(delegate))
     with pytest.raises(InputError, match=r"is for \.tflite files"):
         load_network(sparse_model_path, delegate="no.so")

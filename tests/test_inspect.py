@@ -155,7 +155,7 @@ def test_a_file_of_one_size_counts_for_that(model, tmp_path):
     rows = issp_keras.summary(model, (1, 8, 10, 3), print_fn=lambda _: None)
     assert inspect(path).macs == rows[-1]["dense_macs"]
     assert inspect(path).size == (8, 10)
-    with pytest.raises(InputError, match=r"--size: is 16x16, but .* 10x8"):
+    with pytest.raises(InputError, match=r"`size`: is 16x16, but .* 10x8"):
         inspect(path, size=(16, 16))
 
 

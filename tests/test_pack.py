@@ -8,7 +8,7 @@ import pytest
 
 from issp_keras import data
 from issp_keras.errors import InputError
-from issp_keras.pack import pack
+from issp_keras.programs.pack import pack
 
 
 def _download(command, **arguments):
@@ -43,8 +43,8 @@ def test_the_photographs_are_the_same_pixels(folder):
     size = _pack(folder / "pack")
     files = [p for p in (folder / "pack").rglob("*") if p.is_file()]
     assert size == sum(path.stat().st_size for path in files)
-    assert (folder / "pack/issp_keras/compare.py").exists()
-    assert (folder / "pack/configs/recipe_search.py").exists()
+    assert (folder / "pack/issp_keras/programs/compare.py").exists()
+    assert (folder / "pack/issp_keras/configs/recipe_search.py").exists()
     assert (folder / "pack/wheels/keras.whl").exists()
     assert "site" in (folder / "pack/install.sh").read_text()
     before = data.load_pairs("photographs", "train", 2)

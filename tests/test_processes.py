@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from issp_keras.errors import InputError
-from issp_keras.processes import Processes
+from issp_keras.programs.processes import Processes
 
 EDSR_SMALL = pathlib.Path(__file__).parent.parent / "configs/edsr_small.py"
 TINY = {
@@ -31,7 +31,7 @@ def _start(workdir, photographs, *flags):
     config = TINY | {"data.train": photographs, "data.held_out": photographs}
     return subprocess.Popen(
         [
-            *(sys.executable, "-m", "issp_keras.train", *flags),
+            *(sys.executable, "-m", "issp_keras.programs.train", *flags),
             *(f"--config={EDSR_SMALL}", f"--workdir={workdir}"),
             *(f"--config.{name}={value}" for name, value in config.items()),
         ],

@@ -1,21 +1,15 @@
-import keras
 import numpy as np
 import pytest
 
 from issp_keras import data
 from issp_keras import metrics
-from issp_keras import models
-from issp_keras.comparison import before_and_after
-from issp_keras.comparison import comparison
-from issp_keras.inference import Network
-from issp_keras.inference import load_network
 from issp_keras.inference import network_of
-from issp_keras.models import load_model
+from issp_keras.pictures import before_and_after
+from issp_keras.pictures import comparison
 from issp_keras.scores import bicubic
 from issp_keras.scores import mean_score
-from issp_keras.scores import papers_channels
 from issp_keras.scores import score
-from issp_keras.tflite import export
+from issp_keras.scores import score_network
 
 RNG = np.random.default_rng(0)
 
@@ -66,41 +60,15 @@ def test_leaves_a_border_of_the_scale_out_of_both_scores():
     assert (found.psnr, found.ssim) == (np.inf, 1.0)
 
 
-def test_only_edsr_large_is_compared_on_rgb(sparse_model_path):
-    """By the shapes of its kernels, which both kinds of file have."""
-
-    def channels(shapes):
-        return papers_channels(
-            Network(
-                lambda images: images.repeat(2, axis=1).repeat(2, axis=2),
-                weight_shapes=shapes,
-            )
-        )
-
-    assert channels([(3, 3, 256, 256)] * 65) == "rgb"
-    assert channels([(256, 3, 3, 256)] * 65) == "rgb"
-    assert channels([(3, 3, 64, 64)] * 65) == "y"
-    assert papers_channels(load_network(sparse_model_path)) == "y"
-    small = models.rcan(2, 4, groups=1, blocks=1, squeeze=2)
-    assert papers_channels(network_of(small, "rcan")) == "y"
-
-
-def test_a_sparse_file_has_each_kernel_once(sparse_model_path, tmp_path):
-    model = load_model(sparse_model_path)
-    counts = []
-    for sparse in (False, True):
-        path = tmp_path / f"{sparse}.tflite"
-        export(model, path, sparse=sparse)
-        shapes = load_network(path).weight_shapes
-        counts.append(shapes.count((8, 3, 3, 8)))
-    assert counts == [3, 3]
-
-
-def test_edsr_large_has_the_kernels_by_which_it_is_known():
-    model = models.edsr(4, features=256, blocks=32, residual_scale=0.1)
-    shapes = [tuple(weight.shape) for weight in model.weights]
-    assert shapes.count((3, 3, 256, 256)) == 65
-    keras.backend.clear_session()
+def test_a_model_is_scored_on_y_unless_rgb_is_asked_for(tiny_edsr):
+    pairs = [_pair((40, 44, 3)), _pair((36, 40, 3))]
+    upscale = network_of(tiny_edsr, "edsr").upscale
+    for arguments, channels in (((), "y"), (("rgb",), "rgb")):
+        found = score_network(tiny_edsr, pairs, *arguments)
+        expected = mean_score(upscale, pairs, channels)
+        assert (found.psnr, found.ssim) == (expected.psnr, expected.ssim)
+    with pytest.raises(ValueError, match="channels='cmyk'"):
+        score_network(tiny_edsr, pairs, "cmyk")
 
 
 def test_the_comparison_shows_where_bicubic_errs_most():

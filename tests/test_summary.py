@@ -55,6 +55,36 @@ def test_counts_each_kind_of_layer():
     assert rows[-1]["dense_macs"] == sum(r["dense_macs"] for r in rows[:-1])
 
 
+def test_counts_every_step_of_a_recurrent_layer():
+    def macs(layer, shape):
+        model = keras.Sequential([keras.Input(shape), layer])
+        rows, _ = _summary(model)
+        assert "call" not in vars(layer)
+        return [row["dense_macs"] for row in rows[:-1]]
+
+    assert macs(layers.LSTM(8), (40, 8)) == [40 * 8 * 32] * 2
+    assert macs(layers.GRU(4), (5, 3)) == [5 * 3 * 12, 5 * 4 * 12]
+    assert macs(layers.SimpleRNN(4, unroll=True), (5, 3)) == [5 * 12, 5 * 16]
+    both = layers.Bidirectional(layers.LSTM(2, return_sequences=True))
+    assert macs(both, (7, 3)) == [7 * 3 * 8, 7 * 2 * 8] * 2
+    cells = [layers.LSTMCell(2), layers.GRUCell(3)]
+    assert sorted(macs(layers.RNN(cells), (6, 4))) == sorted(
+        [6 * 4 * 8, 6 * 2 * 8, 6 * 2 * 9, 6 * 3 * 9]
+    )
+    each = layers.TimeDistributed(layers.Dense(4))
+    assert macs(each, (9, 2)) == [9 * 2 * 4]
+    nested = layers.TimeDistributed(layers.LSTM(2))
+    assert macs(nested, (3, 5, 4)) == [15 * 4 * 8, 15 * 2 * 8]
+
+
+def test_counts_a_recurrent_layer_that_is_called_twice_twice():
+    sequence = keras.Input((5, 3))
+    recurrent = layers.GRU(3, return_sequences=True)
+    model = keras.Model(sequence, recurrent(recurrent(sequence)))
+    rows, _ = _summary(model)
+    assert [row["dense_macs"] for row in rows[:-1]] == [2 * 5 * 3 * 9] * 2
+
+
 @pytest.mark.parametrize(
     ("pattern", "name"),
     [

@@ -21,8 +21,8 @@ from issp_keras import models
 from issp_keras.errors import InputError
 from issp_keras.inference import Network
 from issp_keras.inference import load_network
+from issp_keras.programs.train import train
 from issp_keras.teacher import Teacher
-from issp_keras.train import train
 
 EDSR_SMALL = pathlib.Path(__file__).parent.parent / "configs/edsr_small.py"
 
@@ -227,7 +227,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(config, tmp_path):
         f"    return ConfigDict(json.loads({config.to_json()!r}))\n"
     )
     process = subprocess.Popen(
-        [sys.executable, "-m", "issp_keras.train"]
+        [sys.executable, "-m", "issp_keras.programs.train"]
         + [f"--config={file}", f"--workdir={workdir}"]
     )
     while not (workdir / "checkpoint.keras").exists():

@@ -21,7 +21,7 @@ import pytest
 from issp_keras import data
 from issp_keras.callbacks import prunable_kernels
 from issp_keras.errors import InputError
-from issp_keras.train import train
+from issp_keras.programs.train import train
 
 EDSR_SMALL = pathlib.Path(__file__).parent.parent / "configs/edsr_small.py"
 
@@ -163,7 +163,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(
         }.items()
     ]
     process = subprocess.Popen(
-        [sys.executable, "-m", "issp_keras.train", *arguments]
+        [sys.executable, "-m", "issp_keras.programs.train", *arguments]
     )
     while not (workdir / "checkpoint.keras").exists():
         assert process.poll() is None
@@ -223,6 +223,25 @@ def test_rows_of_an_epoch_without_checkpoint_are_written_once(config, tmp_path):
     path.write_text(path.read_text() + "4,0.1,30.0,0.9\n\n")
     train(config, tmp_path)
     assert _epochs(tmp_path) == [0, 1, 2, 3]
+
+
+def test_a_workdir_where_another_training_is_at_work_is_refused(
+    config, tmp_path
+):
+    refusals = []
+
+    def train_too(epoch, logs):
+        with pytest.raises(InputError, match="another process is") as refusal:
+            train(config, tmp_path)
+        refusals.append(str(refusal.value))
+
+    also = keras.callbacks.LambdaCallback(on_epoch_end=train_too)
+    train(config, tmp_path, callbacks=[also])
+    assert len(refusals) == 4
+    assert refusals[0].startswith(f"{tmp_path}: another process")
+    assert _epochs(tmp_path) == [0, 1, 2, 3]
+    # It is free again.
+    assert train(config, tmp_path) is not None
 
 
 def test_a_workdir_of_another_config_is_refused(config, tmp_path):

@@ -11,6 +11,7 @@ import issp_keras
 from issp_keras import files
 from issp_keras.data import EMBEDDED
 from issp_keras.data import load_pairs
+from issp_keras.errors import ArgumentError
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
 from issp_keras.inference import fixed_size
@@ -162,7 +163,9 @@ class Conversion:
         elif calibration is not None:
             images = calibration
             if not images:
-                raise InputError("--calibration: expected an image or more.")
+                raise ArgumentError(
+                    "calibration", "is empty, expected an image or more."
+                )
         else:
             scale = self._reference.scale
             pairs = load_pairs(EMBEDDED, "train", scale, SMALLEST)
@@ -222,13 +225,13 @@ def size_of_file(
     """
     if (height is None) != (width is None):
         raise InputError(
-            "--height and --width belong together. Received: "
+            "`height` and `width` belong together. Received: "
             f"height={height}, width={width}"
         )
     for side in (height, width):
         if side is not None and not (isinstance(side, int) and side > 0):
             raise InputError(
-                "--height and --width: expected positive whole numbers. "
+                "`height` and `width`: expected positive whole numbers. "
                 f"Received: height={height!r}, width={width!r}"
             )
     size = fixed_size(model)
@@ -236,20 +239,21 @@ def size_of_file(
         return size
     if size not in (None, (height, width)):
         raise InputError(
-            f"--height and --width: are ({height}, {width}), but the "
-            f"model takes {size} only."
+            f"{model.name}: takes {size} pixels only. Received: "
+            f"height={height}, width={width}"
         )
     return height, width
 
 
 def _check(precision, input):
-    for flag, value, known in (
+    for argument, value, known in (
         ("precision", precision, PRECISIONS),
         ("input", input, INPUTS),
     ):
         if value not in known:
-            raise InputError(
-                f"--{flag}: is {value!r}, expected one of {', '.join(known)}."
+            raise ArgumentError(
+                argument,
+                f"is {value!r}, expected one of {', '.join(known)}.",
             )
 
 
@@ -266,5 +270,5 @@ def _check_parity(path, parity, precision, input, tolerance):
         raise InputError(
             f"{path}: has {parity.psnr:.2f} dB where the Keras model has "
             f"{parity.keras_psnr:.2f}, expected a drop of at most {tolerance} "
-            "dB (--tolerance); it was not written."
+            "dB (`tolerance`); it was not written."
         )

@@ -1,7 +1,7 @@
 """Looks into a `.tflite` file: zeros, bytes, multiply-adds, sparse layers.
 
-The file is not trusted, and not run, but for `--size` with a file that takes
-images of any size: then a process of its own asks the interpreter for shapes.
+The file is not trusted. Only a process of its own runs it, which asks the
+interpreter for shapes where a file takes images of any size.
 """
 
 import gzip
@@ -11,6 +11,7 @@ import zipfile
 
 import numpy as np
 
+from issp_keras.errors import ArgumentError
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
 from issp_keras.tflite import eligibility
@@ -203,9 +204,10 @@ def _size_of_input(graph):
 def _shapes(path, graph, fixed, size):
     """The shape of every tensor, or None if it is not known."""
     if fixed and size not in (None, fixed):
-        raise InputError(
-            f"--size: is {size[1]}x{size[0]}, but {path} takes "
-            f"{fixed[1]}x{fixed[0]} pixels only."
+        raise ArgumentError(
+            "size",
+            f"is {size[1]}x{size[0]}, but {path} takes {fixed[1]}x{fixed[0]} "
+            "pixels only.",
         )
     if fixed:
         return [flatbuffer.shape(tensor) for tensor in graph.tensors]

@@ -18,7 +18,6 @@ from issp_keras.inference import keras_network
 from issp_keras.inference import load_network
 from issp_keras.inference import network_of
 from issp_keras.scores import SMALLEST
-from issp_keras.scores import papers_channels
 from issp_keras.tflite.convert import in_float32
 
 # LR pixels of the patches on which errors are measured.
@@ -34,7 +33,7 @@ class Parity:
     Attributes:
         max_error: Float, the largest absolute difference of an output in
             0..1, on a patch of each photograph.
-        psnr: Float, mean PSNR in dB of the file on the photographs.
+        psnr: Float, mean PSNR in dB on Y of the file on the photographs.
         keras_psnr: Float, that of the Keras network.
     """
 
@@ -66,12 +65,10 @@ class Reference:
 
     def __init__(self, model: keras.Model, pairs: list[Pair] | None = None):
         model = in_float32(model)
-        network = network_of(model, model.name)
-        self.scale = network.scale
+        self.scale = network_of(model, model.name).scale
         self._pairs = pairs or load_pairs(
             EMBEDDED, "held_out", self.scale, SMALLEST
         )
-        self._channels = papers_channels(network)
         self._apply = keras_network(model)
         self._psnr_of_keras = functools.cache(self._psnr_in_tiles)
         self._patches = functools.cache(self._patches_of)
@@ -104,7 +101,7 @@ class Reference:
         for pair in self._pairs:
             lr, hr = _middle(pair, size)
             sr = network.upscale(lr)
-            scores.append(metrics.psnr(sr, hr, self.scale, self._channels))
+            scores.append(metrics.psnr(sr, hr, self.scale))
         return statistics.fmean(scores)
 
 

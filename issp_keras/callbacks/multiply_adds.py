@@ -1,5 +1,6 @@
 """How often a model uses the weights of its kernels."""
 
+import contextlib
 import math
 
 import keras
@@ -8,12 +9,16 @@ from keras import layers
 from issp_keras.callbacks.kernels import TRANSPOSED
 from issp_keras.callbacks.kernels import PrunableKernel
 
+# They call what is inside them at every step of the input's second axis.
+_LOOPS = (layers.RNN, layers.TimeDistributed)
+
 
 def count_uses(model, kernels, input_shape=None, unknown=None):
     """Counts how often each weight is used in one forward pass.
 
     A weight is used in as many multiply-adds. One symbolic call computes the
-    shapes of all layers, and no values.
+    shapes of all layers, and no values. A recurrent layer and a
+    `TimeDistributed` use their weights at every step.
 
     Args:
         model: A built `keras.Model` of one input.
@@ -37,29 +42,47 @@ def count_uses(model, kernels, input_shape=None, unknown=None):
         input_shape = (batch or 1, *(size or unknown for size in sizes))
         if None in input_shape:
             return None
+    uses = dict.fromkeys((id(kernel.variable) for kernel in kernels), 0)
+    with contextlib.ExitStack() as stack:
+        _count_calls(stack, kernels, uses)
+        _count_steps(stack, model, uses)
+        try:
+            # A symbolic call, which computes shapes and no values.
+            layers.Lambda(lambda x: model(x, training=False))(
+                keras.KerasTensor(input_shape, model.compute_dtype)
+            )
+        except Exception as error:
+            raise ValueError(
+                f"The model '{model.name}' cannot take an input of shape "
+                f"{input_shape}. Pass `input_shape`, the batch among it: "
+                f"{error}"
+            ) from error
+    return [uses[id(kernel.variable)] for kernel in kernels]
+
+
+@contextlib.contextmanager
+def _replaced(layer, name, value):
+    """Puts `value` in place of an attribute of a layer for a while."""
+    before = layer.__dict__.get(name)
+    setattr(layer, name, value)
+    try:
+        yield
+    finally:
+        if before is None:
+            delattr(layer, name)
+        else:
+            setattr(layer, name, before)
+
+
+def _count_calls(stack, kernels, uses):
+    """Lets each call of a layer count the uses of its kernels."""
     by_layer: dict[int, list[PrunableKernel]] = {}
     for kernel in kernels:
         by_layer.setdefault(id(kernel.layer), []).append(kernel)
-    uses = dict.fromkeys((id(kernel.variable) for kernel in kernels), 0)
-    calls = {}
     for members in by_layer.values():
         layer = members[0].layer
-        calls[layer] = layer.call
-        layer.call = _counting(layer, members, uses)
-    try:
-        # A symbolic call, which computes shapes and no values.
-        layers.Lambda(lambda x: model(x, training=False))(
-            keras.KerasTensor(input_shape, model.compute_dtype)
-        )
-    except Exception as error:
-        raise ValueError(
-            f"The model '{model.name}' cannot take an input of shape "
-            f"{input_shape}. Pass `input_shape`, the batch among it: {error}"
-        ) from error
-    finally:
-        for layer in calls:
-            del layer.call
-    return [uses[id(kernel.variable)] for kernel in kernels]
+        counting = _counting(layer, members, uses)
+        stack.enter_context(_replaced(layer, "call", counting))
 
 
 def _counting(layer, kernels, uses):
@@ -75,6 +98,67 @@ def _counting(layer, kernels, uses):
         return output
 
     return counting
+
+
+def _count_steps(stack, model, uses):
+    """Lets each call of a layer that loops over steps count all of them."""
+    # Keras offers no other way to walk composite layers.
+    every_layer = model._flatten_layers()
+    loops = [_Loop(x, uses) for x in every_layer if isinstance(x, _LOOPS)]
+    for loop in loops:
+        counting = loop.counting(loop.layer.call)
+        stack.enter_context(_replaced(loop.layer, "call", counting))
+        if hasattr(loop.layer, "use_cudnn"):
+            # cuDNN computes all steps without a call of the body.
+            stack.enter_context(_replaced(loop.layer, "use_cudnn", False))
+    # Then these, since what is called at each step may be a loop itself.
+    for loop in loops:
+        counting = loop.counting_step(loop.body.call)
+        stack.enter_context(_replaced(loop.body, "call", counting))
+
+
+class _Loop:
+    """A layer that calls its body once a step.
+
+    How often the symbolic call runs through the body depends on the backend:
+    once, twice, or once a step.
+    """
+
+    def __init__(self, layer, uses):
+        self.layer = layer
+        self.body = layer.cell if isinstance(layer, layers.RNN) else layer.layer
+        self._uses = uses
+        self._runs = 0
+        self._inside = dict.fromkeys(uses, 0)
+
+    def counting(self, call):
+        """The call of the layer, which counts each step."""
+
+        def counting(inputs, *args, **kwargs):
+            outside = dict(self._uses)
+            self._runs, self._inside = 0, dict.fromkeys(outside, 0)
+            output = call(inputs, *args, **kwargs)
+            for kernel, count in self._inside.items():
+                if count:
+                    # Keras calls stacked cells once more, before the steps.
+                    of_all = count // self._runs * inputs.shape[1]
+                    self._uses[kernel] = outside[kernel] + of_all
+            return output
+
+        return counting
+
+    def counting_step(self, call):
+        """The call of the body, which says what one step counts."""
+
+        def counting(*args, **kwargs):
+            before = dict(self._uses)
+            output = call(*args, **kwargs)
+            self._runs += 1
+            for kernel, count in before.items():
+                self._inside[kernel] += self._uses[kernel] - count
+            return output
+
+        return counting
 
 
 def _uses(layer, facts, input_shape, output_shape):

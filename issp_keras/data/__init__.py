@@ -1,5 +1,6 @@
 """Photographs, MATLAB's `imresize`, LR/HR pairs, and training patches."""
 
+from issp_keras.data.all_pairs import load_pairs
 from issp_keras.data.device_patches import DevicePatches
 from issp_keras.data.device_patches import PlacesDataset
 from issp_keras.data.embedded import EMBEDDED
@@ -11,7 +12,6 @@ from issp_keras.data.layouts import PairFiles
 from issp_keras.data.layouts import find_benchmark
 from issp_keras.data.layouts import find_pairs
 from issp_keras.data.layouts import find_source
-from issp_keras.data.loading import load_pairs
 from issp_keras.data.pairs import Pair
 from issp_keras.data.pairs import make_pair
 from issp_keras.data.patches import PatchDataset

@@ -7,6 +7,7 @@ import pathlib
 
 import numpy as np
 
+from issp_keras.errors import ArgumentError
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
 
@@ -27,13 +28,11 @@ class TFLiteInterpreter:
     Attributes:
         delegate: What TFLite has loaded, or None.
         size: Pair (height, width) if the file fixes them, else None.
-        weight_shapes: List of tuples, the shapes of all tensors, each weight
-            once.
 
     Raises:
         InputError: If the file is missing, broken, or has other inputs or
             outputs than one RGB image each, channels last, float32 in 0..1 or
-            uint8.
+            uint8. An `ArgumentError` if the delegate cannot be loaded.
     """
 
     def __init__(self, path, threads=1, delegate=None):
@@ -59,7 +58,6 @@ class TFLiteInterpreter:
             # Names that are no UTF-8 fail here.
             inputs = self._interpreter.get_input_details()
             outputs = self._interpreter.get_output_details()
-            every = self._interpreter.get_tensor_details()
         for tensors in (inputs, outputs):
             if len(tensors) != 1 or not _is_rgb(tensors[0]):
                 raise InputError(
@@ -69,12 +67,6 @@ class TFLiteInterpreter:
                 )
         size = tuple(inputs[0]["shape_signature"][1:3].tolist())
         self.size = None if -1 in size else size
-        # A sparse tensor is there once more, with its zeros.
-        self.weight_shapes = [
-            tuple(tensor["shape"].tolist())
-            for tensor in every
-            if not tensor["sparsity_parameters"]
-        ]
         self._signature = inputs[0]["shape_signature"]
         self._dtype = inputs[0]["dtype"]
         self._input = inputs[0]["index"]
@@ -117,14 +109,16 @@ def _load(delegate):
 
     path = pathlib.Path(delegate)
     if not path.is_file():
-        raise InputError(
-            f"--delegate: {delegate}: no such file, expected '{SPARSE}' or the "
-            "library of a delegate."
+        raise ArgumentError(
+            "delegate",
+            f"{delegate}: no such file, expected '{SPARSE}' or the library of "
+            "a delegate.",
         )
     # A name alone would be looked for where the system has libraries.
     library = str(path.resolve())
     causes = (OSError, ValueError, RuntimeError, AttributeError)
-    with blame(f"--delegate: {delegate}: cannot be loaded", *causes):
+    what = f"{delegate}: cannot be loaded"
+    with blame(what, *causes, argument="delegate"):
         # Before TFLite does, which prints a traceback if it fails.
         ctypes.CDLL(library)
         return litert.load_delegate(library)

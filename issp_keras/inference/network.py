@@ -11,7 +11,7 @@ from issp_keras.data import TURNS
 from issp_keras.data import to_rgb
 from issp_keras.data import turn
 from issp_keras.data import turn_back
-from issp_keras.errors import InputError
+from issp_keras.errors import ArgumentError
 from issp_keras.inference import tiles
 
 TILE = 384
@@ -47,15 +47,13 @@ class Network:
         self_ensemble: Whether each tile is upscaled in all 8 flips and
             rotations, and the mean taken ("+" in papers). Takes 8 times as
             long.
-        weight_shapes: Iterable of the shapes of the weights. Defaults to none.
 
     Attributes:
         scale: Integer, the magnification, found by trying.
-        weight_shapes: List of tuples.
 
     Raises:
         ValueError: If `apply` makes no larger RGB image of one.
-        InputError: If it cannot take the turned tiles of `self_ensemble`.
+        ArgumentError: If it cannot take the turned tiles of `self_ensemble`.
     """
 
     def __init__(
@@ -65,14 +63,13 @@ class Network:
         tile=TILE,
         overlap=None,
         self_ensemble=False,
-        weight_shapes=(),
     ):
         if self_ensemble and size and size[0] != size[1]:
-            raise InputError(
-                f"--self_ensemble: the network takes {size[1]}x{size[0]} "
-                "pixels only, expected a square, which can be turned."
+            raise ArgumentError(
+                "self_ensemble",
+                f"the network takes {size[1]}x{size[0]} pixels only, expected "
+                "a square, which can be turned.",
             )
-        self.weight_shapes = [tuple(shape) for shape in weight_shapes]
         self._apply = apply
         self._size = size
         self._tile = size or (tile, tile)

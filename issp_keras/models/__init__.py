@@ -15,7 +15,7 @@ from issp_keras.models.edge_sr import EDGE_SR_SIZES
 from issp_keras.models.edge_sr import edge_sr
 from issp_keras.models.edsr import edsr
 from issp_keras.models.fsrcnn import fsrcnn
-from issp_keras.models.loading import load_model
+from issp_keras.models.keras_files import load_model
 from issp_keras.models.merging import merge
 from issp_keras.models.plain import PLAIN_SIZES
 from issp_keras.models.plain import plain

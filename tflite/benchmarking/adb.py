@@ -20,7 +20,7 @@ _PROBLEMS = {
     r"no devices(/emulators)? found": "no device is connected, expected one "
     "with USB debugging switched on",
     r"more than one (device|emulator)": "several devices are connected, "
-    "expected the serial of one, --target=adb:SERIAL, as `adb devices` lists",
+    "expected the serial of one, as `adb devices` lists",
     r"device unauthorized": "the device does not trust this computer, "
     "expected 'Allow USB debugging' to be confirmed on its screen",
     r"device offline": "the device does not answer, expected it to be "
@@ -145,12 +145,12 @@ class Device:
             )
         except FileNotFoundError as error:
             raise InputError(
-                "--target=adb: there is no `adb` on the PATH, expected that "
+                "adb: there is no `adb` on the PATH, expected that "
                 "of Android's platform tools (Debian: apt install adb)."
             ) from error
         except subprocess.TimeoutExpired as error:
             raise InputError(
-                f"--target={self.name}: the device did not answer to `adb "
+                f"{self.name}: the device did not answer to `adb "
                 f"{arguments[0]}` within {seconds:.0f} seconds."
             ) from error
         if result.returncode:
@@ -161,8 +161,7 @@ class Device:
         for pattern, problem in _PROBLEMS.items():
             if found := re.search(f".*({pattern}).*", text):
                 raise InputError(
-                    f"--target={self.name}: {problem} (adb says: "
-                    f"{found[0].strip()})."
+                    f"{self.name}: {problem} (adb says: {found[0].strip()})."
                 )
         if arguments[0] != "get-state":
             # Of a device that is unplugged meanwhile, some say nothing.

@@ -1,7 +1,7 @@
 """Measures quality, size and latency of `.tflite` files."""
 
 from issp_keras.data import find_source
-from issp_keras.errors import InputError
+from issp_keras.errors import ArgumentError
 from issp_keras.scores import SMALLEST
 from issp_keras.tflite.benchmarking.contest import Contest
 from issp_keras.tflite.benchmarking.phone import PhoneContest
@@ -13,7 +13,7 @@ from issp_keras.tflite.benchmarking.rows import network_row
 
 def benchmark(
     contest: Contest | PhoneContest,
-    sources: list[str],
+    data: list[str],
     protocol: Protocol,
     threads: int = 1,
     data_dir="data",
@@ -23,7 +23,7 @@ def benchmark(
 
     Args:
         contest: `Contest` or `PhoneContest`, which times them.
-        sources: List of strings as for `data.find_source`, for the scores.
+        data: List of strings as for `data.find_source`, for the scores.
         protocol: `Protocol` of the contest.
         threads: Integer, for the scores.
         data_dir: Path of the folder of test sets.
@@ -40,11 +40,11 @@ def benchmark(
     # What is wrong with them must not show after all is timed.
     pairs = [
         photograph.read(scale, SMALLEST)
-        for source in sources
+        for source in data
         for photograph in find_source(source, "held_out", scale, data_dir)
     ]
     if not pairs:
-        raise InputError("--data: is empty, expected photographs.")
+        raise ArgumentError("data", "is empty, expected photographs.")
     entries = contest.measure(progress)
     hr_pixels = scale * scale * protocol.height * protocol.width
     return [

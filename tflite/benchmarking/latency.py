@@ -44,8 +44,7 @@ class Contender:
             time.thread_time if threads == 1 else time.process_time
         )
         with blame(
-            f"{path}: cannot be run for an image of {height}x{width} pixels "
-            "(--size)",
+            f"{path}: cannot be run for an image of {height}x{width} pixels",
             MemoryError,
             RuntimeError,
         ):
@@ -108,7 +107,7 @@ def check_size(path, size, height: int, width: int):
     if size not in (None, (height, width)):
         raise InputError(
             f"{path}: takes {size} pixels only, expected ({height}, {width}), "
-            "the size to be timed at (--size)."
+            "the size to be timed at."
         )
 
 

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Callable
 
+from issp_keras.errors import ArgumentError
 from issp_keras.errors import InputError
 from issp_keras.inference import TFLiteInterpreter
 from issp_keras.inference import load_network
@@ -19,13 +20,11 @@ from issp_keras.tflite.benchmarking.rows import Entry
 _PROGRAM = "benchmark_model"
 _LIBRARY = "delegate.so"
 _GRAPH = "model.tflite"
+# What the tool or the device's shell says, and what is at fault.
+_OF_DELEGATE = r"dlopen failed|[Ff]ailed to load library"
 _OF_PROGRAM = (
-    "--benchmark_model: {program}: does not start on the device, expected "
-    "a build for its processor"
-)
-_OF_DELEGATE = (
-    "--android_delegate: {delegate}: cannot be loaded on the device, expected "
-    "a build for its processor"
+    "not executable|Exec format|CANNOT LINK"
+    f"|{_PROGRAM}: .*(not found|No such file)"
 )
 
 
@@ -36,8 +35,9 @@ class PhoneContest:
         device: `Device`.
         paths: Paths of the files.
         protocol: `Protocol`.
-        program: Path of a `benchmark_model` for the device.
-        delegate: Path of a delegate library for it, or None.
+        benchmark_model: Path of TFLite's tool of that name, built for the
+            device.
+        android_delegate: Path of a delegate library for it, or None.
         threads: Integer. Defaults to `1`.
         cool_down: Float, seconds before each run. Defaults to `10`.
 
@@ -54,8 +54,8 @@ class PhoneContest:
         device: Device,
         paths: list,
         protocol: Protocol,
-        program,
-        delegate=None,
+        benchmark_model,
+        android_delegate=None,
         threads=1,
         cool_down=10.0,
     ):
@@ -63,11 +63,11 @@ class PhoneContest:
         self._runs = [
             (path, of)
             for path in paths
-            for of in dict.fromkeys((None, delegate))
+            for of in dict.fromkeys((None, android_delegate))
         ]
         self._protocol = protocol
-        self._program = program
-        self._delegate = delegate
+        self._program = benchmark_model
+        self._delegate = android_delegate
         self._threads = threads
         self._cool_down = cool_down
         self._mask = device.mask(threads)
@@ -156,20 +156,26 @@ class PhoneContest:
     def _blame(self, path, text):
         """Says in one sentence which file is at fault, and why."""
         lines = [line.strip() for line in text.splitlines() if line.strip()]
-        for pattern, what in (
-            (r"dlopen failed|[Ff]ailed to load library", _OF_DELEGATE),
-            (r"not executable|Exec format|CANNOT LINK", _OF_PROGRAM),
-            (f"{_PROGRAM}: .*(not found|No such file)", _OF_PROGRAM),
-            (r"ERROR|rror:", "{path}: cannot be run on the device"),
-        ):
+
+        def said(pattern):
             found = [line for line in lines if re.search(pattern, line)]
-            if found:
-                what = what.format(
-                    path=path, delegate=self._delegate, program=self._program
-                )
-                raise InputError(f"{what}: {found[0].rstrip('.')}.")
-        said = lines[-1] if lines else "nothing"
+            return found[0].rstrip(".") if found else None
+
+        if line := said(_OF_DELEGATE):
+            raise ArgumentError(
+                "android_delegate",
+                f"{self._delegate}: cannot be loaded on the device, expected "
+                f"a build for its processor: {line}.",
+            )
+        if line := said(_OF_PROGRAM):
+            raise ArgumentError(
+                "benchmark_model",
+                f"{self._program}: does not start on the device, expected a "
+                f"build for its processor: {line}.",
+            )
+        if line := said(r"ERROR|rror:"):
+            raise InputError(f"{path}: cannot be run on the device: {line}.")
         raise InputError(
             f"{path}: expected timings of {_PROGRAM} on the device. Received: "
-            f"{said}"
+            f"{lines[-1] if lines else 'nothing'}"
         )

@@ -1,23 +1,26 @@
 """A picture of a benchmark: latency against zeros, PSNR against latency."""
 
-import dataclasses
+import importlib.util
 import math
+import warnings
 
+import numpy as np
 import PIL.Image
-import PIL.ImageDraw
-import PIL.ImageFont
 
+from issp_keras.errors import InputError
 from issp_keras.tflite.benchmarking.rows import Row
 from issp_keras.tflite.benchmarking.rows import labels
 
-# Drawn larger and made smaller, edges become smooth.
-_FINE = 3
-_WIDTH, _HEIGHT = 560, 420
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 24, 58, 56
+# Pixels of the picture, of the room for the panels, and of a line of the key.
+_WIDTH, _HEIGHT, _LINE = 1120, 420, 20
+_DPI = 100
 # Less looks like more than it is.
 _LEAST_DB = 0.2
-_INK, _GREY, _GRID = "#222222", "#666666", "#e4e4e4"
-# Of the files, in turn.
+# Characters of a name for which the key has room.
+_LONGEST = 52
+_GREY, _GRID = "#666666", "#e4e4e4"
+# Of numbers from their markers in points, and colours, of files in turn.
+_OFFSETS = (7, 4), (7, -11), (-15, 4), (-15, -11)
 _COLOURS = (
     "#1f77b4",
     "#e6550d",
@@ -28,89 +31,21 @@ _COLOURS = (
     "#17a2b8",
     "#a08a00",
 )
-_RADIUS = 5
-_LINE = 15
-_KEY_LINE = 18
 
 
-@dataclasses.dataclass(frozen=True)
-class Axis:
-    """An axis of a panel.
-
-    Attributes:
-        title: String.
-        low: Float, the value at its beginning.
-        high: Float, the value at its end.
-        ticks: List of floats.
-        is_log: Whether equal ratios take equal room.
-    """
-
-    title: str
-    low: float
-    high: float
-    ticks: list[float]
-    is_log: bool
-
-    def place(self, value: float) -> float:
-        """Where a value is, from 0 to 1."""
-        if self.is_log:
-            value, low, high = map(math.log, (value, self.low, self.high))
-            return (value - low) / (high - low)
-        return (value - self.low) / (self.high - self.low)
-
-
-def linear_axis(title: str, values: list[float], least: float) -> Axis:
-    """An axis of at least some length, with round ticks, around values."""
-    low, high = min(values), max(values)
-    room = max(0.12 * (high - low), (least - (high - low)) / 2)
-    low, high = low - room, high + room
-    step = 10 ** math.floor(math.log10((high - low) / 3))
-    step *= max(k for k in (1, 2, 5) if 3 * k * step <= high - low)
-    first, last = math.ceil(low / step), math.floor(high / step)
-    ticks = [round(i * step, 10) for i in range(first, last + 1)]
-    return Axis(title, low, high, ticks, False)
-
-
-def percent_axis(title: str) -> Axis:
-    """An axis of 0 to 100 %."""
-    return Axis(title, -6, 106, [0.0, 20.0, 40.0, 60.0, 80.0, 100.0], False)
-
-
-def log_axis(title: str, values: list[float]) -> Axis:
-    """A logarithmic axis around some positive values."""
-    low, high = min(values) / 1.25, max(values) * 1.25
-    decades = range(
-        math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1
-    )
-    for digits in ((1,), (1, 2, 5), (1, 1.2, 1.5, 1.8, 2, 2.5, 3, 4, 5, 6, 8)):
-        ticks = [float(f"{d}e{e}") for e in decades for d in digits]
-        ticks = [tick for tick in ticks if low <= tick <= high]
-        if len(ticks) >= 3:
-            break
-    return Axis(title, low, high, ticks, True)
-
-
-@dataclasses.dataclass(frozen=True)
-class Point:
-    """A row in the picture.
-
-    Attributes:
-        number: Integer, by which the key names it.
-        name: String.
-        colour: String, that of its file.
-        row: `Row`.
-    """
-
-    number: int
-    name: str
-    colour: str
-    row: Row
+def check_installed():
+    """Raises an `InputError` if there is no matplotlib to draw with."""
+    if importlib.util.find_spec("matplotlib") is None:
+        raise InputError(
+            "a picture needs matplotlib, which is not installed: "
+            "pip install matplotlib."
+        )
 
 
 def picture(rows: list[Row]) -> PIL.Image.Image:
     """Draws both panels, and a key below.
 
-    Rows without latency are no points; those without a finite PSNR, of
+    Rows without latency are no points. Those without a finite PSNR, of
     networks that make no error, are in the first panel alone.
 
     Args:
@@ -119,39 +54,35 @@ def picture(rows: list[Row]) -> PIL.Image.Image:
     Returns:
         RGB image, 1120 pixels wide. Each file has a colour; what a delegate
         computes is a diamond.
+
+    Raises:
+        InputError: If there is no matplotlib.
     """
+    check_installed()
+    # It takes a second to import.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     points = _points(rows)
-    times = [point.row.latency_ms or 1.0 for point in points]
-    finite = [point for point in points if math.isfinite(point.row.psnr)]
-    latency = log_axis("latency in ms, log scale", times)
-    zeros = percent_axis("zeros in kernels, %")
-    psnr = linear_axis(
-        "PSNR in dB on Y", [of.row.psnr for of in finite] or [0.0], _LEAST_DB
+    height = _HEIGHT + _LINE * (math.ceil(len(points) / 2) + 1)
+    figure = Figure((_WIDTH / _DPI, height / _DPI), _DPI)
+    canvas = FigureCanvasAgg(figure)
+    zeros, quality = (
+        figure.add_axes((x, 1 - 360 / height, 0.42, 300 / height))
+        for x in (0.06, 0.56)
     )
-    canvas = _Canvas(math.ceil(len(points) / 2))
-    canvas.panel(
-        0,
-        "Latency against sparsity",
-        zeros,
-        latency,
-        [
-            (of, 100 * (of.row.sparsity or 0), of.row.latency_ms)
-            for of in points
-        ],
-    )
-    canvas.panel(
-        _WIDTH,
-        "PSNR against latency",
-        latency,
-        psnr,
-        [(of, of.row.latency_ms, of.row.psnr) for of in finite],
-    )
-    canvas.legend(2 * _WIDTH - _RIGHT, 20)
-    canvas.key(points)
-    return canvas.image()
+    _draw_zeros(zeros, points)
+    _draw_quality(quality, points)
+    _draw_key(figure, quality, points)
+    with warnings.catch_warnings():
+        # Of a name in a script that its font does not have.
+        warnings.filterwarnings("ignore", "Glyph .* missing")
+        canvas.draw()
+    return PIL.Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
 
 
 def _points(rows):
+    """Rows with a latency: number, name, colour and row of each."""
     timed = [
         (name, row)
         for name, row in zip(labels(rows), rows, strict=True)
@@ -159,167 +90,99 @@ def _points(rows):
     ]
     files = list(dict.fromkeys(row.file for _, row in timed))
     return [
-        Point(i + 1, name, _COLOURS[files.index(row.file) % len(_COLOURS)], row)
-        for i, (name, row) in enumerate(timed)
+        (number, name, _COLOURS[files.index(row.file) % len(_COLOURS)], row)
+        for number, (name, row) in enumerate(timed, 1)
     ]
 
 
-class _Canvas:
-    """What is drawn on, in pixels of the finished picture."""
+def _draw_zeros(axes, points):
+    axes.set_title("Latency against sparsity", loc="left")
+    axes.set_xlabel("zeros in kernels, %", loc="right")
+    axes.set_ylabel("latency in ms, log scale")
+    _draw(axes, points, lambda of: (100 * (of.sparsity or 0), of.latency_ms))
+    axes.set_xlim(-6, 106)
+    if points:
+        _make_log(axes, axes.yaxis)
 
-    def __init__(self, lines):
-        self._size = 2 * _WIDTH, _HEIGHT + _KEY_LINE * lines + 12
-        self._large = PIL.Image.new(
-            "RGB", tuple(_FINE * n for n in self._size), "white"
-        )
-        self._draw = PIL.ImageDraw.Draw(self._large)
-        self._fonts = {
-            size: PIL.ImageFont.load_default(size * _FINE)
-            for size in (11, 12, 15)
-        }
 
-    def image(self):
-        return self._large.resize(self._size, PIL.Image.Resampling.LANCZOS)
+def _draw_quality(axes, points):
+    axes.set_title("Quality against latency", loc="left")
+    axes.set_xlabel("latency in ms, log scale", loc="right")
+    axes.set_ylabel("PSNR in dB on Y")
+    finite = [of for of in points if math.isfinite(of[-1].psnr)]
+    _draw(axes, finite, lambda of: (of.latency_ms, of.psnr))
+    if finite:
+        low, *_, high = sorted([of[-1].psnr for of in 2 * finite])
+        room = max(0.12 * (high - low), (_LEAST_DB - (high - low)) / 2)
+        axes.set_ylim(low - room, high + room)
+        _make_log(axes, axes.xaxis)
 
-    def legend(self, right, y):
-        """Says what markers mean."""
-        for text, is_diamond in (("with a delegate", True), ("TFLite", False)):
-            right -= self._fonts[11].getlength(text) / _FINE
-            self._text((right, y), text, _GREY, 11, "lm")
-            self._marker(right - 10, y, _GREY, is_diamond)
-            right -= 32
 
-    def key(self, points):
-        """Names the points, in two columns below the panels."""
-        lines = math.ceil(len(points) / 2)
-        for i, point in enumerate(points):
-            column, line = divmod(i, lines)
-            x = column * _WIDTH + _LEFT
-            y = _HEIGHT + _KEY_LINE * (line + 0.5)
-            self._marker(x, y, point.colour, point.row.delegate)
-            text = f"{point.number}  {point.name}"
-            room = _WIDTH - _LEFT - _RIGHT
-            self._text((x + 12, y), self._short(text, room), _INK, 11, "lm")
-
-    def panel(self, left, title, x, y, points):
-        """Draws axes, and points as (`Point`, x, y).
-
-        What a file takes with a delegate and without is joined by a line.
-        """
-        self._axes(left, title, x, y)
-        places = [(of, *self._place(left, x, y, *at)) for of, *at in points]
-        taken = [_around(px, py) for _, px, py in places]
-        for of, px, py in places:
-            for other, qx, qy in places:
-                if other.row.delegate and other.row.file == of.row.file:
-                    self._line((px, py, qx, qy), of.colour)
-                    taken += [
-                        _around(
-                            px + (qx - px) * i / 40, py + (qy - py) * i / 40
-                        )
-                        for i in range(40)
-                    ]
-        for of, px, py in places:
-            self._marker(px, py, of.colour, of.row.delegate)
-        for of, px, py in places:
-            taken.append(
-                self._name(left, str(of.number), px, py, of.colour, taken)
-            )
-
-    def _place(self, left, x, y, x_value, y_value):
-        width = _WIDTH - _LEFT - _RIGHT
-        height = _HEIGHT - _TOP - _BOTTOM
-        return (
-            left + _LEFT + width * x.place(x_value),
-            _HEIGHT - _BOTTOM - height * y.place(y_value),
+def _draw(axes, points, place):
+    """Draws points, and joins those of one file by a line."""
+    axes.margins(0.12)
+    axes.grid(color=_GRID)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    places: dict[str, list[tuple[float, float]]] = {}
+    for number, _, colour, row in points:
+        of_file = places.setdefault(row.file, [])
+        of_file.append(place(row))
+        axes.plot(*zip(*of_file, strict=True), color=colour, linewidth=1)
+        axes.plot(*of_file[-1], _marker(row), color=colour, markersize=9)
+        axes.annotate(
+            str(number),
+            of_file[-1],
+            # Those of two files at one place do not cover each other.
+            _OFFSETS[(len(places) - 1) % len(_OFFSETS)],
+            textcoords="offset points",
+            color=colour,
         )
 
-    def _axes(self, left, title, x, y):
-        right, bottom = left + _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
-        for tick in x.ticks:
-            at, _ = self._place(left, x, y, tick, y.low)
-            self._line((at, _TOP, at, bottom), _GRID)
-            self._text((at, bottom + 6), f"{tick:g}", _GREY, 11, "ma")
-        for tick in y.ticks:
-            _, at = self._place(left, x, y, x.low, tick)
-            self._line((left + _LEFT, at, right, at), _GRID)
-            self._text((left + _LEFT - 8, at), f"{tick:g}", _GREY, 11, "rm")
-        self._line((left + _LEFT, _TOP, left + _LEFT, bottom), _INK)
-        self._line((left + _LEFT, bottom, right, bottom), _INK)
-        self._text((left + _LEFT, 12), title, _INK, 15, "la")
-        self._text((left + 12, 36), y.title, _GREY, 12, "la")
-        self._text((right, bottom + 26), x.title, _GREY, 12, "ra")
 
-    def _marker(self, x, y, colour, is_diamond):
-        if is_diamond:
-            r = 1.35 * _RADIUS
-            corners = (x - r, y), (x, y - r), (x + r, y), (x, y + r)
-            self._draw.polygon(
-                [(_FINE * a, _FINE * b) for a, b in corners], colour
-            )
-        else:
-            box = x - _RADIUS, y - _RADIUS, x + _RADIUS, y + _RADIUS
-            self._draw.ellipse([_FINE * v for v in box], colour)
+def _make_log(axes, axis):
+    """Makes an axis logarithmic, with a few round numbers at its ticks."""
+    from matplotlib import ticker
 
-    def _name(self, left, name, x, y, colour, taken):
-        """Writes a name where it covers least; returns its box."""
-        width = self._fonts[11].getlength(name) / _FINE
-        inside = left + _LEFT, _TOP, left + _WIDTH - _RIGHT + 16, _HEIGHT
-        inside = (*inside[:3], _HEIGHT - _BOTTOM)
-        choices = []
-        for distance in range(4):
-            for side in (1, -1):
-                for up in (0, -1, 1):
-                    cx = x + side * (10 + width / 2)
-                    cy = y + up * _LINE * distance
-                    choices.append(_box(cx, cy, width))
-            for up in (-1, 1):
-                cy = y + up * _LINE * (1 + distance)
-                choices.append(_box(x, cy, width))
-        box = min(choices, key=lambda box: _covered(box, taken, inside))
-        self._text((box[0], (box[1] + box[3]) / 2), name, colour, 11, "lm")
-        return box
-
-    def _short(self, text, room):
-        """As much of a text as there is room for, from its end."""
-        font = self._fonts[11]
-        if font.getlength(text) <= room * _FINE:
-            return text
-        head, _, tail = text.partition("  ")
-        while font.getlength(f"{head}  …{tail}") > room * _FINE:
-            tail = tail[1:]
-        return f"{head}  …{tail}"
-
-    def _line(self, ends, colour):
-        self._draw.line([_FINE * v for v in ends], colour, _FINE)
-
-    def _text(self, at, text, colour, size, anchor):
-        at = [_FINE * v for v in at]
-        self._draw.text(at, text, colour, self._fonts[size], anchor)
+    set_scale = axes.set_xscale if axis is axes.xaxis else axes.set_yscale
+    set_scale("log")
+    axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(ticker.FuncFormatter(lambda ms, _: f"{ms:g}"))
+    axis.set_minor_formatter(ticker.NullFormatter())
 
 
-def _around(x, y):
-    return x - _RADIUS, y - _RADIUS, x + _RADIUS, y + _RADIUS
+def _draw_key(figure, axes, points):
+    """Names the points below the panels, and says what markers mean."""
+    from matplotlib.lines import Line2D
+
+    def sample(marker, colour):
+        return Line2D([], [], color=colour, marker=marker, linestyle="none")
+
+    axes.legend(
+        [sample("o", _GREY), sample("D", _GREY)],
+        ["TFLite", "with a delegate"],
+        loc="lower right",
+        bbox_to_anchor=(1.02, 1),
+        ncols=2,
+        frameon=False,
+        labelcolor=_GREY,
+    )
+    key = figure.legend(
+        [sample(_marker(row), colour) for _, _, colour, row in points],
+        [f"{number}  {_short(name)}" for number, name, *_ in points],
+        loc="lower left",
+        ncols=2,
+        frameon=False,
+    )
+    for text in key.get_texts():
+        # A path may have dollars.
+        text.set_parse_math(False)
 
 
-def _along(x, y, to_x, to_y, count=40):
-    return [
-        _around(x + (to_x - x) * i / count, y + (to_y - y) * i / count)
-        for i in range(count)
-    ]
+def _marker(row):
+    return "D" if row.delegate else "o"
 
 
-def _box(x, y, width):
-    return x - width / 2, y - _LINE / 2, x + width / 2, y + _LINE / 2
-
-
-def _covered(box, taken, inside):
-    """The area of a box that is taken, or outside."""
-    area = (box[2] - box[0]) * (box[3] - box[1])
-    return sum(_overlap(box, of) for of in taken) + area - _overlap(box, inside)
-
-
-def _overlap(a, b):
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    return max(width, 0) * max(height, 0)
+def _short(name):
+    return name if len(name) <= _LONGEST else f"…{name[1 - _LONGEST :]}"

@@ -59,7 +59,7 @@ class Protocol:
         if self.scale not in (None, expected):
             raise InputError(
                 f"{first}: magnifies {expected} times, expected {self.scale} "
-                f"for --protocol={self.name}."
+                f"for the protocol {self.name}."
             )
         return expected
 

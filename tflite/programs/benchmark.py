@@ -24,10 +24,11 @@ import pathlib
 from absl import flags
 
 import issp_keras
-from issp_keras import cli
 from issp_keras import files
 from issp_keras.errors import InputError
+from issp_keras.programs import cli
 from issp_keras.tflite.benchmarking import host
+from issp_keras.tflite.benchmarking import plots
 from issp_keras.tflite.benchmarking.adb import Device
 from issp_keras.tflite.benchmarking.benchmark import benchmark
 from issp_keras.tflite.benchmarking.contest import Contest
@@ -82,6 +83,8 @@ def _check_outputs(paths):
                 f"--output: is {path}, expected files ending in "
                 f"{', '.join(tables.FORMATS)}, with commas between."
             )
+        if path.suffix.lower() == ".png":
+            plots.check_installed()
         if path.is_dir():
             raise InputError(f"{path}: is a folder, expected a file.")
 

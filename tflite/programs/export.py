@@ -16,12 +16,12 @@ import pathlib
 
 from absl import flags
 
-from issp_keras import cli
 from issp_keras import files
 from issp_keras.data import find_source
 from issp_keras.errors import InputError
 from issp_keras.inference import network_of
 from issp_keras.models import load_model
+from issp_keras.programs import cli
 from issp_keras.scores import SMALLEST
 from issp_keras.tflite.benchmarking.latency import latencies
 from issp_keras.tflite.convert import INPUTS
@@ -88,6 +88,8 @@ def main(argv):
     model = load_model(source)
     network = network_of(model, source)
     pairs = _pairs(flag.data, flag.data_dir, network.scale, "held_out")
+    if (flag.height is None) != (flag.width is None):
+        raise InputError("--height and --width: expected both or none.")
     options = {
         "height": flag.height,
         "width": flag.width,

@@ -11,8 +11,8 @@ import json
 
 from absl import flags
 
-from issp_keras import cli
 from issp_keras import files
+from issp_keras.programs import cli
 from issp_keras.tflite import eligibility
 from issp_keras.tflite.contents import NOT_ASKED
 from issp_keras.tflite.inspection import inspect

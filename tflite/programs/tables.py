@@ -5,8 +5,8 @@ import dataclasses
 import json
 import pathlib
 
-from issp_keras import cli
 from issp_keras import files
+from issp_keras.programs import cli
 from issp_keras.tflite.benchmarking.plots import picture
 from issp_keras.tflite.benchmarking.rows import Row
 from issp_keras.tflite.benchmarking.rows import labels

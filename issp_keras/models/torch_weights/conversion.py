@@ -5,7 +5,7 @@ import numpy as np
 
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
-from issp_keras.models.loading import load_model
+from issp_keras.models.keras_files import load_model
 from issp_keras.models.merging import merge
 from issp_keras.models.parts.reparameterized import ReparameterizedConv2D
 from issp_keras.models.torch_weights.architectures import KNOWN

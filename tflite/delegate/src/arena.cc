@@ -22,11 +22,12 @@ bool Arena::add(size_t bytes) {
   if (bytes > bytes_) {
     const size_t alignment = bytes < kHugePage ? kLine : kHugePage;
     const size_t whole = (bytes + alignment) / alignment * alignment;
-    auto* data = static_cast<char*>(std::aligned_alloc(alignment, whole));
+    // Android has std::aligned_alloc from API 28 on alone.
+    void* data = nullptr;
     // Other users keep what they have.
-    if (!data) return false;
+    if (posix_memalign(&data, alignment, whole)) return false;
     release();
-    data_ = data;
+    data_ = static_cast<char*>(data);
     bytes_ = whole;
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
     if (alignment == kHugePage) madvise(data_, whole, MADV_HUGEPAGE);

@@ -2,22 +2,23 @@
 
 import copy
 import csv
-import fcntl
 import json
 import pathlib
 import re
-import statistics
 
 from ml_collections import ConfigDict
 
-from issp_keras import cli
-from issp_keras import configuration
 from issp_keras import files
 from issp_keras.callbacks import count_zeros
 from issp_keras.data import find_source
 from issp_keras.data import is_prepared
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
+from issp_keras.locks import FolderLock
+from issp_keras.programs import configuration
+from issp_keras.programs.results import DIVERGED
+from issp_keras.programs.results import FINISHED
+from issp_keras.programs.results import has_diverged
 from issp_keras.scores import SMALLEST
 from issp_keras.scores import score_network
 
@@ -44,7 +45,7 @@ class Training:
         self.label = f"{name}, seed {seed}"
         self._sources = sources
         self._result = None
-        self._lock = None
+        self._lock = FolderLock(folder)
 
     def result(self) -> dict | None:
         """The result, None if there is none yet on all test sets."""
@@ -52,29 +53,51 @@ class Training:
         if self._result is None and path.exists():
             result = files.read_json(path)
             with blame(f"{path}: is not a result", *_BROKEN):
-                is_own = result["settings"] == configuration.digest(self.config)
-                if is_own and set(self._sources) <= set(result["scores"]):
+                if self._is_whole(result):
                     self._result = result
         return self._result
 
+    def _is_whole(self, result):
+        if result["settings"] != configuration.digest(self.config):
+            return False
+        if has_diverged(result):
+            return True
+        channels = configuration.score_channels(self.config)
+        return (
+            set(self._sources) <= set(result["scores"])
+            # Results of earlier versions do not say it.
+            and result.get("channels", "y") == channels
+        )
+
     def write_result(self, network):
         """Scores the trained network, and writes what there is to know."""
+        scale = self.config.network.scale
+        channels = configuration.score_channels(self.config)
+        scores = {}
+        for name, photographs in self._sources.items():
+            pairs = (p.read(scale, SMALLEST) for p in photographs)
+            score = score_network(network, pairs, channels)
+            scores[name] = {"psnr": score.psnr, "ssim": score.ssim}
+        self._write(network, FINISHED, channels=channels, scores=scores)
+
+    def write_diverged(self):
+        """Writes that this training diverges, which is a result too."""
+        network = configuration.network(self.config)
+        self._write(network, DIVERGED, non_zeros=None, scores={})
+
+    def _write(self, network, outcome, **entries):
         zeros, weights = count_zeros(network)
         result = {
             "name": self.name,
             "seed": self.seed,
             "settings": configuration.digest(self.config),
+            "outcome": outcome,
             "steps": self.config.steps,
             "weights": weights,
             "non_zeros": weights - zeros,
             "cpu_seconds": self._cpu_seconds(),
-            "scores": {},
+            **entries,
         }
-        scale = self.config.network.scale
-        for name, photographs in self._sources.items():
-            pairs = (p.read(scale, SMALLEST) for p in photographs)
-            score = score_network(network, pairs)
-            result["scores"][name] = {"psnr": score.psnr, "ssim": score.ssim}
         files.write_json(self.folder / "result.json", result)
 
     def take_over(self, known):
@@ -91,8 +114,12 @@ class Training:
                 self.unlock()
 
     def summary(self) -> str:
-        """The scores of the result in a few words."""
-        scores = (self.result() or {}).get("scores", {})
+        """The result in a few words."""
+        result = self.result() or {}
+        if has_diverged(result):
+            rate = self.config.learning_rate
+            return f"{DIVERGED} at a learning rate of {rate:g}"
+        scores = result.get("scores", {})
         return ", ".join(f"{n} {s['psnr']:.2f} dB" for n, s in scores.items())
 
     def steps_done(self) -> int:
@@ -102,19 +129,10 @@ class Training:
     def lock(self) -> bool:
         """Takes the training for this process; false if another one has it."""
         files.make_folder(self.folder)
-        lock = (self.folder / ".lock").open("w")
-        try:
-            # The system gives it back when the process ends, however it does.
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            return False
-        self._lock = lock
-        return True
+        return self._lock.acquire()
 
     def unlock(self):
-        self._lock.close()
-        self._lock = None
+        self._lock.release()
 
     def _epochs(self):
         path = self.folder / "metrics.csv"
@@ -196,72 +214,6 @@ def list_trainings(config, workdir) -> list[Training]:
             training.config, training.folder / "config.json"
         )
     return trainings
-
-
-def write_results(workdir, trainings) -> list[dict]:
-    """Writes `results.json`, `.csv` and `.md`; returns the first's content."""
-    workdir = pathlib.Path(workdir)
-    with (workdir / ".lock").open("w") as lock:
-        # Other processes of this workdir may end now too.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return _write_results(workdir, trainings)
-
-
-def _write_results(workdir, trainings):
-    results = [t.result() for t in trainings if t.result() is not None]
-    files.write_json(workdir / "results.json", results)
-    header, *rows = table(results)
-    with files.replacing(workdir / "results.md") as partial:
-        partial.write_text(cli.markdown_table(header, rows))
-    with (
-        files.replacing(workdir / "results.csv") as partial,
-        partial.open("w", newline="") as file,
-    ):
-        csv.writer(file).writerows(_flat(results))
-    return results
-
-
-def table(results) -> list[list[str]]:
-    """Returns rows of strings, the header first: a row for each name.
-
-    PSNR (dB) and SSIM are means over the seeds; behind PSNR stands half the
-    difference of the largest and the least.
-    """
-    sets = list(dict.fromkeys(s for r in results for s in r["scores"]))
-    rows = [["", "weights", "non-zeros", "steps", *sets, "seeds", "CPU time"]]
-    for name in dict.fromkeys(result["name"] for result in results):
-        own = [result for result in results if result["name"] == name]
-        row = [
-            name,
-            f"{own[0]['weights']:,}",
-            f"{own[0]['non_zeros']:,}",
-            f"{own[0]['steps']:,}",
-        ]
-        for data in sets:
-            scores = [r["scores"][data] for r in own if data in r["scores"]]
-            row.append(_cell(scores))
-        minutes = statistics.mean(r["cpu_seconds"] for r in own) / 60
-        rows.append([*row, str(len(own)), f"{minutes:.0f} min"])
-    return rows
-
-
-def _cell(scores):
-    if not scores:
-        return ""
-    psnr = [score["psnr"] for score in scores]
-    ssim = statistics.mean(score["ssim"] for score in scores)
-    spread = f" ± {(max(psnr) - min(psnr)) / 2:.2f}" if len(psnr) > 1 else ""
-    return f"{statistics.mean(psnr):.2f}{spread} / {ssim:.4f}"
-
-
-def _flat(results):
-    """A row for each training and test set."""
-    columns = ("name", "seed", "steps", "weights", "non_zeros", "cpu_seconds")
-    yield [*columns, "data", "psnr", "ssim"]
-    for result in results:
-        for data, score in result["scores"].items():
-            own = [result[column] for column in columns]
-            yield [*own, data, score["psnr"], score["ssim"]]
 
 
 def _merged(base, changes):

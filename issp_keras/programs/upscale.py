@@ -18,9 +18,7 @@ import pathlib
 import PIL.Image
 from absl import flags
 
-from issp_keras import cli
 from issp_keras import files
-from issp_keras.comparison import before_and_after
 from issp_keras.data import SUFFIXES
 from issp_keras.data import imresize
 from issp_keras.data import photographs_in
@@ -30,6 +28,8 @@ from issp_keras.data import write_photograph
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
 from issp_keras.inference import BUNDLED
+from issp_keras.pictures import before_and_after
+from issp_keras.programs import cli
 
 
 def main(argv):

@@ -3,8 +3,9 @@
     issp-evaluate --model=model.keras --data=set5,set14 --data_dir=data
 
 `--data` takes test sets of the papers, folders in the layouts in common use,
-with LR files or without, and 'embedded'. By default as in the papers: without
-a border as wide as the scale, on RGB for EDSR-L and on Y else.
+with LR files or without, and 'embedded'. A border as wide as the scale is left
+out, and Y is compared, as in most papers. `--channels=rgb` compares RGB, as the
+ISS-P paper does for EDSR-L.
 
 Writes the same to `--output` as JSON and, beside it, as CSV; with
 `--comparison` a picture: a crop of a photograph as LR, bicubic, the network's,
@@ -17,18 +18,17 @@ import pathlib
 
 from absl import flags
 
-from issp_keras import cli
 from issp_keras import files
 from issp_keras import metrics
-from issp_keras.comparison import comparison
 from issp_keras.data import SUFFIXES
 from issp_keras.data import find_source
 from issp_keras.data import write_photograph
 from issp_keras.errors import InputError
+from issp_keras.pictures import comparison
+from issp_keras.programs import cli
 from issp_keras.scores import SMALLEST
 from issp_keras.scores import bicubic
 from issp_keras.scores import mean
-from issp_keras.scores import papers_channels
 from issp_keras.scores import score
 
 _COLUMNS = ("psnr", "ssim", "seconds")
@@ -104,7 +104,7 @@ def main(argv):
         raise InputError("--data: is empty, expected photographs.")
     _check_outputs(flag.output, flag.comparison)
     network = cli.network()
-    channels = flag.channels or papers_channels(network)
+    channels = flag.channels
     sources = {
         source: find_source(source, "held_out", network.scale, flag.data_dir)
         for source in flag.data
@@ -173,9 +173,9 @@ def run():
     cli.define_data_flags()
     flags.DEFINE_enum(
         "channels",
-        None,
+        "y",
         metrics.CHANNELS,
-        "What to compare; by default as in the papers.",
+        "What to compare: Y, as most papers do, or RGB.",
     )
     flags.DEFINE_string(
         "output", None, "JSON file to write the scores to, and a CSV beside it."

@@ -11,11 +11,11 @@ import pathlib
 
 from absl import flags
 
-from issp_keras import cli
 from issp_keras import files
 from issp_keras import models
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
+from issp_keras.programs import cli
 
 
 def main(argv):

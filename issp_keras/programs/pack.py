@@ -1,13 +1,13 @@
 """Packs code, wheels and photographs for a machine without a network.
 
-    python -m issp_keras.pack --config=configs/recipe_search.py --output=pack
+    python -m issp_keras.programs.pack --config=recipe_search --output=pack
 
 The folder that this writes holds all that `issp-compare` needs on a machine
 that has Python, JAX and a GPU. There, from inside the folder,
 
     sh install.sh
-    KERAS_BACKEND=jax PYTHONPATH=site:. python3 -m issp_keras.compare \
-        --config=configs/recipe_search.py --workdir=runs/recipe_search \
+    KERAS_BACKEND=jax PYTHONPATH=site:. python3 -m issp_keras.programs.compare \
+        --config=recipe_search --workdir=runs/recipe_search \
         --config.training.data.on_device=True --config.score_on="()" \
         --config.training.data.held_out= --minutes=9
 
@@ -23,17 +23,22 @@ import sys
 
 import PIL.Image
 from absl import flags
-from ml_collections import config_flags
 
-from issp_keras import cli
 from issp_keras import files
 from issp_keras.data import EMBEDDED
 from issp_keras.data import find_source
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
+from issp_keras.programs import cli
 
-_ROOT = pathlib.Path(__file__).parent.parent
-_CODE = ("issp_keras", "configs", "benchmarks")
+_ROOT = pathlib.Path(__file__).parent.parent.parent
+# Where each folder of the repository comes to be. Configs import each other
+# as modules of the package.
+_CODE = {
+    "issp_keras": "issp_keras",
+    "configs": "issp_keras/configs",
+    "benchmarks": "benchmarks",
+}
 # JAX brings these along.
 _THERE = ("jax", "numpy", "ml-dtypes")
 # Dependencies of the packages in requirements_jax.txt, without those of JAX.
@@ -90,10 +95,10 @@ def pack(
                 "working folder, so that the config names it there too."
             )
     with files.replacing_folder(output) as partial:
-        for name in _CODE:
+        for name, there in _CODE.items():
             shutil.copytree(
                 _ROOT / name,
-                partial / name,
+                partial / there,
                 ignore=shutil.ignore_patterns("__pycache__", "*.so"),
             )
         for source in sources:
@@ -151,8 +156,8 @@ def main(argv):
 
 
 def run():
-    """Entry point of `python -m issp_keras.pack`."""
-    config_flags.DEFINE_config_file("config", None, "A file of configs/.")
+    """Entry point of `python -m issp_keras.programs.pack`."""
+    cli.define_config_flag()
     flags.DEFINE_string("output", None, "Folder to write.")
     flags.DEFINE_float("limit", 64, "The most MiB.", lower_bound=0)
     flags.DEFINE_string("python_version", "3.12", "Of the other machine.")

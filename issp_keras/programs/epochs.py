@@ -26,10 +26,11 @@ class HeldOutScore(keras.callbacks.Callback):
     Without photographs, both are NaN.
     """
 
-    def __init__(self, network, pairs, processes):
+    def __init__(self, network, pairs, channels, processes):
         super().__init__()
         self._network = network
         self._pairs = pairs
+        self._channels = channels
         self._processes = processes
 
     def on_epoch_end(self, epoch, logs=None):
@@ -42,7 +43,7 @@ class HeldOutScore(keras.callbacks.Callback):
         weights = self.model.get_weights()
         with self._processes.apart():
             self._network.set_weights(weights)
-            score = score_network(self._network, self._pairs)
+            score = score_network(self._network, self._pairs, self._channels)
         logs["val_psnr"] = score.psnr
         logs["val_ssim"] = score.ssim
 

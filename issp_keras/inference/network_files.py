@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from issp_keras.errors import InputError
+from issp_keras.errors import ArgumentError
 from issp_keras.errors import blame
 from issp_keras.inference.interpreter import TFLiteInterpreter
 from issp_keras.inference.network import Network
@@ -32,18 +32,18 @@ def load_network(
 
     Raises:
         InputError: If the file is missing, broken, or not a network that
-            maps an RGB image to a larger one, if the delegate cannot be
-            loaded, or an option is not usable with this network.
+            maps an RGB image to a larger one. An `ArgumentError` if the
+            delegate cannot be loaded, or an option is not usable with this
+            network.
     """
     path = pathlib.Path(path)
     if path.suffix.lower() == ".tflite":
         interpreter = TFLiteInterpreter(path, threads, delegate)
-        options["weight_shapes"] = interpreter.weight_shapes
         return _network(path, interpreter, interpreter.size, **options)
     if delegate:
-        raise InputError(
-            f"--delegate: {delegate}: is for .tflite files, and --model is "
-            f"{path}."
+        raise ArgumentError(
+            "delegate",
+            f"{delegate}: is for .tflite files, and the network is {path}.",
         )
     return network_of(load_model(path), path, **options)
 
@@ -54,7 +54,6 @@ def network_of(model: keras.Model, path, **options) -> Network:
     Raises:
         InputError: If it does not map an RGB image to a larger one.
     """
-    options["weight_shapes"] = [weight.shape for weight in model.weights]
     return _network(path, keras_network(model), fixed_size(model), **options)
 
 

@@ -79,7 +79,7 @@ def _load(source, split, scale, smallest):
     _check_memory(
         source,
         sizes,
-        f"what `issp-prepare {source} OUTPUT --scale={scale}` makes",
+        "the folder that `issp-prepare` makes of them",
     )
     least = 1 if split == "train" else smallest
     return [photograph.read(scale, least) for photograph in photographs]

@@ -12,8 +12,9 @@ that no other one has. They run at low priority (`--nice`).
 
 `results.json`, `results.csv` and `results.md` in the workdir hold PSNR and
 SSIM on each test set, the non-zeros and the time of every training that is
-done. `--known` takes such a JSON file, of another machine or of an earlier
-version: what is in it with the same settings is not trained again.
+done. That a training diverged is a result too; it is not tried again.
+`--known` takes such a JSON file, of another machine or of an earlier version:
+what is in it with the same settings is not trained again.
 """
 
 import math
@@ -23,15 +24,15 @@ import time
 
 import keras
 from absl import flags
-from ml_collections import config_flags
 
-from issp_keras import cli
 from issp_keras import files
 from issp_keras.errors import InputError
-from issp_keras.train import train
-from issp_keras.trainings import list_trainings
-from issp_keras.trainings import table
-from issp_keras.trainings import write_results
+from issp_keras.programs import cli
+from issp_keras.programs.fit import Diverged
+from issp_keras.programs.results import table
+from issp_keras.programs.results import write_results
+from issp_keras.programs.train import train
+from issp_keras.programs.trainings import list_trainings
 
 _MINUTE = 60.0
 
@@ -56,7 +57,8 @@ def compare(
 
     Returns:
         A list of dicts, those of `results.json`: the results of all trainings
-        that are done, in the order of the config.
+        that are done, in the order of the config. The entry `outcome` of each
+        is "finished" or "diverged".
 
     Raises:
         InputError: If an entry of the config is not usable; after all others
@@ -127,15 +129,21 @@ class _Work:
         if self._turn is not None:
             until = min(until, time.monotonic() + _MINUTE * self._turn)
         keras.backend.clear_session()
-        network = train(
-            training.config,
-            training.folder,
-            until=until,
-            callbacks=[_Progress(training, self)],
-        )
-        if network is None:
-            return False
-        training.write_result(network)
+        try:
+            network = train(
+                training.config,
+                training.folder,
+                until=until,
+                callbacks=[_Progress(training, self)],
+                is_locked=True,
+            )
+        except Diverged:
+            # As much a result of the settings as a score.
+            training.write_diverged()
+        else:
+            if network is None:
+                return False
+            training.write_result(network)
         self._report(f"{training.label}: {training.summary()}")
         return True
 
@@ -177,7 +185,7 @@ class _Progress(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if self.model.stop_training:
-            # It diverged, and will be told of as a failure.
+            # It diverged, which is told when its result is written.
             return
         steps = self._training.config.steps_per_epoch
         seconds = time.monotonic() - self._start
@@ -202,7 +210,7 @@ def main(argv):
 
 def run():
     """Entry point of `issp-compare`."""
-    config_flags.DEFINE_config_file("config", None, "A file of configs/.")
+    cli.define_config_flag()
     flags.DEFINE_string("workdir", None, "Folder for what is trained.")
     flags.DEFINE_float(
         "minutes", None, "Stop after so many minutes.", lower_bound=0

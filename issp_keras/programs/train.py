@@ -18,56 +18,52 @@ with its own `--process_id`, counted from 0. Each trains on its share of
 every batch, and the weights become those of one process.
 """
 
-import contextlib
-import csv
 import json
 import pathlib
-import warnings
+from typing import Any
+from typing import NamedTuple
 
 import keras
 from absl import flags
-from absl import logging
-from ml_collections import config_flags
 
-from issp_keras import cli
-from issp_keras import configuration
 from issp_keras import files
+from issp_keras import locks
 from issp_keras.callbacks import SparsitySummaries
 from issp_keras.callbacks import count_zeros
-from issp_keras.data import DevicePatches
-from issp_keras.data import PatchDataset
-from issp_keras.data import PlacesDataset
 from issp_keras.data import RandomPatches
 from issp_keras.data import load_pairs
-from issp_keras.data import tf_patches
-from issp_keras.epochs import Checkpoint
-from issp_keras.epochs import CpuSeconds
-from issp_keras.epochs import HeldOutScore
-from issp_keras.epochs import StopIfDiverged
-from issp_keras.epochs import StopInTime
 from issp_keras.errors import InputError
-from issp_keras.errors import blame
-from issp_keras.fused_steps import fuse_steps
-from issp_keras.models import load_model
-from issp_keras.processes import Processes
+from issp_keras.programs import cli
+from issp_keras.programs import configuration
+from issp_keras.programs.epochs import Checkpoint
+from issp_keras.programs.epochs import CpuSeconds
+from issp_keras.programs.epochs import HeldOutScore
+from issp_keras.programs.epochs import StopIfDiverged
+from issp_keras.programs.fit import fit
+from issp_keras.programs.processes import Processes
+from issp_keras.programs.resume import keep_rows
+from issp_keras.programs.resume import restore
 from issp_keras.scores import SMALLEST
 from issp_keras.teacher import Teacher
 
 
 def train(
-    config, workdir, processes=None, until=None, callbacks=()
+    config, workdir, processes=None, until=None, callbacks=(), is_locked=False
 ) -> keras.Model | None:
     """Trains as `config` says, from the checkpoint in `workdir` if any.
 
     Args:
         config: `ml_collections.ConfigDict` with the entries of
             `configs/quickstart.py`.
-        workdir: Path of a folder, made if missing.
+        workdir: Path of a folder, made if missing. One training at a time
+            works in it.
         processes: `Processes` that train together. Defaults to one.
         until: Float, when to stop in seconds of `time.monotonic()`: the
             training ends with the last epoch that is probably done by then,
             and the next call goes on. Defaults to no such time.
         callbacks: Sequence of further callbacks, which are called last.
+        is_locked: Whether the caller holds the lock of `workdir` already.
+            Defaults to `False`.
 
     Returns:
         The trained model, also written to `workdir/model.keras`, or None
@@ -75,10 +71,32 @@ def train(
 
     Raises:
         InputError: If an entry of the config, a photograph or the workdir is
-            not usable.
+            not usable, or another training works in the workdir.
+        Diverged: If the training diverges.
     """
-    # Everything that may be wrong with the input comes before any training.
     processes = processes or Processes()
+    # Everything that may be wrong with the input comes before any training.
+    parts = _check(config, processes)
+    workdir = files.make_folder(workdir)
+    if is_locked or not processes.is_first:
+        # The first of several processes holds the lock for all of them.
+        return _train(config, workdir, parts, processes, until, callbacks)
+    with locks.alone_in(workdir):
+        return _train(config, workdir, parts, processes, until, callbacks)
+
+
+class _Parts(NamedTuple):
+    """What a config describes."""
+
+    network: keras.Model
+    sparse: Any
+    teacher: Teacher | None
+    pairs: list
+    held_out: list
+
+
+def _check(config, processes):
+    """Makes what the config describes, and writes nothing."""
     configuration.check(config)
     sparse = configuration.sparse_training(config)
     processes.check_batch(config.data.batch_size)
@@ -99,18 +117,33 @@ def train(
         held_out = load_pairs(config.data.held_out, "held_out", scale, SMALLEST)
     if teacher and config.teacher.get("cache"):
         files.make_folder(config.teacher.cache)
-    workdir = files.make_folder(workdir)
+    return _Parts(network, sparse, teacher, pairs, held_out)
+
+
+def _teacher(config):
+    entries = config.get("teacher")
+    if entries is None:
+        return None
+    with cli.as_flags("--config.teacher."):
+        return Teacher(
+            entries.model,
+            config.network.scale,
+            entries.get("self_ensemble") is not False,
+        )
+
+
+def _train(config, workdir, parts, processes, until, callbacks):
     configuration.check_same(config, workdir / "config.json")
     if processes.is_first:
         current = json.loads(config.to_json_best_effort())
         files.write_json(workdir / "config.json", current)
-    if teacher:
+    pairs = parts.pairs
+    if parts.teacher:
         cache = config.teacher.get("cache") or workdir / "teacher"
-        taught = teacher.teach(pairs, cache, until)
-        if taught is None:
+        pairs = parts.teacher.teach(pairs, cache, until)
+        if pairs is None:
             return None
-        pairs = taught
-
+    network = parts.network
     with processes.sharing_data():
         model = configuration.network(config, config.get("dtype_policy"))
         model.set_weights(network.get_weights())
@@ -121,20 +154,11 @@ def train(
         )
         checkpoint = workdir / "checkpoint.keras"
         if checkpoint.exists():
-            _restore(model, sparse, checkpoint)
+            restore(model, parts.sparse, checkpoint)
         done = int(keras.ops.copy(model.optimizer.iterations))
         if processes.is_first:
-            _keep_rows(workdir / "metrics.csv", done // config.steps_per_epoch)
+            keep_rows(workdir / "metrics.csv", done // config.steps_per_epoch)
         if done < config.steps:
-            every_callback = [
-                CpuSeconds(),
-                StopIfDiverged(),
-                *([sparse] if sparse else []),
-                HeldOutScore(network, held_out, processes),
-                *(_writers(workdir, sparse) if processes.is_first else []),
-                Checkpoint(checkpoint, processes),
-                *callbacks,
-            ]
             patches = RandomPatches(
                 pairs,
                 config.data.patch_size,
@@ -142,8 +166,12 @@ def train(
                 config.seed,
                 shard=(processes.index, processes.count),
             )
+            every_callback = [
+                *_callbacks(config, workdir, parts, processes),
+                *callbacks,
+            ]
             verbose = 0 if callbacks or not processes.is_first else "auto"
-            if not _fit(
+            if not fit(
                 model, config, patches, done, every_callback, until, verbose
             ):
                 return None
@@ -159,15 +187,20 @@ def train(
     return network
 
 
-def _teacher(config):
-    entries = config.get("teacher")
-    if entries is None:
-        return None
-    return Teacher(
-        entries.model,
-        config.network.scale,
-        entries.get("self_ensemble") is not False,
-    )
+def _callbacks(config, workdir, parts, processes):
+    return [
+        CpuSeconds(),
+        StopIfDiverged(),
+        *([parts.sparse] if parts.sparse else []),
+        HeldOutScore(
+            parts.network,
+            parts.held_out,
+            configuration.score_channels(config),
+            processes,
+        ),
+        *(_writers(workdir, parts.sparse) if processes.is_first else []),
+        Checkpoint(workdir / "checkpoint.keras", processes),
+    ]
 
 
 def _writers(workdir, sparse):
@@ -182,75 +215,6 @@ def _writers(workdir, sparse):
             keras.callbacks.TensorBoard(str(workdir / "tensorboard"))
         )
     return writers
-
-
-def _fit(model, config, patches, done, callbacks, until, verbose):
-    """Trains from step `done` on; returns whether to the end."""
-    epochs = config.steps // config.steps_per_epoch
-    stop = StopInTime(float("inf") if until is None else until, epochs)
-    dataset, at_once = _dataset(model, config, patches, done)
-    with contextlib.ExitStack() as stack:
-        if until is not None:
-            stack.enter_context(warnings.catch_warnings())
-            # It goes on in the next call.
-            warnings.filterwarnings("ignore", "Training ended after")
-        model.fit(
-            dataset,
-            epochs=epochs,
-            initial_epoch=done // config.steps_per_epoch,
-            steps_per_epoch=config.steps_per_epoch // at_once,
-            shuffle=False,
-            verbose=verbose,
-            callbacks=[*callbacks, stop],
-        )
-    if model.stop_training and not stop.has_stopped:
-        raise InputError(
-            f"--config.learning_rate: training at {config.learning_rate} "
-            "diverged, expected a lower rate, in a new --workdir."
-        )
-    return not stop.has_stopped
-
-
-def _dataset(model, config, patches, done):
-    """What `fit` takes from step `done` on, and how many steps an item has."""
-    if config.data.get("on_device", False):
-        at_once = config.get("steps_per_execution", 1)
-        with blame("--config.data.on_device", ValueError):
-            cutter = DevicePatches(patches)
-        fuse_steps(model, cutter.cut, cutter.pixels, patches.places(0))
-        return PlacesDataset(cutter, done, config.steps, at_once), at_once
-    is_tensorflow = keras.backend.backend() == "tensorflow"
-    make_dataset = tf_patches if is_tensorflow else PatchDataset
-    return make_dataset(patches, done, config.steps), 1
-
-
-def _restore(model, sparse, checkpoint):
-    other = f"{checkpoint}: is not a checkpoint of this config's network"
-    if _shapes(load_model(checkpoint)) != _shapes(model):
-        raise InputError(f"{other}.")
-    if sparse:
-        # So that the state of sparse training is loaded too.
-        sparse.set_model(model)
-    with blame(other, ValueError, KeyError):
-        model.load_weights(checkpoint)
-    logging.info("Going on from %s", checkpoint)
-
-
-def _shapes(model):
-    return [(weight.path, weight.shape) for weight in model.weights]
-
-
-def _keep_rows(path, epochs):
-    """Drops what an interrupted epoch may have logged after its checkpoint."""
-    if not path.exists():
-        return
-    broken = (OSError, ValueError, csv.Error)
-    with blame(f"{path}: is not a history that can be read", *broken):
-        with path.open(newline="") as file:
-            header, *rows = list(csv.reader(file)) or [[]]
-        rows = [row for row in rows if row and int(row[0]) < epochs]
-    with files.replacing(path) as kept, kept.open("w", newline="") as file:
-        csv.writer(file).writerows([header, *rows] if rows else [])
 
 
 def main(argv):
@@ -274,7 +238,7 @@ def main(argv):
 
 def run():
     """Entry point of `issp-train`."""
-    config_flags.DEFINE_config_file("config", None, "A file of configs/.")
+    cli.define_config_flag()
     flags.DEFINE_string("workdir", None, "Folder for what the training makes.")
     flags.DEFINE_integer(
         "processes", 1, "Processes that train together.", lower_bound=1

@@ -14,12 +14,12 @@ import itertools
 
 from absl import flags
 
-from issp_keras import cli
 from issp_keras.data import Pair
 from issp_keras.data import find_source
 from issp_keras.data import prepare
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
+from issp_keras.programs import cli
 
 _TFDS = "tfds:"
 

@@ -1,0 +1,1 @@
+"""What to train. `--config=NAME` finds each of these modules by its name."""

@@ -1,0 +1,42 @@
+"""What the trainings of the ISS-P paper have in common; no config by itself.
+
+Source: options/train of the released code of ISS-P (arXiv 2303.09650).
+"""
+
+from ml_collections import ConfigDict
+
+_PRUNING = 100_021
+
+
+def training(scale: int, sparsity: float, fine_tuning: int) -> ConfigDict:
+    """A training without its network, learning rate and length of an epoch.
+
+    Args:
+        scale: Integer, the magnification.
+        sparsity: Float, the share of zeros at the end.
+        fine_tuning: Integer, the steps after pruning.
+    """
+    config = ConfigDict()
+    config.seed = 10
+    config.steps = _PRUNING + fine_tuning
+    config.data = ConfigDict(
+        {
+            "train": f"prepared/df2k_x{scale}",
+            "held_out": "set5",
+            "patch_size": 64,
+            "batch_size": 32,
+        }
+    )
+    config.sparsity = ConfigDict(
+        {
+            "method": "iss_p",
+            "target_sparsity": sparsity,
+            "begin_step": 0,
+            "end_step": _PRUNING,
+            "ramp": "constant",
+            "distribution": "uniform",
+            "pattern": "unstructured",
+            "iss_p": {"shrink_ratio": 0.95},
+        }
+    )
+    return config

@@ -1,0 +1,1 @@
+"""What the console commands do. The programs know the library."""

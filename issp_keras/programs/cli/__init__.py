@@ -1,0 +1,37 @@
+"""What the console commands share."""
+
+from issp_keras.programs.cli.config_file import check_config_file
+from issp_keras.programs.cli.config_file import define_config_flag
+from issp_keras.programs.cli.config_file import parse_flags_with_config
+from issp_keras.programs.cli.flags import define_data_flags
+from issp_keras.programs.cli.flags import define_latency_flags
+from issp_keras.programs.cli.flags import define_network_flags
+from issp_keras.programs.cli.flags import image_size
+from issp_keras.programs.cli.flags import network
+from issp_keras.programs.cli.runner import arguments
+from issp_keras.programs.cli.runner import as_flags
+from issp_keras.programs.cli.runner import check_failures
+from issp_keras.programs.cli.runner import no_argument
+from issp_keras.programs.cli.runner import run
+from issp_keras.programs.cli.terminal import markdown_table
+from issp_keras.programs.cli.terminal import print_table
+from issp_keras.programs.cli.terminal import progress_bar
+
+__all__ = [
+    "arguments",
+    "as_flags",
+    "check_config_file",
+    "check_failures",
+    "define_config_flag",
+    "define_data_flags",
+    "define_latency_flags",
+    "define_network_flags",
+    "image_size",
+    "markdown_table",
+    "network",
+    "no_argument",
+    "parse_flags_with_config",
+    "print_table",
+    "progress_bar",
+    "run",
+]

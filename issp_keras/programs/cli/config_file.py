@@ -1,0 +1,83 @@
+"""The flag `--config`, which names a Python file."""
+
+import importlib.resources
+import pathlib
+import sys
+
+from absl import app
+from absl import flags
+from ml_collections import config_flags
+
+from issp_keras.errors import InputError
+
+_CONFIGS = "issp_keras.configs"
+_FLAGS = ("--config", "-config")
+
+
+def define_config_flag():
+    """Defines `--config` and, for each entry, `--config.ENTRY`."""
+    config_flags.DEFINE_config_file(
+        "config",
+        None,
+        "A Python file, or the name of one that comes with issp_keras; behind "
+        "a colon, what is to be told to it: swinir_light:scale=2.",
+    )
+
+
+def parse_flags_with_config(argv: list[str]):
+    """Parses the flags, of which `--config` names a Python file."""
+    try:
+        return app.parse_flags_with_usage(_located(argv))
+    except Exception as error:
+        # absl reports its own errors; what comes here is the config's.
+        name = pathlib.Path(argv[0]).name
+        sys.exit(f"{name}: --config: {_reason(error)}")
+
+
+def check_config_file():
+    """Raises an `InputError` if the file of `--config` does not exist."""
+    path = config_flags.get_config_filename(flags.FLAGS["config"])
+    # What follows a colon is an argument for get_config().
+    path = path.split(":")[0]
+    if not pathlib.Path(path).is_file():
+        raise InputError(
+            f"--config: {path}: no such file, and no config that comes with "
+            f"issp_keras, which are {', '.join(sorted(_installed()))}."
+        )
+
+
+def _located(argv):
+    """The words of a command, with the path where a config has a name."""
+    words = list(argv)
+    for i, word in enumerate(words):
+        flag, equals, value = word.partition("=")
+        if flag not in _FLAGS:
+            continue
+        if equals:
+            words[i] = f"{flag}={_path(value)}"
+        elif i + 1 < len(words):
+            words[i + 1] = _path(words[i + 1])
+    return words
+
+
+def _path(value):
+    name, colon, setting = value.partition(":")
+    if not pathlib.Path(name).is_file():
+        name = _installed().get(name.removesuffix(".py"), name)
+    return f"{name}{colon}{setting}"
+
+
+def _installed():
+    """The path of each config that comes with this package, by its name."""
+    folder = pathlib.Path(str(importlib.resources.files(_CONFIGS)))
+    return {
+        path.stem: str(path)
+        for path in folder.glob("*.py")
+        if "def get_config(" in path.read_text()
+    }
+
+
+def _reason(error):
+    """One line; ml_collections puts a whole traceback into some errors."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0]

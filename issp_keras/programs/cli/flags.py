@@ -1,0 +1,103 @@
+"""Flags that several programs have, and what they say."""
+
+from absl import flags
+
+from issp_keras.data import EMBEDDED
+from issp_keras.errors import InputError
+from issp_keras.inference import TILE
+from issp_keras.inference import Network
+from issp_keras.inference import load_network
+from issp_keras.inference.tiles import ALIGNMENT
+
+
+def define_network_flags(model=None):
+    """Defines the flags of programs that apply a network, for `network`.
+
+    Args:
+        model: String, the network without `--model`; None to require it.
+    """
+    flags.DEFINE_string("model", model, "A .keras or .tflite network.")
+    if model is None:
+        flags.mark_flag_as_required("model")
+    flags.DEFINE_bool(
+        "self_ensemble", False, "Take the mean over 8 flips and rotations."
+    )
+    flags.DEFINE_integer(
+        "tile",
+        TILE,
+        "Height and width in LR pixels of the tiles that large photographs "
+        "are cut into; 0 for none.",
+        lower_bound=0,
+    )
+    flags.DEFINE_string(
+        "delegate",
+        None,
+        "For .tflite networks: 'sparse' for the delegate that leaves out "
+        "zeros, or the library of another one.",
+    )
+    define_threads_flag()
+
+
+def network() -> Network:
+    """The network that the flags of `define_network_flags` describe.
+
+    Raises:
+        InputError: If a flag or the file is not usable.
+    """
+    flag = flags.FLAGS
+    if 0 < flag.tile < 64 or flag.tile % ALIGNMENT:
+        raise InputError(
+            f"--tile: is {flag.tile}, expected 0, or a multiple of "
+            f"{ALIGNMENT} of at least 64."
+        )
+    return load_network(
+        flag.model,
+        flag.threads,
+        flag.delegate,
+        tile=flag.tile,
+        self_ensemble=flag.self_ensemble,
+    )
+
+
+def define_threads_flag():
+    flags.DEFINE_integer(
+        "threads", 1, "Threads of the TFLite interpreter.", lower_bound=1
+    )
+
+
+def define_data_flags():
+    """Defines the flags that say which photographs to score."""
+    flags.DEFINE_list(
+        "data",
+        [EMBEDDED],
+        "Folders of photographs, test sets in --data_dir (set5, set14, b100, "
+        f"urban100, manga109), or '{EMBEDDED}', with commas between.",
+    )
+    flags.DEFINE_string("data_dir", "data", "Folder that holds test sets.")
+
+
+def define_latency_flags():
+    """Defines the flags that say how latency is measured."""
+    flags.DEFINE_list(
+        "size", [128, 128], "LR height and width in pixels, for the latency."
+    )
+    flags.DEFINE_integer("rounds", 20, "Timed runs.", lower_bound=1)
+    define_threads_flag()
+
+
+def image_size(values: list) -> tuple[int, int]:
+    """The height and width that `--size` gives.
+
+    Raises:
+        InputError: If it does not.
+    """
+    try:
+        height, width = map(int, values)
+    except ValueError:
+        height = width = 0
+    if height < 1 or width < 1:
+        raise InputError(
+            f"--size: is '{','.join(map(str, values))}', expected LR height "
+            "and width in pixels, such as 128,128."
+        )
+    return height, width

@@ -1,0 +1,55 @@
+"""Tables and progress bars."""
+
+import contextlib
+import sys
+
+import rich.console
+import rich.progress
+import rich.table
+
+_UNBOUNDED = 10_000
+
+
+@contextlib.contextmanager
+def progress_bar(description: str, total: int):
+    """Shows a progress bar on a terminal.
+
+    Yields:
+        A callable that takes how much of `total` is done.
+    """
+    console = rich.console.Console(stderr=True)
+    bar = rich.progress.Progress(
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        # What is printed on the way goes above the bar, or into its file.
+        redirect_stdout=sys.stdout.isatty(),
+    )
+    with bar:
+        task = bar.add_task(description, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def print_table(header: list[str], rows: list[list[str]]):
+    """Prints a table; all columns but the first are aligned to the right."""
+    table = rich.table.Table()
+    for i, name in enumerate(header):
+        table.add_column(
+            name, justify="right" if i else "left", overflow="fold"
+        )
+    for row in rows:
+        table.add_row(*row)
+    console = rich.console.Console(markup=False)
+    if not console.is_terminal:
+        # A file or a pipe has no width that a table would have to fit.
+        unbounded = console.options.update(width=_UNBOUNDED)
+        wanted = console.measure(table, options=unbounded).maximum
+        console.width = max(console.width, wanted)
+    console.print(table)
+
+
+def markdown_table(header, rows) -> str:
+    """The same table as lines of Markdown."""
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    escaped = [[cell.replace("|", r"\|") for cell in cells] for cells in lines]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in escaped)

@@ -1,0 +1,25 @@
+"""What a training's config says, checked and built."""
+
+from issp_keras.programs.configuration.entries import check
+from issp_keras.programs.configuration.entries import score_channels
+from issp_keras.programs.configuration.entries import steps_per_execution
+from issp_keras.programs.configuration.identity import check_same
+from issp_keras.programs.configuration.identity import digest
+from issp_keras.programs.configuration.parts import check_network
+from issp_keras.programs.configuration.parts import loss
+from issp_keras.programs.configuration.parts import network
+from issp_keras.programs.configuration.parts import optimizer
+from issp_keras.programs.configuration.pruning import sparse_training
+
+__all__ = [
+    "check",
+    "check_network",
+    "check_same",
+    "digest",
+    "loss",
+    "network",
+    "optimizer",
+    "score_channels",
+    "sparse_training",
+    "steps_per_execution",
+]

@@ -1,0 +1,62 @@
+"""Which trainings are the same."""
+
+import hashlib
+import json
+import pathlib
+
+from issp_keras import files
+from issp_keras.errors import InputError
+from issp_keras.errors import blame
+
+
+def digest(config) -> str:
+    """A name for all that decides about the result of a training.
+
+    Of the photographs, only the last two names of their paths count, since
+    another machine may have them elsewhere.
+    """
+    settings = _decisive(json.loads(config.to_json_best_effort()))
+    names = settings["data"]["train"].split(",")
+    settings["data"]["train"] = [
+        pathlib.PurePath(name.strip()).parts[-2:] for name in names
+    ]
+    content = json.dumps(settings, sort_keys=True).encode()
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _decisive(settings):
+    """Settings, as JSON has them, without those that change no weight."""
+    settings = files.finite(settings)
+    for name in ("steps_per_execution", "score_channels"):
+        settings.pop(name, None)
+    for name in ("on_device", "held_out"):
+        settings["data"].pop(name, None)
+    (settings.get("teacher") or {}).pop("cache", None)
+    return settings
+
+
+def check_same(config, path):
+    """Raises an `InputError` if a folder belongs to another config.
+
+    A resume would mix two.
+
+    Args:
+        config: `ml_collections.ConfigDict`.
+        path: `pathlib.Path` of the `config.json` of the folder, which need
+            not exist.
+    """
+    current = _decisive(json.loads(config.to_json_best_effort()))
+    if path.exists():
+        broken = (OSError, ValueError, TypeError, KeyError)
+        with blame(f"{path}: is not a config that can be read", *broken):
+            before = _decisive(dict(json.loads(path.read_text())))
+        changed = [
+            f"{name} ({before.get(name)} before, {current.get(name)} now)"
+            for name in sorted({*before, *current})
+            if before.get(name) != current.get(name)
+        ]
+        if changed:
+            raise InputError(
+                f"--workdir: {path.parent} was begun with another config: "
+                f"{', '.join(changed)}; expected the same, or a new workdir."
+            )

@@ -1,0 +1,99 @@
+"""The network, the loss and the optimizer that a config describes."""
+
+import contextlib
+
+import keras
+
+from issp_keras import models
+from issp_keras.errors import InputError
+from issp_keras.errors import blame
+from issp_keras.losses import L1FFT
+from issp_keras.losses import Distillation
+
+LOSSES = {"l1": keras.losses.MeanAbsoluteError, "l1_fft": L1FFT}
+
+
+def check_network(config):
+    """Raises an `InputError` unless `config.network` names a network."""
+    name = config.network.name
+    if name not in models.NETWORKS:
+        raise InputError(
+            f"--config.network.name: is '{name}', expected one of "
+            f"{', '.join(sorted(models.NETWORKS))}."
+        )
+
+
+def network(config, dtype_policy=None) -> keras.Model:
+    """The network that `config.network` describes, with new weights.
+
+    Args:
+        config: `ml_collections.ConfigDict`.
+        dtype_policy: String, in which dtype it computes. Defaults to the
+            global policy of Keras.
+    """
+    check_network(config)
+    arguments = config.network.to_dict()
+    name = arguments.pop("name")
+    with (
+        _policy(dtype_policy),
+        blame("--config.network", ValueError, TypeError),
+    ):
+        return models.NETWORKS[name](**arguments)
+
+
+@contextlib.contextmanager
+def _policy(name):
+    before = keras.config.dtype_policy()
+    if name is not None:
+        keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def loss(config) -> str | keras.losses.Loss:
+    """What `config.loss` names, for `compile`; `l1` without that entry.
+
+    With a `config.teacher`, the targets are HR and the teacher's output, and
+    `config.teacher.weight` says how much the latter counts.
+    """
+    name = config.get("loss", "l1")
+    if (teacher := config.get("teacher")) is not None:
+        return Distillation(LOSSES[name](), teacher.weight)
+    # By its name, as in the checkpoints of earlier versions.
+    return "mean_absolute_error" if name == "l1" else LOSSES[name]()
+
+
+def optimizer(config) -> keras.optimizers.Optimizer:
+    """Adam, with the learning rate that the config describes.
+
+    The rate is constant until the mask is final. Then it is halved after each
+    of the numbers of steps in `config.halve_at`; without that entry it decays
+    to 0 as a cosine, from `config.decay_begin` on if there is that entry.
+    `config.ema_momentum` makes averages of the weights, which take their
+    place at the end of the training.
+    """
+    end = config.sparsity.end_step
+    rate: keras.optimizers.schedules.LearningRateSchedule
+    if "halve_at" in config:
+        rates = [
+            config.learning_rate / 2**i for i in range(len(config.halve_at) + 1)
+        ]
+        rate = keras.optimizers.schedules.PiecewiseConstantDecay(
+            [end + step for step in config.halve_at], rates
+        )
+    else:
+        begin = config.get("decay_begin", end)
+        rate = keras.optimizers.schedules.CosineDecay(
+            config.learning_rate,
+            decay_steps=max(1, config.steps - begin),
+            # A warm-up that stays where it is.
+            warmup_target=config.learning_rate if begin else None,
+            warmup_steps=begin,
+        )
+    averages = {}
+    if config.get("ema_momentum") is not None:
+        averages = {"use_ema": True, "ema_momentum": config.ema_momentum}
+    with blame("--config.ema_momentum", ValueError, TypeError):
+        return keras.optimizers.Adam(rate, beta_1=0.9, beta_2=0.99, **averages)

@@ -1,0 +1,66 @@
+"""The sparse training that a config describes."""
+
+from issp_keras.callbacks import SparseTraining
+from issp_keras.errors import InputError
+from issp_keras.errors import blame
+from issp_keras.sparsity import DISTRIBUTIONS
+from issp_keras.sparsity import METHODS
+from issp_keras.sparsity import PATTERNS
+from issp_keras.sparsity import ISSPSchedule
+from issp_keras.sparsity import Sampled
+
+# What `config.sparsity.method` says of a training without zeros.
+DENSE = "dense"
+
+
+def sparse_training(config) -> SparseTraining | None:
+    """The callback that `config.sparsity` describes, None for dense training.
+
+    `method`, `distribution` and `pattern` name a part; its arguments are in
+    the group of that name, if there is one: `config.sparsity.n_m.zeros`.
+
+    Raises:
+        InputError: If a name or an argument is not usable.
+    """
+    entries = config.sparsity
+    if entries.method == DENSE:
+        return None
+    with blame("--config.sparsity", ValueError, TypeError):
+        schedule = ISSPSchedule(
+            entries.target_sparsity,
+            entries.begin_step,
+            end_step=entries.end_step,
+            ramp=entries.get("ramp", "constant"),
+        )
+        callback = SparseTraining(
+            schedule,
+            _part(entries, "method", METHODS, others=(DENSE,)),
+            _part(entries, "distribution", DISTRIBUTIONS, "uniform"),
+            _part(entries, "pattern", PATTERNS, "unstructured"),
+            include=entries.get("include"),
+            exclude=entries.get("exclude"),
+            optimizer_slots=entries.get("optimizer_slots", "keep"),
+        )
+    if schedule.end_step > config.steps:
+        raise InputError(
+            f"--config.sparsity.end_step: is {schedule.end_step}, expected "
+            f"at most the {config.steps} steps of the training."
+        )
+    # In every process, for they must make the same train step.
+    callback.record_gradients = True
+    return callback
+
+
+def _part(entries, question, parts, default=None, others=()):
+    name = entries.get(question, default)
+    if name not in parts:
+        raise InputError(
+            f"--config.sparsity.{question}: is {name!r}, expected one of "
+            f"{', '.join(sorted({*parts, *others}))}."
+        )
+    arguments = entries.get(name)
+    arguments = arguments.to_dict() if arguments is not None else {}
+    if "sample_size" in arguments:
+        arguments["selection"] = Sampled(arguments.pop("sample_size"))
+    with blame(f"--config.sparsity.{name}", ValueError, TypeError):
+        return parts[name](**arguments)

@@ -1,0 +1,72 @@
+"""How the epochs of a training are run."""
+
+import contextlib
+import warnings
+
+import keras
+
+from issp_keras.data import DevicePatches
+from issp_keras.data import PatchDataset
+from issp_keras.data import PlacesDataset
+from issp_keras.data import tf_patches
+from issp_keras.errors import InputError
+from issp_keras.errors import blame
+from issp_keras.fused_steps import fuse_steps
+from issp_keras.programs.epochs import StopInTime
+
+
+class Diverged(InputError):
+    """A training of which the loss or a weight is no number any more."""
+
+
+def fit(model, config, patches, done, callbacks, until, verbose) -> bool:
+    """Trains from step `done` on; returns whether to the end.
+
+    Args:
+        model: A compiled `keras.Model`.
+        config: `ml_collections.ConfigDict`.
+        patches: `RandomPatches`.
+        done: Integer, the steps that the model has behind it.
+        callbacks: List of callbacks, one of them `StopIfDiverged`.
+        until: Float, when to stop in seconds of `time.monotonic()`, or None.
+        verbose: As for `keras.Model.fit`.
+
+    Raises:
+        Diverged: If the training diverges.
+    """
+    epochs = config.steps // config.steps_per_epoch
+    stop = StopInTime(float("inf") if until is None else until, epochs)
+    dataset, at_once = _dataset(model, config, patches, done)
+    with contextlib.ExitStack() as stack:
+        if until is not None:
+            stack.enter_context(warnings.catch_warnings())
+            # It goes on in the next call.
+            warnings.filterwarnings("ignore", "Training ended after")
+        model.fit(
+            dataset,
+            epochs=epochs,
+            initial_epoch=done // config.steps_per_epoch,
+            steps_per_epoch=config.steps_per_epoch // at_once,
+            shuffle=False,
+            verbose=verbose,
+            callbacks=[*callbacks, stop],
+        )
+    if model.stop_training and not stop.has_stopped:
+        raise Diverged(
+            f"--config.learning_rate: training at {config.learning_rate} "
+            "diverged, expected a lower rate, in a new --workdir."
+        )
+    return not stop.has_stopped
+
+
+def _dataset(model, config, patches, done):
+    """What `fit` takes from step `done` on, and how many steps an item has."""
+    if config.data.get("on_device", False):
+        at_once = config.get("steps_per_execution", 1)
+        with blame("--config.data.on_device", ValueError):
+            cutter = DevicePatches(patches)
+        fuse_steps(model, cutter.cut, cutter.pixels, patches.places(0))
+        return PlacesDataset(cutter, done, config.steps, at_once), at_once
+    is_tensorflow = keras.backend.backend() == "tensorflow"
+    make_dataset = tf_patches if is_tensorflow else PatchDataset
+    return make_dataset(patches, done, config.steps), 1

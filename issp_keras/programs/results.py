@@ -1,0 +1,89 @@
+"""The results of trainings, as tables."""
+
+import csv
+import pathlib
+import statistics
+
+from issp_keras import files
+from issp_keras.locks import one_at_a_time
+from issp_keras.programs import cli
+
+# What the entry `outcome` of a result says. Results of earlier versions have
+# no such entry: their trainings finished.
+FINISHED, DIVERGED = "finished", "diverged"
+
+
+def has_diverged(result: dict) -> bool:
+    """Whether a result is that of a training that diverged."""
+    return result.get("outcome", FINISHED) == DIVERGED
+
+
+def write_results(workdir, trainings) -> list[dict]:
+    """Writes `results.json`, `.csv` and `.md`; returns the first's content."""
+    workdir = pathlib.Path(workdir)
+    # Other processes of this workdir may end now too.
+    with one_at_a_time(workdir):
+        return _write_results(workdir, trainings)
+
+
+def _write_results(workdir, trainings):
+    results = [t.result() for t in trainings if t.result() is not None]
+    files.write_json(workdir / "results.json", results)
+    header, *rows = table(results)
+    with files.replacing(workdir / "results.md") as partial:
+        partial.write_text(cli.markdown_table(header, rows))
+    with (
+        files.replacing(workdir / "results.csv") as partial,
+        partial.open("w", newline="") as file,
+    ):
+        csv.writer(file).writerows(_flat(results))
+    return results
+
+
+def table(results) -> list[list[str]]:
+    """Returns rows of strings, the header first: a row for each name.
+
+    PSNR (dB) and SSIM are means over the seeds that did not diverge; behind
+    PSNR stands half the difference of the largest and the least.
+    """
+    sets = list(dict.fromkeys(s for r in results for s in r["scores"]))
+    rows = [["", "weights", "non-zeros", "steps", *sets, "seeds", "CPU time"]]
+    for name in dict.fromkeys(result["name"] for result in results):
+        own = [result for result in results if result["name"] == name]
+        diverged = sum(map(has_diverged, own))
+        # Those that diverged have no zeros to tell of.
+        first = min(own, key=has_diverged)
+        row = [
+            name,
+            f"{first['weights']:,}",
+            "" if has_diverged(first) else f"{first['non_zeros']:,}",
+            f"{first['steps']:,}",
+        ]
+        for data in sets:
+            scores = [r["scores"][data] for r in own if data in r["scores"]]
+            row.append(_cell(scores) if scores or not diverged else DIVERGED)
+        seeds = f"{len(own)}, {diverged} {DIVERGED}" if diverged else len(own)
+        minutes = statistics.mean(r["cpu_seconds"] for r in own) / 60
+        rows.append([*row, str(seeds), f"{minutes:.0f} min"])
+    return rows
+
+
+def _cell(scores):
+    if not scores:
+        return ""
+    psnr = [score["psnr"] for score in scores]
+    ssim = statistics.mean(score["ssim"] for score in scores)
+    spread = f" ± {(max(psnr) - min(psnr)) / 2:.2f}" if len(psnr) > 1 else ""
+    return f"{statistics.mean(psnr):.2f}{spread} / {ssim:.4f}"
+
+
+def _flat(results):
+    """A row for each training and test set, or for one that diverged."""
+    columns = ("name", "seed", "steps", "weights", "non_zeros", "cpu_seconds")
+    yield [*columns, "data", "psnr", "ssim", "outcome"]
+    for result in results:
+        own = [result[column] for column in columns]
+        if has_diverged(result):
+            yield [*own, "", "", "", DIVERGED]
+        for data, score in result["scores"].items():
+            yield [*own, data, score["psnr"], score["ssim"], FINISHED]

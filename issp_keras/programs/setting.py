@@ -1,0 +1,57 @@
+"""What is told to a config behind the colon of `--config=FILE:SETTING`."""
+
+
+class SettingError(Exception):
+    """A setting that the config does not take.
+
+    It is no `ValueError`, of which ml_collections would show a traceback.
+    """
+
+
+def parse_setting(text: str, **defaults) -> dict:
+    """Reads named values, as in `scale=2,sparsity=0.9`.
+
+    Example:
+
+    >>> parse_setting("scale=2", scale=4, sparsity=0.95)
+    {'scale': 2, 'sparsity': 0.95}
+
+    Values without a name are taken in the order of the defaults, and a whole
+    number may have an x before it: `x2,0.9` says the same as above.
+
+    Args:
+        text: String, names and values with commas between; empty for the
+            defaults.
+        **defaults: The names that there are, with an integer, a float or a
+            string each. Values become of the same type.
+
+    Returns:
+        Dict of all names, in the order of the defaults.
+
+    Raises:
+        SettingError: If a name is none of these, or a value is not of its
+            type.
+    """
+    values = dict(defaults)
+    in_order = iter(defaults)
+    for word in filter(None, text.split(",")):
+        name, equals, value = word.partition("=")
+        if not equals:
+            name, value = next(in_order, word), word
+        if name not in defaults:
+            raise SettingError(
+                f"{word}: is no setting of this config, expected "
+                f"{', '.join(f'{n}={v}' for n, v in defaults.items())}."
+            )
+        values[name] = _converted(name, value, type(defaults[name]))
+    return values
+
+
+def _converted(name, value, kind):
+    try:
+        return kind(value.removeprefix("x") if kind is int else value)
+    except ValueError as error:
+        expected = {int: "a whole number", float: "a number"}[kind]
+        raise SettingError(
+            f"{name}: is {value!r}, expected {expected}."
+        ) from error

@@ -1,0 +1,100 @@
+"""The configs, and what is told to them behind a colon."""
+
+import importlib
+
+import pytest
+
+from issp_keras.configs import cat_r
+from issp_keras.configs import edsr_large
+from issp_keras.configs import recipe_comparison
+from issp_keras.configs import short_x4
+from issp_keras.configs import swinir_light
+from issp_keras.programs import configuration
+from issp_keras.programs.setting import SettingError
+from issp_keras.programs.setting import parse_setting
+from issp_keras.programs.trainings import list_trainings
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", {"scale": 4, "sparsity": 0.95, "name": "edsr"}),
+        ("scale=2", {"scale": 2, "sparsity": 0.95, "name": "edsr"}),
+        ("name=a=b,sparsity=1", {"scale": 4, "sparsity": 1.0, "name": "a=b"}),
+        ("x3,0.9", {"scale": 3, "sparsity": 0.9, "name": "edsr"}),
+        ("2,name=x", {"scale": 2, "sparsity": 0.95, "name": "x"}),
+    ],
+)
+def test_reads_named_values_and_values_in_order(text, expected):
+    found = parse_setting(text, scale=4, sparsity=0.95, name="edsr")
+    assert found == expected
+    assert list(map(type, found.values())) == [int, float, str]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "scal=2",
+            r"scal=2: is no setting of this config, expected scale=4, spars",
+        ),
+        ("2,0.9,7", "7: is no setting of this config"),
+        ("scale=2.5", r"scale: is '2\.5', expected a whole number\."),
+        ("4,many", r"sparsity: is 'many', expected a number\."),
+    ],
+)
+def test_refuses_what_is_no_setting(text, message):
+    with pytest.raises(SettingError, match=message):
+        parse_setting(text, scale=4, sparsity=0.95)
+
+
+@pytest.mark.parametrize("config", [cat_r, edsr_large, swinir_light])
+def test_the_paper_configs_take_names_and_the_order(config):
+    named = config.get_config("sparsity=0.9,scale=2")
+    assert named == config.get_config("x2,0.9")
+    assert (named.network.scale, named.sparsity.target_sparsity) == (2, 0.9)
+    assert named.data.train == "prepared/df2k_x2"
+    assert config.get_config() == config.get_config("x4,0.95")
+
+
+def test_edsr_large_alone_is_scored_on_rgb():
+    found = {
+        config.__name__: configuration.score_channels(config.get_config())
+        for config in (cat_r, edsr_large, short_x4, swinir_light)
+    }
+    assert [name for name in found if found[name] == "rgb"] == [
+        "issp_keras.configs.edsr_large"
+    ]
+
+
+def test_a_network_is_named_with_and_without_its_name():
+    config = short_x4.get_config("swinir")
+    assert config.network.name == "swinir"
+    assert config == short_x4.get_config("name=swinir")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("quickstart", "c2358e75b40005a0"),
+        ("quickstart_x4", "af99363ab1f0b7d6"),
+        ("edsr_small", "151b5e9e4ea7fe8d"),
+    ],
+)
+def test_results_of_earlier_versions_stay_valid(name, expected):
+    """A result is taken where its digest is that of the config."""
+    module = importlib.import_module(f"issp_keras.configs.{name}")
+    assert configuration.digest(module.get_config()) == expected
+
+
+def test_results_of_the_comparison_stay_valid(folder_of_photographs, tmp_path):
+    config = recipe_comparison.get_config()
+    config.score_on = ()
+    source = config.training.data.train
+    config.training.data.train = str(folder_of_photographs)
+    for training in list_trainings(config, tmp_path):
+        if training.label == "ISS-P, 95% zeros, seed 10":
+            training.config.data.train = source
+            assert configuration.digest(training.config) == "55f1fbc036569636"
+            return
+    pytest.fail("there is no such training")
