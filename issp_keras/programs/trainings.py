@@ -164,8 +164,23 @@ def list_trainings(config, workdir) -> list[Training]:
                 f"--config: has no entry '{entry}', expected those of "
                 "configs/compare_methods.py."
             )
+    sources = _sources(config)
+    # A ConfigDict would list them by the alphabet.
+    names = list(json.loads(config.trainings.to_json_best_effort()))
     trainings = []
-    base = config.training.to_dict()
+    for seed in config.seeds:
+        for name in names:
+            settings = _settings(config, name, seed)
+            folder = re.sub(r"[^\w.-]+", "_", f"{name}-{seed}")
+            path = pathlib.Path(workdir) / folder
+            trainings.append(Training(name, seed, settings, path, sources))
+    _check_photographs(trainings)
+    _check_folders(trainings)
+    return trainings
+
+
+def _sources(config):
+    """The photographs of each test set, by its name."""
     sources: dict = {}
     for source in config.score_on:
         name = _source_name(source)
@@ -177,32 +192,39 @@ def list_trainings(config, workdir) -> list[Training]:
         sources[name] = find_source(
             source, "held_out", config.training.network.scale, config.data_dir
         )
-    photographs: set[str] = set()
-    # A ConfigDict would list them by the alphabet.
-    names = list(json.loads(config.trainings.to_json_best_effort()))
-    for seed in config.seeds:
-        for name in names:
-            settings = _merged(base, config.trainings[name].to_dict())
-            settings["seed"] = seed
-            settings = ConfigDict(settings)
-            configuration.check(settings)
-            configuration.check_network(settings)
-            configuration.sparse_training(settings)
-            configuration.optimizer(settings)
-            photographs.update(settings["data"]["train"].split(","))
-            folder = re.sub(r"[^\w.-]+", "_", f"{name}-{seed}")
-            trainings.append(
-                Training(
-                    name,
-                    seed,
-                    settings,
-                    pathlib.Path(workdir) / folder,
-                    sources,
-                )
-            )
+    return sources
+
+
+def _source_name(source):
+    """The name of a test set for the table, such as Kodak24."""
+    path = pathlib.PurePath(source)
+    return path.parent.name if path.name == "HR" else path.name
+
+
+def _settings(config, name, seed):
+    """The config of one training, checked."""
+    changes = config.trainings[name].to_dict()
+    settings = ConfigDict(_merged(config.training.to_dict(), changes))
+    settings["seed"] = seed
+    configuration.check(settings)
+    configuration.check_network(settings)
+    configuration.sparse_training(settings)
+    configuration.optimizer(settings)
+    return settings
+
+
+def _check_photographs(trainings):
+    photographs = {
+        source.strip()
+        for training in trainings
+        for source in training.config.data.train.split(",")
+    }
     for source in photographs:
-        if not is_prepared(source.strip()):
-            find_source(source.strip(), "train", 1)
+        if not is_prepared(source):
+            find_source(source, "train", 1)
+
+
+def _check_folders(trainings):
     folders = [training.folder for training in trainings]
     for training in trainings:
         if folders.count(training.folder) > 1:
@@ -213,7 +235,6 @@ def list_trainings(config, workdir) -> list[Training]:
         configuration.check_same(
             training.config, training.folder / "config.json"
         )
-    return trainings
 
 
 def _merged(base, changes):
@@ -224,9 +245,3 @@ def _merged(base, changes):
             value = _merged(merged[name], value)
         merged[name] = value
     return merged
-
-
-def _source_name(source):
-    """The name of a test set for the table, such as Kodak24."""
-    path = pathlib.PurePath(source)
-    return path.parent.name if path.name == "HR" else path.name
