@@ -279,7 +279,7 @@ def test_cost_leaves_its_share_of_the_multiply_adds_of_edsr(ramp):
     assert 0 <= left < 16 * 48 * 48
     for row in rows:
         assert row["zeros"] <= 0.995 * row["weights"]
-    kernels = training._pruner.kernels
+    kernels = training.pruned_model.pruner.kernels
     places = {kernel.path: kernel.uses / 48**2 for kernel in kernels}
     assert places == {
         "conv_first/kernel": 1,
@@ -302,7 +302,7 @@ def test_cost_counts_for_the_shape_it_is_given():
         ISSPSchedule(0.5, end_step=6), IHT(), Cost(input_shape=(1, 20, 30, 3))
     )
     training.set_model(model)
-    uses = [kernel.uses for kernel in training._pruner.kernels]
+    uses = [kernel.uses for kernel in training.pruned_model.pruner.kernels]
     assert uses == [600, 1]
 
 
@@ -330,7 +330,7 @@ def test_settings_at_their_default_do_not_change_a_description():
             ISSPSchedule(0.5, end_step=6), IHT(), distribution
         )
         training.set_model(models.edsr(2, features=4, blocks=1))
-        return training._pruner.describe()["distribution"]
+        return training.pruned_model.pruner.describe()["distribution"]
 
     assert described(Global()) == "Global()"
     assert described(Global(0.01)) == "Global(floor=0.01)"

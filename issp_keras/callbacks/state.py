@@ -7,6 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from issp_keras.callbacks import keras_internals
+
 _NAME = "sparse_training"
 
 
@@ -160,13 +162,11 @@ class SparseState(keras.layers.Layer):
 
     def _put_in(self):
         optimizer = self._optimizers()[-1]
-        for variable in self._in_optimizer():
-            optimizer._track_variable(variable)
+        keras_internals.track(optimizer, self._in_optimizer())
 
     def _take_out(self):
         optimizer = self._optimizers()[-1]
-        for variable in self._in_optimizer():
-            optimizer._tracker.untrack(variable)
+        keras_internals.untrack(optimizer, self._in_optimizer())
 
     def _in_optimizer(self):
         if keras.backend.backend() != "jax":
