@@ -21,6 +21,7 @@ _CORE = (
     "device_patches",
     "distributions",
     "imresize",
+    "keras_internals",
     "losses",
     "methods",
     "metrics",

@@ -56,6 +56,25 @@ def test_uniform_prunes_the_ceiling_but_never_a_whole_kernel(
     assert abs(found - count) <= 1
 
 
+@pytest.mark.parametrize(
+    ("sparsity", "size", "count"),
+    [(0.55, 100, 55), (0.07, 100, 7), (1 - 0.45, 100, 55), (2 / 3, 9, 6)],
+)
+def test_the_number_that_was_meant_counts(sparsity, size, count):
+    """`0.55 * 100` is 55.00000000000001 in floats."""
+    shapes = [(size,)]
+    scores = _tensors([np.arange(size)])
+    chosen = Map({"layer": sparsity})
+    for distribution in (Uniform(), ERK(), Global(), Cost(), chosen):
+        assert _counts(distribution, shapes, sparsity, scores) == [count]
+
+
+def test_a_floor_is_the_number_that_was_meant():
+    """`(1 - 0.9) * 10` is 0.9999999999999998 in floats."""
+    scores = _tensors([np.arange(10.0)])
+    assert _counts(Global(0.9), [(10,)], 0.5, scores) == [1]
+
+
 def test_uniform_keeps_the_counts_of_the_official_edsr_baseline():
     sizes = [1728, *[36864] * 33, *[147456] * 2, 1728]
     shapes = [(size,) for size in sizes]

@@ -21,7 +21,7 @@ def optimizers(model):
         return []
     while hasattr(found[-1], "inner_optimizer"):
         found.append(found[-1].inner_optimizer)
-    # Keras has it since 3.14.
+    # Keras 3.12 has none.
     several = getattr(keras.optimizers, "MultiOptimizer", ())
     if isinstance(found[-1], several):
         raise ValueError(
