@@ -215,7 +215,7 @@ def memory():
         model, *_ = network()
         if name == "assl":
             method = _assl_of_the_body
-        state = begun(model, method())._state
+        state = begun(model, method()).pruned_model.state
         weights = sum(math.prod(k.shape) for k in prunable_kernels(model))
         kept = sum(
             math.prod(v.shape) * v.numpy().itemsize

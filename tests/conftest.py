@@ -22,6 +22,7 @@ _CORE = (
     "device_patches",
     "distributions",
     "imresize",
+    "keras_internals",
     "losses",
     "methods",
     "metrics",

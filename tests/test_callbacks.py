@@ -2,6 +2,7 @@
 
 import csv
 import logging as std_logging
+import math
 
 import keras
 import numpy as np
@@ -20,6 +21,8 @@ from issp_keras.sparsity import ISSP
 from issp_keras.sparsity import METHODS
 from issp_keras.sparsity import NM
 from issp_keras.sparsity import SRP
+from issp_keras.sparsity import Block
+from issp_keras.sparsity import Unstructured
 
 RNG = np.random.default_rng(0)
 
@@ -110,6 +113,109 @@ def test_layers_that_are_not_pruned_are_named_once_with_the_reason(caplog):
         "Not pruned: net/norm (BatchNormalization has no kernel to prune).",
         "Not pruned: net/body.conv2 (not trainable).",
     ]
+
+
+def _told(capsys, model, **arguments):
+    """What is printed when training begins."""
+    callback = SparseTraining(ISSPSchedule(0.5, end_step=5), IHT(), **arguments)
+    callback.set_params({})
+    callback.set_model(model)
+    callback.on_train_begin()
+    return capsys.readouterr().out.splitlines()
+
+
+def test_what_is_not_pruned_is_printed_by_default(capsys):
+    """The log of absl shows no such lines, outside of its `app.run`."""
+    expected = [
+        "Not pruned: net/stem (excluded).",
+        "Not pruned: net/norm (BatchNormalization has no kernel to prune).",
+    ]
+    assert _told(capsys, _model(), exclude="stem") == expected
+    assert _told(capsys, _model(), exclude="stem", verbose=0) == []
+    with pytest.raises(ValueError, match=r"must be 0 or 1.*verbose=2"):
+        _told(capsys, _model(), verbose=2)
+
+
+def test_many_layers_of_one_kind_are_told_in_one_line(capsys):
+    x = first = keras.Input((4,))
+    for i in range(7):
+        x = layers.LayerNormalization(name=f"norm{i}")(x)
+    model = keras.Model(first, layers.Dense(3)(x))
+    model.compile("adam", "mse")
+    assert _told(capsys, model) == [
+        "Not pruned: norm0, norm1, norm2, norm3, norm4 and 2 more "
+        "(LayerNormalization has no kernel to prune)."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "told"),
+    [
+        (NM(2, 4), ["grey", "head"]),
+        (NM(2, 4, order="torch"), []),
+        (Block(4, 4), ["head"]),
+        (Unstructured(), []),
+    ],
+)
+def test_a_kernel_that_the_pattern_leaves_dense_is_told(capsys, pattern, told):
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.Conv2D(4, 3, name="grey"),
+            layers.Conv2D(1, 3, name="body"),
+            layers.Conv2D(4, 1, name="head"),
+        ],
+        name="net",
+    )
+    model.compile("adam", "mse")
+    kind = type(pattern).__name__
+    names = ", ".join(f"net/{name}/kernel" for name in told)
+    lines = [f"Not pruned: {names} ({kind} allows no zero in it)."]
+    assert _told(capsys, model, pattern=pattern) == (lines if told else [])
+    callback = SparseTraining(
+        ISSPSchedule(0.9, end_step=5), IHT(), pattern=pattern
+    )
+    callback.set_model(model)
+    callback.finalize()
+    for kernel in prunable_kernels(model):
+        is_dense = bool((kernel.numpy() != 0).all())
+        assert is_dense == (kernel.path.split("/")[-2] in told)
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_cells_of_conv_lstm_are_pruned(rank):
+    kind = (layers.ConvLSTM1D, layers.ConvLSTM2D, layers.ConvLSTM3D)[rank - 1]
+    sequence = keras.Input((2, *rank * (4,), 3))
+    model = keras.Model(sequence, kind(5, 3, name="lstm")(sequence))
+    found, skipped = find_kernels(model)
+    assert skipped == {}
+    assert [(k.facts.shape, k.facts.input_axes) for k in found] == [
+        ((*rank * (3,), 3, 20), (rank,)),
+        ((*rank * (3,), 5, 20), (rank,)),
+    ]
+    if rank > 1:
+        return
+    callback = ISSPCallback(ISSPSchedule(0.9, end_step=5))
+    callback.set_model(model)
+    callback.finalize()
+    for kernel in prunable_kernels(model):
+        size = kernel.numpy().size
+        assert (kernel.numpy() == 0).sum() == math.ceil(size * 9 / 10)
+
+
+def test_a_kernel_of_an_unknown_layer_is_not_denied():
+    class Mine(layers.Layer):
+        def build(self, shape):
+            self.kernel = self.add_weight(shape=(shape[-1], 2))
+
+        def call(self, x):
+            return x @ self.kernel
+
+    model = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(3), Mine(name="mine")], name="net"
+    )
+    _, skipped = find_kernels(model)
+    assert "Mine is of no type whose kernels are pruned" in skipped["net/mine"]
 
 
 def test_finds_every_kind_of_kernel_and_its_channels():
@@ -306,6 +412,11 @@ def test_summaries_refuse_what_they_cannot_use(tmp_path):
     callback = ISSPCallback(ISSPSchedule(0.5, end_step=15))
     with pytest.raises(ValueError, match="among the callbacks of the same fit"):
         _fit(_model(), [SparsitySummaries(callback, tmp_path)])
+    callback = ISSPCallback(
+        ISSPSchedule(0.5, end_step=15), record_gradients=False
+    )
+    with pytest.raises(ValueError, match="record_gradients=True"):
+        SparsitySummaries(callback, tmp_path)
     callback = ISSPCallback(ISSPSchedule(0.5, end_step=15))
     with pytest.raises(ValueError, match="frequency='batch'"):
         SparsitySummaries(callback, tmp_path, "batch")

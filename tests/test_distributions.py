@@ -56,6 +56,25 @@ def test_uniform_prunes_the_ceiling_but_never_a_whole_kernel(
     assert abs(found - count) <= 1
 
 
+@pytest.mark.parametrize(
+    ("sparsity", "size", "count"),
+    [(0.55, 100, 55), (0.07, 100, 7), (1 - 0.45, 100, 55), (2 / 3, 9, 6)],
+)
+def test_the_number_that_was_meant_counts(sparsity, size, count):
+    """`0.55 * 100` is 55.00000000000001 in floats."""
+    shapes = [(size,)]
+    scores = _tensors([np.arange(size)])
+    chosen = Map({"layer": sparsity})
+    for distribution in (Uniform(), ERK(), Global(), Cost(), chosen):
+        assert _counts(distribution, shapes, sparsity, scores) == [count]
+
+
+def test_a_floor_is_the_number_that_was_meant():
+    """`(1 - 0.9) * 10` is 0.9999999999999998 in floats."""
+    scores = _tensors([np.arange(10.0)])
+    assert _counts(Global(0.9), [(10,)], 0.5, scores) == [1]
+
+
 def test_uniform_keeps_the_counts_of_the_official_edsr_baseline():
     sizes = [1728, *[36864] * 33, *[147456] * 2, 1728]
     shapes = [(size,) for size in sizes]
@@ -279,7 +298,7 @@ def test_cost_leaves_its_share_of_the_multiply_adds_of_edsr(ramp):
     assert 0 <= left < 16 * 48 * 48
     for row in rows:
         assert row["zeros"] <= 0.995 * row["weights"]
-    kernels = training._pruner.kernels
+    kernels = training.pruned_model.pruner.kernels
     places = {kernel.path: kernel.uses / 48**2 for kernel in kernels}
     assert places == {
         "conv_first/kernel": 1,
@@ -302,7 +321,7 @@ def test_cost_counts_for_the_shape_it_is_given():
         ISSPSchedule(0.5, end_step=6), IHT(), Cost(input_shape=(1, 20, 30, 3))
     )
     training.set_model(model)
-    uses = [kernel.uses for kernel in training._pruner.kernels]
+    uses = [kernel.uses for kernel in training.pruned_model.pruner.kernels]
     assert uses == [600, 1]
 
 
@@ -330,7 +349,7 @@ def test_settings_at_their_default_do_not_change_a_description():
             ISSPSchedule(0.5, end_step=6), IHT(), distribution
         )
         training.set_model(models.edsr(2, features=4, blocks=1))
-        return training._pruner.describe()["distribution"]
+        return training.pruned_model.pruner.describe()["distribution"]
 
     assert described(Global()) == "Global()"
     assert described(Global(0.01)) == "Global(floor=0.01)"

@@ -17,10 +17,13 @@ from issp_keras.sparsity import IHT
 from issp_keras.sparsity import ISSP
 from issp_keras.sparsity import ISSR
 from issp_keras.sparsity import METHODS
+from issp_keras.sparsity import NM
 from issp_keras.sparsity import SRP
 from issp_keras.sparsity import Block
 from issp_keras.sparsity import Change
 from issp_keras.sparsity import Clock
+from issp_keras.sparsity import Exact
+from issp_keras.sparsity import Global
 from issp_keras.sparsity import Kernel
 from issp_keras.sparsity import L1Norm
 from issp_keras.sparsity import Latent
@@ -82,6 +85,69 @@ def test_every_method_ends_in_exact_zeros(name, steps_per_execution):
     _fit(model, METHODS[name](), sparsity=0.7)
     found = [int((k.numpy() == 0).sum()) for k in prunable_kernels(model)]
     assert found == [45, 34]
+
+
+def _apply_steps(callback, model, steps):
+    """Optimizer steps by random gradients, without the machinery of `fit`."""
+    rng = np.random.default_rng(0)
+    callback.set_params({})
+    callback.set_model(model)
+    callback.on_train_begin()
+    variables = model.trainable_variables
+    for _ in range(steps):
+        gradients = [rng.normal(size=v.shape) for v in variables]
+        model.optimizer.apply(
+            [ops.convert_to_tensor(g, "float32") for g in gradients], variables
+        )
+    callback.on_train_end()
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_every_method_ends_exact_under_every_ramp_and_selection(name):
+    for ramp in ("constant", "linear", "cubic"):
+        for selection in (Exact(), Sampled(50)):
+            model = keras.Sequential(
+                [keras.Input((9,)), layers.Dense(10, name="mlp")]
+            )
+            model.compile(keras.optimizers.Adam(0.01), "mse")
+            callback = SparseTraining(
+                ISSPSchedule(0.7, end_step=4, ramp=ramp),
+                METHODS[name](),
+                pattern=Unstructured(selection),
+                verbose=0,
+            )
+            _apply_steps(callback, model, 5)
+            assert np.count_nonzero(_kernel(model) == 0) == 63, (
+                ramp,
+                selection,
+            )
+
+
+@pytest.mark.parametrize(
+    ("distribution", "pattern"), [(Global(), None), (None, NM(3, 4))]
+)
+def test_a_mask_for_good_is_exact_in_any_distribution_and_pattern(
+    distribution, pattern
+):
+    model = keras.Sequential(
+        [
+            keras.Input((8,)),
+            layers.Dense(10, name="mlp"),
+            layers.Dense(8, name="head"),
+        ]
+    )
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    callback = SparseTraining(
+        ISSPSchedule(0.75, end_step=4, ramp="linear"),
+        SRP(),
+        distribution,
+        pattern,
+        verbose=0,
+    )
+    _apply_steps(callback, model, 5)
+    found = [int((k.numpy() == 0).sum()) for k in prunable_kernels(model)]
+    # Runs of 8 and of 10 inputs: 3 of each 4, and 1 of the last 2.
+    assert found == [60, 56] if pattern else sum(found) == 120
 
 
 # ISS-P and IHT.
@@ -371,6 +437,57 @@ def test_srp_equals_a_numpy_reference():
     expected = _reference(w, b, penalties)
     _fit(model, SRP(interval=2))
     np.testing.assert_allclose(_kernel(model), expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "method", [SRP(interval=2), ISSR(limit=0.5, interval=2)]
+)
+def test_a_loss_scale_weakens_no_penalty(method):
+    """Keras divides gradients by the scale after they were penalised."""
+    models, norms = [_linear(), _linear()], []
+    models[1].set_weights(models[0].get_weights())
+    models[1].compile(
+        keras.optimizers.SGD(0.05, loss_scale_factor=1024.0), "mse"
+    )
+
+    class Norms(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            norms.append(callback.snapshot()[0].gradient_norm)
+
+    for model in models:
+        callback = SparseTraining(ISSPSchedule(0.5, end_step=15), method)
+        model.fit(
+            X,
+            Y,
+            batch_size=8,
+            shuffle=False,
+            verbose=0,
+            callbacks=[callback, Norms()],
+        )
+    np.testing.assert_allclose(*map(_kernel, models), rtol=1e-5, atol=1e-7)
+    assert norms[1] == pytest.approx(norms[0], rel=1e-5)
+
+
+def test_a_method_may_have_a_state_without_changing_gradients():
+    """The first mask, which the state keeps, is that of the end."""
+
+    class First(Method):
+        state_dtype = "bool"
+        holds_final_mask = True
+
+        def refreshes(self, clock):
+            return ops.equal(clock.age, 0)
+
+        def refresh(self, state, unimportant):
+            return unimportant
+
+        def pruned(self, unimportant, state):
+            return state
+
+    model = _linear()
+    chosen = _smallest(_kernel(model))
+    _fit(model, First(), end_step=30, epochs=2)
+    assert np.flatnonzero(_kernel(model) == 0).tolist() == sorted(chosen)
 
 
 def test_srp_has_the_coefficients_of_the_released_code():

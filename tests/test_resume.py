@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from keras import layers
 
 from issp_keras import ISSPSchedule
 from issp_keras import SparseTraining
+from issp_keras import SparsitySummaries
 from issp_keras.callbacks import prunable_kernels
 from issp_keras.sparsity import METHODS
 from issp_keras.sparsity import NM
@@ -242,6 +244,58 @@ zeros = [int((layer.kernel.numpy() == 0).sum()) for layer in model.layers]
 assert zeros == [45, 34]
 """
     subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
+
+
+class _Stop(keras.callbacks.Callback):
+    """Ends the process's part in a training, as a kill in an epoch does."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self._epoch = epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._is_last = epoch == self._epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self._is_last and batch == 7:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("frequency", "is_saved_first", "first"),
+    [("epoch", False, "20"), ("epoch", True, "20"), (3, False, "12")],
+)
+def test_the_log_of_a_killed_training_is_that_of_a_whole_one(
+    tmp_path, frequency, is_saved_first, first
+):
+    """Killed after 18 of 30 steps, it goes on from step 10."""
+
+    def fit(folder, *others):
+        training = _callback("iht")
+        callbacks = [
+            SparsitySummaries(training, tmp_path / folder, frequency),
+            keras.callbacks.BackupAndRestore(
+                str(tmp_path / f"{folder}_backup"), delete_checkpoint=False
+            ),
+        ]
+        if is_saved_first:
+            callbacks.reverse()
+        model = _model(keras.optimizers.Adam(0.1))
+        _fit(model, [training, *callbacks, *others], epochs=3)
+
+    def log(folder):
+        text = (tmp_path / folder / "sparsity.csv").read_text()
+        return re.sub("sequential[_0-9]*", "net", text).splitlines()
+
+    fit("whole")
+    with pytest.raises(KeyboardInterrupt):
+        fit("killed", _Stop(epoch=1))
+    with (tmp_path / "killed" / "sparsity.csv").open("a") as file:
+        file.write("1")  # Of a line that was being written.
+    fit("killed")
+    assert log("killed") == log("whole")
+    rows = [line.split(",") for line in log("whole")]
+    assert any(row[0] == first and float(row[4]) > 0 for row in rows[1:])
 
 
 if __name__ == "__main__":

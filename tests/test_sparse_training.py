@@ -833,7 +833,56 @@ def test_a_train_step_may_update_a_part_of_the_model():
     _assert_exact_zeros(model)
 
 
+@pytest.mark.parametrize("options", [{"use_ema": True}, {"slots": "zero"}])
+def test_an_optimizer_may_be_built_on_a_part_of_the_model(options):
+    options = dict(options)
+    model = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(16), layers.Dense(3)]
+    )
+    slots = options.pop("slots", "keep")
+    optimizer = keras.optimizers.Adam(0.01, **options)
+    model.compile(optimizer, "mse")
+    variables = model.layers[-1].trainable_variables
+    optimizer.build(variables)
+    callback = _issp(end_step=2, optimizer_slots=slots)
+    callback.set_params({})
+    callback.set_model(model)
+    callback.on_train_begin()
+    for _ in range(3):
+        optimizer.apply([ops.ones(v.shape) for v in variables], variables)
+    callback.on_train_end()
+    _assert_exact_zeros(model)
+    mine = model.layers[-1].kernel.numpy() == 0
+    if slots == "zero":
+        assert not optimizer._momentums[0].numpy()[mine].any()
+    else:
+        (average, _) = optimizer._model_variables_moving_average
+        np.testing.assert_array_equal(average.numpy() == 0, mine)
+
+
+def test_a_method_that_needs_momentum_names_a_kernel_without():
+    model = _sequential()
+    model.optimizer.build(model.layers[-1].trainable_variables)
+    with pytest.raises(ValueError, match=r"Adam has none for 'seq.*`exclude`"):
+        _fit(model, [_by_changes("regrowth")])
+
+
 # Refusals.
+
+
+@pytest.mark.skipif(
+    not hasattr(keras.optimizers, "MultiOptimizer"),
+    reason="this release of Keras has no MultiOptimizer",
+)
+@pytest.mark.parametrize("is_scaled", [False, True])
+def test_refuses_an_optimizer_of_optimizers(is_scaled):
+    several = keras.optimizers.MultiOptimizer(
+        lambda variable: keras.optimizers.Adam(0.01)
+    )
+    if is_scaled:
+        several = keras.optimizers.LossScaleOptimizer(several)
+    with pytest.raises(ValueError, match=r"steps of one optimizer.*MultiOpti"):
+        _fit(_sequential(several), [_issp()])
 
 
 @pytest.mark.parametrize(

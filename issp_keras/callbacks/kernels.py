@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from keras import layers
 
+from issp_keras.callbacks import keras_internals
 from issp_keras.sparsity import Kernel
-from issp_keras.sparsity.distributions import check_expression
+from issp_keras.sparsity.arguments import check_expression
 
 _CONVOLUTIONS = (
     layers.Conv1D,
@@ -24,16 +25,19 @@ TRANSPOSED = (
 )
 _SEPARABLE = (layers.SeparableConv1D, layers.SeparableConv2D)
 _CELLS = (layers.SimpleRNNCell, layers.GRUCell, layers.LSTMCell)
+# Keras names these, and not the class of their cells.
+_CONV_LSTMS = (layers.ConvLSTM1D, layers.ConvLSTM2D, layers.ConvLSTM3D)
+_KERNELS_OF_CELLS = ("kernel", "recurrent_kernel")
 _KERNELS = {
     _CONVOLUTIONS: ("kernel",),
     TRANSPOSED: ("kernel",),
     _SEPARABLE: ("depthwise_kernel", "pointwise_kernel"),
     (layers.Dense, layers.EinsumDense): ("kernel",),
-    _CELLS: ("kernel", "recurrent_kernel"),
+    _CELLS: _KERNELS_OF_CELLS,
 }
 PRUNABLE = (
     "Conv1D, Conv2D, Conv3D, their transposed, depthwise and separable kin, "
-    "Dense, EinsumDense, SimpleRNN, GRU, LSTM"
+    "Dense, EinsumDense, SimpleRNN, GRU, LSTM, ConvLSTM1D, 2D and 3D"
 )
 
 
@@ -70,8 +74,12 @@ def find_kernels(model, include=None, exclude=None):
             f"Only a built model can be pruned. Call the model '{model.name}' "
             "on data, or `model.build(input_shape)`, first."
         )
-    # The one way Keras offers to walk composite layers, not only models.
-    every_layer = list(model._flatten_layers())
+    every_layer = keras_internals.every_layer(model)
+    conv_cells = {
+        id(layer.cell)
+        for layer in every_layer
+        if isinstance(layer, _CONV_LSTMS)
+    }
     included = _chooser("include", include, every_layer)
     excluded = _chooser("exclude", exclude, every_layer)
     trainable = {id(variable) for variable in model.trainable_variables}
@@ -80,11 +88,10 @@ def find_kernels(model, include=None, exclude=None):
     for layer in every_layer:
         if not layer.built:
             continue
-        found = _kernels_of(layer)
+        found = _kernels_of(layer, id(layer) in conv_cells)
         if not found:
             if _own_variables(layer):
-                kind = type(layer).__name__
-                skipped[_path(layer)] = f"{kind} has no kernel to prune"
+                skipped[_path(layer)] = _why_none(layer)
         elif excluded is not None and excluded(layer):
             skipped[_path(layer)] = "excluded"
         elif included is not None and not included(layer):
@@ -112,10 +119,10 @@ def prunable_kernels(model, include=None, exclude=None):
 
     These are the trainable kernels of every convolution (transposed,
     depthwise and separable ones too), Dense and EinsumDense layer, and
-    recurrent cell, and of their subclasses, at any depth: inside nested
-    models, composite layers such as MultiHeadAttention, and subclassed
-    models. A layer of another type takes part if it has a method
-    `get_prunable_weights()` that returns a list of variables, as a
+    recurrent cell (that of ConvLSTM too), and of their subclasses, at any
+    depth: inside nested models, composite layers such as MultiHeadAttention,
+    and subclassed models. A layer of another type takes part if it has a
+    method `get_prunable_weights()` that returns a list of variables, as a
     `tfmot.sparsity.keras.PrunableLayer` has. A kernel that layers share is
     listed once.
 
@@ -170,19 +177,31 @@ def _path(layer):
     return layer.path or layer.name
 
 
-def _kernels_of(layer):
+def _kernels_of(layer, is_conv_cell):
     if hasattr(layer, "get_prunable_weights"):
         return list(layer.get_prunable_weights())
+    if is_conv_cell:
+        return [getattr(layer, name) for name in _KERNELS_OF_CELLS]
     for kinds, names in _KERNELS.items():
         if isinstance(layer, kinds):
             return [getattr(layer, name) for name in names]
     return []
 
 
+def _why_none(layer):
+    kind = type(layer).__name__
+    if hasattr(layer, "kernel"):
+        return (
+            f"{kind} is of no type whose kernels are pruned, and has no "
+            "get_prunable_weights()"
+        )
+    return f"{kind} has no kernel to prune"
+
+
 def _own_variables(layer):
     inner = {
         id(v)
-        for child in layer._flatten_layers(include_self=False)
+        for child in keras_internals.inner_layers(layer)
         for v in child.weights
     }
     return [v for v in layer.weights if id(v) not in inner]

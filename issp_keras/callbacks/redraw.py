@@ -1,7 +1,5 @@
 """Draws weights of layers anew, as their initialisers would."""
 
-from keras import layers
-
 from issp_keras.sparsity.seeds import derived_seed
 
 # Variables of Keras' layers, and where their initialisers are.
@@ -30,9 +28,7 @@ def redraw(pruned_layers, seed):
     """
     unique = {id(layer): layer for layer in pruned_layers}
     for i, layer in enumerate(unique.values()):
-        is_cell = isinstance(
-            layer, (layers.SimpleRNNCell, layers.GRUCell, layers.LSTMCell)
-        )
+        is_cell = hasattr(layer, "recurrent_kernel")
         drawn = 0
         for j, (name, initializers) in enumerate(_INITIALIZERS.items()):
             variable = getattr(layer, name, None)

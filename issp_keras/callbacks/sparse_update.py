@@ -3,15 +3,12 @@
 import keras
 from keras import ops
 
-from issp_keras.sparsity import Method
+from issp_keras.callbacks import keras_internals
 from issp_keras.sparsity import zeros
 from issp_keras.sparsity.pruner import DENSE
 from issp_keras.sparsity.pruner import FROZEN
 from issp_keras.sparsity.pruner import PROJECT
 from issp_keras.sparsity.pruner import PRUNE
-
-# Names that Keras' optimizers have for the average of the gradients.
-_MOMENTA = ("_momentums", "momentums", "_m")
 
 
 class SparseUpdate:
@@ -26,12 +23,7 @@ class SparseUpdate:
     (`use_ema=True`) get the same zeros.
 
     Args:
-        optimizer: The optimizer that owns the kernels; a wrapper such as
-            `LossScaleOptimizer` must be taken off first.
-        kernels: List of `keras.Variable` trained by it.
-        pruner: `Pruner` of these kernels.
-        state: `SparseState`, attached to the optimizer.
-        phase: Callable `step -> phase`, a scalar integer tensor.
+        pruned: `PrunedModel` with an optimizer.
         zero_slots: Boolean, whether the optimizer's slots (such as Adam's
             moments) of pruned weights are set to zero too.
         record_gradients: Boolean, whether to record the kernels' gradient
@@ -43,25 +35,16 @@ class SparseUpdate:
 
     fit = None
 
-    def __init__(
-        self,
-        optimizer,
-        kernels,
-        pruner,
-        state,
-        phase,
-        zero_slots=False,
-        record_gradients=False,
-    ):
-        self._optimizer = optimizer
-        self._kernels = kernels
-        self._pruner = pruner
-        self._state = state
-        self._phase = phase
+    def __init__(self, pruned, zero_slots=False, record_gradients=False):
+        self._pruned = pruned
+        self._optimizer = pruned.optimizer
+        self._kernels = pruned.variables
+        self._pruner = pruned.pruner
+        self._state = pruned.state
         self._zero_slots = zero_slots
         self._record_gradients = record_gradients
-        self._apply = optimizer.apply
-        optimizer.apply = self
+        self._apply = self._optimizer.apply
+        self._optimizer.apply = self
 
     def remove(self):
         """Gives the optimizer its own `apply` back."""
@@ -79,7 +62,9 @@ class SparseUpdate:
     def _before(self, step, grads, trainable_variables):
         """Changes the gradients as the method wants them."""
         if trainable_variables is None:
-            trainable_variables = self._optimizer._trainable_variables
+            trainable_variables = keras_internals.trained_variables(
+                self._optimizer
+            )
         place = {id(v): i for i, v in enumerate(trainable_variables)}
         # A part of the model may have no gradient, or not be trained here.
         places = {
@@ -87,23 +72,27 @@ class SparseUpdate:
             for i, kernel in enumerate(self._kernels)
             if id(kernel) in place and grads[place[id(kernel)]] is not None
         }
-        gradients = {i: grads[j] for i, j in places.items()}
+        scaled = [grads[j] for j in places.values()]
+        # Keras unscales them later, in the optimizer's own `apply`.
+        scale = self._optimizer.loss_scale_factor
+        gradients = dict(zip(places, _divided(scaled, scale)))
         if self._record_gradients:
             norms = [_norm(gradients.get(i)) for i in range(len(self._kernels))]
             self._state.gradient_norms.assign(ops.stack(norms))
-        if type(self._pruner.method).gradient is Method.gradient:
+        if self._pruner.refreshes_states:
+            self._refresh_state(step)
+        if not self._pruner.changes_gradients:
             return grads
-        self._renew_state(step)
         changed = ops.cond(
             self._pruner.in_stage(step),
-            lambda: self._with_penalty(gradients, step),
-            lambda: list(gradients.values()),
+            lambda: _multiplied(self._with_penalty(gradients, step), scale),
+            lambda: scaled,
         )
         for j, gradient in zip(places.values(), changed, strict=True):
             grads[j] = gradient
         return grads
 
-    def _renew_state(self, step):
+    def _refresh_state(self, step):
         """Lets the method renew its state, once per optimizer step.
 
         Under gradient accumulation this is called more often.
@@ -111,21 +100,14 @@ class SparseUpdate:
         prepared, arrays = self._state.prepared, self._state.arrays
         values = [kernel.value for kernel in self._kernels]
         states = [array.value for array in arrays]
-        method = self._pruner.method
-
-        def renewed():
-            masks = self._pruner.unimportant(values, step)
-            return [
-                ops.cast(method.refresh(state, mask), state.dtype)
-                for state, mask in zip(states, masks, strict=True)
-            ]
-
         is_due = ops.logical_and(
             ops.logical_and(self._pruner.in_stage(step), prepared <= step),
-            method.refreshes(self._pruner.clock(step)),
+            self._pruner.method.refreshes(self._pruner.clock(step)),
         )
         new_states = ops.cond(
-            is_due, renewed, lambda: [ops.copy(state) for state in states]
+            is_due,
+            lambda: self._pruner.refreshed(values, states, step),
+            lambda: [ops.copy(state) for state in states],
         )
         for array, state in zip(arrays, new_states, strict=True):
             array.assign(state)
@@ -157,11 +139,16 @@ class SparseUpdate:
         """Prunes, where the optimizer has made an update."""
         # Under gradient accumulation most calls are no update.
         updated = ops.cast(self._optimizer.iterations, "int32") > step
-        phase = ops.where(updated, self._phase(step), DENSE)
-        averages = moving_averages(self._optimizer, self._kernels)
+        phase = ops.where(updated, self._pruned.phase(step), DENSE)
+        averages = self._pruned.averages()
         slots = self._slots()
         renewed = self._state.arrays if self._pruner.renews_states else []
-        variables = (self._kernels, averages, [v for _, v in slots], renewed)
+        variables = (
+            self._kernels,
+            list(averages.values()),
+            [slot for _, slot in slots],
+            renewed,
+        )
         kernel_values, average_values, slot_values, state_values = [
             [v.value for v in group] for group in variables
         ]
@@ -169,7 +156,10 @@ class SparseUpdate:
         def projected(values, masks):
             return (
                 [zeros.project(*pair) for pair in zip(values, masks)],
-                [zeros.project(*pair) for pair in zip(average_values, masks)],
+                [
+                    zeros.project(value, masks[i])
+                    for i, value in zip(averages, average_values)
+                ],
                 [
                     ops.where(masks[i], 0.0, value)
                     for (i, _), value in zip(slots, slot_values)
@@ -221,78 +211,21 @@ class SparseUpdate:
         """The optimizer's average of each kernel's gradients."""
         if not self._pruner.method.needs_momentum:
             return [None] * len(self._kernels)
-        return [v.value for v in momenta(self._optimizer, self._kernels)]
+        return [variable.value for variable in self._pruned.momenta()]
 
     def _slots(self):
         """Pairs of a kernel's place and a variable of the optimizer for it."""
         if not self._zero_slots:
             return []
-        return optimizer_slots(self._optimizer, self._kernels)
+        return keras_internals.slots(self._optimizer, self._kernels)
 
 
-def moving_averages(optimizer, kernels):
-    """The variables in which `use_ema=True` keeps the kernels' averages."""
-    if not optimizer.use_ema or not optimizer.built:
-        return []
-    # Keras has no public way to them.
-    averages = dict(
-        zip(
-            map(id, optimizer._trainable_variables),
-            optimizer._model_variables_moving_average,
-            strict=True,
-        )
-    )
-    return [averages[id(kernel)] for kernel in kernels]
+def _divided(gradients, scale):
+    return gradients if scale is None else [g / scale for g in gradients]
 
 
-def momenta(optimizer, kernels):
-    """The variables in which the optimizer averages the kernels' gradients.
-
-    Raises:
-        ValueError: If the optimizer has none.
-    """
-    # Keras has no public way to them.
-    found = next(
-        filter(None, (getattr(optimizer, name, None) for name in _MOMENTA)),
-        None,
-    )
-    if not found:
-        raise ValueError(
-            "The pruning method needs an optimizer with momentum, such as "
-            f"Adam. Received: optimizer={type(optimizer).__name__}"
-        )
-    place = {id(v): i for i, v in enumerate(optimizer._trainable_variables)}
-    return [found[place[id(kernel)]] for kernel in kernels]
-
-
-def optimizer_slots(optimizer, kernels):
-    """Finds what the optimizer keeps for each weight of the kernels.
-
-    Returns:
-        List of pairs: a kernel's place in `kernels`, and a variable of its
-        shape, such as one of Adam's moments.
-    """
-    place = {id(v): i for i, v in enumerate(optimizer._trainable_variables)}
-    others = (
-        "_trainable_variables",
-        "_model_variables_moving_average",
-        "_accumulated_gradients",
-    )
-    # Keras has no public way to them: each kind is a list with one variable
-    # for each trainable variable.
-    kinds = [
-        value
-        for name, value in vars(optimizer).items()
-        if name not in others
-        and isinstance(value, (list, tuple))
-        and len(value) == len(place)
-    ]
-    return [
-        (i, kind[place[id(kernel)]])
-        for i, kernel in enumerate(kernels)
-        for kind in kinds
-        if getattr(kind[place[id(kernel)]], "shape", None) == kernel.shape
-    ]
+def _multiplied(gradients, scale):
+    return gradients if scale is None else [g * scale for g in gradients]
 
 
 def _norm(gradient):

@@ -2,12 +2,27 @@
 
 import contextlib
 import json
+from typing import NamedTuple
 
 import keras
 import numpy as np
 from keras import ops
 
+from issp_keras.callbacks import keras_internals
+
 _NAME = "sparse_training"
+
+
+class Logged(NamedTuple):
+    """What was logged last, to which the next log is compared.
+
+    Args:
+        step: Integer, the optimizer's step then.
+        masks: List of boolean arrays, one a kernel.
+    """
+
+    step: int
+    masks: list
 
 
 class SparseState(keras.layers.Layer):
@@ -34,6 +49,7 @@ class SparseState(keras.layers.Layer):
             state.
         prepared: Variable, the next step whose state is not made yet.
         gradient_norms: Variable of shape (kernels,), of the last step.
+        logged: `Logged`, the masks of the last log; None without one.
     """
 
     def __init__(self, optimizers, pruner, scope):
@@ -42,6 +58,8 @@ class SparseState(keras.layers.Layer):
         self._optimizers = lambda: optimizers
         self._description = pruner.describe()
         self._loaded = None
+        self._shapes = tuple(kernel.shape for kernel in pruner.kernels)
+        self._logged = lambda: None
         dtype = pruner.method.state_dtype
         with scope():
             self.prepared = _variable((), "int32")
@@ -52,6 +70,16 @@ class SparseState(keras.layers.Layer):
                 if dtype is not None
             ]
         self.built = True
+
+    @property
+    def logged(self):
+        return self._logged()
+
+    def remember(self, step, masks):
+        """Keeps what was logged, for the next log and for checkpoints."""
+        last = Logged(step, masks)
+        # Not a list either.
+        self._logged = lambda: last
 
     def serves(self, pruner):
         """Whether this is the state of a training as `pruner` does it."""
@@ -107,6 +135,10 @@ class SparseState(keras.layers.Layer):
             if values.dtype == bool:
                 values = np.packbits(values)
             store[str(i)] = values
+        if self.logged is not None:
+            store["logged_step"] = np.array(self.logged.step)
+            for i, mask in enumerate(self.logged.masks):
+                store[f"logged_{i}"] = np.packbits(mask)
 
     def load_own_variables(self, store):
         """Reads the state; called by Keras. `check` says whether it fits."""
@@ -121,9 +153,15 @@ class SparseState(keras.layers.Layer):
         for i, array in enumerate(self.arrays):
             values = np.array(store[str(i)])
             if array.dtype == "bool":
-                size = int(np.prod(array.shape))
-                values = np.unpackbits(values, count=size).astype(bool)
+                values = _unpacked(values, array.shape)
             array.assign(values.reshape(array.shape))
+        # Older checkpoints, and those of trainings without a log, have none.
+        if "logged_step" in set(store.keys()):
+            masks = [
+                _unpacked(np.array(store[f"logged_{i}"]), shape)
+                for i, shape in enumerate(self._shapes)
+            ]
+            self.remember(int(np.array(store["logged_step"])), masks)
 
     def check(self, pruner):
         """Raises a ValueError if this is not the state of this training."""
@@ -160,13 +198,11 @@ class SparseState(keras.layers.Layer):
 
     def _put_in(self):
         optimizer = self._optimizers()[-1]
-        for variable in self._in_optimizer():
-            optimizer._track_variable(variable)
+        keras_internals.track(optimizer, self._in_optimizer())
 
     def _take_out(self):
         optimizer = self._optimizers()[-1]
-        for variable in self._in_optimizer():
-            optimizer._tracker.untrack(variable)
+        keras_internals.untrack(optimizer, self._in_optimizer())
 
     def _in_optimizer(self):
         if keras.backend.backend() != "jax":
@@ -188,6 +224,11 @@ def _variable(shape, dtype):
         # Equal on all replicas, since all compute it from the same kernels.
         aggregation="only_first_replica",
     )
+
+
+def _unpacked(bits, shape):
+    size = int(np.prod(shape))
+    return np.unpackbits(bits, count=size).astype(bool).reshape(shape)
 
 
 def _aside(state, function):

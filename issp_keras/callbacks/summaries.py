@@ -33,7 +33,9 @@ class SparsitySummaries(keras.callbacks.Callback):
     They are written to `sparsity.csv` in `folder`, a row for each kernel and
     time, and as scalars for TensorBoard to `folder/tensorboard`, if the
     package tensorboard is installed. Rows of a training that goes on from a
-    checkpoint continue the file; those after the checkpoint are dropped.
+    checkpoint continue the file as if it had not been interrupted; those
+    after the checkpoint are dropped. For this, checkpoints hold one bit more
+    for each weight: the masks of the last log.
 
     Args:
         sparse_training: The `SparseTraining` or `ISSPCallback` of the same
@@ -45,7 +47,8 @@ class SparsitySummaries(keras.callbacks.Callback):
 
     Raises:
         TypeError: If `sparse_training` is no `SparseTraining`.
-        ValueError: If `frequency` is something else. When training begins:
+        ValueError: If `frequency` is something else, or `sparse_training`
+            does not record gradients. When training begins:
             if `sparse_training` is not in the same `fit`, or `folder` holds
             a `sparsity.csv` that cannot be read or cannot be written to.
     """
@@ -63,16 +66,20 @@ class SparsitySummaries(keras.callbacks.Callback):
                 "`frequency` must be 'epoch' or a positive number of steps. "
                 f"Received: frequency={frequency!r}"
             )
-        sparse_training.record_gradients = True
+        if not sparse_training.record_gradients:
+            raise ValueError(
+                "SparsitySummaries writes norms of gradients: expected a "
+                "`sparse_training` with record_gradients=True. "
+                "Received: record_gradients=False"
+            )
         self._training = sparse_training
         self._folder = pathlib.Path(folder)
         self._frequency = frequency
-        self._masks = {}
+        self._masks = None
         self._logged = 0
         self._writer = None
 
     def on_train_begin(self, logs=None):
-        self._masks = {}
         self._writer = None
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -84,7 +91,7 @@ class SparsitySummaries(keras.callbacks.Callback):
         # Here other callbacks have loaded what they load.
         if self._writer is None:
             self._logged = self._training.steps()
-            self._open()
+            self._masks = self._masks_of(self._open())
 
     def on_train_batch_end(self, batch, logs=None):
         if self._frequency == "epoch":
@@ -102,6 +109,7 @@ class SparsitySummaries(keras.callbacks.Callback):
             self._writer.close()
 
     def _open(self):
+        """Begins or continues the file; returns the step of its last row."""
         files.make_folder(self._folder)
         path = self._folder / "sparsity.csv"
         rows = []
@@ -114,31 +122,47 @@ class SparsitySummaries(keras.callbacks.Callback):
             writer.writeheader()
             writer.writerows(rows)
         self._writer = _ScalarWriter(self._folder / "tensorboard")
+        return int(rows[-1]["step"]) if rows else None
 
     def _rows_until_now(self, path):
         with path.open(newline="") as file:
-            return [
-                {name: row[name] for name in _COLUMNS}
-                for row in csv.DictReader(file)
-                if int(row["step"]) <= self._logged
-            ]
+            # What was killed while it wrote has left a part of a line.
+            lines = [line for line in file if line.endswith("\n")]
+        return [
+            {name: row[name] for name in _COLUMNS}
+            for row in csv.DictReader(lines)
+            if int(row["step"]) <= self._logged
+        ]
+
+    def _masks_of(self, step):
+        """The masks of the last log, None where they are not known."""
+        last = self._training.pruned_model.state.logged
+        if last is not None and last.step == step:
+            return last.masks
+        if step == self._logged:
+            # The checkpoint was made just before the log.
+            return [row.mask for row in self._training.snapshot()]
+        return None
 
     def _log(self, step):
         self._logged = step
-        rows = []
-        for kernel, values, mask, norm in self._training.snapshot():
-            before = self._masks.get(kernel.path, mask)
-            self._masks[kernel.path] = mask
-            rows.append(
-                {
-                    "step": step,
-                    "kernel": kernel.path,
-                    "sparsity": float(np.mean(values == 0)),
-                    "threshold": float(np.abs(values[mask]).max(initial=0)),
-                    "mask_change": float(np.mean(mask != before)),
-                    "gradient_norm": norm,
-                }
+        kernels = self._training.snapshot()
+        masks = [kernel.mask for kernel in kernels]
+        rows = [
+            {
+                "step": step,
+                "kernel": kernel.path,
+                "sparsity": float(np.mean(values == 0)),
+                "threshold": float(np.abs(values[mask]).max(initial=0)),
+                "mask_change": float(np.mean(mask != before)),
+                "gradient_norm": norm,
+            }
+            for (kernel, values, mask, norm), before in zip(
+                kernels, self._masks or masks, strict=True
             )
+        ]
+        self._masks = masks
+        self._training.pruned_model.state.remember(step, masks)
         with (self._folder / "sparsity.csv").open("a", newline="") as file:
             csv.DictWriter(file, _COLUMNS).writerows(rows)
         for row in rows:

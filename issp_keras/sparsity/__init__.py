@@ -10,10 +10,11 @@ into `model.fit`.
 from issp_keras.sparsity.distributions import DISTRIBUTIONS
 from issp_keras.sparsity.distributions import ERK
 from issp_keras.sparsity.distributions import Cost
+from issp_keras.sparsity.distributions import Distribution
 from issp_keras.sparsity.distributions import Global
 from issp_keras.sparsity.distributions import Map
 from issp_keras.sparsity.distributions import Uniform
-from issp_keras.sparsity.kernels import Kernel
+from issp_keras.sparsity.kernel_facts import Kernel
 from issp_keras.sparsity.methods import ACDC
 from issp_keras.sparsity.methods import ASSL
 from issp_keras.sparsity.methods import IHT
@@ -32,6 +33,7 @@ from issp_keras.sparsity.methods import Scratch
 from issp_keras.sparsity.patterns import NM
 from issp_keras.sparsity.patterns import PATTERNS
 from issp_keras.sparsity.patterns import Block
+from issp_keras.sparsity.patterns import Pattern
 from issp_keras.sparsity.patterns import Unstructured
 from issp_keras.sparsity.pruner import Pruner
 from issp_keras.sparsity.schedules import ISSPSchedule
@@ -55,6 +57,7 @@ __all__ = [
     "Change",
     "Clock",
     "Cost",
+    "Distribution",
     "Exact",
     "Global",
     "ISSPSchedule",
@@ -63,6 +66,7 @@ __all__ = [
     "Latent",
     "Map",
     "Method",
+    "Pattern",
     "Pruner",
     "PruningSchedule",
     "Random",

@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 from keras import ops
 
+from issp_keras.sparsity.rationals import meant
 from issp_keras.sparsity.selection import ordered_bits
 
 # Kernels of one size are counted together up to so many weights.
@@ -69,7 +70,7 @@ class Work:
         """
         base = 2**self._bits
         if isinstance(share, float):
-            amount = math.ceil(share * self.total)
+            amount = math.ceil(meant(share) * self.total)
             return amount // base, amount % base
         amount = ops.ceil(share * float(self.total))
         times = ops.floor(amount / base)

@@ -1,27 +1,46 @@
 """How much to prune in each kernel."""
 
 import math
-import numbers
 import re
 
 import numpy as np
 from keras import ops
 
+from issp_keras.sparsity.arguments import check_expression
+from issp_keras.sparsity.arguments import share
+from issp_keras.sparsity.arguments import whole_number
 from issp_keras.sparsity.budget import Work
 from issp_keras.sparsity.budget import counts_that_free
+from issp_keras.sparsity.rationals import meant
 from issp_keras.sparsity.selection import Exact
-from issp_keras.sparsity.whole_numbers import whole_number
 
 # The cap of the reference implementation: whatever the ratio, a kernel keeps
 # about 0.5 % of its weights, and a tiny kernel at least one.
 _FLOOR = 0.005
 
 
-class Uniform:
-    """The same sparsity in every kernel, as in the ISS-P paper.
+class Distribution:
+    """How many weights each kernel loses.
 
-    A kernel of n weights loses `min(ceil(sparsity * n), int(0.995 * n))`.
+    A distribution knows nothing of when weights are pruned, which they are,
+    and what happens to them.
+
+    Attributes:
+        needs_uses: Boolean, whether `Kernel.uses` must say how often each
+            weight is used, for an input of `input_shape`.
+        input_shape: Tuple of integers, the batch among them, or None for the
+            model's own.
     """
+
+    needs_uses = False
+    input_shape: tuple[int, ...] | None = None
+
+    def check(self, kernels):
+        """Raises a ValueError where it cannot serve these kernels.
+
+        Args:
+            kernels: List of `Kernel`.
+        """
 
     def pruned_counts(self, kernels, scores, sparsity, progress):
         """Returns how many weights each kernel loses.
@@ -38,10 +57,23 @@ class Uniform:
         Returns:
             List of integers, or of scalar int32 tensors.
         """
+        raise NotImplementedError(
+            f"{type(self).__name__} must define `pruned_counts`."
+        )
+
+
+class Uniform(Distribution):
+    """The same sparsity in every kernel, as in the ISS-P paper.
+
+    A kernel of n weights loses `min(ceil(sparsity * n), int(0.995 * n))`.
+    """
+
+    def pruned_counts(self, kernels, scores, sparsity, progress):
+        """As `Distribution.pruned_counts`."""
         return [_pruned_count(kernel.size, sparsity) for kernel in kernels]
 
 
-class ERK:
+class ERK(Distribution):
     """Erdős-Rényi-Kernel: small kernels keep a larger share.
 
     The density of a kernel is proportional to the sum of its dimensions
@@ -54,7 +86,7 @@ class ERK:
     """
 
     def pruned_counts(self, kernels, scores, sparsity, progress):
-        """As `Uniform.pruned_counts`."""
+        """As `Distribution.pruned_counts`."""
         sizes = np.array([kernel.size for kernel in kernels], "float64")
         raw = np.array([sum(kernel.shape) for kernel in kernels]) / sizes
         # The share of weights kept is piecewise linear in the factor, with a
@@ -71,7 +103,7 @@ class ERK:
         ]
 
 
-class Global:
+class Global(Distribution):
     """One ranking over the weights of all kernels.
 
     The `ceil(sparsity * n)` least important of all n weights are pruned,
@@ -92,7 +124,7 @@ class Global:
         _set_floor(self, floor)
 
     def pruned_counts(self, kernels, scores, sparsity, progress):
-        """As `Uniform.pruned_counts`."""
+        """As `Distribution.pruned_counts`."""
         sizes = [kernel.size for kernel in kernels]
         caps = [_most(size, self.floor) for size in sizes]
         flat = [ops.cast(ops.reshape(s, (-1,)), "float32") for s in scores]
@@ -109,7 +141,7 @@ class Global:
         ]
 
 
-class Cost:
+class Cost(Distribution):
     """One ranking over the weights of all kernels, by what they cost.
 
     The sparsity of the schedule is a share of the multiply-adds of all
@@ -142,8 +174,6 @@ class Cost:
     """
 
     floor = _FLOOR
-    # `Kernel.uses` must say how often each weight is used, for an input of
-    # `input_shape`.
     needs_uses = True
 
     def __init__(
@@ -164,7 +194,7 @@ class Cost:
         self.input_shape = input_shape
 
     def pruned_counts(self, kernels, scores, sparsity, progress):
-        """As `Uniform.pruned_counts`."""
+        """As `Distribution.pruned_counts`."""
         work = Work(
             [kernel.size for kernel in kernels],
             [kernel.uses for kernel in kernels],
@@ -185,7 +215,7 @@ class Cost:
         return ops.unstack(counts, len(kernels))
 
 
-class Map:
+class Map(Distribution):
     """A sparsity for each kernel whose path a regular expression finds.
 
     Kernels that no expression finds get the sparsity of the schedule. Under
@@ -206,13 +236,8 @@ class Map:
     def __init__(self, sparsities: dict[str, float]):
         self.sparsities = dict(sparsities)
         for expression, sparsity in self.sparsities.items():
-            is_number = isinstance(sparsity, numbers.Real)
-            if not is_number or not 0.0 <= sparsity < 1.0:
-                raise ValueError(
-                    "A sparsity must be at least 0 and below 1. "
-                    f"Received: {expression!r}: {sparsity!r}"
-                )
             check_expression(expression)
+            share("sparsities", sparsity, f"{expression!r}: {sparsity!r}")
 
     def check(self, kernels):
         """Raises a ValueError for an expression that no path contains."""
@@ -224,7 +249,7 @@ class Map:
                 )
 
     def pruned_counts(self, kernels, scores, sparsity, progress):
-        """As `Uniform.pruned_counts`."""
+        """As `Distribution.pruned_counts`."""
         return [
             _pruned_count(
                 kernel.size, self._sparsity(kernel, sparsity, progress)
@@ -248,16 +273,6 @@ DISTRIBUTIONS = {
 }
 
 
-def check_expression(expression):
-    """Raises a ValueError unless `expression` is a regular expression."""
-    try:
-        re.compile(expression)
-    except (re.error, TypeError) as error:
-        raise ValueError(
-            f"Not a regular expression: {expression!r} ({error})"
-        ) from None
-
-
 def _pruned_count(size, sparsity):
     count = _ceil_of(size, sparsity)
     if isinstance(count, int):
@@ -266,23 +281,20 @@ def _pruned_count(size, sparsity):
 
 
 def _most(size, floor=_FLOOR):
-    return int((1 - floor) * size)
+    return int((1 - meant(floor)) * size)
 
 
 def _set_floor(part, floor):
-    if not isinstance(floor, numbers.Real) or not 0.0 <= floor < 1.0:
-        raise ValueError(
-            f"`floor` must be at least 0 and below 1. Received: floor={floor!r}"
-        )
+    floor = share("floor", floor)
     if floor != part.floor:
         # The default is no setting of the part: checkpoints of trainings
         # that began before there was one go on.
-        part.floor = float(floor)
+        part.floor = floor
 
 
 def _ceil_of(size, sparsity):
     if isinstance(sparsity, float):
-        return math.ceil(sparsity * size)
+        return math.ceil(meant(sparsity) * size)
     return ops.cast(ops.ceil(sparsity * size), "int32")
 
 

@@ -4,23 +4,40 @@ import math
 
 from keras import ops
 
+from issp_keras.sparsity.arguments import whole_number
 from issp_keras.sparsity.selection import Exact
 from issp_keras.sparsity.selection import smallest
-from issp_keras.sparsity.whole_numbers import whole_number
 
 # Least score that a share is taken of: no division by zero.
 _TINY = 1e-30
 
 
-class Unstructured:
-    """Any weights of the kernel: those of smallest importance.
+class Pattern:
+    """Which weights of a kernel may be zero together.
 
-    Args:
-        selection: `Exact()`, the default, or `Sampled(sample_size)`.
+    A pattern knows nothing of when weights are pruned, how many, and what
+    happens to them.
     """
 
-    def __init__(self, selection=None):
-        self.selection = selection or Exact()
+    @property
+    def most(self) -> float:
+        """The largest share of zeros that the pattern allows."""
+        return 1.0
+
+    def check(self, kernels):
+        """Raises a ValueError where it cannot serve these kernels.
+
+        Args:
+            kernels: List of `Kernel`.
+        """
+
+    def allows_zeros(self, kernel) -> bool:
+        """Whether the kernel can hold a zero, whatever the sparsity.
+
+        Args:
+            kernel: `Kernel`.
+        """
+        return True
 
     def unimportant(self, kernels, scores, counts, step=0, exact=True):
         """Marks the least important weights of each kernel.
@@ -38,8 +55,9 @@ class Unstructured:
         Returns:
             List of boolean tensors of the shapes of `scores`.
         """
-        selection = Exact() if exact else self.selection
-        return selection.smallest(scores, counts, step)
+        raise NotImplementedError(
+            f"{type(self).__name__} must define `unimportant`."
+        )
 
     def nearness(self, kernels, scores, masks):
         """Returns how near each weight is to being pruned.
@@ -53,13 +71,36 @@ class Unstructured:
             List of float tensors in [0, 1]: the largest score that is pruned,
             as a share of the weight's own; 1 for what is pruned.
         """
+        raise NotImplementedError(
+            f"{type(self).__name__} must define `nearness`, which the method "
+            "asks for."
+        )
+
+
+class Unstructured(Pattern):
+    """Any weights of the kernel: those of smallest importance.
+
+    Args:
+        selection: `Exact()`, the default, or `Sampled(sample_size)`.
+    """
+
+    def __init__(self, selection=None):
+        self.selection = selection or Exact()
+
+    def unimportant(self, kernels, scores, counts, step=0, exact=True):
+        """As `Pattern.unimportant`."""
+        selection = Exact() if exact else self.selection
+        return selection.smallest(scores, counts, step)
+
+    def nearness(self, kernels, scores, masks):
+        """As `Pattern.nearness`."""
         return [
             _nearness(score, mask, axis=None)
             for score, mask in zip(scores, masks, strict=True)
         ]
 
 
-class NM:
+class NM(Pattern):
     """At most `zeros` of every `group` consecutive weights.
 
     The count that schedule and distribution give to a kernel of n weights
@@ -105,18 +146,22 @@ class NM:
 
     @property
     def most(self) -> float:
-        """The largest share of zeros that the pattern allows."""
         return self.zeros / self.group
 
+    def allows_zeros(self, kernel):
+        # A run that is shorter than a group loses its share, rounded down.
+        run = min(self._run(kernel), self.group)
+        return run * self.zeros >= self.group
+
     def unimportant(self, kernels, scores, counts, step=0, exact=True):
-        """As `Unstructured.unimportant`."""
+        """As `Pattern.unimportant`."""
         return [
             self._mask(kernel, score, count)
             for kernel, score, count in zip(kernels, scores, counts)
         ]
 
     def nearness(self, kernels, scores, masks):
-        """As `Unstructured.nearness`, within each group."""
+        """As `Pattern.nearness`, within each group."""
         return [
             self._by_group(
                 kernel,
@@ -147,17 +192,12 @@ class NM:
             function: Callable that takes as many tensors of shape (groups,
                 weights) and returns one of that shape.
         """
+        inputs, outputs = kernel.input_axes, kernel.output_axes
         if self.order == "input":
-            last = kernel.input_axes
-            axes = (*kernel.output_axes, *kernel.spatial_axes, *last)
-            run = math.prod(kernel.shape[axis] for axis in last)
+            axes = (*outputs, *kernel.spatial_axes, *inputs)
         else:
-            axes = (
-                *kernel.output_axes,
-                *kernel.input_axes,
-                *kernel.spatial_axes,
-            )
-            run = kernel.size
+            axes = (*outputs, *inputs, *kernel.spatial_axes)
+        run = self._run(kernel)
         rest = run % self.group
         rows = [
             ops.reshape(ops.transpose(array, axes), (-1, run))
@@ -180,8 +220,14 @@ class NM:
                 )
         return _in_place(ops.concatenate(parts, axis=1), kernel, axes)
 
+    def _run(self, kernel):
+        """How many weights follow each other before groups begin anew."""
+        if self.order == "torch":
+            return kernel.size
+        return math.prod(kernel.shape[axis] for axis in kernel.input_axes)
 
-class Block:
+
+class Block(Pattern):
     """Whole blocks of input times output channels.
 
     A block is as important as the mean of its weights is. The share of
@@ -200,18 +246,16 @@ class Block:
     """
 
     def __init__(self, inputs: int, outputs: int):
-        inputs = whole_number("inputs", inputs)
-        outputs = whole_number("outputs", outputs)
-        if inputs < 1 or outputs < 1:
-            raise ValueError(
-                "The sides of a block must be at least 1. "
-                f"Received: inputs={inputs}, outputs={outputs}"
-            )
-        self.inputs = inputs
-        self.outputs = outputs
+        self.inputs = whole_number("inputs", inputs, least=1)
+        self.outputs = whole_number("outputs", outputs, least=1)
+
+    def allows_zeros(self, kernel):
+        # A kernel that is one block would be zero as a whole.
+        spatial, inputs, outputs = self._matrix(kernel)
+        return spatial > 1 or inputs > self.inputs or outputs > self.outputs
 
     def unimportant(self, kernels, scores, counts, step=0, exact=True):
-        """As `Unstructured.unimportant`."""
+        """As `Pattern.unimportant`."""
         means = [self._means(k, s) for k, s in zip(kernels, scores)]
         blocks = [math.prod(mean.shape) for mean in means]
         pruned = [
@@ -225,7 +269,7 @@ class Block:
         ]
 
     def nearness(self, kernels, scores, masks):
-        """As `Unstructured.nearness`, with the score of a weight's block."""
+        """As `Pattern.nearness`, with the score of a weight's block."""
         return [
             _nearness(self._expand(k, self._means(k, s)), mask, axis=None)
             for k, s, mask in zip(kernels, scores, masks, strict=True)

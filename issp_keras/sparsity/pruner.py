@@ -9,6 +9,7 @@ from issp_keras.sparsity import zeros
 from issp_keras.sparsity.methods import Change
 from issp_keras.sparsity.methods import Clock
 from issp_keras.sparsity.methods import Method
+from issp_keras.sparsity.rationals import meant
 from issp_keras.sparsity.schedules import traceable
 
 # What an optimizer step is followed by.
@@ -118,9 +119,8 @@ class Pruner:
         self.end = self.begin if method.one_shot else schedule.end_step
         self._schedule = _describe(schedule)
         self._final_sparsity = final_sparsity(schedule)
-        for part in (method, distribution):
-            if hasattr(part, "check"):
-                part.check(kernels)
+        for part in (method, distribution, pattern):
+            part.check(kernels)
         if self.follows_changes and getattr(schedule, "frequency", 1) != 1:
             raise ValueError(
                 f"{type(method).__name__} follows every optimizer step: "
@@ -149,19 +149,45 @@ class Pruner:
         """Returns the `Clock` of a step."""
         return Clock(step - self.begin, self.end - self.begin, rate)
 
-    def unimportant(self, values, step):
-        """Returns the masks of the unimportant weights at a step."""
-        return self._choice(step)(self._scores(values, None))
+    def refreshed(self, values, states, step):
+        """Returns the states that the method renews before a step.
+
+        Args:
+            values: List of tensors, the kernels.
+            states: List of tensors.
+            step: Scalar integer.
+        """
+        if self.method.holds_final_mask:
+            choice = self._final_choice()
+        else:
+            choice = self._choice(step)
+        masks = choice(self._scores(values, None))
+        return [
+            ops.cast(self.method.refresh(state, mask), state.dtype)
+            for state, mask in zip(states, masks, strict=True)
+        ]
 
     @property
     def follows_changes(self) -> bool:
         """Whether the method looks at what an optimizer update changed."""
-        return type(self.method).advance is not Method.advance
+        return self._overrides("advance")
 
     @property
     def renews_states(self) -> bool:
         """Whether states change after an optimizer update."""
         return self.follows_changes and self.method.state_dtype is not None
+
+    @property
+    def refreshes_states(self) -> bool:
+        """Whether states change before an optimizer update."""
+        if self.method.state_dtype is None:
+            return False
+        return not self.follows_changes or self._overrides("refreshes")
+
+    @property
+    def changes_gradients(self) -> bool:
+        """Whether the optimizer gets other gradients than the loss's."""
+        return self._overrides("gradient")
 
     def advanced(self, before, values, states, momenta, step, rate):
         """Returns kernels and states after the method's update.
@@ -174,11 +200,7 @@ class Pruner:
             step: Scalar integer.
             rate: Scalar float, the learning rate.
         """
-        does_nothing = all(
-            getattr(type(self.method), name) is getattr(Method, name)
-            for name in ("update", "advance")
-        )
-        if does_nothing:
+        if not self._overrides("update", "advance"):
             return list(values), list(states)
         changes = list(
             map(Change, self.kernels, before, values, states, momenta)
@@ -243,6 +265,11 @@ class Pruner:
             "pattern": _describe(self.pattern),
         }
 
+    def _overrides(self, *names):
+        """Whether the method defines one of these functions itself."""
+        kind = type(self.method)
+        return any(getattr(kind, n) is not getattr(Method, n) for n in names)
+
     def _pruned(self, masks, states):
         if states is None:
             return masks
@@ -282,9 +309,8 @@ def final_sparsity(schedule) -> float:
     """Returns the sparsity at the end of a schedule."""
     _, sparsity = schedule(schedule.end_step)
     if not isinstance(sparsity, float):
-        # The decimal number that was meant, not its float32 neighbour:
-        # 0.8 of 1000 weights are 800, and not 801.
-        sparsity = float(str(np.float32(sparsity)))
+        # 0.8 of 1000 weights are 800: not 801, as of its nearest float32.
+        sparsity = float(meant(np.float32(sparsity)))
     return sparsity
 
 

@@ -1,20 +1,11 @@
 """How a quantity gets from its first to its last value."""
 
 # Share of the way that is left after a share of the time.
-_LEFT = {
+RAMPS = {
     "constant": lambda progress: 0.0,
     "linear": lambda progress: 1.0 - progress,
     "cubic": lambda progress: (1.0 - progress) ** 3,
 }
-
-
-def check_ramp(ramp):
-    """Raises a ValueError unless `ramp` names a ramp."""
-    if ramp not in _LEFT:
-        raise ValueError(
-            f"`ramp` must be one of {', '.join(map(repr, _LEFT))}. "
-            f"Received: ramp={ramp!r}"
-        )
 
 
 def ramp_to(ramp, first, last, progress):
@@ -27,4 +18,4 @@ def ramp_to(ramp, first, last, progress):
         last: Float.
         progress: Float or scalar tensor in [0, 1].
     """
-    return last + (first - last) * _LEFT[ramp](progress)
+    return last + (first - last) * RAMPS[ramp](progress)

@@ -2,7 +2,6 @@
 
 import abc
 import importlib.util
-import numbers
 import os
 import warnings
 from typing import Any
@@ -10,9 +9,10 @@ from typing import Any
 import keras
 from keras import ops
 
-from issp_keras.sparsity.ramps import check_ramp
+from issp_keras.sparsity.arguments import check_ramp
+from issp_keras.sparsity.arguments import share
+from issp_keras.sparsity.arguments import whole_number
 from issp_keras.sparsity.ramps import ramp_to
-from issp_keras.sparsity.whole_numbers import whole_number
 
 
 class _PruningSchedule(abc.ABC):
@@ -113,15 +113,7 @@ class ISSPSchedule(PruningSchedule):
         end_step: int,
         ramp: str = "constant",
     ):
-        if not (
-            isinstance(target_sparsity, numbers.Real)
-            and 0.0 <= target_sparsity < 1.0
-        ):
-            raise ValueError(
-                "`target_sparsity` must be at least 0 and below 1. "
-                f"Received: target_sparsity={target_sparsity!r}"
-            )
-        self.target_sparsity = float(target_sparsity)
+        self.target_sparsity = share("target_sparsity", target_sparsity)
         self.begin_step: int = whole_number("begin_step", begin_step)
         self.end_step: int = whole_number("end_step", end_step)
         if not 0 <= self.begin_step < self.end_step:

@@ -6,7 +6,7 @@ from collections import defaultdict
 import numpy as np
 from keras import ops
 
-from issp_keras.sparsity.whole_numbers import whole_number
+from issp_keras.sparsity.arguments import whole_number
 
 # Arrays of one size are searched together up to so many entries.
 _LARGE = 2**17
@@ -70,13 +70,7 @@ class Sampled:
     """
 
     def __init__(self, sample_size: int = 32_400):
-        sample_size = whole_number("sample_size", sample_size)
-        if sample_size < 2:
-            raise ValueError(
-                "`sample_size` must be at least 2. "
-                f"Received: sample_size={sample_size}"
-            )
-        self.sample_size = sample_size
+        self.sample_size = whole_number("sample_size", sample_size, least=2)
 
     def smallest(self, scores, counts, step=0):
         """As `Exact.smallest`; `step` varies the sample."""

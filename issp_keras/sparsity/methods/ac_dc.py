@@ -2,8 +2,8 @@
 
 from keras import ops
 
+from issp_keras.sparsity.arguments import whole_number
 from issp_keras.sparsity.methods.base import Method
-from issp_keras.sparsity.whole_numbers import whole_number
 
 
 class ACDC(Method):
@@ -25,11 +25,7 @@ class ACDC(Method):
     """
 
     def __init__(self, phases: int = 4):
-        self.phases = whole_number("phases", phases)
-        if self.phases < 1:
-            raise ValueError(
-                f"`phases` must be at least 1. Received: phases={phases!r}"
-            )
+        self.phases = whole_number("phases", phases, least=1)
 
     def advance(self, choice, changes, clock):
         is_sparse = self._is_sparse(clock.age, clock.length)

@@ -4,7 +4,8 @@ import re
 
 from keras import ops
 
-from issp_keras.sparsity.distributions import check_expression
+from issp_keras.sparsity.arguments import check_expression
+from issp_keras.sparsity.arguments import share
 from issp_keras.sparsity.methods.srp import SRP
 from issp_keras.sparsity.selection import Exact
 
@@ -54,11 +55,7 @@ class ASSL(SRP):
     ):
         super().__init__(limit, interval, growth)
         check_expression(constrained)
-        if not 0 <= alignment < 1:
-            raise ValueError(
-                "`alignment` must be at least 0 and below 1. "
-                f"Received: alignment={alignment!r}"
-            )
+        share("alignment", alignment)
         self.constrained = constrained
         self.alignment = alignment
         self.ratio = ratio

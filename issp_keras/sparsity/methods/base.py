@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from keras import ops
 
-from issp_keras.sparsity.kernels import Kernel
+from issp_keras.sparsity.kernel_facts import Kernel
 
 
 class Clock(NamedTuple):
@@ -69,6 +69,10 @@ class Method:
         redraw_seed: Integer or None. If an integer, the weights of the
             pruned layers are drawn anew after the mask was chosen.
         state_dtype: String or None, the dtype of the state.
+        holds_final_mask: Boolean. If true, `refresh` gets the masks of the
+            end of the stage, exactly as many weights as will be zero then,
+            whatever the schedule and the selection say at that step: for
+            methods whose `pruned` returns what the state holds.
         needs_momentum: Boolean, whether `advance` needs the optimizer's
             average of the gradients.
     """
@@ -76,6 +80,7 @@ class Method:
     one_shot = False
     redraw_seed: int | None = None
     state_dtype: str | None = None
+    holds_final_mask = False
     needs_momentum = False
 
     def check(self, kernels):
@@ -142,7 +147,8 @@ class Method:
 
         Args:
             state: Tensor of the kernel's shape and `state_dtype`.
-            unimportant: Boolean tensor of the same shape.
+            unimportant: Boolean tensor of the same shape, of this step, or of
+                the end of the stage with `holds_final_mask`.
         """
         return state
 

@@ -2,8 +2,9 @@
 
 from keras import ops
 
+from issp_keras.sparsity.arguments import number
+from issp_keras.sparsity.arguments import whole_number
 from issp_keras.sparsity.methods.base import Method
-from issp_keras.sparsity.whole_numbers import whole_number
 
 
 class GrowingL2(Method):
@@ -25,16 +26,11 @@ class GrowingL2(Method):
     """
 
     def __init__(self, limit: float, interval: int, growth: float):
-        interval = whole_number("interval", interval)
-        if not limit > 0 or interval < 1 or not 0 < growth <= 1:
-            raise ValueError(
-                "A growing penalty needs limit > 0, interval >= 1 and growth "
-                f"in (0, 1]. Received: limit={limit!r}, interval={interval!r}, "
-                f"growth={growth!r}"
-            )
-        self.limit = limit
-        self.interval = interval
-        self.growth = growth
+        self.limit = number("limit", limit, lambda x: x > 0, "above 0")
+        self.interval = whole_number("interval", interval, least=1)
+        self.growth = number(
+            "growth", growth, lambda x: 0 < x <= 1, "above 0 and at most 1"
+        )
 
     def coefficient(self, increments, clock):
         """Returns the penalty's coefficient after so many increments."""

@@ -1,11 +1,11 @@
 """ISS-P: iterative soft shrinkage by a percentage."""
 
-import numbers
-
 from keras import ops
 
+from issp_keras.sparsity.arguments import check_ramp
+from issp_keras.sparsity.arguments import number
+from issp_keras.sparsity.arguments import share
 from issp_keras.sparsity.methods.base import Method
-from issp_keras.sparsity.ramps import check_ramp
 from issp_keras.sparsity.ramps import ramp_to
 
 
@@ -39,19 +39,10 @@ class ISSP(Method):
         ramp: str = "constant",
         full_rate: float | None = None,
     ):
-        if not (
-            isinstance(shrink_ratio, numbers.Real) and 0.0 <= shrink_ratio < 1.0
-        ):
-            raise ValueError(
-                "`shrink_ratio` must be at least 0 and below 1. "
-                f"Received: shrink_ratio={shrink_ratio!r}"
-            )
+        share("shrink_ratio", shrink_ratio)
         check_ramp(ramp)
-        if full_rate is not None and not full_rate > 0:
-            raise ValueError(
-                "`full_rate` must be positive. "
-                f"Received: full_rate={full_rate!r}"
-            )
+        if full_rate is not None:
+            number("full_rate", full_rate, lambda x: x > 0, "above 0")
         self.full_rate = full_rate
         self.shrink_ratio = shrink_ratio
         self.ramp = ramp

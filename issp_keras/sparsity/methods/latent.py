@@ -1,10 +1,10 @@
 """A latent copy of the weights, of which the network sees the large ones."""
 
 import math
-import numbers
 
 from keras import ops
 
+from issp_keras.sparsity.arguments import number
 from issp_keras.sparsity.methods.base import Method
 
 
@@ -60,11 +60,21 @@ class Latent(Method):
         shrink_ratio: float = 1.0,
         reach: float | None = None,
     ):
-        _check("power", power, power >= 1)
-        _check("pruned_rate", pruned_rate, 0 <= pruned_rate <= 1)
-        _check("shrink_ratio", shrink_ratio, 0 < shrink_ratio <= 1)
+        number("power", power, lambda x: x >= 1, "at least 1")
+        number(
+            "pruned_rate",
+            pruned_rate,
+            lambda x: 0 <= x <= 1,
+            "at least 0 and at most 1",
+        )
+        number(
+            "shrink_ratio",
+            shrink_ratio,
+            lambda x: 0 < x <= 1,
+            "above 0 and at most 1",
+        )
         if reach is not None:
-            _check("reach", reach, reach >= 1)
+            number("reach", reach, lambda x: x >= 1, "at least 1")
         self.power = power
         self.pruned_rate = pruned_rate
         self.shrink_ratio = shrink_ratio
@@ -114,10 +124,3 @@ class Latent(Method):
             far = choice(list(map(ops.abs, latents)), kept=self.reach)
             updates = [ops.where(f, 0.0, d) for f, d in zip(far, updates)]
         return [v + d for v, d in zip(latents, updates)]
-
-
-def _check(name, value, is_in_range):
-    if not isinstance(value, numbers.Real) or not is_in_range:
-        raise ValueError(
-            f"`{name}` is out of range. Received: {name}={value!r}"
-        )

@@ -1,11 +1,10 @@
 """Gradual pruning in which pruned weights grow again by their gradients."""
 
-import numbers
-
 from keras import ops
 
+from issp_keras.sparsity.arguments import number
+from issp_keras.sparsity.arguments import whole_number
 from issp_keras.sparsity.methods.base import Method
-from issp_keras.sparsity.whole_numbers import whole_number
 
 
 class Regrowth(Method):
@@ -39,18 +38,10 @@ class Regrowth(Method):
     needs_momentum = True
 
     def __init__(self, interval: int = 100, fraction: float = 0.3):
-        self.interval = whole_number("interval", interval)
-        if self.interval < 1:
-            raise ValueError(
-                "`interval` must be at least 1. "
-                f"Received: interval={interval!r}"
-            )
-        if not (isinstance(fraction, numbers.Real) and 0 < fraction < 1):
-            raise ValueError(
-                "`fraction` must be above 0 and below 1. "
-                f"Received: fraction={fraction!r}"
-            )
-        self.fraction = fraction
+        self.interval = whole_number("interval", interval, least=1)
+        self.fraction = number(
+            "fraction", fraction, lambda x: 0 < x < 1, "above 0 and below 1"
+        )
 
     def advance(self, choice, changes, clock):
         held = [ops.equal(c.before, 0.0) for c in changes]

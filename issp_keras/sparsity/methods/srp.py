@@ -8,7 +8,8 @@ from issp_keras.sparsity.methods.growing_l2 import GrowingL2
 class SRP(GrowingL2):
     """Penalises the weights that were unimportant when the stage began.
 
-    Keeps one byte per weight, whether it is one of them.
+    They are as many as are to be zero at the end of the stage, whatever ramp
+    the sparsity follows. Keeps one byte per weight, whether it is one of them.
 
     Args:
         limit: Float, the largest coefficient. Defaults to `0.5`.
@@ -27,6 +28,7 @@ class SRP(GrowingL2):
     """
 
     state_dtype = "bool"
+    holds_final_mask = True
 
     def __init__(
         self, limit: float = 0.5, interval: int = 20, growth: float = 0.7

@@ -1,0 +1,257 @@
+"""A model under pruning."""
+
+import dataclasses
+from typing import Any
+from typing import NamedTuple
+
+from keras import ops
+
+from issp_keras.callbacks import keras_internals
+from issp_keras.callbacks.kernels import find_kernels
+from issp_keras.callbacks.multiply_adds import count_uses
+from issp_keras.callbacks.optimizers import momenta
+from issp_keras.callbacks.optimizers import optimizers
+from issp_keras.callbacks.optimizers import own_optimizer
+from issp_keras.callbacks.redraw import redraw
+from issp_keras.callbacks.state import SparseState
+from issp_keras.callbacks.state import attached_state
+from issp_keras.sparsity import Kernel
+from issp_keras.sparsity import Pruner
+from issp_keras.sparsity import zeros
+from issp_keras.sparsity.pruner import FROZEN
+
+# Height and width for which multiply-adds are counted, where a model takes any.
+_PIXELS = 48
+
+
+class KernelSnapshot(NamedTuple):
+    """How one kernel is at a moment of the training.
+
+    Args:
+        kernel: `Kernel`, the facts about it.
+        values: Array of its weights.
+        mask: Boolean array, which of them the method presses towards zero or
+            has pruned.
+        gradient_norm: Float, the L2 norm of the last gradient of the loss; 0
+            where norms are not recorded.
+    """
+
+    kernel: Kernel
+    values: Any
+    mask: Any
+    gradient_norm: float
+
+
+class PrunedModel:
+    """What is pruned in a model, by what rules, and how far it has come.
+
+    Args:
+        model: A built `keras.Model`.
+        include: As of `prunable_kernels`.
+        exclude: As of `prunable_kernels`.
+        **parts: `schedule`, `method`, `distribution` and `pattern` of
+            `Pruner`.
+
+    Attributes:
+        model: The model.
+        kernels: List of `PrunableKernel`.
+        skipped: Dict of the paths of other layers to the reason why they are
+            not pruned.
+        pruner: `Pruner` of these kernels.
+        optimizer: The optimizer that updates the weights, inside any that are
+            wrapped around it; None for a model without.
+        state: `SparseState`, attached to the optimizer; None without one, and
+            after `detach`.
+        finalized: Boolean, whether the pruning stage was ended by hand.
+
+    Raises:
+        ValueError: If the model has nothing to prune, the parts cannot prune
+            it, or the model has a `MultiOptimizer`.
+    """
+
+    def __init__(self, model, include=None, exclude=None, **parts):
+        self.model = model
+        self.kernels, self.skipped = find_kernels(model, include, exclude)
+        self.pruner = Pruner(self._facts(parts["distribution"]), **parts)
+        self.finalized = False
+        self.state: SparseState | None = None
+        self.optimizer = own_optimizer(model)
+        self._trainable = _trainable(model)
+        if self.optimizer is not None:
+            self._attach()
+
+    @property
+    def variables(self):
+        """List of the kernels' variables."""
+        return [kernel.variable for kernel in self.kernels]
+
+    def is_current(self):
+        """Whether optimizer and trainable weights are still the same."""
+        return (
+            self.optimizer is own_optimizer(self.model)
+            and self._trainable == _trainable(self.model)
+            and (self.optimizer is None or self.state is not None)
+        )
+
+    def steps(self):
+        """Returns how many steps the optimizer has made, an integer."""
+        keras_internals.synchronise(self.model)
+        return int(ops.copy(self.optimizer.iterations))
+
+    def phase(self, step):
+        """Returns what is to follow the update of an optimizer step."""
+        return FROZEN if self.finalized else self.pruner.phase(step)
+
+    def is_over(self):
+        """Whether the kernels must hold their zeros now."""
+        return self.finalized or self.steps() >= self.pruner.end
+
+    def arrays(self):
+        """Returns the weights of each kernel, a list of arrays."""
+        return [variable.numpy() for variable in self._synchronised()]
+
+    def lacking(self):
+        """Says which kernel lacks zeros; None if none does."""
+        values = [variable.value for variable in self._synchronised()]
+        return self.pruner.lacking(values)
+
+    def not_pruned(self):
+        """Tells what keeps all its weights.
+
+        Returns:
+            List of pairs: a list of paths, and the reason they have in
+            common.
+        """
+        by_reason: dict[str, list[str]] = {}
+        for path, reason in self.skipped.items():
+            by_reason.setdefault(reason, []).append(path)
+        pattern = self.pruner.pattern
+        reason = f"{type(pattern).__name__} allows no zero in it"
+        for kernel in self.pruner.kernels:
+            if not pattern.allows_zeros(kernel):
+                by_reason.setdefault(reason, []).append(kernel.path)
+        return [(paths, reason) for reason, paths in by_reason.items()]
+
+    def snapshot(self):
+        """Returns how the kernels are now, a list of `KernelSnapshot`."""
+        arrays = self.arrays()
+        # Copies, since one of several processes may ask alone.
+        values = [ops.convert_to_tensor(array) for array in arrays]
+        masks = self.pruner.masks_at(values, self._states(), self.steps() - 1)
+        norms = self.state.gradient_norms.numpy().tolist()
+        masks = map(ops.convert_to_numpy, masks)
+        return list(
+            map(KernelSnapshot, self.pruner.kernels, arrays, masks, norms)
+        )
+
+    def project(self):
+        """Makes the exact zeros of the end of the pruning stage."""
+        variables = self._synchronised()
+        averages = self.averages()
+        masks = self.pruner.final_masks(
+            [variable.value for variable in variables], self._states()
+        )
+        for i, mask in enumerate(masks):
+            # Keras puts averages in place of the kernels when `fit` ends.
+            for variable in (variables[i], averages.get(i)):
+                if variable is not None:
+                    variable.assign(zeros.project(variable.value, mask))
+
+    def prune_at_once(self):
+        """Does what a one-shot method does before the first step."""
+        self.project()
+        seed = self.pruner.method.redraw_seed
+        if seed is None:
+            return
+        variables = self._synchronised()
+        masks = [zeros.is_pruned(variable.value) for variable in variables]
+        redraw([kernel.layer for kernel in self.kernels], seed)
+        for variable, mask in zip(variables, masks, strict=True):
+            variable.assign(zeros.project(variable.value, mask))
+
+    def averages(self):
+        """The variables in which `use_ema=True` keeps averages of kernels.
+
+        Returns:
+            Dict of places in `kernels` to variables.
+        """
+        if self.optimizer is None:
+            return {}
+        return keras_internals.moving_averages(self.optimizer, self.variables)
+
+    def momenta(self):
+        """The variables in which the optimizer averages the gradients."""
+        paths = [kernel.path for kernel in self.pruner.kernels]
+        return momenta(self.optimizer, self.variables, paths)
+
+    def finalize(self):
+        """Ends the pruning stage now."""
+        self.project()
+        # Without an optimizer there is nothing that a later `fit` could keep.
+        self.finalized = self.optimizer is not None
+
+    def inherit(self, before):
+        """Stays finalized where an earlier `PrunedModel` was.
+
+        Args:
+            before: `PrunedModel`. It counts if it has the same optimizer.
+        """
+        if self.optimizer is before.optimizer:
+            self.finalized = before.finalized
+
+    def detach(self):
+        """Takes the state off the optimizer, where it is needed no more."""
+        self.state.detach()
+        self.state = None
+
+    def _synchronised(self):
+        """The variables of the kernels, brought up to date."""
+        keras_internals.synchronise(self.model)
+        return self.variables
+
+    def _states(self):
+        """The method's states; None where they are not made."""
+        if self.state is None:
+            return None
+        return self.state.values(self.pruner.begin)
+
+    def _facts(self, distribution):
+        """What the parts know about the kernels."""
+        facts = [kernel.facts for kernel in self.kernels]
+        if not distribution.needs_uses:
+            return facts
+        uses = count_uses(
+            self.model, self.kernels, distribution.input_shape, _PIXELS
+        )
+        if uses is None:
+            raise ValueError(
+                f"{type(distribution).__name__}() needs a model of one "
+                "input of a known shape: pass `input_shape`, the batch among "
+                f"it. Received: the model '{self.model.name}'"
+            )
+        return [
+            dataclasses.replace(kernel, uses=float(number))
+            for kernel, number in zip(facts, uses, strict=True)
+        ]
+
+    def _attach(self):
+        """Takes up the state of an earlier training, or makes a new one."""
+        state = attached_state(self.optimizer)
+        if state is not None and not state.serves(self.pruner):
+            state.detach()
+            state = None
+        if state is None:
+            if not self.model.optimizer.built:
+                with keras_internals.strategy_scope(self.model):
+                    self.model.optimizer.build(self.model.trainable_variables)
+            state = SparseState(
+                optimizers(self.model),
+                self.pruner,
+                lambda: keras_internals.strategy_scope(self.model),
+            )
+            state.attach()
+        self.state = state
+
+
+def _trainable(model):
+    return [id(variable) for variable in model.trainable_variables]

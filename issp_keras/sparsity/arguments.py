@@ -1,0 +1,88 @@
+"""Checks of arguments: each returns, or raises one sentence that tells why."""
+
+import numbers
+import operator
+import re
+
+from issp_keras.sparsity.ramps import RAMPS
+
+
+def whole_number(name, value, least=None) -> int:
+    """Returns `value` as an integer.
+
+    Args:
+        name: String, the argument's name.
+        value: What the user passed.
+        least: Integer, the least value allowed. Defaults to none.
+
+    Raises:
+        ValueError: If it is no whole number, such as 1.5, or below `least`.
+    """
+    try:
+        integer = operator.index(value)
+    except TypeError:
+        raise ValueError(
+            f"`{name}` must be a whole number. Received: {name}={value!r}"
+        ) from None
+    if least is not None and integer < least:
+        raise ValueError(
+            f"`{name}` must be at least {least}. Received: {name}={value!r}"
+        )
+    return integer
+
+
+def share(name, value, received=None) -> float:
+    """Returns `value` as a float.
+
+    Args:
+        name: String, the argument's name.
+        value: What the user passed.
+        received: String, what to say was received. Defaults to `name=value`.
+
+    Raises:
+        ValueError: If it is no number of at least 0 and below 1.
+    """
+    if not isinstance(value, numbers.Real) or not 0.0 <= float(value) < 1.0:
+        raise ValueError(
+            f"`{name}` must be at least 0 and below 1. "
+            f"Received: {received or f'{name}={value!r}'}"
+        )
+    return float(value)
+
+
+def number(name, value, is_allowed, expected):
+    """Returns `value` as it is.
+
+    Args:
+        name: String, the argument's name.
+        value: What the user passed.
+        is_allowed: Callable that says of a number whether it is in range.
+        expected: String, the range, such as `"above 0"`.
+
+    Raises:
+        ValueError: If it is no number in the range.
+    """
+    if not isinstance(value, numbers.Real) or not is_allowed(value):
+        raise ValueError(
+            f"`{name}` must be {expected}. Received: {name}={value!r}"
+        )
+    return value
+
+
+def check_expression(expression):
+    """Raises a ValueError unless `expression` is a regular expression."""
+    try:
+        re.compile(expression)
+    except (re.error, TypeError) as error:
+        raise ValueError(
+            f"Not a regular expression: {expression!r} ({error})"
+        ) from None
+
+
+def check_ramp(ramp):
+    """Raises a ValueError unless `ramp` names a ramp."""
+    if ramp not in RAMPS:
+        raise ValueError(
+            f"`ramp` must be one of {', '.join(map(repr, RAMPS))}. "
+            f"Received: ramp={ramp!r}"
+        )
