@@ -6,6 +6,7 @@ import json
 import keras
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from networks import HAS_LITERT
 from networks import TINY
 from networks import small_pairs
@@ -122,7 +123,7 @@ def test_every_network_in_every_precision_and_encoding(
 def _float_tensors(path):
     model = flatbuffer.read(path)
     (graph,) = model.subgraphs
-    floats = flatbuffer.schema.TensorType.FLOAT32
+    floats = schema.TensorType.FLOAT32
     return sum(tensor.type == floats for tensor in graph.tensors)
 
 
@@ -181,7 +182,7 @@ def test_uint8_files_take_and_make_bytes(model, precision, tmp_path):
     beyond = {"float32": 1e-4, "float16": 1e-3}.get(precision, 3e-3)
     assert exported.parity.max_error < 0.5 / 255 + beyond
     graph = flatbuffer.read(path).subgraphs[0]
-    uint8 = flatbuffer.schema.TensorType.UINT8
+    uint8 = schema.TensorType.UINT8
     for number in (*graph.inputs, *graph.outputs):
         assert graph.tensors[number].type == uint8
     network = load_network(path)

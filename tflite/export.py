@@ -239,7 +239,7 @@ def size_of_file(
         return size
     if size not in (None, (height, width)):
         raise InputError(
-            f"{model.name}: takes {size} pixels only. Received: "
+            f"{model.name}: takes {size} only. Received: "
             f"height={height}, width={width}"
         )
     return height, width

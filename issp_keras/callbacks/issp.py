@@ -28,8 +28,8 @@ class ISSPCallback(SparseTraining):
         shrink_ramp: How `shrink_ratio` is reached over the pruning stage:
             `"constant"` (at once, as in the paper), `"linear"` or `"cubic"`,
             from 1. Defaults to `"constant"`.
-        **arguments: `include`, `exclude` and `optimizer_slots` of
-            `SparseTraining`.
+        **arguments: `include`, `exclude`, `optimizer_slots`, `verbose` and
+            `record_gradients` of `SparseTraining`.
 
     Raises:
         TypeError: If `schedule` is no `PruningSchedule`.

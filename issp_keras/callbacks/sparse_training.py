@@ -66,9 +66,10 @@ class SparseTraining(keras.callbacks.Callback):
         optimizer_slots: `"keep"` or `"zero"`: what the optimizer remembers
             for a weight (Adam's moments) once it is zero for good. Either
             way it stays zero. Defaults to `"keep"`, as in the released code.
-        verbose: `0` or `1`. With 1, what is not pruned is told when training
-            begins: in the log of absl, where that shows such lines, else
-            printed. Defaults to `1`.
+        verbose: `0` or `1`. With 1, what is not pruned is printed when
+            training begins. It is in the log of absl instead, where that
+            shows such lines, or where Keras is told not to print. Defaults to
+            `1`.
         record_gradients: Boolean, whether the train step computes the norm of
             each kernel's gradient, which `SparsitySummaries` writes. Defaults
             to `True`.
@@ -231,10 +232,18 @@ class SparseTraining(keras.callbacks.Callback):
     def _current(self):
         """The model under pruning, looked at anew where it has changed."""
         pruned = self.pruned_model
-        is_running = self._update is not None
-        if pruned is None or not (is_running or pruned.is_current()):
+        # What a running `fit` has compiled is about the model as it was.
+        is_running = pruned is not None and self._is_installed()
+        if not is_running and (pruned is None or not pruned.is_current()):
             self._look_at(self.model)
         return self.pruned_model
+
+    def _is_installed(self):
+        """Whether the train step of the running `fit` prunes."""
+        optimizer = own_optimizer(self.model)
+        if self._update is None or optimizer is None:
+            return False
+        return vars(optimizer).get("apply") is self._update
 
     def _look_at(self, model):
         before, self.pruned_model = self.pruned_model, None
@@ -322,7 +331,8 @@ def _check_choice(name, value, choices):
 
 def _say(line):
     """Tells a line where a user sees it."""
-    if logging.get_verbosity() >= logging.INFO:
-        logging.info(line)
-    else:
+    is_shown_by_log = logging.get_verbosity() >= logging.INFO
+    if keras.config.is_interactive_logging_enabled() and not is_shown_by_log:
         print(line)
+    else:
+        logging.info(line)
