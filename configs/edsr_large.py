@@ -16,7 +16,7 @@ Adam(0.9, 0.99) at 1e-4, halved after 200,000 steps of fine-tuning.
 from ml_collections import ConfigDict
 
 from issp_keras.configs import paper
-from issp_keras.programs.setting import parse_setting
+from issp_keras.configs.setting import parse_setting
 
 _FINE_TUNING = 300_000
 

@@ -11,7 +11,7 @@ edsr, swinir or edge_sr_100k. Takes some 10 minutes each on 2 cores.
 from ml_collections import ConfigDict
 
 from issp_keras.configs import edsr_small
-from issp_keras.programs.setting import parse_setting
+from issp_keras.configs.setting import parse_setting
 
 
 def get_config(setting: str = "") -> ConfigDict:

@@ -16,7 +16,7 @@ and more, which ISS-P does not reach.
 from ml_collections import ConfigDict
 
 from issp_keras.configs import paper
-from issp_keras.programs.setting import parse_setting
+from issp_keras.configs.setting import parse_setting
 
 _FINE_TUNING = 200_000
 

@@ -1,6 +1,8 @@
-"""BUILD says what is in the tree, and who imports whom."""
+"""BUILD says what is in the tree, and which package imports which."""
 
 import ast
+import functools
+import graphlib
 import pathlib
 import re
 import sys
@@ -16,44 +18,73 @@ DISTRIBUTIONS = {
     "skimage": "scikit_image",
 }
 
+# The direction of the arrows in README: what each package may import.
+MAY_IMPORT = {
+    "base": (),
+    "sparsity": ("base",),
+    "callbacks": ("base", "sparsity"),
+    "metrics": ("base",),
+    "models": ("base",),
+    "data": ("base",),
+    "delegate": ("base",),
+    "flatbuffer": ("base",),
+    "inference": ("base", "data", "delegate", "flatbuffer", "models"),
+    "scores": ("base", "data", "inference", "metrics"),
+    "summary": ("callbacks",),
+    "training": ("base", "data", "inference"),
+    "issp_keras": ("callbacks", "models", "sparsity", "summary"),
+    "data_tfds": ("base", "data"),
+    "tflite": (
+        "base",
+        "data",
+        "delegate",
+        "flatbuffer",
+        "inference",
+        "issp_keras",
+        "metrics",
+        "models",
+        "scores",
+    ),
+    "configs": ("base",),
+}
+# Nothing but tests and benchmarks imports programs.
+NOBODY_IMPORTS = ("benchmarks", "programs")
 
-def _evaluate(node):
-    """The value of a Starlark expression made of lists, strings and globs."""
-    if isinstance(node, ast.Call):
-        assert node.func.id == "glob"
-        (patterns,) = node.args
-        excluded = [
-            ast.literal_eval(keyword.value) for keyword in node.keywords
-        ]
-        return sorted(
-            str(path.relative_to(ROOT))
-            for pattern in ast.literal_eval(patterns)
-            for path in ROOT.glob(pattern)
-            if path.is_file()
-            and not any(path.match(p) for of in excluded for p in of)
-        )
-    return ast.literal_eval(node)
+
+def _rules():
+    """The rules of BUILD, which is Python as well, by their names."""
+    rules = {}
+
+    def rule(kind, **attributes):
+        rules[attributes["name"]] = {"kind": kind, **attributes}
+
+    kinds = ["cc_binary", "genrule", "py_binary", "py_library", "py_test"]
+    names = {kind: functools.partial(rule, kind) for kind in kinds}
+    names |= {"glob": _glob, "load": lambda *_: None, "package": dict}
+    exec((ROOT / "BUILD").read_text(), names)
+    return rules
 
 
-def _targets():
-    tree = ast.parse((ROOT / "BUILD").read_text())
-    targets = {}
-    for statement in tree.body:
-        call = statement.value
-        if isinstance(call, ast.Call) and call.func.id not in (
-            "load",
-            "package",
-        ):
-            rule = {k.arg: _evaluate(k.value) for k in call.keywords}
-            targets[rule["name"]] = {"kind": call.func.id, **rule}
-    return targets
+def _glob(patterns, exclude=()):
+    excluded = _glob(exclude) if exclude else []
+    return sorted(
+        source
+        for pattern in patterns
+        for path in ROOT.glob(pattern + ("/*" if pattern[-2:] == "**" else ""))
+        if path.is_file()
+        and (source := str(path.relative_to(ROOT))) not in excluded
+    )
 
 
-TARGETS = _targets()
+TARGETS = _rules()
 LIBRARIES = {k: v for k, v in TARGETS.items() if v["kind"] == "py_library"}
 OWNER = {
     source: name for name, rule in LIBRARIES.items() for source in rule["srcs"]
 }
+# By the names under which Python imports them, below issp_keras/.
+COPIES = dict(
+    zip(TARGETS["copies"]["outs"], TARGETS["copies"]["srcs"], strict=True)
+)
 
 
 def _file_of(module):
@@ -67,8 +98,7 @@ def _file_of(module):
 
 
 def _on_disk(source):
-    """Where a source stands: BUILD copies tflite/ to issp_keras/tflite/."""
-    return ROOT / re.sub("^issp_keras/tflite/", "tflite/", source)
+    return ROOT / COPIES.get(source, source)
 
 
 def _imported_modules(source):
@@ -87,35 +117,51 @@ def _label(module, source):
         return None
     if (_on_disk(source).parent / f"{top}.py").exists():
         return None  # Beside it, as programs find it.
-    if top in ("issp_keras", "configs"):
+    if top == "issp_keras":
         return ":" + OWNER[_file_of(module)]
     name = DISTRIBUTIONS.get(top, top)
     return f"@pypi//{name}"
 
 
-@pytest.mark.parametrize("name", sorted(LIBRARIES) + ["tests"])
-def test_deps_are_the_imports_of_the_sources(name):
-    rule = TARGETS[name]
-    expected = {
+def expected_deps(name):
+    """What the sources of a target import, as labels."""
+    deps = {
         _label(module, source)
-        for source in rule["srcs"]
+        for source in TARGETS[name]["srcs"]
         for module in _imported_modules(source)
     } - {None, f":{name}"}
     if name == "tests":
-        # Programs that tests start as processes, not by import.
-        expected |= {
-            ":configs",
-            ":import_checkpoint",
-            ":prepare",
-            ":upscale",
-        }
-    if name == "train":
-        # Keras imports it when its callback is made.
-        expected.add("@pypi//tensorboard")
-    if name == "processes":
-        # Keras meets other processes through it.
-        expected.add("@pypi//jax")
-    assert rule.get("deps", []) == sorted(expected)
+        # Tests start programs, which read configs.
+        deps |= {":configs", ":programs"}
+    if name == "programs":
+        # They read configs, which Keras' callback and processes of JAX need
+        # no import for.
+        deps |= {":configs", "@pypi//jax", "@pypi//tensorboard"}
+    return sorted(deps)
+
+
+@pytest.mark.parametrize("name", [*LIBRARIES, "tests"])
+def test_deps_are_the_imports_of_the_sources(name):
+    assert TARGETS[name].get("deps", []) == expected_deps(name)
+
+
+@pytest.mark.parametrize("name", sorted(set(LIBRARIES) - {*NOBODY_IMPORTS}))
+def test_arrows_go_one_way(name):
+    for source in LIBRARIES[name]["srcs"]:
+        for module in _imported_modules(source):
+            label = _label(module, source) or ""
+            imported = label.removeprefix(":")
+            assert (
+                not label.startswith(":")
+                or imported == name
+                or imported in MAY_IMPORT[name]
+            ), f"{source} of {name} must not import {module} of {imported}"
+
+
+def test_no_arrow_leads_back():
+    # Raises CycleError otherwise.
+    order = list(graphlib.TopologicalSorter(MAY_IMPORT).static_order())
+    assert {*order} == {*LIBRARIES} - {*NOBODY_IMPORTS}
 
 
 def test_every_source_is_in_one_library_or_test():
@@ -130,17 +176,6 @@ def test_every_source_is_in_one_library_or_test():
         for source in TARGETS[name]["srcs"]
     ]
     assert sorted(listed) == sorted(files)
-
-
-def test_tflite_is_copied_to_where_it_is_imported_from():
-    rule = TARGETS["tflite_as_issp_keras"]
-    assert rule["srcs"] == _evaluate(
-        ast.parse('glob(["tflite/*.py", "tflite/*/*.py"])').body[0].value
-    )
-    assert rule["outs"] == [f"issp_keras/{source}" for source in rule["srcs"]]
-    assert rule["outs"] == sorted(
-        LIBRARIES["tflite"]["srcs"] + LIBRARIES["delegate"]["srcs"]
-    )
 
 
 def test_the_delegate_is_compiled_as_setup_py_does():

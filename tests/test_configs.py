@@ -9,9 +9,9 @@ from issp_keras.configs import edsr_large
 from issp_keras.configs import recipe_comparison
 from issp_keras.configs import short_x4
 from issp_keras.configs import swinir_light
+from issp_keras.configs.setting import SettingError
+from issp_keras.configs.setting import parse_setting
 from issp_keras.programs import configuration
-from issp_keras.programs.setting import SettingError
-from issp_keras.programs.setting import parse_setting
 from issp_keras.programs.trainings import list_trainings
 
 
