@@ -29,15 +29,17 @@ quickstart: $(VENV)/installed
 		--output=$(RUN)/results.json,$(RUN)/results.png
 
 test: $(VENV)/installed-test
-	$(BIN)/python $(PYTEST)
+	$(BIN)/python $(PYTEST) -m '$(TESTS)'
 
 # C++, which is compiled three times over and depends on no package.
 test-native: $(VENV)/installed-test
 	$(BIN)/python -m pytest $(NATIVE)
 
-# `make test` with the least version of every dependency, for Python 3.11.
+# What versions can break, with the least one of every dependency, for Python
+# 3.11.
 test-lowest:
-	$(MAKE) test VENV=.venv-lowest PIP_CONSTRAINT=requirements_lowest.txt
+	$(MAKE) test VENV=.venv-lowest PIP_CONSTRAINT=requirements_lowest.txt \
+		TESTS='not any_version'
 
 # The core on JAX, in an environment without TensorFlow.
 test-jax: .venv-jax/installed

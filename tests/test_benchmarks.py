@@ -9,6 +9,8 @@ import pytest
 
 from issp_keras import models
 
+pytestmark = pytest.mark.any_version
+
 BENCHMARKS = pathlib.Path(__file__).parent.parent / "benchmarks"
 
 

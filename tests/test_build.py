@@ -11,6 +11,8 @@ import pytest
 
 from issp_keras.tflite.delegate import build
 
+pytestmark = pytest.mark.any_version
+
 ROOT = pathlib.Path(__file__).parent.parent
 DISTRIBUTIONS = {
     "PIL": "pillow",

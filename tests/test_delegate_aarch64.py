@@ -10,6 +10,8 @@ import pytest
 
 from issp_keras.tflite import export
 
+pytestmark = pytest.mark.any_version
+
 _DELEGATE = pathlib.Path(__file__).parents[1] / "tflite" / "delegate"
 _SCRIPT = _DELEGATE / "tests" / "aarch64.py"
 _CANNOT = 77
