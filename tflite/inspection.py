@@ -57,13 +57,15 @@ def inspect(
         size: Height and width of the input image for which to count
             multiply-adds. Defaults to what the file takes, if it takes one
             size alone.
+        delegate: Whether to ask the sparse delegate too, in a process of its
+            own. Defaults to `False`.
 
     Returns:
         An `Inspection`.
 
     Raises:
         InputError: If the file is missing, is no TFLite model, contradicts
-            itself, or does not take images of `size`.
+            itself, which names the tensor, or does not take images of `size`.
     """
     path = pathlib.Path(path)
     model = flatbuffer.read(path)
