@@ -23,13 +23,13 @@ from issp_keras.tflite.convert import PRECISIONS
 from issp_keras.tflite.convert import convert
 from issp_keras.tflite.convert import in_float32
 from issp_keras.tflite.inspection import inspect
-from issp_keras.tflite.inspection import share_of_zeros
 from issp_keras.tflite.metadata import add_metadata
 from issp_keras.tflite.parity import Parity
 from issp_keras.tflite.parity import Reference
 from issp_keras.tflite.parity import patch
 from issp_keras.tflite.sparse import check
 from issp_keras.tflite.sparse import shrink
+from issp_keras.tflite.weights import share_of_zeros
 
 # Of a float32 file, in units of its output, which is 0..1: a fortieth of an
 # 8-bit level, and half a level more where the file rounds to levels.

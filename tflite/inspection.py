@@ -15,18 +15,16 @@ from issp_keras.errors import ArgumentError
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
 from issp_keras.tflite import eligibility
-from issp_keras.tflite import encoding
 from issp_keras.tflite import flatbuffer
 from issp_keras.tflite import probe
 from issp_keras.tflite.contents import NOT_ASKED
 from issp_keras.tflite.contents import Inspection
 from issp_keras.tflite.contents import Layer
-from issp_keras.tflite.contents import Tensor
-from issp_keras.tflite.contents import count_weights
 from issp_keras.tflite.delegate import library as load_library
 from issp_keras.tflite.flatbuffer import Graph
-from issp_keras.tflite.flatbuffer import levels_of
 from issp_keras.tflite.metadata import read_metadata
+from issp_keras.tflite.weights import constants_of
+from issp_keras.tflite.weights import kernels_of
 
 # What the converter calls constants, and what it adds to a layer's name.
 _NAMELESS = ("arith.", "tfl.")
@@ -59,20 +57,22 @@ def inspect(
         size: Height and width of the input image for which to count
             multiply-adds. Defaults to what the file takes, if it takes one
             size alone.
+        delegate: Whether to ask the sparse delegate too, in a process of its
+            own. Defaults to `False`.
 
     Returns:
         An `Inspection`.
 
     Raises:
         InputError: If the file is missing, is no TFLite model, contradicts
-            itself, or does not take images of `size`.
+            itself, which names the tensor, or does not take images of `size`.
     """
     path = pathlib.Path(path)
     model = flatbuffer.read(path)
     # What a broken file says of itself may be wrong in any way.
     with blame(f"{path}: is not a TFLite model", Exception):
         graphs = [Graph(model, graph) for graph in model.subgraphs]
-        constants = [_constants(graph) for graph in graphs]
+        constants = [constants_of(graph) for graph in graphs]
         main = model.subgraphs[0]
         fixed = _size_of_input(main)
         metadata = read_metadata(model)
@@ -99,94 +99,6 @@ def inspect(
         layers=layers,
         metadata=metadata,
     )
-
-
-def share_of_zeros(model) -> float:
-    """Which share of the weights of a model's kernels is zero.
-
-    Args:
-        model: `schema.ModelT`.
-    """
-    graphs = [Graph(model, graph) for graph in model.subgraphs]
-    weights = count_weights(
-        kernel
-        for graph in graphs
-        for kernel in _kernels(graph, _constants(graph)).values()
-    )
-    return 1 - weights.nonzeros / max(1, weights.count)
-
-
-def _tensor(tensor, stored):
-    shape = _sizes(tensor)
-    count = int(np.prod(shape, dtype=object)) if shape else 1
-    text = "dense"
-    size = stored.nbytes
-    if tensor.sparsity is not None:
-        levels = levels_of(tensor)
-        text = _text(tensor.sparsity.traversalOrder, levels, len(shape))
-        size += sum(
-            part.nbytes
-            for level in levels
-            for part in (level.segments, level.indices)
-            if part is not None
-        )
-    elif count != len(stored) or min(shape, default=1) < 1:
-        raise ValueError(f"has {len(stored)} values for a tensor of {count}.")
-    nonzeros = int(np.count_nonzero(stored))
-    width = stored.itemsize
-    return Tensor(
-        name=flatbuffer.name(tensor),
-        shape=shape,
-        dtype=stored.dtype.name,
-        count=count,
-        nonzeros=nonzeros,
-        encoding=text,
-        bytes=size,
-        dense_bytes=count * width,
-        floor_bytes=encoding.floor(count, nonzeros, width),
-    )
-
-
-def _sizes(tensor):
-    sizes = () if tensor.shape is None else tensor.shape
-    return tuple(int(size) for size in sizes)
-
-
-def _text(order, levels, rank):
-    """The levels of a sparse tensor in words: compressed ones in brackets."""
-    names = [
-        f"block of {level.size}" if axis >= rank else str(axis)
-        for axis, level in zip(order, levels, strict=True)
-    ]
-    return "sparse " + " ".join(
-        name if level.segments is None else f"[{name}]"
-        for name, level in zip(names, levels, strict=True)
-    )
-
-
-def _constants(graph):
-    """The constants of a graph, by their numbers."""
-    stored = {
-        number: graph.stored(number) for number in range(len(graph.tensors))
-    }
-    return {
-        number: _tensor(graph.tensors[number], values)
-        for number, values in stored.items()
-        if values is not None
-    }
-
-
-def _kernels(graph, constants):
-    """The constant kernel of each operator that has one, by its number."""
-    sources = {
-        i: graph.source(graph.kernel(operator))
-        for i, operator in enumerate(graph.operators)
-    }
-    return {
-        i: constants[number]
-        for i, number in sources.items()
-        if number is not None
-    }
 
 
 def _size_of_input(graph):
@@ -239,7 +151,7 @@ def _declined(path, model):
 
 def _layers(graph, constants, shapes, declined):
     """The layers of a graph; `shapes` are those of its tensors, or None."""
-    kernels = _kernels(graph, constants)
+    kernels = kernels_of(graph, constants)
     zeros = {
         i: (kernel.count - kernel.nonzeros, kernel.count)
         for i, kernel in kernels.items()

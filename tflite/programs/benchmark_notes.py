@@ -1,5 +1,8 @@
 """The sentences below the tables of a benchmark."""
 
+from issp_keras.tflite.benchmarking.adb import Device
+from issp_keras.tflite.benchmarking.protocol import Protocol
+from issp_keras.tflite.benchmarking.rows import Row
 from issp_keras.tflite.benchmarking.rows import labels
 from issp_keras.tflite.programs import tables
 
@@ -20,7 +23,9 @@ _PROTOCOL_NOTE = (
 )
 
 
-def notes_of(settings: dict, rows: list, protocol, device) -> list[str]:
+def notes_of(
+    settings: dict, rows: list[Row], protocol: Protocol, device: Device | None
+) -> list[str]:
     """What was measured and how, and which row is the fastest.
 
     Args:
@@ -38,7 +43,7 @@ def notes_of(settings: dict, rows: list, protocol, device) -> list[str]:
 def _measured(settings, rows, protocol, device):
     machine = settings["machine"]
     one = settings["threads"] == 1
-    runs = sorted({row.timing.runs for row in rows[1:]})
+    runs = sorted({row.timing.runs for row in rows[1:] if row.timing})
     return _NOTE.format(
         data=", ".join(settings["data"]),
         latency="median"
