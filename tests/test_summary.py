@@ -73,6 +73,9 @@ def test_counts_every_step_of_a_recurrent_layer():
     )
     each = layers.TimeDistributed(layers.Dense(4))
     assert macs(each, (9, 2)) == [9 * 2 * 4]
+    images = layers.ConvLSTM2D(3, 3, padding="same")
+    places = 5 * 6 * 8 * 9
+    assert macs(images, (5, 6, 8, 2)) == [places * 2 * 12, places * 3 * 12]
     nested = layers.TimeDistributed(layers.LSTM(2))
     assert macs(nested, (3, 5, 4)) == [15 * 4 * 8, 15 * 2 * 8]
 

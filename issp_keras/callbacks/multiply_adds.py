@@ -6,6 +6,7 @@ import math
 import keras
 from keras import layers
 
+from issp_keras.callbacks import keras_internals
 from issp_keras.callbacks.kernels import TRANSPOSED
 from issp_keras.callbacks.kernels import PrunableKernel
 
@@ -102,9 +103,11 @@ def _counting(layer, kernels, uses):
 
 def _count_steps(stack, model, uses):
     """Lets each call of a layer that loops over steps count all of them."""
-    # Keras offers no other way to walk composite layers.
-    every_layer = model._flatten_layers()
-    loops = [_Loop(x, uses) for x in every_layer if isinstance(x, _LOOPS)]
+    loops = [
+        _Loop(layer, uses)
+        for layer in keras_internals.every_layer(model)
+        if isinstance(layer, _LOOPS)
+    ]
     for loop in loops:
         counting = loop.counting(loop.layer.call)
         stack.enter_context(_replaced(loop.layer, "call", counting))

@@ -46,8 +46,6 @@ def sparse_training(config) -> SparseTraining | None:
             f"--config.sparsity.end_step: is {schedule.end_step}, expected "
             f"at most the {config.steps} steps of the training."
         )
-    # In every process, for they must make the same train step.
-    callback.record_gradients = True
     return callback
 
 
