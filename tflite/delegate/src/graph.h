@@ -50,6 +50,7 @@ struct Part {
   std::vector<int> inputs;   // Tensors, of the operations `kInput`.
   std::vector<int> outputs;  // Tensors, of the operations `kOutput`.
   int nodes = 0;
+  double expected_speedup = 0;  // How many times faster than in the runtime.
 };
 
 class Graph {
@@ -58,6 +59,10 @@ class Graph {
   Graph(tflite::Context* context, std::string* error);
 
   const Constants& constants() const { return constants_; }
+
+  // Whether the file stands for images of any size, and says so by images of
+  // one pixel.
+  bool has_placeholders() const { return has_placeholders_; }
 
   // Nodes that can be computed, by their indices.
   const std::vector<int>& supported() const { return supported_; }
