@@ -1,7 +1,6 @@
 #include "choice.h"
 
 #include <cstdio>
-#include <cstdlib>
 #include <set>
 
 #include "cost.h"
@@ -11,7 +10,6 @@
 namespace issp {
 namespace {
 
-using tflite::IntArray;
 using tflite::to_vector;
 
 // The costs of a part may be that wrong, and no network may become slower.
@@ -72,12 +70,12 @@ std::string choose(tflite::Context* context, const Options& options,
     choice->nodes = order;
     choice->parts.clear();
     if (order.empty()) return "";
-    IntArray* nodes = tflite::new_array(order);
+    const tflite::OwnedArray nodes(tflite::new_array(order));
+    if (!nodes) return "there is no memory";
     tflite::DelegateParameters* partitions = nullptr;
     int count = 0;
-    const int status = context->preview_partitioning(context, nodes,
+    const int status = context->preview_partitioning(context, nodes.get(),
                                                      &partitions, &count);
-    std::free(nodes);
     if (status != tflite::kOk) return "the runtime cannot part the graph";
     bool all = true;
     for (int i = 0; i < count; ++i) {
@@ -86,10 +84,11 @@ std::string choose(tflite::Context* context, const Options& options,
       std::vector<Part> parts;
       for (const std::vector<int>& of : graph.connected(nodes)) {
         Part part;
-        const std::string error = graph.build(of, outputs, &part);
-        if (!error.empty()) return error;
-        part.expected_speedup = expected_speedup(*context, graph, part);
-        const std::string reason = why_not(*context, part, options);
+        std::string reason = graph.build(of, outputs, &part);
+        if (reason.empty()) {
+          part.expected_speedup = expected_speedup(*context, graph, part);
+          reason = why_not(*context, part, options);
+        }
         if (reason.empty()) {
           parts.push_back(std::move(part));
           continue;

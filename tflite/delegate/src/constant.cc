@@ -11,6 +11,8 @@ using tflite::Tensor;
 
 // More values than any constant has; products below it cannot overflow.
 constexpr int64_t kLargest = int64_t{1} << 31;
+// Of dimensions, and of blocks.
+constexpr int kMostRank = 8;
 
 // One level of a sparse tensor: a dimension, or blocks of one.
 struct Level {
@@ -119,6 +121,7 @@ std::string measure(const Tensor& tensor, std::vector<Level>* levels) {
       count != rank + blocks || sparsity.traversal_order->size != count) {
     return "has not one level for each dimension";
   }
+  if (blocks > kMostRank) return "has blocks of more than 8 dimensions";
   std::vector<int64_t> sizes(shape.data, shape.data + rank);
   std::vector<int64_t> strides(rank, 1);
   for (int i = rank - 1; i > 0; --i) strides[i - 1] = strides[i] * sizes[i];
@@ -252,6 +255,7 @@ bool is_constant(const Tensor& tensor) {
 }
 
 std::string read_constant(const Tensor& tensor, Constant* constant) {
+  if (tensor.shape->size > kMostRank) return "has more than 8 dimensions";
   int64_t size = 1;
   for (int i = 0; i < tensor.shape->size; ++i) {
     // One size of zero would hide that others overflow.

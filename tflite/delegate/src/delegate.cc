@@ -1,7 +1,6 @@
 #include "delegate.h"
 
 #include <cstdio>
-#include <cstdlib>
 
 #include "choice.h"
 #include "failure.h"
@@ -12,7 +11,29 @@ namespace issp {
 namespace {
 
 using tflite::Context;
-using tflite::IntArray;
+
+// What the graphs of an interpreter share: that of the runtime's own threads.
+const void* file_of(Context* context) {
+  constexpr int kCpuBackend = 3;
+  const void* shared =
+      context->get_external_context
+          ? context->get_external_context(context, kCpuBackend)
+          : nullptr;
+  return shared ? shared : context;
+}
+
+// The graphs of a file come one after the other, the main one first.
+void note_declined(Context* context, std::map<int, std::string> declined,
+                   State* state) {
+  const void* file = file_of(context);
+  if (file != state->file || state->graphs.count(context)) {
+    state->declined.clear();
+    state->graphs.clear();
+  }
+  state->file = file;
+  state->graphs.insert(context);
+  state->declined.push_back(std::move(declined));
+}
 
 int apply(Context* context, tflite::Delegate* delegate) {
   auto* state = static_cast<State*>(delegate->data);
@@ -32,14 +53,13 @@ int apply(Context* context, tflite::Delegate* delegate) {
   {
     const std::lock_guard<std::mutex> lock(state->mutex);
     state->parts = std::move(choice.parts);
-    state->declined = std::move(choice.declined);
+    note_declined(context, std::move(choice.declined), state);
   }
   if (choice.nodes.empty()) return tflite::kOk;
-  IntArray* array = tflite::new_array(choice.nodes);
-  const int status = context->replace_node_subsets(context, registration(),
-                                                   array, delegate);
-  std::free(array);
-  return status;
+  const tflite::OwnedArray array(tflite::new_array(choice.nodes));
+  if (!array) return fail(context, "there is no memory");
+  return context->replace_node_subsets(context, registration(), array.get(),
+                                       delegate);
 }
 
 int prepare_delegate(Context* context, tflite::Delegate* delegate) {

@@ -35,7 +35,11 @@ struct State {
   // Of nodes that are about to be made, by the nodes that they replace.
   std::vector<std::pair<std::vector<int>, std::vector<Part>>> parts;
   std::set<Kernel*> nodes;
-  std::map<int, std::string> declined;  // Why, by node of the graph.
+  // What was not taken of the file that was loaded last, and why: by node, of
+  // each graph of the file.
+  std::vector<std::map<int, std::string>> declined;
+  const void* file = nullptr;  // Something that is the same for its graphs.
+  std::set<const void*> graphs;
   std::string report;
 };
 

@@ -12,9 +12,13 @@ namespace issp {
 
 constexpr char kName[] = "IsspSparseDelegate";
 
-inline int fail(tflite::Context* context, const std::string& reason) {
-  context->report_error(context, "%s: %s.", kName, reason.c_str());
+inline int fail(tflite::Context* context, const char* reason) {
+  context->report_error(context, "%s: %s.", kName, reason);
   return tflite::kError;
+}
+
+inline int fail(tflite::Context* context, const std::string& reason) {
+  return fail(context, reason.c_str());
 }
 
 // Calls what C++ may fail in: without memory, or without threads.

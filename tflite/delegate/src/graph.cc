@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <limits>
 #include <set>
 
@@ -205,7 +204,7 @@ bool Graph::read_nodes(const std::vector<int>& order, std::string* error) {
     const bool unpacks =
         of.code == tflite::kDensify || of.code == tflite::kDequantize;
     // A file could give what is unpacked another shape than it has.
-    if (unpacks && constants_.has(of.input(0)) &&
+    if (unpacks && of.output() >= 0 && constants_.has(of.input(0)) &&
         is_same_shape(tensor(of.input(0)), tensor(of.output())) &&
         (is_float(of.output()) || of.code == tflite::kDensify)) {
       constants_.add(of.output(), of.input(0));
@@ -217,13 +216,12 @@ bool Graph::read_nodes(const std::vector<int>& order, std::string* error) {
 // The outputs of the graph are those of a part that has all nodes.
 bool Graph::read_outputs(const std::vector<int>& order) {
   if (order.empty()) return true;
-  IntArray* nodes = new_array(order);
+  const tflite::OwnedArray nodes(new_array(order));
   if (!nodes) return false;
   tflite::DelegateParameters* parts = nullptr;
   int count = 0;
   const int status =
-      context_->preview_partitioning(context_, nodes, &parts, &count);
-  std::free(nodes);
+      context_->preview_partitioning(context_, nodes.get(), &parts, &count);
   if (status != tflite::kOk) return false;
   for (int i = 0; i < count; ++i) {
     const IntArray& outputs = *parts[i].output_tensors;

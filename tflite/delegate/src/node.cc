@@ -1,6 +1,7 @@
 #include "node.h"
 
 #include <algorithm>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -18,7 +19,7 @@ using tflite::to_vector;
 using tflite::Node;
 using tflite::Registration;
 
-void* init(Context*, const char* buffer, size_t) {
+void* make_kernel(const char* buffer) {
   const auto* parameters =
       reinterpret_cast<const tflite::DelegateParameters*>(buffer);
   auto* state = static_cast<State*>(parameters->delegate->data);
@@ -38,6 +39,15 @@ void* init(Context*, const char* buffer, size_t) {
   state->nodes.insert(kernel.get());
   ++state->holders;
   return kernel.release();
+}
+
+// Without memory there is no kernel, of which `prepare` tells.
+void* init(Context*, const char* buffer, size_t) {
+  try {
+    return make_kernel(buffer);
+  } catch (const std::exception&) {
+    return nullptr;
+  }
 }
 
 void free_kernel(Context*, void* buffer) {
@@ -132,7 +142,7 @@ int prepare(Context* context, Node* node) {
   return guarded(context, [&] { return prepare_kernel(context, node); });
 }
 
-int invoke(Context* context, Node* node) {
+int invoke_kernel(Context* context, Node* node) {
   auto* kernel = static_cast<Kernel*>(node->user_data);
   State* state = kernel->state;
   std::unique_lock<std::mutex> lock(state->mutex, std::defer_lock);
@@ -159,6 +169,10 @@ int invoke(Context* context, Node* node) {
   if (!lock.owns_lock()) lock.lock();
   for (Job& job : kernel->jobs) job.runs += job.batch;
   return tflite::kOk;
+}
+
+int invoke(Context* context, Node* node) {
+  return guarded(context, [&] { return invoke_kernel(context, node); });
 }
 
 }  // namespace

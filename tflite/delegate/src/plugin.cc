@@ -1,5 +1,11 @@
 // What the library exports. No exception leaves it: whoever calls is C.
 
+// TFLite's structures are known for 64-bit ABIs. No `static_assert`, which
+// would come after what the headers of a compiler for others may lack.
+#if __SIZEOF_POINTER__ != 8
+#error "The delegate is for 64-bit ABIs alone."
+#endif
+
 #include <cstddef>
 #include <cstdio>
 #include <exception>
@@ -80,6 +86,6 @@ ISSP_EXPORT const char* issp_delegate_report(
     state->report = issp::report(*state);
     return state->report.c_str();
   } catch (const std::exception&) {
-    return R"({"kernels": "", "parts": [], "declined": {}})";
+    return R"({"kernels": "", "parts": [], "declined": {}, "graphs": []})";
   }
 }

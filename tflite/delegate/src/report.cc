@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <locale>
+#include <map>
 #include <sstream>
 
 #include "cost.h"
@@ -51,6 +52,16 @@ std::string describe(const Job& job) {
   return text + "]}";
 }
 
+std::string describe(const std::map<int, std::string>& declined) {
+  std::string text = "{";
+  const char* comma = "";
+  for (const auto& [node, reason] : declined) {
+    text += comma + quoted(std::to_string(node)) + ": " + quoted(reason);
+    comma = ", ";
+  }
+  return text + "}";
+}
+
 }  // namespace
 
 std::string report(const State& state) {
@@ -63,13 +74,16 @@ std::string report(const State& state) {
       comma = ", ";
     }
   }
-  text += "], \"declined\": {";
+  text += "], \"declined\": ";
+  // Of the main graph, and of all.
+  text += state.declined.empty() ? "{}" : describe(state.declined.front());
+  text += ", \"graphs\": [";
   comma = "";
-  for (const auto& [node, reason] : state.declined) {
-    text += comma + quoted(std::to_string(node)) + ": " + quoted(reason);
+  for (const auto& declined : state.declined) {
+    text += comma + describe(declined);
     comma = ", ";
   }
-  return text + "}}";
+  return text + "]}";
 }
 
 }  // namespace issp

@@ -22,13 +22,16 @@ using tflite::Registration;
 using tflite::Tensor;
 
 constexpr size_t kMostTensors = 1 << 24;
-constexpr int kMostRank = 32;
+// Dimensions of tensors, of which a file may have any number.
+constexpr int kMostRank = 1 << 20;
+// Levels of a sparse tensor that are looked at.
+constexpr int kLevels = 64;
 constexpr int kMostOperands = 1 << 16;
 // Bytes that any pipe takes while nobody reads.
 constexpr size_t kPipe = 4096;
 constexpr int kMostOperators = 1 << 12;
-// What is looked at of each kind.
-constexpr int kLooks = 256;
+// What is looked at of each kind, from the first to the last.
+constexpr size_t kLooks = 4096;
 
 // Writes, without what AddressSanitizer does in `write`: it would look at the
 // memory itself, and end the program.
@@ -153,7 +156,7 @@ bool is_sparsity(const tflite::Sparsity* from, Probe* probe) {
        !probe->copy_array(sparsity.block_map, kMostRank, &numbers))) {
     return false;
   }
-  for (int i = 0; i < sparsity.dimension_count; ++i) {
+  for (int i = 0; i < std::min(sparsity.dimension_count, kLevels); ++i) {
     tflite::DimensionMetadata level;
     if (!probe->copy(sparsity.dimensions + i, &level)) return false;
     if (level.format != tflite::kSparseCsr) continue;
@@ -183,13 +186,15 @@ bool is_tensor(const Tensor& tensor, Probe* probe) {
       !is_quantization(tensor, probe)) {
     return false;
   }
-  const bool is_dense_constant = tensor.allocation_type == tflite::kReadOnly &&
-                                 tensor.type == tflite::kFloat32 &&
-                                 !tensor.sparsity && tensor.shape;
-  if (!is_dense_constant) return true;
-  size_t bytes = sizeof(float);
-  for (int size : shape) bytes *= size_t(size);
-  return bytes == tensor.bytes;
+  // Constants may have more memory than they need, and none in the file.
+  const bool is_stored = tensor.allocation_type == tflite::kReadOnly &&
+                         tensor.data && tensor.bytes > 0;
+  if (!is_stored) return true;
+  size_t least = tensor.type == tflite::kFloat32 && !tensor.sparsity ? 4 : 0;
+  for (int size : shape) least *= size_t(std::max(size, 0));
+  return tensor.bytes >= least && probe->can_read(tensor.data) &&
+         probe->can_read(static_cast<const char*>(tensor.data) +
+                         (tensor.bytes - 1));
 }
 
 bool is_node(const Node& node, const Context& context, Probe* probe) {
@@ -206,10 +211,20 @@ bool is_node(const Node& node, const Context& context, Probe* probe) {
 bool is_registration(const Registration* from, Probe* probe) {
   // What is behind `external` an older TFLite does not have.
   Registration registration{};
-  return probe->copy(from, &registration, offsetof(Registration, external)) &&
+  return probe->copy(from, &registration,
+                     offsetof(Registration, async_kernel)) &&
          registration.operator_code >= 0 &&
          registration.operator_code <= kMostOperators &&
-         is_callable(registration.invoke);
+         (is_callable(registration.invoke) ||
+          (!registration.invoke && probe->can_read(registration.external)));
+}
+
+// Some of 0..count, evenly spread.
+std::vector<size_t> spread(size_t count) {
+  const size_t looks = std::min(count, kLooks);
+  std::vector<size_t> chosen(looks);
+  for (size_t i = 0; i < looks; ++i) chosen[i] = i * count / looks;
+  return chosen;
 }
 
 }  // namespace
@@ -226,7 +241,7 @@ std::string check_runtime(Context* context) {
                              is_callable(of.preview_partitioning);
   if (!has_functions) return "its context has other functions";
   if (of.tensor_count > kMostTensors) return "its context has another order";
-  for (int i = 0; i < std::min(int(of.tensor_count), kLooks); ++i) {
+  for (size_t i : spread(of.tensor_count)) {
     Tensor tensor;
     if (!probe.copy(of.tensors + i, &tensor) || !is_tensor(tensor, &probe)) {
       return "its tensors have other fields";
@@ -238,8 +253,8 @@ std::string check_runtime(Context* context) {
       !probe.copy_array(list, int(kMostTensors), &plan)) {
     return "its execution plan is no list";
   }
-  plan.resize(std::min(plan.size(), size_t(kLooks)));
-  for (int index : plan) {
+  for (size_t i : spread(plan.size())) {
+    const int index = plan[i];
     Node* from = nullptr;
     Registration* registration = nullptr;
     Node node;

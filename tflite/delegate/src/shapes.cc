@@ -1,6 +1,7 @@
 #include "shapes.h"
 
 #include <cstdint>
+#include <limits>
 
 namespace issp {
 namespace {
@@ -10,13 +11,20 @@ using tflite::IntArray;
 
 // Lists of pixels are images of this width, if that divides them.
 constexpr int kWidths[] = {128, 96, 64};
+constexpr int64_t kLargest = int64_t{1} << 48;
 
 // The height and width of the image that a list of pixels is taken for.
 bool list_size(const tflite::Tensor& tensor, int channels, Size* size) {
   const IntArray* shape = tensor.shape;
   int64_t count = 1;
-  for (int i = 0; shape && i < shape->size; ++i) count *= shape->data[i];
-  if (!shape || count < 1 || count % channels) return false;
+  for (int i = 0; shape && i < shape->size; ++i) {
+    // One of 0 would hide that others overflow.
+    if (shape->data[i] < 1 || count > kLargest / shape->data[i]) return false;
+    count *= shape->data[i];
+  }
+  if (!shape || count % channels) return false;
+  // Wider than any image that can be laid out, and no product overflows.
+  if (count / channels > std::numeric_limits<int>::max()) return false;
   const int pixels = int(count / channels);
   *size = {1, pixels};
   for (int width : kWidths) {

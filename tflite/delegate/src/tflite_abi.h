@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <vector>
 
 namespace issp::tflite {
@@ -89,6 +90,12 @@ inline IntArray* new_array(const std::vector<int>& numbers) {
   std::copy(numbers.begin(), numbers.end(), array->data);
   return array;
 }
+
+struct FreeArray {
+  void operator()(IntArray* array) const { std::free(array); }
+};
+// An array that nobody else will free.
+using OwnedArray = std::unique_ptr<IntArray, FreeArray>;
 
 inline std::vector<int> to_vector(const IntArray* array) {
   return {array->data, array->data + array->size};

@@ -1,5 +1,7 @@
 #include "thread_pool.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #ifdef __linux__
@@ -31,10 +33,10 @@ int usable_cores() {
   return std::max(int(std::thread::hardware_concurrency()), 1);
 }
 
-ThreadPool::ThreadPool(int threads) {
+ThreadPool::Crew::Crew(int threads) : threads(threads), process(getpid()) {
   try {
     for (int i = 1; i < threads; ++i) {
-      workers_.emplace_back([this, i] { work(i); });
+      workers.emplace_back([this, i] { work(i); });
     }
   } catch (...) {
     stop();
@@ -42,39 +44,35 @@ ThreadPool::ThreadPool(int threads) {
   }
 }
 
-ThreadPool::~ThreadPool() { stop(); }
+ThreadPool::Crew::~Crew() { stop(); }
 
-void ThreadPool::stop() {
+void ThreadPool::Crew::stop() {
   {
-    std::lock_guard<std::mutex> lock(mutex_);
-    ends_ = true;
-    runs_.fetch_add(1);
+    std::lock_guard<std::mutex> lock(mutex);
+    ends = true;
+    runs.fetch_add(1);
   }
-  wake_.notify_all();
-  for (std::thread& worker : workers_) worker.join();
+  wake.notify_all();
+  for (std::thread& worker : workers) worker.join();
 }
 
-void ThreadPool::run(void (*function)(void*, int), void* argument) {
-  if (workers_.empty()) {
-    function(argument, 0);
-    return;
-  }
-  function_ = function;
-  argument_ = argument;
+void ThreadPool::Crew::run(void (*called)(void*, int), void* with) {
+  function = called;
+  argument = with;
   {
-    std::lock_guard<std::mutex> lock(mutex_);
-    runs_.fetch_add(1, std::memory_order_release);
+    std::lock_guard<std::mutex> lock(mutex);
+    runs.fetch_add(1, std::memory_order_release);
   }
-  wake_.notify_all();
-  function(argument, 0);
+  wake.notify_all();
+  called(with, 0);
   wait();
 }
 
-void ThreadPool::work(int thread) {
+void ThreadPool::Crew::work(int thread) {
   uint32_t seen = 0;
   while (true) {
     for (int i = 0; i < kBeforeSleep; ++i) {
-      if (runs_.load(std::memory_order_acquire) != seen) break;
+      if (runs.load(std::memory_order_acquire) != seen) break;
       if (i < kBeforeYield) {
         pause();
       } else {
@@ -82,31 +80,57 @@ void ThreadPool::work(int thread) {
       }
     }
     {
-      std::unique_lock<std::mutex> lock(mutex_);
-      wake_.wait(lock, [&] { return runs_.load() != seen; });
+      std::unique_lock<std::mutex> lock(mutex);
+      wake.wait(lock, [&] { return runs.load() != seen; });
       ++seen;
     }
-    if (ends_) return;
-    function_(argument_, thread);
+    if (ends) return;
+    function(argument, thread);
     wait();
   }
 }
 
-void ThreadPool::wait() {
-  if (workers_.empty()) return;
-  const uint32_t round = rounds_.load(std::memory_order_relaxed);
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size()) {
-    arrived_.store(0, std::memory_order_relaxed);
-    rounds_.store(round + 1, std::memory_order_release);
+void ThreadPool::Crew::wait() {
+  const uint32_t round = rounds.load(std::memory_order_relaxed);
+  if (arrived.fetch_add(1, std::memory_order_acq_rel) + 1 == threads) {
+    arrived.store(0, std::memory_order_relaxed);
+    rounds.store(round + 1, std::memory_order_release);
     return;
   }
-  for (int i = 0; rounds_.load(std::memory_order_acquire) == round; ++i) {
+  for (int i = 0; rounds.load(std::memory_order_acquire) == round; ++i) {
     if (i < kBeforeYield) {
       pause();
     } else {
       std::this_thread::yield();
     }
   }
+}
+
+ThreadPool::ThreadPool(int threads) : threads_(std::max(threads, 1)) {
+  if (threads_ > 1) crew_ = std::make_unique<Crew>(threads_);
+}
+
+ThreadPool::~ThreadPool() { leave_crew_of_other_process(); }
+
+// A process that was forked has none of the threads that it remembers. They
+// can neither be joined nor woken, nor is it known who holds the mutex, so that
+// all of it is left where it is.
+void ThreadPool::leave_crew_of_other_process() {
+  if (crew_ && crew_->process != getpid()) static_cast<void>(crew_.release());
+}
+
+void ThreadPool::run(void (*function)(void*, int), void* argument) {
+  if (threads_ == 1) {
+    function(argument, 0);
+    return;
+  }
+  leave_crew_of_other_process();
+  if (!crew_) crew_ = std::make_unique<Crew>(threads_);
+  crew_->run(function, argument);
+}
+
+void ThreadPool::wait() {
+  if (threads_ > 1) crew_->wait();
 }
 
 }  // namespace issp

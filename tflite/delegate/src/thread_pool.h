@@ -6,6 +6,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -21,29 +22,45 @@ class ThreadPool {
   explicit ThreadPool(int threads);
   ~ThreadPool();
 
-  int size() const { return static_cast<int>(workers_.size()) + 1; }
+  int size() const { return threads_; }
 
-  // Calls `function(argument, thread)` on all threads, and waits for them.
+  // Calls `function(argument, thread)` on all threads, and waits for them. In
+  // a process that was forked since the last call it makes new threads first.
   void run(void (*function)(void* argument, int thread), void* argument);
 
   // Waits for all other threads; to be called by all of them in `run`.
   void wait();
 
  private:
-  void work(int thread);
-  void stop();
+  // The threads of one process, and how they find each other.
+  struct Crew {
+    explicit Crew(int threads);
+    ~Crew();
 
-  std::vector<std::thread> workers_;
-  void (*function_)(void*, int) = nullptr;
-  void* argument_ = nullptr;
+    void run(void (*function)(void* argument, int thread), void* argument);
+    void wait();
+    void work(int thread);
+    void stop();
 
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::atomic<uint32_t> runs_{0};
-  std::atomic<bool> ends_{false};
+    const int threads;
+    const long process;
+    std::vector<std::thread> workers;
+    void (*function)(void*, int) = nullptr;
+    void* argument = nullptr;
 
-  alignas(64) std::atomic<int> arrived_{0};
-  alignas(64) std::atomic<uint32_t> rounds_{0};
+    std::mutex mutex;
+    std::condition_variable wake;
+    std::atomic<uint32_t> runs{0};
+    std::atomic<bool> ends{false};
+
+    alignas(64) std::atomic<int> arrived{0};
+    alignas(64) std::atomic<uint32_t> rounds{0};
+  };
+
+  void leave_crew_of_other_process();
+
+  const int threads_;
+  std::unique_ptr<Crew> crew_;  // None for one thread.
 };
 
 }  // namespace issp

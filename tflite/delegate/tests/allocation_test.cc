@@ -11,11 +11,17 @@
 namespace {
 
 std::atomic<int> allocations{0};
+// After so many there is no memory; -1 for any number.
+std::atomic<int> allocations_left{-1};
 
 }  // namespace
 
 void* operator new(size_t bytes) {
   ++allocations;
+  if (allocations_left >= 0 && --allocations_left < 0) {
+    allocations_left = -2;
+    throw std::bad_alloc();
+  }
   if (void* memory = std::malloc(bytes)) return memory;
   throw std::bad_alloc();
 }
@@ -49,6 +55,58 @@ TEST(inferences_allocate_nothing) {
       ++networks;
     }
   }
+}
+
+// Calls a function with less and less memory, until it has enough.
+template <class Function>
+void starve(const Function& function) {
+  for (int enough = 0; enough < 2000; ++enough) {
+    allocations_left = enough;
+    const bool is_done = function();
+    const bool was_enough = allocations_left >= 0;
+    allocations_left = -1;
+    if (was_enough) {
+      EXPECT(is_done);
+      return;
+    }
+  }
+  EXPECT(false) << "it asks for memory without an end";
+}
+
+TEST(no_exception_reaches_the_runtime) {
+  Random random(1);
+  Model model;
+  const int image = model.input({1, 9, 8, 3});
+  Convolution of;
+  of.outputs = 8;
+  of.is_sparse = true;
+  model.output(convolve(&model, image, of, &random));
+  const char* keys[] = {"always", "tuning_seconds"};
+  const char* values[] = {"1", "0"};
+  starve([&] {
+    tflite::Delegate* made =
+        tflite_plugin_create_delegate(keys, values, 2, [](const char*) {});
+    const int left = allocations_left;
+    allocations_left = -1;
+    tflite_plugin_destroy_delegate(made);
+    allocations_left = left;
+    return made != nullptr;
+  });
+  const auto delegate = new_delegate({{"always", "1"}});
+  starve([&] { return issp_delegate_report(delegate.get())[1] == '"'; });
+  starve([&] {
+    const int left = allocations_left;
+    allocations_left = -1;
+    Interpreter interpreter(model);
+    allocations_left = left;
+    const int status =
+        delegate->prepare(interpreter.context(), delegate.get());
+    const int after = allocations_left;
+    allocations_left = -1;
+    const bool runs = status == tflite::kOk && interpreter.left() == 0;
+    allocations_left = after;
+    return runs;
+  });
 }
 
 }  // namespace

@@ -281,5 +281,47 @@ TEST(a_report_tells_of_layers) {
   EXPECT(std::string(issp_delegate_version()).size() > 0);
 }
 
+TEST(a_report_tells_what_is_declined_of_each_graph_of_a_file) {
+  const auto delegate = new_delegate(kAlways);
+  static int files[2];
+  Random random(12);
+  std::vector<Model> models(3);
+  for (int i = 0; i < 3; ++i) {
+    int tensor = models[i].input({1, 4, 5, 2});
+    for (int j = 0; j <= i; ++j) {
+      tensor = models[i].node(kNegate, {tensor});
+    }
+    models[i].output(tensor);
+  }
+  std::vector<std::unique_ptr<Interpreter>> graphs;
+  for (const Model& model : models) {
+    graphs.push_back(std::make_unique<Interpreter>(model));
+  }
+  const auto declined = [&] {
+    const std::string text = issp_delegate_report(delegate.get());
+    return text.substr(text.find("\"declined\""));
+  };
+  const std::string why = "\"it is another operator\"";
+  const std::string one = "{\"0\": " + why + "}";
+  const std::string two = "{\"0\": " + why + ", \"1\": " + why + "}";
+  EXPECT(declined() == "\"declined\": {}, \"graphs\": []}");
+  for (int i = 0; i < 2; ++i) {
+    graphs[i]->context()->get_external_context = [](tflite::Context*, int) {
+      return static_cast<void*>(files);
+    };
+    EXPECT(graphs[i]->apply(delegate.get()));
+  }
+  EXPECT(declined() == "\"declined\": " + one + ", \"graphs\": [" + one +
+                           ", " + two + "]}")
+      << declined();
+  // Of another file.
+  graphs[2]->context()->get_external_context = [](tflite::Context*, int) {
+    return static_cast<void*>(files + 1);
+  };
+  EXPECT(graphs[2]->apply(delegate.get()));
+  EXPECT(declined().find(one) == std::string::npos) << declined();
+  EXPECT(declined().find("\"2\"") != std::string::npos) << declined();
+}
+
 }  // namespace
 }  // namespace issp::testing

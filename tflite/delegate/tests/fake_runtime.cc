@@ -168,7 +168,8 @@ Interpreter::Interpreter(const Model& model) : model_(model) {
 }
 
 Interpreter::~Interpreter() {
-  for (size_t i = 0; i < nodes_.size(); ++i) {
+  // Without memory the last node may have none.
+  for (size_t i = 0; i < registrations_.size(); ++i) {
     if (registrations_[i]->free) {
       registrations_[i]->free(&context_, nodes_[i]->user_data);
     }

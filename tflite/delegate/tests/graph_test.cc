@@ -424,5 +424,55 @@ TEST(kernels_with_few_zeros_are_left_to_the_runtime) {
   }
 }
 
+TEST(a_constant_that_is_broken_leaves_its_part_to_the_runtime) {
+  Random random(10);
+  Model model;
+  const int image = model.input({1, 6, 8, 4});
+  const tflite::ConvParameters parameters{tflite::kSame, 1, 1, 0, 1, 1};
+  int tensor = image;
+  std::vector<int> kernels;
+  for (int i = 0; i < 2; ++i) {
+    kernels.push_back(sparse_kernel(&model, {4, 3, 3, 4}, 0.5, &random));
+    tensor = model.node(tflite::kConv2D, {tensor, kernels.back()}, parameters);
+    tensor = model.node(kNegate, {tensor});
+  }
+  model.output(tensor);
+  for (bool is_broken : {false, true}) {
+    Interpreter interpreter(model);
+    Stored& stored = interpreter.stored().front();
+    // The columns of a row, the other way round.
+    std::vector<int>& indices = stored.indices().back();
+    if (is_broken) {
+      indices[0] = 1;
+      indices[1] = 0;
+      stored.segments().back()[1] = std::max(2, stored.segments().back()[1]);
+    }
+    for (const Model::Layer& layer : model.layers) {
+      if (layer.output != kernels[0]) continue;
+      stored.fill(&interpreter.tensor(layer.inputs[0]));
+    }
+    const auto delegate = new_delegate({{"always", "1"}});
+    EXPECT(interpreter.apply(delegate.get())) << interpreter.errors();
+    // Those that negate, and the first convolution with what unpacks.
+    EXPECT(interpreter.left() == (is_broken ? 4 : 2))
+        << issp_delegate_report(delegate.get());
+  }
+}
+
+TEST(a_node_that_unpacks_into_nothing_is_left_to_the_runtime) {
+  Random random(11);
+  Model model;
+  const int image = model.input({1, 6, 8, 4});
+  const int kernel = sparse_kernel(&model, {4, 3, 3, 4}, 0.5, &random);
+  model.output(model.node(tflite::kConv2D, {image, kernel},
+                          tflite::ConvParameters{tflite::kSame, 1, 1, 0, 1,
+                                                 1}));
+  Interpreter interpreter(model);
+  interpreter.node(0).outputs->data[0] = -1;
+  const auto delegate = new_delegate({{"always", "1"}});
+  EXPECT(interpreter.apply(delegate.get())) << interpreter.errors();
+  EXPECT(interpreter.left() == 2);
+}
+
 }  // namespace
 }  // namespace issp::testing

@@ -278,5 +278,68 @@ TEST(images_of_different_sizes_are_refused) {
       << result.error;
 }
 
+// A network of any kind of layers, for images of a size.
+bool random_part(uint64_t seed, const Shape& shape, Model* model,
+                 std::unique_ptr<Interpreter>* interpreter, Part* part) {
+  Random random(seed);
+  const int image = model->input(shape);
+  random_network(model, image, random.between(2, 6), false, &random);
+  *interpreter = std::make_unique<Interpreter>(*model);
+  return read(*model, interpreter->get(), part);
+}
+
+TEST(bands_that_are_alike_are_written_down_once) {
+  int networks = 0, loops = 0;
+  for (int i = 0; networks < cases(30); ++i) {
+    Random random{uint64_t(7000 + i)};
+    const Shape shape{1, random.between(150, 500), random.between(1, 9), 2};
+    Model model;
+    std::unique_ptr<Interpreter> interpreter;
+    Part part;
+    if (!random_part(uint64_t(i), shape, &model, &interpreter, &part)) {
+      continue;
+    }
+    ++networks;
+    const Array image = random_image(shape, &random);
+    const std::vector<Size> sizes{{shape[1], shape[2]}};
+    const Kernels* kernels = find_kernels(nullptr);
+    const Settings whole{kernels, size_t{1} << 40, 0, true};
+    const Result expected = run(part, sizes, {image}, whole, 1);
+    for (size_t cache : {1, 6000, 40000}) {
+      const Settings settings{kernels, cache, 0, true};
+      for (int threads : {1, 3}) {
+        const Result result = run(part, sizes, {image}, settings, threads);
+        EXPECT(result.outputs == expected.outputs)
+            << "network " << i << " with " << cache << " bytes";
+      }
+    }
+    const Settings settings{kernels, 6000, 0, true};
+    const Planned once(part, sizes, settings);
+    const Planned twice(part, {{2 * shape[1], shape[2]}}, settings);
+    loops += twice.plan.steps() < 1.5 * once.plan.steps();
+  }
+  EXPECT(2 * loops > networks) << loops << " of " << networks;
+}
+
+TEST(planning_does_not_grow_with_rows) {
+  Random random(8);
+  Model model;
+  const int image = model.input({1, 1, 1, 1}, true);
+  Convolution of;
+  of.outputs = 2;
+  const int first = convolve(&model, image, of, &random);
+  of.outputs = 4;
+  model.output(shuffle(&model, convolve(&model, first, of, &random), 2));
+  Interpreter interpreter(model);
+  Part part;
+  EXPECT(read(model, &interpreter, &part));
+  const Settings settings{find_kernels("portable"), 10000, 0, true};
+  const Planned low(part, {{1 << 12, 1}}, settings);
+  const Planned high(part, {{1 << 24, 1}}, settings);
+  EXPECT(low.error.empty() && high.error.empty());
+  EXPECT(high.plan.steps() <= 2 * low.plan.steps())
+      << low.plan.steps() << " and " << high.plan.steps() << " steps";
+}
+
 }  // namespace
 }  // namespace issp::testing

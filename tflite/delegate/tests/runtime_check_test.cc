@@ -222,5 +222,78 @@ TEST(nodes_with_other_fields_are_refused) {
   }
 }
 
+// Whether a runtime is accepted, and so many of its nodes, or any number if it
+// is negative, are left to it.
+bool is_accepted_with(const std::function<void(Interpreter*)>& change,
+                      int nodes_left = 0) {
+  const Model model = some_network();
+  Interpreter interpreter(model);
+  change(&interpreter);
+  const auto delegate = new_delegate({{"always", "1"}});
+  EXPECT(check_runtime(interpreter.context()).empty())
+      << check_runtime(interpreter.context());
+  return interpreter.apply(delegate.get()) &&
+         (nodes_left < 0 || interpreter.left() == nodes_left) &&
+         interpreter.allocate();
+}
+
+// A tensor of biases.
+Tensor* bias_of(Interpreter* interpreter) {
+  return &interpreter->tensor(interpreter->node(0).inputs->data[2]);
+}
+
+TEST(constants_with_more_memory_than_they_need_are_accepted) {
+  const std::vector<float> larger(64);
+  EXPECT(is_accepted_with([&](Interpreter* of) {
+    bias_of(of)->data = const_cast<float*>(larger.data());
+    bias_of(of)->bytes = sizeof(float) * larger.size();
+  }));
+}
+
+TEST(constants_that_are_not_in_the_file_are_accepted) {
+  // Its layer is left to the runtime.
+  EXPECT(is_accepted_with(
+      [](Interpreter* of) {
+        bias_of(of)->data = nullptr;
+        bias_of(of)->bytes = 0;
+      },
+      1));
+}
+
+TEST(operators_that_are_external_alone_are_accepted) {
+  int external = 0;
+  EXPECT(is_accepted_with([&](Interpreter* of) {
+    tflite::Node* node = nullptr;
+    tflite::Registration* registration = nullptr;
+    of->context()->get_node_and_registration(of->context(), 0, &node,
+                                             &registration);
+    registration->invoke = nullptr;
+    registration->external = &external;
+  }));
+  EXPECT(is_refused_with([](Context* of) {
+    tflite::Node* node = nullptr;
+    tflite::Registration* registration = nullptr;
+    of->get_node_and_registration(of, 0, &node, &registration);
+    registration->invoke = nullptr;
+    registration->external = garbage(0x1234567);
+  }));
+}
+
+TEST(tensors_of_any_number_of_dimensions_are_accepted) {
+  const Integers shape = new_integers(std::vector<int>(5000, 1));
+  EXPECT(is_accepted_with(
+      [&](Interpreter* of) { bias_of(of)->shape = shape.get(); }, -1));
+}
+
+TEST(tensors_behind_many_others_are_looked_at) {
+  Model model = some_network();
+  for (int i = 0; i < 600; ++i) model.constant({{1}, {1}});
+  Interpreter interpreter(model);
+  EXPECT(check_runtime(interpreter.context()).empty());
+  interpreter.tensor(int(model.tensors.size()) - 5).shape =
+      static_cast<tflite::IntArray*>(garbage(0x1234567));
+  EXPECT(is_refused(interpreter.context()));
+}
+
 }  // namespace
 }  // namespace issp::testing

@@ -2,7 +2,11 @@
 
 #include "thread_pool.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <chrono>
+#include <memory>
 #include <numeric>
 #include <thread>
 #include <vector>
@@ -97,6 +101,50 @@ TEST(one_pool_is_run_by_other_threads_in_turn) {
     std::thread([&] { pool.run(work, &of); }).join();
   }
 }
+
+#ifndef __SANITIZE_THREAD__  // It allows no threads after a fork.
+
+// What a forked process returns, or -1 if it does not end.
+template <class Function>
+int returned_by_fork(const Function& function) {
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(20);
+    _exit(function());
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST(a_forked_process_has_threads_of_its_own) {
+  ThreadPool pool(3);
+  const auto run = [&] {
+    std::vector<int> calls(3);
+    pool.run([](void* all, int thread) {
+      ++(*static_cast<std::vector<int>*>(all))[thread];
+    }, &calls);
+    return std::accumulate(calls.begin(), calls.end(), 0);
+  };
+  EXPECT(run() == 3);
+  EXPECT(returned_by_fork(run) == 3);
+  // Also when its threads sleep, and of a process that was forked itself.
+  std::this_thread::sleep_for(std::chrono::milliseconds(60));
+  EXPECT(returned_by_fork([&] {
+    return run() + returned_by_fork(run);
+  }) == 6);
+  EXPECT(run() == 3);
+}
+
+TEST(a_forked_process_destroys_what_it_does_not_use) {
+  auto pool = std::make_unique<ThreadPool>(3);
+  EXPECT(returned_by_fork([&] {
+    pool.reset();
+    return 7;
+  }) == 7);
+}
+
+#endif
 
 }  // namespace
 }  // namespace issp::testing

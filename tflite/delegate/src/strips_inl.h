@@ -1,0 +1,197 @@
+// Images in strips: what is beside a strip, and the way from and to pixels
+// whose channels are last.
+
+namespace {
+
+constexpr int next_lane(int l) { return l + 1; }
+constexpr int previous_lane(int l) { return l ? l - 1 : kLanes; }
+
+ISSP_INLINE Vector later(Vector x) {
+  return ISSP_SHUFFLE(x, Vector{}, next_lane);
+}
+
+ISSP_INLINE Vector earlier(Vector x) {
+  return ISSP_SHUFFLE(x, Vector{}, previous_lane);
+}
+
+// The vector whose lane l is lane l - `lanes` of `x`, or zero.
+ISSP_INLINE Vector moved(Vector x, int lanes) {
+  for (; lanes > 0; --lanes) x = earlier(x);
+  for (; lanes < 0; ++lanes) x = later(x);
+  return x;
+}
+
+void borders(const Sums& tile, int rows, int first, int vectors,
+             const Border* const* borders, const int* counts,
+             const uint8_t* columns) {
+  for (int o = 0; o < tile.outputs; ++o) {
+    const Border* border = borders[columns[o]];
+    const Border* end = border + counts[columns[o]];
+    for (; border < end; ++border) {
+      const int v = border->vector - first;
+      if (v < 0 || v >= vectors) continue;
+      char* at = tile.output + tile.output_offsets[o] + v * tile.output_vector;
+      for (int r = 0; r < rows; ++r, at += tile.output_row) {
+        Vector x = load(at);
+        if (border->valid_lanes < kLanes) {
+          for (int l = border->valid_lanes; l < kLanes; ++l) x[l] = 0;
+          store(at, x);
+        }
+        if (border->lanes) store(at + border->bytes, moved(x, border->lanes));
+      }
+    }
+  }
+}
+
+// The lanes of two vectors in turn, of their first halves or of their second.
+constexpr int zip_first(int l) { return l / 2 + l % 2 * kLanes; }
+constexpr int zip_second(int l) { return kLanes / 2 + zip_first(l); }
+
+// Lane l of vector t becomes lane t of vector l.
+ISSP_INLINE void transpose(Vector (&x)[kLanes]) {
+  ISSP_UNROLL
+  for (int step = 1; step < kLanes; step *= 2) {
+    Vector y[kLanes];
+    ISSP_UNROLL
+    for (int i = 0; i < kLanes / 2; ++i) {
+      const Vector a = x[i], b = x[i + kLanes / 2];
+      y[2 * i] = ISSP_SHUFFLE(a, b, zip_first);
+      y[2 * i + 1] = ISSP_SHUFFLE(a, b, zip_second);
+    }
+    ISSP_UNROLL
+    for (int i = 0; i < kLanes; ++i) x[i] = y[i];
+  }
+}
+
+// Pixels that a vector holds, or zeros where there is none.
+ISSP_INLINE bool is_inside(const Row& row, int lane, int t) {
+  const int x = lane * row.strip + t;
+  return x >= 0 && x < row.width;
+}
+
+// Packs vector t of as many channels, from channel c, as there are lanes.
+void pack_block(const Row& row, int t, int c) {
+  Vector x[kLanes] = {};
+  for (int l = 0; l < kLanes; ++l) {
+    if (!is_inside(row, l, t)) continue;
+    const float* from =
+        row.pixels +
+        static_cast<ptrdiff_t>(l * row.strip + t) * row.channels + c;
+    x[l] = read(from);
+  }
+  transpose(x);
+  ISSP_UNROLL
+  for (int i = 0; i < kLanes; ++i) {
+    store(row.strips + (c + i) * row.channel +
+              t * static_cast<ptrdiff_t>(kBytes),
+          x[i]);
+  }
+}
+
+void pack(const Row& row) {
+  const int first = -row.left, last = row.strip + row.right;
+  if (row.channels >= kLanes) {
+    for (int t = first; t < last; ++t) {
+      for (int c = 0; c < row.channels; c += kLanes) {
+        // The last block may repeat some of the one before.
+        const int rest = row.channels - kLanes;
+        pack_block(row, t, c < rest ? c : rest);
+      }
+    }
+    return;
+  }
+  for (int c = 0; c < row.channels; ++c) {
+    char* channel = row.strips + c * row.channel;
+    for (int t = first; t < last; ++t) {
+      Scalar* to = reinterpret_cast<Scalar*>(
+          channel + t * static_cast<ptrdiff_t>(kBytes));
+      for (int l = 0; l < kLanes; ++l) {
+        const int x = l * row.strip + t;
+        to[l] = is_inside(row, l, t)
+                    ? Scalar(row.pixels[x * row.channels + c])
+                    : Scalar(0);
+      }
+    }
+  }
+}
+
+// Unpacks vector t of as many channels, from channel c, as there are lanes.
+void unpack_block(const Row& row, int t, int c) {
+  Vector x[kLanes];
+  ISSP_UNROLL
+  for (int i = 0; i < kLanes; ++i) {
+    x[i] = load(row.strips + (c + i) * row.channel + t * kBytes);
+  }
+  transpose(x);
+  for (int l = 0; l < kLanes; ++l) {
+    if (!is_inside(row, l, t)) continue;
+    float* to = row.pixels +
+                static_cast<ptrdiff_t>(l * row.strip + t) * row.channels + c;
+    write(to, x[l]);
+  }
+}
+
+// Unpacks as many vectors of three channels, from vector t, as there are lanes.
+void unpack_three(const Row& row, int t) {
+  alignas(kBytes) Scalar planes[3][kLanes][kLanes];
+  for (int c = 0; c < 3; ++c) {
+    Vector x[kLanes];
+    ISSP_UNROLL
+    for (int i = 0; i < kLanes; ++i) {
+      x[i] = load(row.strips + c * row.channel + (t + i) * kBytes);
+    }
+    transpose(x);
+    for (int l = 0; l < kLanes; ++l) {
+      store(reinterpret_cast<char*>(planes[c][l]), x[l]);
+    }
+  }
+  for (int l = 0; l < kLanes; ++l) {
+    const int begin = l * row.strip + t;
+    float* to = row.pixels + 3 * static_cast<ptrdiff_t>(begin);
+    if (begin + kLanes <= row.width) {
+      ISSP_UNROLL
+      for (int i = 0; i < kLanes; ++i) {
+        to[3 * i] = float(planes[0][l][i]);
+        to[3 * i + 1] = float(planes[1][l][i]);
+        to[3 * i + 2] = float(planes[2][l][i]);
+      }
+      continue;
+    }
+    for (int i = 0; begin + i < row.width; ++i) {
+      for (int c = 0; c < 3; ++c) to[3 * i + c] = float(planes[c][l][i]);
+    }
+  }
+}
+
+void unpack(const Row& row) {
+  if (row.channels == 3 && row.strip >= kLanes) {
+    for (int t = 0; t < row.strip; t += kLanes) {
+      // The last block may repeat some of the one before.
+      unpack_three(row, t < row.strip - kLanes ? t : row.strip - kLanes);
+    }
+    return;
+  }
+  if (row.channels >= kLanes) {
+    const int rest = row.channels - kLanes;
+    for (int t = 0; t < row.strip; ++t) {
+      for (int c = 0; c < row.channels; c += kLanes) {
+        unpack_block(row, t, c < rest ? c : rest);
+      }
+    }
+    return;
+  }
+  for (int l = 0; l < kLanes; ++l) {
+    const int begin = l * row.strip;
+    const int left = row.width - begin;
+    const int count = left < row.strip ? left : row.strip;
+    for (int t = 0; t < count; ++t) {
+      const char* from = row.strips + t * kBytes + l * sizeof(Scalar);
+      float* to = row.pixels + static_cast<size_t>(begin + t) * row.channels;
+      for (int c = 0; c < row.channels; ++c, from += row.channel) {
+        to[c] = float(*reinterpret_cast<const Scalar*>(from));
+      }
+    }
+  }
+}
+
+}  // namespace

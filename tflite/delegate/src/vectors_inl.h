@@ -1,0 +1,86 @@
+// Vectors of `ISSP_LANES` numbers.
+
+namespace {
+
+using Scalar = ISSP_SCALAR;
+constexpr int kLanes = ISSP_LANES;
+constexpr size_t kBytes = kLanes * sizeof(Scalar);
+
+typedef Scalar Vector __attribute__((vector_size(kBytes), may_alias));
+
+#define ISSP_INLINE inline __attribute__((always_inline))
+
+// Before a loop of a few turns that must become none, so that what it goes
+// through stays in registers, however little the compiler is told to optimize.
+#ifdef __clang__
+#define ISSP_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define ISSP_UNROLL _Pragma("GCC unroll 32")
+#endif
+
+ISSP_INLINE Vector load(const char* from) {
+  return *reinterpret_cast<const Vector*>(from);
+}
+
+ISSP_INLINE void store(char* to, Vector vector) {
+  *reinterpret_cast<Vector*>(to) = vector;
+}
+
+// Numbers of the runtime, which may stand anywhere.
+ISSP_INLINE Vector read(const float* from) {
+  Vector vector;
+  if constexpr (sizeof(Scalar) == sizeof(float)) {
+    __builtin_memcpy(&vector, from, kBytes);
+  } else {
+    ISSP_UNROLL
+    for (int l = 0; l < kLanes; ++l) vector[l] = Scalar(from[l]);
+  }
+  return vector;
+}
+
+ISSP_INLINE void write(float* to, Vector vector) {
+  if constexpr (sizeof(Scalar) == sizeof(float)) {
+    __builtin_memcpy(to, &vector, kBytes);
+  } else {
+    ISSP_UNROLL
+    for (int l = 0; l < kLanes; ++l) to[l] = float(vector[l]);
+  }
+}
+
+// A list of f(lane) for all lanes.
+#if ISSP_LANES == 16
+#define ISSP_LIST(f)                                                      \
+  f(0), f(1), f(2), f(3), f(4), f(5), f(6), f(7), f(8), f(9), f(10), f(11), \
+      f(12), f(13), f(14), f(15)
+#elif ISSP_LANES == 8
+#define ISSP_LIST(f) f(0), f(1), f(2), f(3), f(4), f(5), f(6), f(7)
+#else
+#define ISSP_LIST(f) f(0), f(1), f(2), f(3)
+#endif
+
+// A number in all lanes. As a sum of a vector and a number it would be rounded
+// to float32 between, for what GCC calls float16.
+ISSP_INLINE Vector spread(Scalar x) {
+#define ISSP_SAME(lane) x
+  return Vector{ISSP_LIST(ISSP_SAME)};
+#undef ISSP_SAME
+}
+
+ISSP_INLINE Vector all(float value) { return spread(Scalar(value)); }
+
+ISSP_INLINE Vector clamp(Vector x, float low, float high) {
+  // What is not a number stays so.
+  const Vector least = all(low), most = all(high);
+  x = least > x ? least : x;
+  return most < x ? most : x;
+}
+
+// The vector whose lane l is number f(l) of the lanes of `x` and then `y`.
+#if defined(__clang__) || __GNUC__ >= 12
+#define ISSP_SHUFFLE(x, y, f) __builtin_shufflevector(x, y, ISSP_LIST(f))
+#else
+typedef ISSP_LANE Lanes __attribute__((vector_size(kBytes)));
+#define ISSP_SHUFFLE(x, y, f) __builtin_shuffle(x, y, Lanes{ISSP_LIST(f)})
+#endif
+
+}  // namespace
