@@ -35,7 +35,6 @@ from absl import flags
 
 from issp_keras import cli
 from issp_keras.tflite import delegate
-from issp_keras.tflite import encode_sparse
 
 flags.DEFINE_string("output", None, "JSON file for all figures.")
 flags.DEFINE_integer("repeats", 21, "Turns of each file.", lower_bound=1)
@@ -55,6 +54,7 @@ flags.DEFINE_list(
 )
 flags.DEFINE_list("sizes", [224, 96], "Pixels of a side.")
 flags.DEFINE_list("zeros", [0, 50, 70, 80, 90, 95], "Percent.")
+flags.DEFINE_string("folder", None, "Keeps networks here, and takes those.")
 flags.DEFINE_bool("quick", False, "Tiny layers, to try the program.")
 
 # Height and width.
@@ -105,7 +105,7 @@ def turns(interpreters, repeats):
 
 
 def drawn(rng):
-    """Draws a sample; returns it, its network, and what it is."""
+    """Draws a sample; returns it, what it makes, and what it is."""
     kind = str(
         rng.choice(
             ["convolution", "convolution", "depthwise", "block", "block"]
@@ -171,9 +171,9 @@ def samples(count, seed):
         least, most = (0, 1e6) if flags.FLAGS.quick else (_LEAST, _MOST)
         if not least < work < most or made.numbers > 3e6:
             continue
-        network = of.model(made)
-        cost_model.mask(network, of.density, rng)
-        yield of, network, what
+        model = of.model(made)
+        cost_model.mask(model, of.density, rng)
+        yield of, model, what
         found += 1
         if found == count:
             return
@@ -185,8 +185,8 @@ def layers(repeats):
     measured = []
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "layers.tflite"
-        for of, network, what in samples(count, flags.FLAGS.seed):
-            export(network, path)
+        for of, model, what in samples(count, flags.FLAGS.seed):
+            export(model, path)
             made = {"dense": interpreter(path)[0]}
             made["sparse"], loaded = interpreter(path, always=1)
             if delegate.report(loaded).declined:
@@ -225,25 +225,29 @@ def constants_of(name, amounts, nanoseconds):
 def networks(repeats):
     """Measures ordinary networks, as the delegate decides and without it."""
     flag = flags.FLAGS
-    cases = itertools.product(flag.networks, map(int, flag.sizes))
+    cases = itertools.product(
+        flag.networks, map(int, flag.sizes), map(int, flag.zeros)
+    )
     found = {}
     with tempfile.TemporaryDirectory() as folder:
-        for name, size in cases:
-            keras.utils.set_random_seed(0)
-            build = getattr(keras.applications, name)
-            network = build(weights=None, input_shape=(size, size, 3))
-            start = network.get_weights()
-            for percent in map(int, flag.zeros):
-                network.set_weights(start)
-                rng = np.random.default_rng(percent)
-                cost_model.mask(network, 1 - percent / 100, rng)
-                path = pathlib.Path(folder) / "sparse.tflite"
-                export(network, path.with_name("dense.tflite"))
-                encode_sparse(path.with_name("dense.tflite"), path)
-                case = f"{name}, {size}, {percent} %"
-                found[case] = compared(case, path, repeats)
-            keras.backend.clear_session()
+        for name, size, percent in cases:
+            path = pathlib.Path(flag.folder or folder)
+            path /= f"{name}_{size}_{percent}.tflite"
+            if not path.exists():
+                export(network(name, size, percent), path)
+                keras.backend.clear_session()
+            case = f"{name}, {size}, {percent} %"
+            found[case] = compared(case, path, repeats)
     return found
+
+
+def network(name, size, percent):
+    keras.utils.set_random_seed(0)
+    build = getattr(keras.applications, name)
+    made = build(weights=None, input_shape=(size, size, 3))
+    rng = np.random.default_rng(percent)
+    cost_model.mask(made, 1 - percent / 100, rng)
+    return made
 
 
 def compared(case, path, repeats):

@@ -645,6 +645,47 @@ def test_a_sparse_network_is_taken_and_min_sparsity_forbids_it():
     assert not _report(content, min_sparsity=0.99).parts
 
 
+def _inverted_residual(rng, side, zeros):
+    """A block of MobileNetV2."""
+    graph = graphs.Graph((1, side, side, 32))
+    (image,) = graph.inputs
+    x = image
+    for shape in ((192, 1, 1, 32), (1, 3, 3, 192), (32, 1, 1, 192)):
+        is_depthwise = shape[0] == 1
+        channels = 192 if is_depthwise else shape[0]
+        filters = _pruned(rng, shape, 0 if is_depthwise else zeros)
+        # TFLite needs one.
+        bias = np.zeros(channels, np.float32)
+        options = {"depthMultiplier": 1} if is_depthwise else {}
+        x = graph.operator(
+            "DEPTHWISE_CONV_2D" if is_depthwise else "CONV_2D",
+            [x, graph.constant(filters), graph.constant(bias)],
+            graph.image((1, side, side, channels)),
+            padding=0,
+            strideH=1,
+            strideW=1,
+            dilationHFactor=1,
+            dilationWFactor=1,
+            **options,
+        )
+    out = graph.image((1, side, side, 32))
+    return graph.write(graph.operator("ADD", [x, image], out))
+
+
+def test_a_block_of_a_mobile_network_is_left_since_its_images_are_small():
+    rng = np.random.default_rng(0)
+    content = _inverted_residual(rng, 7, zeros=0.8)
+    report = _report(content)
+    assert not report.parts
+    assert all("times as fast" in of for of in report.declined.values())
+    (part,) = _report(content, always=1).parts
+    assert 0.6 < part.sparsity < 0.8
+    assert part.expected_speedup < 1
+    # That of wider images is expected to be worth more.
+    (wide,) = _report(_inverted_residual(rng, 64, zeros=0.8), always=1).parts
+    assert wide.expected_speedup > 2 * part.expected_speedup
+
+
 def test_there_are_no_more_threads_than_cores():
     tasks = pathlib.Path("/proc/self/task")
     if not tasks.exists():

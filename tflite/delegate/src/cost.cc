@@ -61,14 +61,15 @@ double vectors_of(const Image& image) {
 // How many functions of values take a pass of their own in a dense runtime,
 // which does bounds with what is before them.
 int passes_of(const Operation& of) {
-  return int(std::count_if(of.posts.begin(), of.posts.end(), [](const Post& post) {
-    return post.kind != kClamp;
-  }));
+  int passes = of.block > 1;
+  for (const Post& post : of.posts) passes += post.kind != kClamp;
+  return passes;
 }
 
 // What is no convolution takes `numbers`, and makes as many.
 double dense_pass(double numbers) {
-  return dense::kCall + numbers * dense::kMoved + far(2 * numbers) * dense::kFar;
+  return dense::kCall + numbers * dense::kMoved +
+         far(2 * numbers) * dense::kFar;
 }
 
 double dense_linear(const Operation& of, const Image& in, const Image& out) {
@@ -77,14 +78,15 @@ double dense_linear(const Operation& of, const Image& in, const Image& out) {
   const double area = double(of.kernel.height) * of.kernel.width;
   const double wide = rounded_up(outputs, dense::kOutputs) / outputs;
   const double read = pixels_of(in) * in.channels, made = pixels * outputs;
-  int passes = passes_of(of) + (of.block > 1);
+  int passes = passes_of(of);
   double time = 0;
   if (of.dense == 0) {
     ++passes;  // A copy, or another size.
   } else {
     const bool is_depthwise = of.dense == outputs * area && in.channels > 1;
-    const double products = pixels * of.dense * wide *
-                            (is_depthwise ? dense::kDepthwise : dense::kProduct);
+    const double product =
+        is_depthwise ? dense::kDepthwise : dense::kProduct;
+    const double products = pixels * of.dense * wide * product;
     const double weights = is_depthwise ? 0 : of.dense * dense::kWeight;
     time = dense::kCall + (products + weights) / of.dense_speed +
            made * dense::kWritten + far(read + made) * dense::kFar;

@@ -17,9 +17,9 @@ namespace issp {
 std::string read_sizes(const tflite::Context& context, const Part& part,
                        std::vector<Size>* sizes, int* batch);
 
-// The sizes that its images are expected to have, which those may differ from
-// that come: a size that the file leaves open, as all do if it `has_placeholders`,
-// is that of a small photograph.
+// The sizes that the images of a part are expected to have. Where the file
+// leaves a size open, it is that of a small photograph. All sizes are open if
+// the file `has_placeholders`.
 std::vector<Size> expected_sizes(const tflite::Context& context,
                                  const Part& part, bool has_placeholders);
 
