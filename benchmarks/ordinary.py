@@ -93,14 +93,22 @@ def interpreter(path, **options):
 
 
 def turns(interpreters, repeats):
-    """The median thread time of each, in milliseconds; they take turns."""
+    """The median thread time of each, in milliseconds.
+
+    They take turns, in either order: at least `repeats`, and as many as there
+    is a second for.
+    """
     times = {name: [] for name in interpreters}
-    for turn in range(repeats + 1):
-        for name, of in interpreters.items():
-            begin = time.thread_time()
+    order = list(interpreters.items())
+    begin = time.thread_time()
+    while len(times[order[0][0]]) < repeats or (
+        time.thread_time() - begin < 1 and not flags.FLAGS.quick
+    ):
+        for name, of in order:
+            start = time.thread_time()
             of.invoke()
-            if turn:
-                times[name].append(1e3 * (time.thread_time() - begin))
+            times[name].append(1e3 * (time.thread_time() - start))
+        order.reverse()
     return {name: statistics.median(of) for name, of in times.items()}
 
 

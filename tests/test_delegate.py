@@ -635,7 +635,8 @@ def test_a_dense_network_is_left_to_tflite():
     assert not report.parts
     assert all("must be" in reason for reason in report.declined.values())
     assert not _report(
-        _chain(np.random.default_rng(0), 2, zeros=0), min_sparsity=0
+        _chain(np.random.default_rng(0), 2, features=32, zeros=0),
+        min_sparsity=0,
     ).parts
 
 

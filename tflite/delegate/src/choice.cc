@@ -13,7 +13,7 @@ namespace {
 using tflite::to_vector;
 
 // The costs of a part may be that wrong, and no network may become slower.
-constexpr double kLeastSpeedup = 1.2;
+constexpr double kLeastSpeedup = 1.35;
 
 // How many times faster a part is expected to be than in the runtime; 0 if its
 // images have no sizes that are known.
