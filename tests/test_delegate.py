@@ -712,6 +712,31 @@ def test_a_corrupt_sparse_tensor_is_refused(spoil):
         graphs.interpreter(graph.write(out), delegate.load(always=1))
 
 
+def _swap_indices(stored):
+    """Swaps two columns of a row that has them, as an encoder may do."""
+    level = stored.sparsity.dimMetadata[3]
+    starts = np.asarray(level.arraySegments.values, np.int64)
+    first = starts[np.argmax(np.diff(starts) > 1)]
+    indices = level.arrayIndices.values.copy()
+    indices[[first, first + 1]] = indices[[first + 1, first]]
+    level.arrayIndices.values = indices
+
+
+def test_a_constant_in_an_unusual_order_leaves_its_part_to_tflite():
+    rng = np.random.default_rng(0)
+    graph = graphs.Graph((1, 8, 8, 4))
+    x = graph.inputs[0]
+    for _ in range(2):
+        filters = graph.sparse(_pruned(rng, (4, 3, 3, 4), 0.5), _ROWS)
+        x = _convolution(graph, x, graph.image((1, 8, 8, 4)), filters, None)
+        x = graph.operator("TANH", [x], graph.image((1, 8, 8, 4)))
+    _swap_indices(next(t for t in graph.tensors if t.sparsity is not None))
+    content = graph.write(x)
+    _assert_equal(content, _image(rng, (1, 8, 8, 4)), takes_all=False)
+    declined = _report(content, always=1).declined.values()
+    assert sum("do not increase" in reason for reason in declined) == 1
+
+
 def test_two_interpreters_run_in_two_threads():
     rng = np.random.default_rng(0)
     content = _chain(rng, 3)

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <set>
 
+#include "builder.h"
 #include "cost.h"
 #include "layout.h"
 #include "shapes.h"
@@ -73,7 +74,7 @@ std::string choose(tflite::Context* context, const Options& options,
       std::vector<Part> parts;
       for (const std::vector<int>& of : graph.connected(nodes)) {
         Part part;
-        std::string reason = graph.build(of, outputs, &part);
+        std::string reason = build(graph, of, outputs, &part);
         if (reason.empty()) reason = why_not(*context, part, options);
         if (reason.empty()) {
           parts.push_back(std::move(part));

@@ -84,6 +84,9 @@ struct Operation {
   double dense = 0;
   double dense_speed = 1;
   std::string name;
+
+  // Whether it is computed tile by tile, and ends with `posts` and `block`.
+  bool has_tiles() const { return kind == kLinear; }
 };
 
 // Calls `visit(value, post)` for each value that an operation takes, with what

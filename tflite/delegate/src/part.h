@@ -1,0 +1,21 @@
+// A part of a graph that is computed as one.
+
+#ifndef ISSP_PART_H_
+#define ISSP_PART_H_
+
+#include <vector>
+
+#include "network.h"
+
+namespace issp {
+
+struct Part {
+  Network network;
+  std::vector<int> inputs;   // Tensors, of the operations `kInput`.
+  std::vector<int> outputs;  // Tensors, of the operations `kOutput`.
+  int nodes = 0;
+};
+
+}  // namespace issp
+
+#endif  // ISSP_PART_H_
