@@ -115,6 +115,15 @@ Operation& Builder::append(Operation of, const GraphNode& node) {
   return operations().back();
 }
 
+Operation& Builder::across(int tensor, AcrossKind kind, float number,
+                           const GraphNode& node) {
+  Operation of = copy_of(value_of(tensor), node);
+  of.kind = Operation::kAcross;
+  of.across = kind;
+  of.number = number;
+  return append(std::move(of), node);
+}
+
 void Builder::shuffle(Operation* of, int block) {
   of->block = block;
   part_.network.values[of->output].channels /= block * block;

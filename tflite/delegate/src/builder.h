@@ -54,6 +54,10 @@ class Builder {
   // An operation that makes what a value is, not yet added.
   Operation copy_of(int value, const GraphNode& node) const;
 
+  // Adds a function of all channels of an image.
+  Operation& across(int tensor, AcrossKind kind, float number,
+                    const GraphNode& node);
+
   // Makes the sums of an operation pixels of a larger image.
   void shuffle(Operation* of, int block);
 

@@ -23,7 +23,7 @@ double speedup(const Network& network) {
   double dense = 0, sparse = 0;
   std::vector<double> areas(network.values.size(), 1);
   for (const Operation& of : network.operations) {
-    if (of.kind == Operation::kLinear) {
+    if (of.has_tiles()) {
       const double area = areas[of.input] / of.stride.width / of.stride.height;
       const double outputs = double(of.bias.size());
       areas[of.output] = area * of.block * of.block;
@@ -31,6 +31,11 @@ double speedup(const Network& network) {
                                       (1 + of.posts.size() + (of.block > 1)));
       sparse += area * (kProduct * of.weights.size() +
                         kSum * outputs * (1 + 0.5 * of.posts.size()));
+      if (of.kind == Operation::kAcross) {
+        // It is one that a dense runtime computes as well.
+        dense += kAcrossCosts[of.across] * area * outputs;
+        sparse += kAcrossCosts[of.across] * area * outputs;
+      }
     } else if (of.kind == Operation::kMean) {
       const double work = areas[of.input] * network.values[of.input].channels;
       areas[of.output] = 1e-4 * areas[of.input];
