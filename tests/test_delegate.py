@@ -224,6 +224,45 @@ def test_a_depthwise_convolution_equals_tflite(
     _assert_equal(graph.write(out), _image(rng, (1, height, width, channels)))
 
 
+@_FAST
+@given(
+    seed=st.integers(0, 1 << 20),
+    height=st.integers(1, 12),
+    width=st.integers(1, 70),
+    channels=st.integers(1, 40),
+    beta=st.sampled_from([1, 0.125, 20]),
+    batch=st.sampled_from([1, 2]),
+    convolves=st.booleans(),
+    kernels=st.sampled_from(["avx512", "avx2", "neon", "portable"]),
+    threads=st.sampled_from([1, 1, 3]),
+)
+def test_softmax_of_channels_equals_tflite(
+    seed,
+    height,
+    width,
+    channels,
+    beta,
+    batch,
+    convolves,
+    kernels,
+    threads,
+):
+    rng = np.random.default_rng(seed)
+    shape = (batch, None, None, channels)
+    graph = graphs.Graph(shape)
+    x = graph.operator("SOFTMAX", graph.inputs, graph.image(shape), beta=beta)
+    if convolves:
+        filters = graph.constant(_image(rng, (4, 3, 3, channels)))
+        out = graph.image((batch, None, None, 4))
+        x = _convolution(graph, x, out, filters, None)
+    _assert_equal(
+        graph.write(x),
+        3 * _image(rng, (batch, height, width, channels)),
+        threads=threads,
+        kernels=kernels if kernels in _kernels() else "portable",
+    )
+
+
 @pytest.mark.parametrize("groups", [2, 4])
 def test_groups_of_channels_equal_tflite(groups):
     rng = np.random.default_rng(0)

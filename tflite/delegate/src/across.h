@@ -6,11 +6,14 @@
 namespace issp {
 
 enum AcrossKind {
+  kSoftmax,  // exp(number * x[o]), as a share of the sum of all
   kAcrossKinds,  // How many there are.
 };
 
 // What a value costs, in products of a sparse kernel, by kind.
-constexpr double kAcrossCosts[] = {0};
+constexpr double kAcrossCosts[] = {
+    12,  // kSoftmax
+};
 
 }  // namespace issp
 

@@ -4,7 +4,7 @@ namespace issp {
 
 const Operator* find_operator(int code) {
   for (const Operator* all : {kConvolutions, kElementwise, kFunctions,
-                              kReductions, kResamplings}) {
+                              kReductions, kResamplings, kSoftmaxes}) {
     for (const Operator* of = all; of->check; ++of) {
       if (of->code == code) return of;
     }

@@ -34,6 +34,7 @@ extern const Operator kElementwise[];
 extern const Operator kFunctions[];
 extern const Operator kReductions[];
 extern const Operator kResamplings[];
+extern const Operator kSoftmaxes[];
 
 // The operator of this code, or null.
 const Operator* find_operator(int code);
