@@ -224,6 +224,45 @@ def test_a_depthwise_convolution_equals_tflite(
     _assert_equal(graph.write(out), _image(rng, (1, height, width, channels)))
 
 
+@_FAST
+@given(
+    seed=st.integers(0, 1 << 20),
+    height=st.integers(1, 12),
+    width=st.integers(1, 70),
+    channels=st.integers(1, 40),
+    beta=st.sampled_from([1, 0.125, 20]),
+    batch=st.sampled_from([1, 2]),
+    convolves=st.booleans(),
+    kernels=st.sampled_from(["avx512", "avx2", "neon", "portable"]),
+    threads=st.sampled_from([1, 1, 3]),
+)
+def test_softmax_of_channels_equals_tflite(
+    seed,
+    height,
+    width,
+    channels,
+    beta,
+    batch,
+    convolves,
+    kernels,
+    threads,
+):
+    rng = np.random.default_rng(seed)
+    shape = (batch, None, None, channels)
+    graph = graphs.Graph(shape)
+    x = graph.operator("SOFTMAX", graph.inputs, graph.image(shape), beta=beta)
+    if convolves:
+        filters = graph.constant(_image(rng, (4, 3, 3, channels)))
+        out = graph.image((batch, None, None, 4))
+        x = _convolution(graph, x, out, filters, None)
+    _assert_equal(
+        graph.write(x),
+        3 * _image(rng, (batch, height, width, channels)),
+        threads=threads,
+        kernels=kernels if kernels in _kernels() else "portable",
+    )
+
+
 @pytest.mark.parametrize("groups", [2, 4])
 def test_groups_of_channels_equal_tflite(groups):
     rng = np.random.default_rng(0)
@@ -752,6 +791,31 @@ def test_a_corrupt_sparse_tensor_is_refused(spoil):
         RuntimeError, match="IsspSparseDelegate: tensor constant1 has "
     ):
         graphs.interpreter(graph.write(out), delegate.load(always=1))
+
+
+def _swap_indices(stored):
+    """Swaps two columns of a row that has them, as an encoder may do."""
+    level = stored.sparsity.dimMetadata[3]
+    starts = np.asarray(level.arraySegments.values, np.int64)
+    first = starts[np.argmax(np.diff(starts) > 1)]
+    indices = level.arrayIndices.values.copy()
+    indices[[first, first + 1]] = indices[[first + 1, first]]
+    level.arrayIndices.values = indices
+
+
+def test_a_constant_in_an_unusual_order_leaves_its_part_to_tflite():
+    rng = np.random.default_rng(0)
+    graph = graphs.Graph((1, 8, 8, 4))
+    x = graph.inputs[0]
+    for _ in range(2):
+        filters = graph.sparse(_pruned(rng, (4, 3, 3, 4), 0.5), _ROWS)
+        x = _convolution(graph, x, graph.image((1, 8, 8, 4)), filters, None)
+        x = graph.operator("TANH", [x], graph.image((1, 8, 8, 4)))
+    _swap_indices(next(t for t in graph.tensors if t.sparsity is not None))
+    content = graph.write(x)
+    _assert_equal(content, _image(rng, (1, 8, 8, 4)), takes_all=False)
+    declined = _report(content, always=1).declined.values()
+    assert sum("do not increase" in reason for reason in declined) == 1
 
 
 def test_two_interpreters_run_in_two_threads():

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <set>
 
+#include "builder.h"
 #include "cost.h"
 #include "layout.h"
 #include "shapes.h"
@@ -12,7 +13,7 @@ namespace {
 
 using tflite::to_vector;
 
-// The costs of a part may be that wrong, and no network may become slower.
+// No network may become slower, and what is expected may be that much too high.
 constexpr double kLeastSpeedup = 1.35;
 
 // How many times faster a part is expected to be than in the runtime; 0 if its
@@ -21,7 +22,8 @@ double expected_speedup(const tflite::Context& context, const Graph& graph,
                         const Part& part) {
   Layout layout;
   const std::string error = lay_out(
-      part.network, expected_sizes(context, part, graph.has_placeholders()),
+      part.network,
+      expected_sizes(context, part, graph.tensors().has_placeholders()),
       kFormatOfCosts, &layout);
   return error.empty() ? cost_of(part.network, layout).speedup() : 0;
 }
@@ -47,8 +49,8 @@ std::string why_not(const tflite::Context& context, const Part& part,
   }
   if (part.expected_speedup < kLeastSpeedup) {
     std::snprintf(text, sizeof(text),
-                  "its part of the graph is expected to be %.1f times as fast "
-                  "as dense, and %.1f is needed",
+                  "its part of the graph is expected to be %.2f times as fast "
+                  "as dense, and %.2f is needed",
                   part.expected_speedup, kLeastSpeedup);
     return text;
   }
@@ -84,7 +86,7 @@ std::string choose(tflite::Context* context, const Options& options,
       std::vector<Part> parts;
       for (const std::vector<int>& of : graph.connected(nodes)) {
         Part part;
-        std::string reason = graph.build(of, outputs, &part);
+        std::string reason = build(graph, of, outputs, &part);
         if (reason.empty()) {
           part.expected_speedup = expected_speedup(*context, graph, part);
           reason = why_not(*context, part, options);

@@ -156,19 +156,26 @@ Cost cost_of(const Network& network, const Layout& layout) {
     const Image& image = layout.images[of.kind == Operation::kInput
                                            ? of.output
                                            : of.input];
+    const double vectors = vectors_of(image) * image.channels;
     switch (of.kind) {
       case Operation::kInput:
-        cost.sparse +=
-            conversion(image, image.left + image.right);
+        cost.sparse += conversion(image, image.left + image.right);
         break;
       case Operation::kOutput:
         cost.sparse += conversion(image, 0);
         break;
       case Operation::kMean:
         cost.dense += dense_pass(pixels_of(image) * image.channels);
-        cost.sparse += sparse::kCall + vectors_of(image) * image.channels *
-                                           sparse::kPost;
+        cost.sparse += sparse::kCall + vectors * sparse::kPost;
         break;
+      case Operation::kAcross: {
+        // It is one that a dense runtime computes as well.
+        const double both =
+            vectors * kAcrossCosts[of.across] * sparse::kProduct;
+        cost.dense += both;
+        cost.sparse += both;
+        [[fallthrough]];
+      }
       case Operation::kLinear:
         cost.dense += dense_linear(of, image, layout.images[of.output]);
         cost.sparse += sparse_linear(of, layout);

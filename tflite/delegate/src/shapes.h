@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "graph.h"
 #include "network.h"
+#include "part.h"
 #include "tflite_abi.h"
 
 namespace issp {
