@@ -5,6 +5,7 @@ import statistics
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from issp_keras import models
@@ -28,6 +29,12 @@ def figures(tmp_path_factory):
             "--only=edsr",
             "--sizes=24x16",
             "--zeros=90",
+        ],
+        "ordinary": [
+            "--quick",
+            "--networks=MobileNet",
+            "--sizes=32",
+            "--zeros=0,90",
         ],
     }
     running = [
@@ -117,3 +124,40 @@ def test_the_benchmark_of_the_delegate_compares_with_xnnpack(figures):
     assert 0.05 < share < 0.15
     roofline = found["roofline"]
     assert roofline["registers"] > roofline["memory"] > 0
+
+
+def test_the_benchmark_of_ordinary_networks_fits_and_compares(figures):
+    found = figures["ordinary"]
+    constants = found["layers"]["constants"]
+    assert set(constants) == {"dense", "sparse"}
+    for of in constants.values():
+        assert min(of.values()) >= 0
+        assert of["product"] + of["call"] + of["run"] > 0
+    assert len(found["layers"]["samples"]) == 4
+    assert set(found["networks"]) == {
+        "MobileNet, 32, 0 %",
+        "MobileNet, 32, 90 %",
+    }
+    for of in found["networks"].values():
+        ms = of["milliseconds"]
+        assert of["ratio"] == ms["dense"] / ms["delegate"] > 0
+        # Its images have at most 16 pixels a row.
+        assert of["nodes"] == of["expected_speedups"] == []
+
+
+def test_constants_that_were_put_in_are_found(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    path = BENCHMARKS / "cost_model.py"
+    spec = importlib.util.spec_from_file_location("cost_model", path)
+    cost_model = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(cost_model)
+    rng = np.random.default_rng(0)
+    true = {"run": 3.0, "call": 0.0, "product": 0.02}
+    amounts = [
+        {"run": 1, "call": n % 3, "product": float(rng.integers(9, 9999))}
+        for n in range(20)
+    ]
+    times = [sum(true[key] * of[key] for key in true) for of in amounts]
+    found, ratios = cost_model.fitted(amounts, times)
+    assert found == pytest.approx(true, abs=1e-6)
+    assert ratios == pytest.approx(np.ones(20))

@@ -224,6 +224,45 @@ def test_a_depthwise_convolution_equals_tflite(
     _assert_equal(graph.write(out), _image(rng, (1, height, width, channels)))
 
 
+@_FAST
+@given(
+    seed=st.integers(0, 1 << 20),
+    height=st.integers(1, 12),
+    width=st.integers(1, 70),
+    channels=st.integers(1, 40),
+    beta=st.sampled_from([1, 0.125, 20]),
+    batch=st.sampled_from([1, 2]),
+    convolves=st.booleans(),
+    kernels=st.sampled_from(["avx512", "avx2", "neon", "portable"]),
+    threads=st.sampled_from([1, 1, 3]),
+)
+def test_softmax_of_channels_equals_tflite(
+    seed,
+    height,
+    width,
+    channels,
+    beta,
+    batch,
+    convolves,
+    kernels,
+    threads,
+):
+    rng = np.random.default_rng(seed)
+    shape = (batch, None, None, channels)
+    graph = graphs.Graph(shape)
+    x = graph.operator("SOFTMAX", graph.inputs, graph.image(shape), beta=beta)
+    if convolves:
+        filters = graph.constant(_image(rng, (4, 3, 3, channels)))
+        out = graph.image((batch, None, None, 4))
+        x = _convolution(graph, x, out, filters, None)
+    _assert_equal(
+        graph.write(x),
+        3 * _image(rng, (batch, height, width, channels)),
+        threads=threads,
+        kernels=kernels if kernels in _kernels() else "portable",
+    )
+
+
 @pytest.mark.parametrize("groups", [2, 4])
 def test_groups_of_channels_equal_tflite(groups):
     rng = np.random.default_rng(0)
@@ -635,7 +674,8 @@ def test_a_dense_network_is_left_to_tflite():
     assert not report.parts
     assert all("must be" in reason for reason in report.declined.values())
     assert not _report(
-        _chain(np.random.default_rng(0), 2, zeros=0), min_sparsity=0
+        _chain(np.random.default_rng(0), 2, features=32, zeros=0),
+        min_sparsity=0,
     ).parts
 
 
@@ -643,6 +683,47 @@ def test_a_sparse_network_is_taken_and_min_sparsity_forbids_it():
     content = _chain(np.random.default_rng(0), 2, features=32, zeros=0.95)
     assert _report(content).parts
     assert not _report(content, min_sparsity=0.99).parts
+
+
+def _inverted_residual(rng, side, zeros):
+    """A block of MobileNetV2."""
+    graph = graphs.Graph((1, side, side, 32))
+    (image,) = graph.inputs
+    x = image
+    for shape in ((192, 1, 1, 32), (1, 3, 3, 192), (32, 1, 1, 192)):
+        is_depthwise = shape[0] == 1
+        channels = 192 if is_depthwise else shape[0]
+        filters = _pruned(rng, shape, 0 if is_depthwise else zeros)
+        # TFLite needs one.
+        bias = np.zeros(channels, np.float32)
+        options = {"depthMultiplier": 1} if is_depthwise else {}
+        x = graph.operator(
+            "DEPTHWISE_CONV_2D" if is_depthwise else "CONV_2D",
+            [x, graph.constant(filters), graph.constant(bias)],
+            graph.image((1, side, side, channels)),
+            padding=0,
+            strideH=1,
+            strideW=1,
+            dilationHFactor=1,
+            dilationWFactor=1,
+            **options,
+        )
+    out = graph.image((1, side, side, 32))
+    return graph.write(graph.operator("ADD", [x, image], out))
+
+
+def test_a_block_of_a_mobile_network_is_left_since_its_images_are_small():
+    rng = np.random.default_rng(0)
+    content = _inverted_residual(rng, 7, zeros=0.8)
+    report = _report(content)
+    assert not report.parts
+    assert all("times as fast" in of for of in report.declined.values())
+    (part,) = _report(content, always=1).parts
+    assert 0.6 < part.sparsity < 0.8
+    assert part.expected_speedup < 1
+    # That of wider images is expected to be worth more.
+    (wide,) = _report(_inverted_residual(rng, 64, zeros=0.8), always=1).parts
+    assert wide.expected_speedup > 2 * part.expected_speedup
 
 
 def test_there_are_no_more_threads_than_cores():
@@ -710,6 +791,31 @@ def test_a_corrupt_sparse_tensor_is_refused(spoil):
         RuntimeError, match="IsspSparseDelegate: tensor constant1 has "
     ):
         graphs.interpreter(graph.write(out), delegate.load(always=1))
+
+
+def _swap_indices(stored):
+    """Swaps two columns of a row that has them, as an encoder may do."""
+    level = stored.sparsity.dimMetadata[3]
+    starts = np.asarray(level.arraySegments.values, np.int64)
+    first = starts[np.argmax(np.diff(starts) > 1)]
+    indices = level.arrayIndices.values.copy()
+    indices[[first, first + 1]] = indices[[first + 1, first]]
+    level.arrayIndices.values = indices
+
+
+def test_a_constant_in_an_unusual_order_leaves_its_part_to_tflite():
+    rng = np.random.default_rng(0)
+    graph = graphs.Graph((1, 8, 8, 4))
+    x = graph.inputs[0]
+    for _ in range(2):
+        filters = graph.sparse(_pruned(rng, (4, 3, 3, 4), 0.5), _ROWS)
+        x = _convolution(graph, x, graph.image((1, 8, 8, 4)), filters, None)
+        x = graph.operator("TANH", [x], graph.image((1, 8, 8, 4)))
+    _swap_indices(next(t for t in graph.tensors if t.sparsity is not None))
+    content = graph.write(x)
+    _assert_equal(content, _image(rng, (1, 8, 8, 4)), takes_all=False)
+    declined = _report(content, always=1).declined.values()
+    assert sum("do not increase" in reason for reason in declined) == 1
 
 
 def test_two_interpreters_run_in_two_threads():

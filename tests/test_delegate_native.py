@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import platform
 import shutil
 import subprocess
 
@@ -101,6 +102,20 @@ def test_valgrind_finds_nothing(optimized):
             *only,
             ISSP_TEST_SCALE=_VALGRIND_SCALE,
         )
+
+
+def test_it_does_not_compile_for_32_bits():
+    _need("g++")
+    if platform.machine() != "x86_64":
+        pytest.skip("the compiler has no option for 32 bits")
+    done = subprocess.run(
+        ["g++", "-m32", "-std=c++17", "-fsyntax-only", "plugin.cc"],
+        cwd=_DELEGATE / "src",
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode
+    assert "The delegate is for 64-bit ABIs alone." in done.stderr
 
 
 def test_library_exports_only_what_it_promises(optimized):

@@ -262,8 +262,13 @@ def test_integers_do_not_run_sparse(tmp_path):
     assert all("integers" in of.xnnpack["ARM64"] for of in found.values())
 
 
+def _larger(x):
+    """So many zeros that they are worth the layers around them."""
+    return layers.Conv2D(64, 3, padding="same", name="expand_3x3")(x)
+
+
 def test_the_delegate_says_which_layers_it_runs(tmp_path):
-    found = _inspect(_network(), tmp_path)
+    found = _inspect(_network(middle=_larger), tmp_path)
     assert all(of.delegate == NOT_ASKED for of in found.values())
     taken = inspect(tmp_path / "model.tflite", delegate=True).layers
     assert [of.delegate for of in taken] == [None] * len(taken)
@@ -273,3 +278,7 @@ def test_the_delegate_says_why_it_leaves_a_layer(tmp_path):
     _inspect(_network(), tmp_path, zeros=0)
     for layer in inspect(tmp_path / "model.tflite", delegate=True).layers:
         assert "of its part of the graph are zero" in layer.delegate
+    _inspect(_network(), tmp_path)
+    # As many zeros as are worth it in wider images.
+    for layer in inspect(tmp_path / "model.tflite", delegate=True).layers:
+        assert "times as fast as dense" in layer.delegate

@@ -10,6 +10,7 @@
 
 #include "graph.h"
 #include "options.h"
+#include "part.h"
 #include "tflite_abi.h"
 
 namespace issp {

@@ -110,8 +110,15 @@ class Values {
   int64_t inner_ = 1;
 };
 
+// What is wrong with a constant, if there is a text.
+struct Fault {
+  std::string text;
+  // Whether a runtime that does not see it reads beyond the tensor.
+  bool is_harmful = false;
+};
+
 // The size of each dimension in blocks of `blocks`, and of blocks.
-std::string measure(const Tensor& tensor, std::vector<Level>* levels) {
+Fault measure(const Tensor& tensor, std::vector<Level>* levels) {
   const tflite::Sparsity& sparsity = *tensor.sparsity;
   const tflite::IntArray& shape = *tensor.shape;
   const int rank = shape.size;
@@ -119,9 +126,9 @@ std::string measure(const Tensor& tensor, std::vector<Level>* levels) {
   const int count = sparsity.dimension_count;
   if (!sparsity.traversal_order || !sparsity.dimensions || blocks < 0 ||
       count != rank + blocks || sparsity.traversal_order->size != count) {
-    return "has not one level for each dimension";
+    return {"has not one level for each dimension", true};
   }
-  if (blocks > kMostRank) return "has blocks of more than 8 dimensions";
+  if (blocks > kMostRank) return {"has blocks of more than 8 dimensions"};
   std::vector<int64_t> sizes(shape.data, shape.data + rank);
   std::vector<int64_t> strides(rank, 1);
   for (int i = rank - 1; i > 0; --i) strides[i - 1] = strides[i] * sizes[i];
@@ -129,7 +136,7 @@ std::string measure(const Tensor& tensor, std::vector<Level>* levels) {
   for (int i = 0; i < count; ++i) {
     const int dimension = sparsity.traversal_order->data[i];
     if (dimension < 0 || dimension >= count || level_of[dimension] >= 0) {
-      return "has an order of traversal that is no permutation";
+      return {"has an order of traversal that is no permutation", true};
     }
     level_of[dimension] = i;
   }
@@ -142,7 +149,7 @@ std::string measure(const Tensor& tensor, std::vector<Level>* levels) {
     const int64_t size = level.dense_size;
     if (dimension < 0 || dimension >= rank || level.format != tflite::kDense ||
         size < 1 || sizes[dimension] % size) {
-      return "has blocks that do not divide it";
+      return {"has blocks that do not divide it", true};
     }
     sizes[rank + i] = size;
     strides[rank + i] = strides[dimension];
@@ -153,38 +160,44 @@ std::string measure(const Tensor& tensor, std::vector<Level>* levels) {
     const int dimension = sparsity.traversal_order->data[i];
     levels->push_back({dimension, sizes[dimension], strides[dimension]});
   }
-  return "";
+  return {};
 }
 
 // Compares the metadata with each other; `count` becomes the stored values.
-std::string check(const Tensor& tensor, std::vector<Level>* levels,
-                  int64_t* count) {
+Fault check(const Tensor& tensor, std::vector<Level>* levels,
+            int64_t* count) {
   int64_t positions = 1;
+  bool increases = true;
   for (size_t i = 0; i < levels->size(); ++i) {
     Level& level = (*levels)[i];
     const tflite::DimensionMetadata& of = tensor.sparsity->dimensions[i];
     if (of.format == tflite::kDense) {
-      if (of.dense_size != level.size) return "has a level of another size";
+      if (of.dense_size != level.size) {
+        return {"has a level of another size", true};
+      }
       positions *= level.size;
-      if (positions > kLargest) return "has more values than memory";
+      if (positions > kLargest) return {"has more values than memory", true};
       continue;
     }
     if (of.format != tflite::kSparseCsr || !of.segments || !of.indices) {
-      return "has a level of an unknown format";
+      return {"has a level of an unknown format", true};
     }
     if (of.segments->size != positions + 1 || of.segments->data[0] != 0) {
-      return "has segments of another number";
+      return {"has segments of another number", true};
     }
     for (int64_t k = 0; k < positions; ++k) {
       const int begin = of.segments->data[k], end = of.segments->data[k + 1];
-      if (end < begin) return "has segments that go backwards";
-      if (end > of.indices->size) return "has segments beyond its indices";
+      if (end < begin) return {"has segments that go backwards", true};
+      if (end > of.indices->size) {
+        return {"has segments beyond its indices", true};
+      }
       for (int j = begin; j < end; ++j) {
         const int index = of.indices->data[j];
-        if (index < 0 || index >= level.size) return "has indices beyond it";
-        if (j > begin && index <= of.indices->data[j - 1]) {
-          return "has indices that do not increase";
+        if (index < 0 || index >= level.size) {
+          return {"has indices beyond it", true};
         }
+        increases =
+            increases && (j == begin || index > of.indices->data[j - 1]);
       }
     }
     positions = of.segments->data[positions];
@@ -192,7 +205,33 @@ std::string check(const Tensor& tensor, std::vector<Level>* levels,
     level.indices = of.indices;
   }
   *count = positions;
-  return "";
+  if (!increases) return {"has indices that do not increase"};
+  return {};
+}
+
+// Compares all that a tensor says of itself. `levels` become those of a sparse
+// one, and `count` the stored values.
+Fault find_fault(const Tensor& tensor, std::vector<Level>* levels,
+                 int64_t* count) {
+  if (tensor.shape->size > kMostRank) return {"has more than 8 dimensions"};
+  *count = 1;
+  for (int i = 0; i < tensor.shape->size; ++i) {
+    // One size of zero would hide that others overflow.
+    if (tensor.shape->data[i] < 1) return {"has a size below 1"};
+    *count *= tensor.shape->data[i];
+    if (*count > kLargest) return {"has more values than memory"};
+  }
+  Fault fault;
+  if (tensor.sparsity) {
+    fault = measure(tensor, levels);
+    if (!fault.text.empty()) return fault;
+    fault = check(tensor, levels, count);
+    if (fault.is_harmful) return fault;
+  }
+  if (size_t(*count) * bytes_of(tensor.type) > tensor.bytes) {
+    return {"has fewer values than it tells of", true};
+  }
+  return fault;
 }
 
 // Calls `visit(number, place)` for each stored value.
@@ -254,26 +293,20 @@ bool is_constant(const Tensor& tensor) {
          (tensor.type != tflite::kInt8 || has_scales(tensor));
 }
 
-std::string read_constant(const Tensor& tensor, Constant* constant) {
-  if (tensor.shape->size > kMostRank) return "has more than 8 dimensions";
-  int64_t size = 1;
-  for (int i = 0; i < tensor.shape->size; ++i) {
-    // One size of zero would hide that others overflow.
-    if (tensor.shape->data[i] < 1) return "has a size below 1";
-    size *= tensor.shape->data[i];
-    if (size > kLargest) return "has more values than memory";
-    constant->shape.push_back(tensor.shape->data[i]);
-  }
-  int64_t count = size;
+std::string harm_of(const Tensor& tensor) {
   std::vector<Level> levels;
-  if (tensor.sparsity) {
-    std::string error = measure(tensor, &levels);
-    if (error.empty()) error = check(tensor, &levels, &count);
-    if (!error.empty()) return error;
-  }
-  if (size_t(count) * bytes_of(tensor.type) > tensor.bytes) {
-    return "has fewer values than it tells of";
-  }
+  int64_t count = 0;
+  const Fault fault = find_fault(tensor, &levels, &count);
+  return fault.is_harmful ? fault.text : "";
+}
+
+std::string read_constant(const Tensor& tensor, Constant* constant) {
+  std::vector<Level> levels;
+  int64_t count = 0;
+  const Fault fault = find_fault(tensor, &levels, &count);
+  if (!fault.text.empty()) return fault.text;
+  constant->shape = {tensor.shape->data,
+                     tensor.shape->data + tensor.shape->size};
   const Values values(tensor);
   const auto visit = [&](int64_t number, int64_t place) {
     const float value = values.at(number, place);

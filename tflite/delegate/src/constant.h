@@ -26,6 +26,10 @@ struct Constant {
 // Whether a tensor is part of the file, in a type that `read_constant` knows.
 bool is_constant(const tflite::Tensor& tensor);
 
+// What would make a runtime that believes a sparse tensor read beyond it, or
+// nothing.
+std::string harm_of(const tflite::Tensor& tensor);
+
 // Reads a tensor for which `is_constant` holds.
 //
 // Nothing outside of the tensor is read, whatever its metadata say: they are

@@ -1,8 +1,146 @@
 #include "cost.h"
 
-#include <vector>
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
 
 namespace issp {
+namespace {
+
+// Nanoseconds of one core of an AMD EPYC with AVX-512, where dense kernels have
+// the largest advantage, and narrow images waste the most lanes. Whatever CPU
+// there is, the decisions are those for this one, so that the same parts are
+// taken everywhere. `python benchmarks/ordinary.py --only=layers` measures
+// single layers, and fits these numbers to their times.
+namespace dense {
+constexpr double kCall = 118;
+constexpr double kProduct = 0.0196;    // Of a convolution.
+constexpr double kWeight = 0.035;      // Which is read.
+constexpr double kDepthwise = 0.0518;  // A product of a depthwise convolution.
+constexpr double kWritten = 0.0262;    // A number that a convolution makes.
+constexpr double kMoved = 0.0672;      // A number of what is no convolution.
+constexpr double kFar = 0.0407;        // A number of what no cache holds.
+constexpr int kOutputs = 16;           // That are computed at once.
+}  // namespace dense
+
+// A vector has 16 numbers.
+namespace sparse {
+constexpr double kCall = 236;
+constexpr double kProduct = 0.4;     // Of a weight and a vector.
+constexpr double kWalked = 0.422;    // A weight of a tile.
+constexpr double kWritten = 0.782;   // A vector of sums.
+constexpr double kPost = 7.84;       // A vector that changes once more.
+constexpr double kBorder = 5.9;      // A vector beside a row.
+constexpr double kConverted = 3.25;  // A vector of pixels, channels last.
+constexpr double kFew = 7.65;        // The same with few channels.
+constexpr double kFar = 2.42;        // A vector of what no cache holds.
+// See program.cc.
+constexpr double kProductsOfBlock = 20;
+constexpr int kChannelsOfBlock = 8;
+constexpr int kVectorsOfTile = 10;
+constexpr int kRowsOfTile = 4;
+}  // namespace sparse
+
+// Numbers that the second cache holds.
+constexpr double kNear = 1 << 18;
+
+double far(double numbers) { return numbers > kNear ? numbers : 0; }
+
+double rounded_up(double numbers, int to) {
+  return std::ceil(numbers / to) * to;
+}
+
+double pixels_of(const Image& image) {
+  return double(image.size.height) * image.size.width;
+}
+
+double vectors_of(const Image& image) {
+  return double(image.size.height) * image.strip;
+}
+
+// How many functions of values take a pass of their own in a dense runtime,
+// which does bounds with what is before them.
+int passes_of(const Operation& of) {
+  int passes = of.block > 1;
+  for (const Post& post : of.posts) passes += post.kind != kClamp;
+  return passes;
+}
+
+// What is no convolution takes `numbers`, and makes as many.
+double dense_pass(double numbers) {
+  return dense::kCall + numbers * dense::kMoved +
+         far(2 * numbers) * dense::kFar;
+}
+
+double dense_linear(const Operation& of, const Image& in, const Image& out) {
+  const double outputs = double(of.bias.size());
+  const double pixels = pixels_of(out) / of.block / of.block;
+  const double area = double(of.kernel.height) * of.kernel.width;
+  const double wide = rounded_up(outputs, dense::kOutputs) / outputs;
+  const double read = pixels_of(in) * in.channels, made = pixels * outputs;
+  int passes = passes_of(of);
+  double time = 0;
+  if (of.dense == 0) {
+    ++passes;  // A copy, or another size.
+  } else {
+    const bool is_depthwise = of.dense == outputs * area && in.channels > 1;
+    const double product =
+        is_depthwise ? dense::kDepthwise : dense::kProduct;
+    const double products = pixels * of.dense * wide * product;
+    const double weights = is_depthwise ? 0 : of.dense * dense::kWeight;
+    time = dense::kCall + (products + weights) / of.dense_speed +
+           made * dense::kWritten + far(read + made) * dense::kFar;
+  }
+  return time + passes * dense_pass(made);
+}
+
+// How many functions of values are not done with the sums; see program.cc.
+size_t posts_left(const Operation& of, const Layout& layout) {
+  size_t done = 0;
+  if (done < of.posts.size() && of.posts[done].kind == kAdd &&
+      !layout.is_pixel_of(of, of.posts[done])) {
+    ++done;
+  }
+  if (done < of.posts.size() && of.posts[done].kind == kClamp) ++done;
+  return of.posts.size() - done;
+}
+
+double sparse_linear(const Operation& of, const Layout& layout) {
+  const Image& in = layout.images[of.input];
+  const Image& out = layout.images[of.output];
+  const double outputs = double(of.bias.size());
+  const double weights = double(of.weights.size());
+  const int strip = out.strip / of.block;
+  const double vectors = vectors_of(out) / of.block / of.block;
+  const double tile = std::min({double(sparse::kVectorsOfTile),
+                                double(sparse::kRowsOfTile) * strip, vectors});
+  const int blocks = std::max(
+      1, std::min(int(weights / outputs / sparse::kProductsOfBlock),
+                  in.channels / sparse::kChannelsOfBlock));
+  const double tiles = vectors / tile;
+  return sparse::kCall + vectors * weights * sparse::kProduct +
+         tiles * weights * sparse::kWalked +
+         outputs * vectors * blocks * sparse::kWritten +
+         outputs * vectors * double(posts_left(of, layout)) * sparse::kPost +
+         double(out.size.height) * (out.left + out.right) * out.channels *
+             sparse::kBorder;
+}
+
+// Of an image at the edge of a part, with so many vectors a row.
+double conversion(const Image& image, int beside) {
+  const int lanes = kFormatOfCosts.lanes;
+  const double rows = double(image.size.height) * (image.strip + beside);
+  if (image.channels < lanes) {
+    return sparse::kCall + rows * image.channels * sparse::kFew;
+  }
+  const double vectors = rows * rounded_up(image.channels, lanes);
+  const double numbers = pixels_of(image) * image.channels;
+  return sparse::kCall + vectors * (sparse::kConverted +
+                                    (far(numbers) > 0 ? sparse::kFar : 0));
+}
+
+}  // namespace
+
 double sparsity(const Network& network) {
   double dense = 0, kept = 0;
   for (const Operation& of : network.operations) {
@@ -12,36 +150,39 @@ double sparsity(const Network& network) {
   return dense > 0 ? 1 - kept / dense : 0;
 }
 
-// The unit is a multiply-add of a dense kernel. The numbers were measured on a
-// CPU with AVX-512, where dense kernels have the largest advantage; they do
-// not depend on the machine, so that the same parts are taken everywhere.
-double speedup(const Network& network) {
-  constexpr double kProduct = 1.5;   // A multiply-add of a sparse kernel.
-  constexpr double kSum = 6;         // A sum that begins and ends.
-  constexpr double kConversion = 40;  // A number in another layout.
-  constexpr double kDenseValue = 8;  // A number that a dense operation makes.
-  double dense = 0, sparse = 0;
-  std::vector<double> areas(network.values.size(), 1);
+Cost cost_of(const Network& network, const Layout& layout) {
+  Cost cost;
   for (const Operation& of : network.operations) {
-    if (of.kind == Operation::kLinear) {
-      const double area = areas[of.input] / of.stride.width / of.stride.height;
-      const double outputs = double(of.bias.size());
-      areas[of.output] = area * of.block * of.block;
-      dense += area * (of.dense / of.dense_speed + kDenseValue * outputs *
-                                      (1 + of.posts.size() + (of.block > 1)));
-      sparse += area * (kProduct * of.weights.size() +
-                        kSum * outputs * (1 + 0.5 * of.posts.size()));
-    } else if (of.kind == Operation::kMean) {
-      const double work = areas[of.input] * network.values[of.input].channels;
-      areas[of.output] = 1e-4 * areas[of.input];
-      dense += kDenseValue * work;
-      sparse += kSum * work;
-    } else {
-      const int value = of.kind == Operation::kInput ? of.output : of.input;
-      sparse += kConversion * areas[value] * network.values[value].channels;
+    const Image& image = layout.images[of.kind == Operation::kInput
+                                           ? of.output
+                                           : of.input];
+    const double vectors = vectors_of(image) * image.channels;
+    switch (of.kind) {
+      case Operation::kInput:
+        cost.sparse += conversion(image, image.left + image.right);
+        break;
+      case Operation::kOutput:
+        cost.sparse += conversion(image, 0);
+        break;
+      case Operation::kMean:
+        cost.dense += dense_pass(pixels_of(image) * image.channels);
+        cost.sparse += sparse::kCall + vectors * sparse::kPost;
+        break;
+      case Operation::kAcross: {
+        // It is one that a dense runtime computes as well.
+        const double both =
+            vectors * kAcrossCosts[of.across] * sparse::kProduct;
+        cost.dense += both;
+        cost.sparse += both;
+        [[fallthrough]];
+      }
+      case Operation::kLinear:
+        cost.dense += dense_linear(of, image, layout.images[of.output]);
+        cost.sparse += sparse_linear(of, layout);
+        break;
     }
   }
-  return sparse > 0 ? dense / sparse : 0;
+  return cost;
 }
 
 }  // namespace issp

@@ -1,8 +1,9 @@
-// What a network is expected to cost, here and in a dense runtime.
+// What a part of a network is expected to take, here and in a dense runtime.
 
 #ifndef ISSP_COST_H_
 #define ISSP_COST_H_
 
+#include "layout.h"
 #include "network.h"
 
 namespace issp {
@@ -10,8 +11,19 @@ namespace issp {
 // Share of the weights that are zero, of what has more than one a channel.
 double sparsity(const Network& network);
 
-// How many times faster than a dense runtime it is expected to be.
-double speedup(const Network& network);
+// Nanoseconds of one core.
+struct Cost {
+  double dense = 0;   // In XNNPACK.
+  double sparse = 0;  // In the delegate.
+
+  double speedup() const { return sparse > 0 ? dense / sparse : 0; }
+};
+
+// How images are laid out on the CPU that the costs were measured on.
+constexpr Format kFormatOfCosts{16, 4};
+
+// Args: `layout`, in `kFormatOfCosts`, of images of the size that is expected.
+Cost cost_of(const Network& network, const Layout& layout);
 
 }  // namespace issp
 

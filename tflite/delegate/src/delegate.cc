@@ -4,6 +4,7 @@
 
 #include "choice.h"
 #include "failure.h"
+#include "graph.h"
 #include "node.h"
 #include "runtime_check.h"
 

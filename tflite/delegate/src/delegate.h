@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "arena.h"
-#include "graph.h"
 #include "options.h"
+#include "part.h"
 #include "tflite_abi.h"
 #include "thread_pool.h"
 

@@ -38,8 +38,9 @@ void Executor::execute(const Step& step, int turn, const Share& share,
   }
   switch (network_.operations[step.operation].kind) {
     case Operation::kLinear:
+    case Operation::kAcross:
       for (const Program& program : programs_[step.operation]) {
-        sum(step, turn, program, share);
+        compute(step, turn, program, share);
       }
       break;
     case Operation::kMean:
@@ -52,8 +53,8 @@ void Executor::execute(const Step& step, int turn, const Share& share,
   }
 }
 
-void Executor::sum(const Step& step, int turn, const Program& program,
-                   const Share& share) const {
+void Executor::compute(const Step& step, int turn, const Program& program,
+                       const Share& share) const {
   const int down = ceil_div(step.rows, program.tile_rows);
   const int across = ceil_div(program.strip, program.tile_vectors);
   const auto [begin, end] = share.of(down * across);
@@ -93,14 +94,7 @@ void Executor::run_tile(const Step& step, int turn, const Program& program,
     tile.add = at(step.add.at(turn)) + row * program.add_row +
                first * program.add_vector;
   }
-  const SumsFunction sums = program.sums[rows][vectors];
-  for (int block = 0; block < program.blocks; ++block) {
-    tile.begins = program.begins.data() +
-                  block * (program.outputs / program.group + 1);
-    tile.continues = block > 0;
-    tile.clamps = program.clamps && block + 1 == program.blocks;
-    sums(tile);
-  }
+  make(of, program, rows, vectors, &tile);
   for (size_t i = 0; i < program.posts.size(); ++i) {
     TilePost post = program.posts[i];
     if (program.other_posts[i] >= 0) {
@@ -111,6 +105,23 @@ void Executor::run_tile(const Step& step, int turn, const Program& program,
   }
   kernels_.borders(tile, rows, first, vectors, program.border_begins.data(),
                    program.border_counts.data(), program.columns.data());
+}
+
+// Makes a tile, before what follows value by value.
+void Executor::make(const Operation& of, const Program& program, int rows,
+                    int vectors, Sums* tile) const {
+  if (of.kind == Operation::kAcross) {
+    kernels_.across[of.across](*tile, rows, vectors, of.number);
+    return;
+  }
+  const SumsFunction sums = program.sums[rows][vectors];
+  for (int block = 0; block < program.blocks; ++block) {
+    tile->begins = program.begins.data() +
+                   block * (program.outputs / program.group + 1);
+    tile->continues = block > 0;
+    tile->clamps = program.clamps && block + 1 == program.blocks;
+    sums(*tile);
+  }
 }
 
 Row Executor::row_of(const Image& image) const {

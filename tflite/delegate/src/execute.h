@@ -33,12 +33,14 @@ class Executor {
                const Ends& ends);
 
   // Does the share of what one program computes.
-  void sum(const Step& step, int turn, const Program& program,
+  void compute(const Step& step, int turn, const Program& program,
            const Share& share) const;
 
  private:
   void run_tile(const Step& step, int turn, const Program& program, int row,
                 int rows, int vector, int vectors) const;
+  void make(const Operation& of, const Program& program, int rows, int vectors,
+            Sums* tile) const;
   void convert(const Step& step, int turn, const Share& share,
                const Ends& ends) const;
   void mean(const Step& step, int turn, const Share& share);

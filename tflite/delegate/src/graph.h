@@ -1,4 +1,4 @@
-// Reads networks from a graph of TFLite, and says which parts to take.
+// Reads a graph of TFLite, and says which of its nodes can be computed.
 
 #ifndef ISSP_GRAPH_H_
 #define ISSP_GRAPH_H_
@@ -8,29 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "constant.h"
-#include "network.h"
+#include "tensors.h"
 #include "tflite_abi.h"
 
 namespace issp {
-
-// Constants of a graph by the tensors they are used as, which may be made of
-// those that are stored by DENSIFY and DEQUANTIZE.
-class Constants {
- public:
-  // Whether a tensor is a constant, or made of one.
-  bool has(int tensor) const { return sources_.count(tensor) > 0; }
-
-  // Notes that `tensor` has the values of `source`.
-  void add(int tensor, int source);
-
-  // Reads a constant. Returns what is wrong with it, or nothing.
-  std::string read(const tflite::Context& context, int tensor,
-                   Constant* constant) const;
-
- private:
-  std::map<int, int> sources_;
-};
 
 // A node of the graph.
 struct GraphNode {
@@ -42,14 +23,11 @@ struct GraphNode {
     return i < node->inputs->size ? node->inputs->data[i] : -1;
   }
   int output() const { return node->outputs->data[0]; }
-};
 
-// Part of a graph that is computed as one.
-struct Part {
-  Network network;
-  std::vector<int> inputs;   // Tensors, of the operations `kInput`.
-  std::vector<int> outputs;  // Tensors, of the operations `kOutput`.
-  int nodes = 0;
+  template <class Parameters>
+  const Parameters& parameters() const {
+    return *static_cast<const Parameters*>(node->parameters);
+  }
 };
 
 class Graph {
@@ -57,13 +35,17 @@ class Graph {
   // Reads the graph. `error` becomes what is wrong with it, or nothing.
   Graph(tflite::Context* context, std::string* error);
 
-  const Constants& constants() const { return constants_; }
+  const Tensors& tensors() const { return tensors_; }
+  const GraphNode& node(int index) const { return nodes_.at(index); }
 
   // Nodes that can be computed, by their indices.
   const std::vector<int>& supported() const { return supported_; }
 
   // Why others cannot.
   const std::map<int, std::string>& problems() const { return problems_; }
+
+  // Nodes that take a tensor.
+  std::vector<int> users(int tensor) const;
 
   // Nodes that unpack a constant for others than those that are `kept`.
   std::vector<int> unpackers_without_users(const std::set<int>& kept) const;
@@ -72,57 +54,21 @@ class Graph {
   // unpack constants are in none.
   std::vector<std::vector<int>> connected(const std::vector<int>& nodes) const;
 
-  // Makes a network of connected nodes. Returns what forbids it, or nothing.
-  std::string build(const std::vector<int>& nodes,
-                    const std::vector<int>& outputs, Part* part) const;
-
  private:
-  // What is known of the height and width of a tensor.
-  struct Extent {
-    std::string name;  // The same for tensors that have always the same.
-    bool is_pixel = false;
-    bool is_known = false;  // Whether it is always that in the file.
-  };
-
   bool read_nodes(const std::vector<int>& order, std::string* error);
   bool read_outputs(const std::vector<int>& order);
   void find_placeholders();
+  void find_supported(const std::vector<int>& order);
   const char* problem_of(const GraphNode& node);
-  const char* problem_of_weights(const GraphNode& node) const;
-  const char* problem_of_convolution(const GraphNode& node,
-                                     Extent* made) const;
-  const char* problem_of_fully_connected(const GraphNode& node);
-  const char* problem_of_shape(const GraphNode& node, Extent* made) const;
-  const char* problem_of_arithmetic(const GraphNode& node, Extent* made) const;
-  const char* problem_of_function(const GraphNode& node, Extent* made) const;
-  const int32_t* integers_of(int tensor, size_t count) const;
-  int factor_of(const GraphNode& node) const;
-  Extent extent(int tensor) const;
-  Extent extent_in_file(int tensor) const;
-  bool is_float(int tensor) const;
-  bool is_image(int tensor) const;
-  bool is_new_image(int tensor) const;
-  bool is_list(int tensor) const;
-  int channels(int tensor) const;
-  int rank(int tensor) const;
-  const tflite::Tensor& tensor(int i) const { return context_->tensors[i]; }
-  std::string read(int tensor, Constant* constant) const {
-    return constants_.read(*context_, tensor, constant);
-  }
+  bool is_convolved(int tensor, const std::set<int>& known) const;
 
   tflite::Context* context_;
-  Constants constants_;
+  Tensors tensors_;
   std::map<int, GraphNode> nodes_;
   std::map<int, std::vector<int>> users_;  // Nodes by tensor.
   std::set<int> outputs_;  // Of the whole graph.
-  // Whether all images from outside have one pixel, until they are resized.
-  bool has_placeholders_ = false;
-  std::map<int, Extent> extents_;
-  std::set<int> lists_;  // Tensors that are lists of pixels.
   std::vector<int> supported_;
   std::map<int, std::string> problems_;
-
-  friend class Builder;
 };
 
 }  // namespace issp

@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "across.h"
 #include "post.h"
 
 namespace issp {
@@ -51,6 +52,11 @@ struct Sums {
 };
 
 using SumsFunction = void (*)(const Sums&);
+
+// Makes a tile of all channels at once; `offsets` are where they are in the
+// input, one by one.
+using AcrossFunction = void (*)(const Sums& tile, int rows, int vectors,
+                                float number);
 
 // A vector at the border of a strip, which is copied to beside the other end.
 struct Border {
@@ -93,6 +99,7 @@ struct Kernels {
   // By rows and vectors of the tile and outputs of a group; null if there is
   // none. `strided` is for inputs whose vectors are not one behind the other.
   SumsFunction (*find_sums)(int rows, int vectors, int group, bool strided);
+  const AcrossFunction* across;  // By `AcrossKind`.
   // What follows the sums of a tile that begins at vector `first`.
   void (*posts)(const Sums& tile, int rows, int vectors, const TilePost* posts,
                 int count);

@@ -10,6 +10,9 @@
 
 #include "vectors_inl.h"
 
+#include "exponential_inl.h"
+
+#include "across_inl.h"
 #include "means_inl.h"
 #include "posts_inl.h"
 #include "strips_inl.h"
@@ -17,6 +20,6 @@
 
 extern const Kernels kernels;
 const Kernels kernels = {
-    ISSP_NAME, kLanes, sizeof(Scalar), ISSP_REGISTERS, find_sums, posts,
-    borders,   pack,   unpack,         add_row,
+    ISSP_NAME, kLanes,  sizeof(Scalar), ISSP_REGISTERS, find_sums, kAcross,
+    posts,     borders, pack,           unpack,         add_row,
 };

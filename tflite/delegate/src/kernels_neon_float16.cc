@@ -17,6 +17,7 @@
 #endif
 
 #define ISSP_NAME "neon_float16"
+#define ISSP_HALF
 #define ISSP_LANE short
 #define ISSP_LANES 8
 #define ISSP_REGISTERS 32

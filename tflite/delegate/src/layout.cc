@@ -53,7 +53,7 @@ bool set_strips(const Network& network, Layout* layout, std::string* error) {
   };
   for (int v = 0; v < count; ++v) part[v] = v;
   for (const Operation& of : network.operations) {
-    if (of.kind != Operation::kLinear) continue;
+    if (!of.has_tiles()) continue;
     const Ratio core = ratio[of.input].over(of.stride.width);
     bool fits = join(of.input, of.output, core.times(of.block));
     for (const Post& post : of.posts) {
@@ -98,7 +98,7 @@ void set_margins(const Network& network, Layout* layout) {
   std::vector<Image>& images = layout->images;
   for (size_t i = 0; i < network.operations.size(); ++i) {
     const Operation& of = network.operations[i];
-    if (of.kind != Operation::kLinear) continue;
+    if (!of.has_tiles()) continue;
     Image& in = images[of.input];
     const Image& out = images[of.output];
     const Padding& padding = layout->paddings[i];
@@ -133,7 +133,7 @@ bool has_addresses(const Network& network, const Layout& layout,
   constexpr size_t kLargest = size_t{1} << 30;
   std::vector<size_t> rows(images.size(), 1);
   for (const Operation& of : network.operations) {
-    if (of.kind != Operation::kLinear) continue;
+    if (!of.has_tiles()) continue;
     const size_t reach = size_t(of.kernel.height) * of.dilation.height;
     rows[of.input] = std::max(rows[of.input], reach);
     rows[of.output] = std::max(rows[of.output], size_t(of.block));

@@ -23,9 +23,13 @@ std::vector<std::vector<bool>> used_channels(const Network& network) {
     const Operation& of = network.operations[i];
     if (of.kind == Operation::kInput) continue;
     if (of.kind != Operation::kLinear) {
+      // All of them are made at once.
       used[of.input].assign(used[of.input].size(), true);
-      continue;
+      if (of.output >= 0) {
+        used[of.output].assign(used[of.output].size(), true);
+      }
     }
+    if (!of.has_tiles()) continue;
     const std::vector<bool>& made = used[of.output];
     for (const Nonzero& weight : of.weights) {
       if (made[channel_of(of, weight.output)]) {

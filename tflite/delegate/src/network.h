@@ -1,8 +1,10 @@
 // A part of a TFLite graph, as the delegate computes it.
 //
 // Everything that is linear in an image, from convolutions to copies, is one
-// operation, `Linear`, with a list of non-zero weights. What follows it and is
-// done value by value is part of it (`Post`), and so is DEPTH_TO_SPACE.
+// operation, `kLinear`, with a list of non-zero weights. What follows it and is
+// done value by value is part of it (`Post`), and so is DEPTH_TO_SPACE. A
+// function of all channels of a pixel, `kAcross`, begins as a copy, and all of
+// that may follow it too.
 
 #ifndef ISSP_NETWORK_H_
 #define ISSP_NETWORK_H_
@@ -10,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "across.h"
 #include "post.h"
 
 namespace issp {
@@ -61,6 +64,7 @@ struct Operation {
   enum Kind {
     kInput,   // From a tensor of the runtime, channels last.
     kLinear,
+    kAcross,  // A function of all channels of a pixel.
     kMean,    // Over height and width.
     kOutput,  // To a tensor of the runtime.
   };
@@ -69,7 +73,10 @@ struct Operation {
   int output = -1;  // Value.
   int tensor = -1;  // Of the runtime, of `kInput` and `kOutput`.
   bool rows = false;  // Whether that is a list of pixels, and no image.
-  // Of `kLinear`.
+  // Of `kAcross`.
+  AcrossKind across = kAcrossKinds;
+  float number = 0;  // That its function needs.
+  // Of `kLinear` and `kAcross`.
   std::vector<Nonzero> weights;  // By output, row, channel, column.
   std::vector<float> bias;
   Size kernel{1, 1};
@@ -84,6 +91,9 @@ struct Operation {
   double dense = 0;
   double dense_speed = 1;
   std::string name;
+
+  // Whether it is computed tile by tile, and ends with `posts` and `block`.
+  bool has_tiles() const { return kind == kLinear || kind == kAcross; }
 };
 
 // Calls `visit(value, post)` for each value that an operation takes, with what

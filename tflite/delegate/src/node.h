@@ -7,7 +7,7 @@
 #include <memory>
 #include <vector>
 
-#include "graph.h"
+#include "part.h"
 #include "plan.h"
 #include "tflite_abi.h"
 #include "thread_pool.h"

@@ -116,10 +116,12 @@ class Lowering {
     return offsets;
   }
 
-  // The first sum and the first bounds are done with the sums.
+  // The first addition and the first bounds are done with the sums, where there
+  // are sums.
   void set_posts() {
     size_t next = 0;
-    if (next < of_.posts.size() && of_.posts[next].kind == kAdd &&
+    const bool sums = of_.kind == Operation::kLinear;
+    if (sums && next < of_.posts.size() && of_.posts[next].kind == kAdd &&
         !layout_.is_pixel_of(of_, of_.posts[next])) {
       const Post& post = of_.posts[next];
       const Image& add = layout_.images[post.value];
@@ -130,7 +132,7 @@ class Lowering {
       program_.add_offsets = offsets_in(add, post.shuffled);
       ++next;
     }
-    if (next < of_.posts.size() && of_.posts[next].kind == kClamp) {
+    if (sums && next < of_.posts.size() && of_.posts[next].kind == kClamp) {
       program_.clamps = true;
       program_.low = of_.posts[next].low;
       program_.high = of_.posts[next].high;
@@ -234,7 +236,7 @@ std::vector<std::vector<Program>> lower(const Network& network,
   std::vector<std::vector<Program>> programs(network.operations.size());
   for (size_t i = 0; i < network.operations.size(); ++i) {
     const Operation& of = network.operations[i];
-    if (of.kind != Operation::kLinear) continue;
+    if (!of.has_tiles()) continue;
     const auto add = [&](int group, const std::vector<int>& outputs) {
       programs[i].push_back(
           Lowering(layout, kernels, of, layout.paddings[i], group, outputs)

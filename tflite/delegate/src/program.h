@@ -13,7 +13,7 @@
 
 namespace issp {
 
-// Some outputs of a linear operation. It points to what is in it.
+// Some outputs of an operation that has tiles. It points to what is in it.
 struct Program {
   Program() = default;
   Program(Program&&) = default;
@@ -51,7 +51,7 @@ struct Program {
 };
 
 // The programs of each operation, of which each computes some outputs; none
-// for what is not linear.
+// for what has no tiles.
 std::vector<std::vector<Program>> lower(const Network& network,
                                         const Layout& layout,
                                         const Kernels& kernels);

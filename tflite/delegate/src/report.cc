@@ -31,7 +31,7 @@ std::string describe(const Job& job) {
   const Network& network = job.part.network;
   std::string text = "{\"nodes\": " + std::to_string(job.part.nodes) +
                      ", \"expected_speedup\": " +
-                     decimal(speedup(network)) +
+                     decimal(job.part.expected_speedup) +
                      ", \"runs\": " + std::to_string(job.runs) +
                      ", \"sparsity\": " + decimal(sparsity(network));
   if (job.plan) {

@@ -46,7 +46,39 @@ bool image_size(const tflite::Tensor& tensor, int channels, Size* size,
   return size->height > 0 && size->width > 0;
 }
 
+// Whether the file leaves open how many pixels a tensor has; the first
+// dimension counts images.
+bool is_open(const tflite::Tensor& tensor) {
+  const IntArray* shape = tensor.shape_signature;
+  for (int i = 1; shape && i + 1 < shape->size; ++i) {
+    if (shape->data[i] < 0) return true;
+  }
+  return false;
+}
+
+// Of images whose size is not known.
+constexpr Size kUsual{96, 160};
+
 }  // namespace
+
+std::vector<Size> expected_sizes(const Context& context, const Part& part,
+                                 bool has_placeholders) {
+  std::vector<Size> sizes;
+  for (const Operation& of : part.network.operations) {
+    if (of.kind != Operation::kInput) continue;
+    const tflite::Tensor& tensor = context.tensors[part.inputs[of.tensor]];
+    const int channels = part.network.values[of.output].channels;
+    Size size;
+    int images;
+    const bool is_known =
+        !is_open(tensor) &&
+        (of.rows ? list_size(tensor, channels, &size)
+                 : image_size(tensor, channels, &size, &images)) &&
+        !(has_placeholders && tensor.shape->size > 2);
+    sizes.push_back(is_known ? size : kUsual);
+  }
+  return sizes;
+}
 
 std::vector<int> list_shape(const tflite::Context& context, const Part& part,
                             int pixels, int channels, int rank) {

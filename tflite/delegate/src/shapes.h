@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "graph.h"
 #include "network.h"
+#include "part.h"
 #include "tflite_abi.h"
 
 namespace issp {
@@ -16,6 +16,12 @@ namespace issp {
 // Returns what is wrong with them, or nothing.
 std::string read_sizes(const tflite::Context& context, const Part& part,
                        std::vector<Size>* sizes, int* batch);
+
+// The sizes that the images of a part are expected to have. Where the file
+// leaves a size open, it is that of a small photograph. All sizes are open if
+// the file `has_placeholders`.
+std::vector<Size> expected_sizes(const tflite::Context& context,
+                                 const Part& part, bool has_placeholders);
 
 // The shape of a list of pixels: that of the input, if it has as many
 // dimensions, but for the channels.

@@ -49,6 +49,7 @@ enum Operator {
   kReluN1To1 = 20,
   kRelu6 = 21,
   kResizeBilinear = 23,
+  kSoftmax = 25,
   kPad = 34,
   kMean = 40,
   kSub = 41,
@@ -268,6 +269,10 @@ struct ResizeParameters {
 
 struct ReducerParameters {
   bool keep_dimensions;
+};
+
+struct SoftmaxParameters {
+  float beta;
 };
 
 struct LeakyReluParameters {

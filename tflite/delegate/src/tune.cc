@@ -67,7 +67,7 @@ class Tuner {
       double slowest = 0;
       for (int thread = 0; thread < threads_; ++thread) {
         const double begin = now();
-        executor_.sum(step, 0, *program, {thread, threads_});
+        executor_.compute(step, 0, *program, {thread, threads_});
         slowest = std::max(slowest, now() - begin);
       }
       best = std::min(best, slowest);

@@ -318,6 +318,43 @@ TEST(means_and_what_is_multiplied_by_them_equal_the_reference) {
   }
 }
 
+TEST(softmax_of_channels_equals_the_reference) {
+  Random random(14);
+  for (int i = 0; i < cases(40); ++i) {
+    const Shape shape{random.between(1, 2), random.between(1, 9),
+                      random.between(1, 40), random.between(1, 40)};
+    const float beta = random.of<float>({1, 0.25f, 30});
+    Model model;
+    const int image = model.input(shape);
+    Convolution of;
+    of.outputs = random.between(1, 20);
+    // Large numbers, of which all powers but one may be 0.
+    int tensor = model.node(
+        tflite::kMul,
+        {convolve(&model, image, of, &random), model.constant({{}, {20}})},
+        tflite::ElementwiseParameters{0});
+    tensor = model.node(tflite::kSoftmax, {tensor},
+                        tflite::SoftmaxParameters{beta});
+    // What follows may be part of it, or need what is beside it.
+    switch (random.below(4)) {
+      case 0:
+        tensor = convolve(&model, tensor, of, &random);
+        break;
+      case 1:
+        tensor = multiply(&model, tensor, convolve(&model, image, of, &random),
+                          tflite::kActivationRelu);
+        break;
+      case 2:
+        tensor = model.node(tflite::kMul, {tensor, model.constant({{}, {3}})},
+                            tflite::ElementwiseParameters{0});
+        break;
+    }
+    model.output(tensor);
+    check_all(model, random_image(shape, &random),
+              "softmax of " + text_of(of, shape));
+  }
+}
+
 TEST(padded_convolutions_equal_the_reference) {
   Random random(11);
   for (int i = 0; i < cases(40); ++i) {

@@ -196,7 +196,7 @@ class Maker {
     const int constant =
         model_.constant(random_.below(2) ? by_channel() : Array{{1}, {0.4}});
     const Elementwise parameters{activation()};
-    switch (random_.below(7)) {
+    switch (random_.below(8)) {
       case 0:
         follow(model_.node(tflite::kPrelu,
                            {last_, model_.constant(by_channel())}));
@@ -224,6 +224,10 @@ class Maker {
             random_.of<int>({tflite::kRelu, tflite::kRelu6,
                              tflite::kReluN1To1, tflite::kRelu0To1}),
             {last_}));
+        return;
+      case 7:
+        follow(model_.node(tflite::kSoftmax, {last_},
+                           tflite::SoftmaxParameters{1.5f}));
     }
   }
 

@@ -1,6 +1,7 @@
 // Plans by themselves: any bands, tiles and threads make the same numbers.
 
 #include "arena.h"
+#include "builder.h"
 #include "plan.h"
 
 #include <algorithm>
@@ -22,7 +23,7 @@ bool read(const Model& model, Interpreter* interpreter, Part* part) {
   }
   const auto parts = graph.connected(graph.supported());
   return parts.size() == 1 &&
-         graph.build(parts[0], model.outputs, part).empty();
+         build(graph, parts[0], model.outputs, part).empty();
 }
 
 // A plan with all that it needs.

@@ -195,6 +195,23 @@ Array mean(const Array& in, const Shape& shape) {
   return out;
 }
 
+// Over the last dimension.
+Array softmax(const Array& in, double beta) {
+  Array out = in;
+  const size_t channels = size_t(in.shape.back());
+  for (size_t i = 0; i < out.values.size(); i += channels) {
+    const auto begin = out.values.begin() + long(i);
+    const auto end = begin + long(channels);
+    const double largest = *std::max_element(begin, end);
+    std::for_each(begin, end, [&](double& x) {
+      x = std::exp((x - largest) * beta);
+    });
+    const double sum = std::accumulate(begin, end, 0.);
+    std::for_each(begin, end, [&](double& x) { x /= sum; });
+  }
+  return out;
+}
+
 // With centers of pixels at halves.
 Array resize(const Array& in, const Shape& shape, bool is_bilinear) {
   Array out{shape, std::vector<double>(size_t(size_of(shape)))};
@@ -350,6 +367,9 @@ Array compute(int code, const void* parameters, const Arrays& inputs) {
       return map(in, [](double x) { return std::clamp(x, -1., 1.); });
     case tflite::kRelu0To1:
       return map(in, [](double x) { return std::clamp(x, 0., 1.); });
+    case tflite::kSoftmax:
+      return softmax(
+          in, static_cast<const tflite::SoftmaxParameters*>(parameters)->beta);
     case kNegate:
       return map(in, std::negate<double>());
     case tflite::kLeakyRelu: {

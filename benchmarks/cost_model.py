@@ -1,0 +1,245 @@
+"""The cost model of the sparse delegate, fitted to measured layers.
+
+`tflite/delegate/src/cost.cc` has the same model, and the constants that are
+found here.
+"""
+
+import numpy as np
+from keras import Input
+from keras import Model
+from keras import layers
+from keras import ops
+
+# Of the CPU that the model describes, and of what it does at once.
+LANES = 16
+_VECTORS_OF_TILE = 10
+_ROWS_OF_TILE = 4
+_PRODUCTS_OF_BLOCK = 20
+_CHANNELS_OF_BLOCK = 8
+# Numbers that the second cache holds.
+_NEAR = 1 << 18
+
+# What takes time in XNNPACK and in the delegate; a vector has `LANES` numbers.
+# The first of each is what a run takes besides, and is not in the model.
+DENSE = (
+    "run",
+    "call",
+    "product",  # Of a convolution.
+    "weight",  # Which is read.
+    "depthwise",  # A product of a depthwise convolution.
+    "written",  # A number that a convolution makes.
+    "moved",  # A number of what is no convolution.
+    "far",  # A number of what the cache does not hold.
+)
+SPARSE = (
+    "run",
+    "call",
+    "product",  # Of a weight and a vector.
+    "walked",  # A weight of a tile.
+    "written",  # A vector of sums.
+    "post",  # A vector that changes once more.
+    "border",  # A vector beside a row.
+    "converted",  # A vector of pixels, channels last.
+    "few",  # The same with few channels.
+    "far",  # A vector of what the cache does not hold.
+)
+
+
+class _Image:
+    """A tensor of Keras, and how many vectors the delegate makes of it."""
+
+    def __init__(self, tensor, strip):
+        _, self.height, self.width, self.channels = tensor.shape
+        self.tensor = tensor
+        self.strip = strip
+        self.beside = 0
+
+    @property
+    def numbers(self):
+        return self.height * self.width * self.channels
+
+    @property
+    def vectors(self):
+        return self.height * self.strip
+
+
+class Sample:
+    """A few layers, and how much of what takes time there is in them.
+
+    Args:
+        height: Integer, of the image.
+        width: Integer.
+        channels: Integer.
+        density: Float, the share of weights that are not zero.
+        stride: Integer, of all layers together.
+    """
+
+    def __init__(self, height, width, channels, density, stride=1):
+        strip = stride * -(-width // (LANES * stride))
+        self.density = density
+        self.input = _Image(
+            Input((height, width, channels), batch_size=1), strip
+        )
+        self._images = []
+        self.dense = dict.fromkeys(DENSE, 0)
+        self.sparse = dict.fromkeys(SPARSE, 0)
+        self.dense["run"] = self.sparse["run"] = 1
+
+    def convolve(self, image, filters, kernel=1, stride=1, **options):
+        """Adds a convolution; returns what it makes."""
+        layer = layers.Conv2D(
+            filters, kernel, stride, padding="same", **options
+        )
+        made = self._made(image, layer, kernel, stride)
+        weights = kernel * kernel * image.channels * filters
+        pixels = made.height * made.width
+        self.dense["product"] += pixels * weights * _rounded_up(filters)
+        self.dense["weight"] += weights
+        self._sums(image, made, weights * self.density)
+        return made
+
+    def convolve_depthwise(self, image, kernel=3, stride=1):
+        """Adds a depthwise convolution, which has no zeros."""
+        layer = layers.DepthwiseConv2D(
+            kernel, stride, padding="same", activation="relu"
+        )
+        made = self._made(image, layer, kernel, stride)
+        weights = kernel * kernel * image.channels
+        pixels = made.height * made.width
+        self.dense["depthwise"] += (
+            pixels * weights * _rounded_up(image.channels)
+        )
+        self._sums(image, made, weights)
+        return made
+
+    def add(self, a, b):
+        """Adds one image to another, which the delegate does with the sums."""
+        self._moves(a.numbers)
+        a.tensor = layers.Add()([a.tensor, b.tensor])
+        return a
+
+    def squeeze(self, image):
+        """Adds the gates of channels that MobileNetV3 and EfficientNet have."""
+        self._moves(image.numbers)
+        self.sparse["call"] += 1
+        self.sparse["post"] += image.vectors * image.channels
+        pool = layers.GlobalAveragePooling2D(keepdims=True)
+        gates = _Image(pool(image.tensor), 1)
+        self._images.append(gates)
+        for channels, name in (
+            (max(8, image.channels // 4), "relu"),
+            (image.channels, "sigmoid"),
+        ):
+            gates = self.convolve(gates, channels, activation=name)
+        self._moves(image.channels)
+        self.sparse["post"] += image.channels
+        self._moves(image.numbers)
+        self.sparse["post"] += image.vectors * image.channels
+        image.tensor = layers.Multiply()([image.tensor, gates.tensor])
+        return image
+
+    def model(self, output):
+        """Ends the sample with an image; returns the network of Keras."""
+        for image in self._images:
+            self.sparse["border"] += (
+                image.height * image.beside * image.channels
+            )
+        self._converts(self.input, self.input.beside)
+        self._converts(output, 0)
+        return Model(self.input.tensor, output.tensor)
+
+    def _made(self, image, layer, kernel, stride):
+        image.beside = max(image.beside, kernel - stride)
+        made = _Image(layer(image.tensor), image.strip // stride)
+        self._images.append(made)
+        self.dense["call"] += 1
+        self.dense["written"] += made.numbers
+        self.dense["far"] += _far(image.numbers + made.numbers)
+        return made
+
+    def _sums(self, image, made, weights):
+        vectors = made.vectors
+        tile = min(_VECTORS_OF_TILE, _ROWS_OF_TILE * made.strip, vectors)
+        blocks = min(
+            int(weights / made.channels / _PRODUCTS_OF_BLOCK),
+            image.channels // _CHANNELS_OF_BLOCK,
+        )
+        self.sparse["call"] += 1
+        self.sparse["product"] += vectors * weights
+        self.sparse["walked"] += vectors / tile * weights
+        self.sparse["written"] += vectors * made.channels * max(1, blocks)
+
+    def _moves(self, numbers):
+        self.dense["call"] += 1
+        self.dense["moved"] += numbers
+        self.dense["far"] += _far(2 * numbers)
+
+    def _converts(self, image, beside):
+        vectors = image.height * (image.strip + beside) * image.channels
+        self.sparse["call"] += 1
+        if image.channels < LANES:
+            self.sparse["few"] += vectors
+            return
+        vectors *= _rounded_up(image.channels)
+        self.sparse["converted"] += vectors
+        self.sparse["far"] += vectors if _far(image.numbers) else 0
+
+
+def _rounded_up(channels):
+    """How many times more channels there are, in whole vectors."""
+    return -(-channels // LANES) * LANES / channels
+
+
+def _far(numbers):
+    return numbers if numbers > _NEAR else 0
+
+
+def fitted(amounts, times):
+    """The constants that explain times best, none below zero.
+
+    Args:
+        amounts: List of dicts, of the names of constants to amounts.
+        times: Their times, in the unit of the constants.
+
+    Returns:
+        Pair of a dict of the constants, and an array of what they make of the
+        times: 1 is right, and 2 is twice as long.
+    """
+    names = list(amounts[0])
+    shares = np.array([list(of.values()) for of in amounts], float)
+    shares /= np.asarray(times, float)[:, None]
+    largest = shares.max(axis=0)
+    shares = shares[:, largest > 0] / largest[largest > 0]
+    # The error of half and of twice the time are alike: about those of the
+    # logarithm.
+    ratios = np.ones(len(times))
+    for _ in range(20):
+        weights = 1 / np.sqrt(np.maximum(ratios, 0.1))
+        found = _nonnegative(shares * weights[:, None], weights)
+        ratios = shares @ found
+    constants = np.zeros(len(names))
+    constants[largest > 0] = found / largest[largest > 0]
+    return dict(zip(names, constants.tolist(), strict=True)), ratios
+
+
+def _nonnegative(matrix, target):
+    """Least squares without what would be negative."""
+    kept = list(range(matrix.shape[1]))
+    while True:
+        found = np.linalg.lstsq(matrix[:, kept], target, rcond=None)[0]
+        if (found >= 0).all():
+            break
+        del kept[int(found.argmin())]
+    whole = np.zeros(matrix.shape[1])
+    whole[kept] = found
+    return whole
+
+
+def mask(model, density, rng):
+    """Leaves a share of the weights of all kernels that are not depthwise."""
+    for weight in model.weights:
+        is_depthwise = "depthwise" in weight.path or "dwconv" in weight.path
+        if not weight.path.endswith("kernel") or is_depthwise:
+            continue
+        values = ops.convert_to_numpy(weight)
+        weight.assign(values * (rng.random(values.shape) < density))

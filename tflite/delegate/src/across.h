@@ -1,0 +1,20 @@
+// What networks and kernels call the functions of all channels of a pixel.
+
+#ifndef ISSP_ACROSS_H_
+#define ISSP_ACROSS_H_
+
+namespace issp {
+
+enum AcrossKind {
+  kSoftmax,  // exp(number * x[o]), as a share of the sum of all
+  kAcrossKinds,  // How many there are.
+};
+
+// What a value costs, in products of a sparse kernel, by kind.
+constexpr double kAcrossCosts[] = {
+    12,  // kSoftmax
+};
+
+}  // namespace issp
+
+#endif  // ISSP_ACROSS_H_

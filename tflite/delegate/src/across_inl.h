@@ -1,0 +1,43 @@
+// Functions of all channels of a pixel.
+
+namespace {
+
+// Calls `visit(input, output)` with the places of each vector of channel 0;
+// those of others are `offsets` and `output_offsets` behind them.
+template <class Visit>
+ISSP_INLINE void visit_vectors(const Sums& tile, int rows, int vectors,
+                               const Visit& visit) {
+  for (int r = 0; r < rows; ++r) {
+    for (int v = 0; v < vectors; ++v) {
+      visit(tile.input + r * tile.input_row + v * tile.input_vector,
+            tile.output + r * tile.output_row + v * tile.output_vector);
+    }
+  }
+}
+
+// With the largest as 0, so that nothing is infinite.
+void softmax(const Sums& tile, int rows, int vectors, float beta) {
+  visit_vectors(tile, rows, vectors, [&](const char* input, char* output) {
+    Vector largest = load(input + tile.offsets[0]);
+    for (int c = 1; c < tile.outputs; ++c) {
+      const Vector x = load(input + tile.offsets[c]);
+      largest = largest < x ? x : largest;
+    }
+    Vector sum{};
+    for (int c = 0; c < tile.outputs; ++c) {
+      const Vector x = load(input + tile.offsets[c]);
+      const Vector power = exponential((x - largest) * all(beta));
+      store(output + tile.output_offsets[c], power);
+      sum += power;
+    }
+    for (int c = 0; c < tile.outputs; ++c) {
+      char* at = output + tile.output_offsets[c];
+      store(at, load(at) / sum);
+    }
+  });
+}
+
+// By `AcrossKind`.
+constexpr AcrossFunction kAcross[] = {softmax};
+
+}  // namespace

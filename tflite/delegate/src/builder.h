@@ -1,0 +1,110 @@
+// Makes a network of the nodes of a graph.
+
+#ifndef ISSP_BUILDER_H_
+#define ISSP_BUILDER_H_
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "graph.h"
+#include "network.h"
+#include "part.h"
+
+namespace issp {
+
+// Makes a network of connected nodes. Returns what forbids it, or nothing.
+std::string build(const Graph& graph, const std::vector<int>& nodes,
+                  const std::vector<int>& outputs, Part* part);
+
+// What operators make networks with.
+class Builder {
+ public:
+  Builder(const Graph& graph, const std::vector<int>& outputs, Part* part)
+      : graph_(graph),
+        outputs_(outputs.begin(), outputs.end()),
+        part_(*part) {}
+
+  // Adds all nodes. Returns what forbids it, or nothing.
+  std::string build(const std::vector<int>& nodes);
+
+  const Tensors& tensors() const { return graph_.tensors(); }
+
+  // The value of a tensor, which may come from outside.
+  int value_of(int tensor);
+
+  // The operation that makes the value of a tensor, by number.
+  int producer(int tensor) { return producers_[value_of(tensor)]; }
+
+  // The operation whose result a tensor is, if nothing else needs it as it is
+  // and more can be done to it; or null.
+  Operation* open(int tensor);
+
+  // An operation, of which `node` makes the result, whose result is a tensor:
+  // that which makes it, if more can be done to it, or a copy.
+  Operation& opened(int tensor, const GraphNode& node);
+
+  // A copy, even if nothing else needs the tensor.
+  Operation& copied(int tensor, const GraphNode& node);
+
+  // Adds an operation that makes the result of a node.
+  Operation& append(Operation of, const GraphNode& node);
+
+  // An operation that makes what a value is, not yet added.
+  Operation copy_of(int value, const GraphNode& node) const;
+
+  // Adds a function of all channels of an image.
+  Operation& across(int tensor, AcrossKind kind, float number,
+                    const GraphNode& node);
+
+  // Makes the sums of an operation pixels of a larger image.
+  void shuffle(Operation* of, int block);
+
+  // Makes what is beyond an image as its border, and not zero.
+  void repeat(int value) { part_.network.values[value].repeats = true; }
+
+  // Notes that a node pads an image, which what convolves it does itself.
+  void pad(const GraphNode& node, const Padding& padding);
+
+  // What a convolution takes, and by how much it is padded before.
+  int unpadded(int tensor, Padding* padding) const;
+
+  // Does something to the result of an operation.
+  void clamp(Operation* of, float low, float high) const;
+  void activate(Operation* of, int activation) const;
+  // Multiplies by `a` and adds `b`, by channel.
+  void scale(Operation* of, std::vector<float> a, std::vector<float> b) const;
+  void push(Operation* of, Post post) const;
+
+  // Reads a constant of one number, or one for each channel. Returns what is
+  // wrong with it, or nothing.
+  std::string by_channel(int tensor, int channels,
+                         std::vector<float>* all) const;
+
+  std::string name_of(const GraphNode& node) const;
+
+ private:
+  struct Padded {
+    const GraphNode* node;
+    Padding padding;
+  };
+
+  std::vector<Operation>& operations() { return part_.network.operations; }
+  int new_value(int channels);
+  void add_output(int tensor);
+  bool is_consistent() const;
+  void postpone();
+  bool enlarges(const Operation& of) const;
+
+  const Graph& graph_;
+  std::set<int> outputs_;
+  Part& part_;
+  std::map<int, int> values_;  // By tensor.
+  std::vector<int> producers_;  // Operations, by value.
+  std::map<int, Padded> pads_;  // By tensor that is made.
+};
+
+}  // namespace issp
+
+#endif  // ISSP_BUILDER_H_

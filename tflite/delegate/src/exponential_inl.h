@@ -1,0 +1,37 @@
+// The exponential function.
+
+namespace {
+
+// exp(x) of numbers that are not above 0, to about 1e-7 of itself; what is too
+// small for a normal number becomes the least.
+#ifdef ISSP_HALF
+ISSP_INLINE Vector exponential(Vector x) {
+  for (int l = 0; l < kLanes; ++l) {
+    x[l] = Scalar(__builtin_expf(float(x[l])));
+  }
+  return x;
+}
+#else
+// As 2^n * exp(rest), with `rest` within half of ln(2), which a polynomial
+// follows.
+ISSP_INLINE Vector exponential(Vector x) {
+  typedef ISSP_LANE Bits __attribute__((vector_size(kBytes), may_alias));
+  // As a sum with it, a number has its whole part in its last bits.
+  const Vector round = all(12582912.0f);
+  x = clamp(x, -87.0f, 0.0f);
+  const Vector n = x * all(1.44269504f) + round;
+  const Vector whole = n - round;
+  const Vector rest =
+      x - whole * all(0.693359375f) + whole * all(2.12194440e-4f);
+  Vector sum = all(1.9875691500e-4f);
+  sum = sum * rest + all(1.3981999507e-3f);
+  sum = sum * rest + all(8.3334519073e-3f);
+  sum = sum * rest + all(4.1665795894e-2f);
+  sum = sum * rest + all(1.6666665459e-1f);
+  sum = sum * rest + all(5.0000001201e-1f);
+  sum = sum * rest * rest + rest + all(1.0f);
+  return (Vector)((Bits)sum + ((Bits)n << 23));
+}
+#endif
+
+}  // namespace

@@ -1,0 +1,216 @@
+// CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED.
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "activation.h"
+#include "operators.h"
+
+namespace issp {
+namespace {
+
+// How many times faster than float32 TFLite multiplies int8 kernels with images
+// that it rounds on the way.
+constexpr double kInt8Speed = 3.5;
+constexpr int kLargestStride = 8;
+constexpr int kLargestKernel = 255;
+
+int activation_of(const GraphNode& node) {
+  switch (node.code) {
+    case tflite::kConv2D:
+      return node.parameters<tflite::ConvParameters>().activation;
+    case tflite::kDepthwiseConv2D:
+      return node.parameters<tflite::DepthwiseConvParameters>().activation;
+    default:
+      return node.parameters<tflite::FullyConnectedParameters>().activation;
+  }
+}
+
+struct Window {
+  Size stride;
+  Size dilation;
+  bool same;
+};
+
+Window window_of(const GraphNode& node) {
+  if (node.code == tflite::kFullyConnected) return {{1, 1}, {1, 1}, false};
+  if (node.code == tflite::kConv2D) {
+    const auto& of = node.parameters<tflite::ConvParameters>();
+    return {{of.stride_height, of.stride_width},
+            {of.dilation_height, of.dilation_width},
+            of.padding == tflite::kSame};
+  }
+  const auto& of = node.parameters<tflite::DepthwiseConvParameters>();
+  return {{of.stride_height, of.stride_width},
+          {of.dilation_height, of.dilation_width},
+          of.padding == tflite::kSame};
+}
+
+// What convolutions and fully connected layers have in common.
+const char* problem_of_weights(const GraphNode& node,
+                               const Tensors& tensors) {
+  const int filter = node.input(1), bias = node.input(2);
+  if (!tensors.is_constant(filter)) {
+    return "its kernel is no constant in float32, float16 or int8";
+  }
+  if (bias >= 0 && (!tensors.is_constant(bias) ||
+                    !tensors.is_by_channel(bias,
+                                           tensors.channels(node.output())))) {
+    return "its bias is no constant";
+  }
+  if (!node.node->parameters || !has_bounds(activation_of(node))) {
+    return "its activation is none of the ReLU family";
+  }
+  return nullptr;
+}
+
+const char* check_convolution(const GraphNode& node, Tensors* of_graph,
+                              Extent* made) {
+  const Tensors& tensors = *of_graph;
+  const int in = node.input(0), out = node.output();
+  if (!tensors.is_image(in) || !tensors.is_new_image(out) ||
+      tensors.rank(in) != 4 || tensors.rank(out) != 4) {
+    return kNoImages;
+  }
+  if (const char* problem = problem_of_weights(node, tensors)) return problem;
+  const Window window = window_of(node);
+  for (int n : {window.stride.height, window.stride.width,
+                window.dilation.height, window.dilation.width}) {
+    if (n < 1 || n > kLargestStride) return "its stride or dilation is over 8";
+  }
+  const tflite::IntArray& shape = *tensors.at(node.input(1)).shape;
+  if (shape.size != 4) return "its kernel has no 4 dimensions";
+  for (int n : {shape.data[1], shape.data[2]}) {
+    if (n < 1 || n > kLargestKernel) return "its kernel is over 255";
+  }
+  const int inputs = tensors.channels(in), outputs = tensors.channels(out);
+  const int inner = shape.data[3];
+  const bool fits =
+      node.code == tflite::kConv2D
+          ? shape.data[0] == outputs && inner > 0 && inputs % inner == 0 &&
+                outputs % (inputs / inner) == 0
+          : shape.data[0] == 1 && inner == outputs && outputs % inputs == 0;
+  if (!fits) return "its kernel does not fit its channels";
+  *made = tensors.extent(in);
+  if (window.stride != Size{1, 1} || !window.same) {
+    made->name = "(" + made->name + " by " +
+                 std::to_string(window.stride.height) + " " +
+                 std::to_string(window.stride.width) +
+                 (window.same ? "" : " of " + std::to_string(out)) + ")";
+  }
+  return nullptr;
+}
+
+// Of an image, it is a convolution; of what else has channels last, it takes
+// and makes lists of pixels.
+const char* check_fully_connected(const GraphNode& node, Tensors* of_graph,
+                                  Extent* made) {
+  const Tensors& tensors = *of_graph;
+  const int in = node.input(0), out = node.output();
+  if (!tensors.may_be_list(in) || !tensors.may_be_list(out)) {
+    return "it does not compute in float32";
+  }
+  if (const char* problem = problem_of_weights(node, tensors)) return problem;
+  const tflite::IntArray& shape = *tensors.at(node.input(1)).shape;
+  const bool fits = shape.size == 2 &&
+                    shape.data[0] == tensors.channels(out) &&
+                    shape.data[0] <= kLargestChannels &&
+                    shape.data[1] == tensors.channels(in) &&
+                    shape.data[1] > 0 && shape.data[1] <= kLargestChannels;
+  if (!fits) return "its kernel does not fit its channels";
+  const auto& of = node.parameters<tflite::FullyConnectedParameters>();
+  if (tensors.rank(out) != (of.keep_dimensions ? tensors.rank(in) : 2)) {
+    return "it makes what has other dimensions";
+  }
+  if (tensors.is_image(in) && tensors.rank(in) == tensors.rank(out)) {
+    *made = tensors.extent(in);
+    return nullptr;
+  }
+  if (tensors.is_image(in)) return "it makes a list of pixels of an image";
+  of_graph->add_list(in);
+  of_graph->add_list(out);
+  return nullptr;
+}
+
+// The non-zeros of a filter, as those of a convolution of all channels.
+std::vector<Nonzero> weights_of(const Constant& filter, bool is_depthwise,
+                                int inputs, int outputs, const Size& kernel) {
+  const int inner = filter.shape.back();
+  const int groups = is_depthwise ? inputs : inputs / inner;
+  std::vector<Nonzero> weights;
+  for (size_t i = 0; i < filter.places.size(); ++i) {
+    int64_t place = filter.places[i];
+    Nonzero weight;
+    weight.value = filter.values[i];
+    weight.channel = int(place % inner);
+    place /= inner;
+    weight.column = int(place % kernel.width);
+    place /= kernel.width;
+    weight.row = int(place % kernel.height);
+    weight.output = int(place / kernel.height);
+    if (is_depthwise) {
+      weight.output = weight.channel;
+      weight.channel = weight.output / (outputs / inputs);
+    } else {
+      weight.channel += weight.output / (outputs / groups) * inner;
+    }
+    weights.push_back(weight);
+  }
+  std::sort(weights.begin(), weights.end(),
+            [](const Nonzero& a, const Nonzero& b) {
+              return std::tie(a.output, a.row, a.channel, a.column) <
+                     std::tie(b.output, b.row, b.channel, b.column);
+            });
+  return weights;
+}
+
+std::string build(const GraphNode& node, Builder* builder) {
+  const Tensors& tensors = builder->tensors();
+  Operation of;
+  of.kind = Operation::kLinear;
+  of.name = builder->name_of(node);
+  const int source = builder->unpadded(node.input(0), &of.padding);
+  Constant filter;
+  const std::string error = tensors.read(node.input(1), &filter);
+  if (!error.empty()) return error;
+  const int outputs = tensors.channels(node.output());
+  of.input = builder->value_of(source);
+  const Window window = window_of(node);
+  of.stride = window.stride;
+  of.dilation = window.dilation;
+  of.padding.same = window.same;
+  if (node.code != tflite::kFullyConnected) {
+    of.kernel = {filter.shape[1], filter.shape[2]};
+  }
+  of.weights =
+      weights_of(filter, node.code == tflite::kDepthwiseConv2D,
+                 tensors.channels(source), outputs, of.kernel);
+  of.dense = double(filter.size());
+  if (tensors.at(node.input(1)).type == tflite::kInt8) {
+    of.dense_speed = kInt8Speed;
+  }
+  of.bias.assign(outputs, 0);
+  if (node.input(2) >= 0) {
+    const std::string problem =
+        builder->by_channel(node.input(2), outputs, &of.bias);
+    if (!problem.empty()) return problem;
+  }
+  builder->activate(&builder->append(std::move(of), node),
+                    activation_of(node));
+  return "";
+}
+
+}  // namespace
+
+const Operator kConvolutions[] = {
+    {tflite::kConv2D, check_convolution, build, Operator::kConvolves},
+    {tflite::kDepthwiseConv2D, check_convolution, build, Operator::kConvolves},
+    {tflite::kFullyConnected, check_fully_connected, build},
+    {},
+};
+
+}  // namespace issp

@@ -1,0 +1,114 @@
+// ADD, MUL and SUB: of an image and a constant, or of two images.
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "activation.h"
+#include "operators.h"
+
+namespace issp {
+namespace {
+
+int activation_of(const GraphNode& node) {
+  return node.parameters<tflite::ElementwiseParameters>().activation;
+}
+
+// Of two images, of which one may be a pixel.
+const char* check_two(int a, int b, const Tensors& tensors, Extent* made) {
+  if (!tensors.is_image(b) || tensors.channels(a) != tensors.channels(b) ||
+      tensors.rank(a) != tensors.rank(b)) {
+    return kOtherChannels;
+  }
+  if (tensors.at(a).shape->data[0] != tensors.at(b).shape->data[0]) {
+    return "its images have different batches";
+  }
+  const Extent of_b = tensors.extent(b);
+  if (made->name == of_b.name || of_b.is_pixel) return nullptr;
+  if (!made->is_pixel) return "its images may have different sizes";
+  *made = of_b;
+  return nullptr;
+}
+
+const char* check(const GraphNode& node, Tensors* of_graph, Extent* made) {
+  const Tensors& tensors = *of_graph;
+  const int out = node.output();
+  int a = node.input(0), b = node.input(1);
+  if (!tensors.is_new_image(out) || !node.node->parameters) {
+    return "it makes no image";
+  }
+  if (!has_bounds(activation_of(node))) {
+    return "its activation is none of the ReLU family";
+  }
+  const bool is_difference = node.code == tflite::kSub;
+  if (!is_difference && tensors.is_constant(a)) std::swap(a, b);
+  if (!tensors.is_image(a) || tensors.channels(a) != tensors.channels(out) ||
+      tensors.rank(a) != tensors.rank(out)) {
+    return kOtherChannels;
+  }
+  *made = tensors.extent(a);
+  if (!tensors.is_constant(b)) {
+    return is_difference ? "it subtracts what is no constant"
+                         : check_two(a, b, tensors, made);
+  }
+  return tensors.is_by_channel(b, tensors.channels(out)) &&
+                 tensors.rank(b) <= tensors.rank(a)
+             ? nullptr
+             : "its constant is neither one number nor one a channel";
+}
+
+// What is done is done to the later image, when the other is there; of an image
+// and a pixel, to the image.
+void build_two(const GraphNode& node, int a, int b, Builder* builder) {
+  const bool a_is_pixel = builder->tensors().extent(a).is_pixel;
+  const bool b_is_pixel = builder->tensors().extent(b).is_pixel;
+  const int place_a = builder->producer(a), place_b = builder->producer(b);
+  bool swap = place_b > place_a && builder->open(b);
+  if (a_is_pixel != b_is_pixel) swap = a_is_pixel;
+  if (swap) std::swap(a, b);
+  Post post;
+  post.kind = node.code == tflite::kAdd ? kAdd : kMultiply;
+  post.value = builder->value_of(b);
+  // It must be there before what it is added to.
+  const bool is_there = builder->producer(b) < builder->producer(a);
+  Operation& of =
+      is_there ? builder->opened(a, node) : builder->copied(a, node);
+  builder->push(&of, std::move(post));
+  builder->activate(&of, activation_of(node));
+}
+
+std::string build(const GraphNode& node, Builder* builder) {
+  const Tensors& tensors = builder->tensors();
+  int a = node.input(0), b = node.input(1);
+  if (node.code != tflite::kSub && tensors.is_constant(a)) std::swap(a, b);
+  if (!tensors.is_constant(b)) {
+    build_two(node, a, b, builder);
+    return "";
+  }
+  const int channels = tensors.channels(node.output());
+  std::vector<float> numbers;
+  const std::string error = builder->by_channel(b, channels, &numbers);
+  if (!error.empty()) return error;
+  Operation& of = builder->opened(a, node);
+  if (node.code == tflite::kMul) {
+    builder->scale(&of, numbers, std::vector<float>(channels, 0));
+  } else {
+    if (node.code == tflite::kSub) {
+      for (float& number : numbers) number = -number;
+    }
+    builder->scale(&of, std::vector<float>(channels, 1), numbers);
+  }
+  builder->activate(&of, activation_of(node));
+  return "";
+}
+
+}  // namespace
+
+const Operator kElementwise[] = {
+    {tflite::kAdd, check, build},
+    {tflite::kMul, check, build},
+    {tflite::kSub, check, build},
+    {},
+};
+
+}  // namespace issp

@@ -1,0 +1,143 @@
+// Functions of single values: MINIMUM and MAXIMUM with a number, the ReLU
+// family, PRELU, LEAKY_RELU and LOGISTIC.
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "activation.h"
+#include "operators.h"
+
+namespace issp {
+namespace {
+
+const char* check_image(int a, int out, const Tensors& tensors, Extent* made) {
+  if (!tensors.is_image(a) || !tensors.is_new_image(out) ||
+      tensors.channels(a) != tensors.channels(out) ||
+      tensors.rank(a) != tensors.rank(out)) {
+    return kOtherChannels;
+  }
+  *made = tensors.extent(a);
+  return nullptr;
+}
+
+const char* check(const GraphNode& node, Tensors* tensors, Extent* made) {
+  return check_image(node.input(0), node.output(), *tensors, made);
+}
+
+// Whether a constant of this many numbers, or one, fits an image.
+bool is_operand(int constant, int image, int numbers, const Tensors& tensors) {
+  return tensors.is_constant(constant) &&
+         tensors.rank(constant) <= tensors.rank(image) &&
+         tensors.is_by_channel(constant, numbers);
+}
+
+const char* check_bound(const GraphNode& node, Tensors* tensors,
+                        Extent* made) {
+  int a = node.input(0), b = node.input(1);
+  if (tensors->is_constant(a)) std::swap(a, b);
+  const char* problem = check_image(a, node.output(), *tensors, made);
+  if (problem) return problem;
+  return is_operand(b, a, 1, *tensors) ? nullptr
+                                       : "its bound is not one constant number";
+}
+
+const char* check_prelu(const GraphNode& node, Tensors* tensors,
+                        Extent* made) {
+  const int a = node.input(0);
+  if (const char* problem = check(node, tensors, made)) return problem;
+  return is_operand(node.input(1), a, tensors->channels(a), *tensors)
+             ? nullptr
+             : "its slopes are not one a channel";
+}
+
+const char* check_leaky(const GraphNode& node, Tensors* tensors,
+                        Extent* made) {
+  if (const char* problem = check(node, tensors, made)) return problem;
+  return node.node->parameters ? nullptr : "it has no slope";
+}
+
+const char* check_logistic(const GraphNode& node, Tensors* tensors,
+                           Extent* made) {
+  if (const char* problem = check(node, tensors, made)) return problem;
+  return made->is_pixel ? nullptr : "it is slow for more than one pixel";
+}
+
+std::string build_bound(const GraphNode& node, Builder* builder) {
+  int a = node.input(0), b = node.input(1);
+  if (builder->tensors().is_constant(a)) std::swap(a, b);
+  std::vector<float> number;
+  const std::string error = builder->by_channel(b, 1, &number);
+  if (!error.empty()) return error;
+  const bool is_most = node.code == tflite::kMinimum;
+  builder->clamp(&builder->opened(a, node), is_most ? -kInfinity : number[0],
+                 is_most ? number[0] : kInfinity);
+  return "";
+}
+
+std::string build_relu(const GraphNode& node, Builder* builder) {
+  Operation& of = builder->opened(node.input(0), node);
+  switch (node.code) {
+    case tflite::kRelu:
+      builder->activate(&of, tflite::kActivationRelu);
+      break;
+    case tflite::kRelu6:
+      builder->activate(&of, tflite::kActivationRelu6);
+      break;
+    case tflite::kReluN1To1:
+      builder->activate(&of, tflite::kActivationReluN1To1);
+      break;
+    case tflite::kRelu0To1:
+      builder->clamp(&of, 0, 1);
+      break;
+  }
+  return "";
+}
+
+void push_leaky(const GraphNode& node, std::vector<float> slopes,
+                Builder* builder) {
+  Post post;
+  post.kind = kLeaky;
+  post.a = std::move(slopes);
+  builder->push(&builder->opened(node.input(0), node), std::move(post));
+}
+
+std::string build_prelu(const GraphNode& node, Builder* builder) {
+  std::vector<float> slopes;
+  const std::string error =
+      builder->by_channel(node.input(1),
+                          builder->tensors().channels(node.output()), &slopes);
+  if (error.empty()) push_leaky(node, std::move(slopes), builder);
+  return error;
+}
+
+std::string build_leaky(const GraphNode& node, Builder* builder) {
+  const int channels = builder->tensors().channels(node.output());
+  const float slope = node.parameters<tflite::LeakyReluParameters>().alpha;
+  push_leaky(node, std::vector<float>(channels, slope), builder);
+  return "";
+}
+
+std::string build_logistic(const GraphNode& node, Builder* builder) {
+  Post post;
+  post.kind = kLogistic;
+  builder->push(&builder->opened(node.input(0), node), std::move(post));
+  return "";
+}
+
+}  // namespace
+
+const Operator kFunctions[] = {
+    {tflite::kMinimum, check_bound, build_bound},
+    {tflite::kMaximum, check_bound, build_bound},
+    {tflite::kRelu, check, build_relu},
+    {tflite::kRelu6, check, build_relu},
+    {tflite::kReluN1To1, check, build_relu},
+    {tflite::kRelu0To1, check, build_relu},
+    {tflite::kPrelu, check_prelu, build_prelu},
+    {tflite::kLeakyRelu, check_leaky, build_leaky},
+    {tflite::kLogistic, check_logistic, build_logistic},
+    {},
+};
+
+}  // namespace issp

@@ -1,0 +1,169 @@
+// What changes the size of images: PAD before a convolution, DEPTH_TO_SPACE,
+// and RESIZE_BILINEAR and RESIZE_NEAREST_NEIGHBOR by whole numbers.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "operators.h"
+
+namespace issp {
+namespace {
+
+constexpr int kLargestBlock = 16;
+constexpr int kLargestPadding = 64;
+
+// Of an image that stays one.
+const char* check_image(const GraphNode& node, const Tensors& tensors,
+                        bool keeps_channels, Extent* made) {
+  const int in = node.input(0), out = node.output();
+  if (!tensors.is_image(in) || !tensors.is_new_image(out) ||
+      tensors.rank(in) != 4 || tensors.rank(out) != 4) {
+    return kNoImages;
+  }
+  if (keeps_channels && tensors.channels(in) != tensors.channels(out)) {
+    return kOtherChannels;
+  }
+  *made = tensors.extent(in);
+  return nullptr;
+}
+
+const char* check_pad(const GraphNode& node, Tensors* tensors, Extent* made) {
+  const char* problem = check_image(node, *tensors, true, made);
+  if (problem) return problem;
+  const int32_t* by = tensors->integers_of(node.input(1), 8);
+  if (!by || node.node->inputs->size != 2) return "it pads by no constant";
+  for (int i = 0; i < 8; ++i) {
+    const bool inside = i >= 2 && i < 6;
+    if (by[i] < 0 || by[i] > kLargestPadding || (!inside && by[i])) {
+      return "it pads not height and width alone, or by more than 64";
+    }
+  }
+  made->name =
+      "(" + made->name + " padded of " + std::to_string(node.output()) + ")";
+  made->is_pixel = false;
+  return nullptr;
+}
+
+std::string build_pad(const GraphNode& node, Builder* builder) {
+  const int32_t* by = builder->tensors().integers_of(node.input(1), 8);
+  builder->pad(node, {false, by[2], by[3], by[4], by[5]});
+  return "";
+}
+
+const char* check_shuffle(const GraphNode& node, Tensors* tensors,
+                          Extent* made) {
+  const char* problem = check_image(node, *tensors, false, made);
+  if (problem) return problem;
+  const int block =
+      node.node->parameters
+          ? node.parameters<tflite::DepthToSpaceParameters>().block_size
+          : 0;
+  if (block < 1 || block > kLargestBlock ||
+      tensors->channels(node.input(0)) !=
+          tensors->channels(node.output()) * block * block) {
+    return "its block is over 16, or does not divide the channels";
+  }
+  made->name = "(" + made->name + " times " + std::to_string(block) + ")";
+  made->is_pixel = false;
+  return nullptr;
+}
+
+std::string build_shuffle(const GraphNode& node, Builder* builder) {
+  const int in = node.input(0);
+  const Operation* of = builder->open(in);
+  Operation& made = of && of->block > 1 ? builder->copied(in, node)
+                                        : builder->opened(in, node);
+  builder->shuffle(
+      &made, node.parameters<tflite::DepthToSpaceParameters>().block_size);
+  return "";
+}
+
+// By what whole number a resizing node multiplies height and width, or 0.
+int factor_of(const GraphNode& node, const Tensors& tensors) {
+  const int in = node.input(0), size = node.input(1);
+  if (!node.node->parameters || size < 0) return 0;
+  const auto& of = node.parameters<tflite::ResizeParameters>();
+  if (of.align_corners) return 0;
+  if (node.code == tflite::kResizeBilinear && !of.half_pixel_centers) return 0;
+  const tflite::IntArray* shape = tensors.at(in).shape;
+  const tflite::IntArray* signature = tensors.at(in).shape_signature;
+  const int32_t* to = tensors.integers_of(size, 2);
+  if (shape->size != 4 || !to) return 0;
+  for (int i = 1; signature && i < std::min(signature->size, 3); ++i) {
+    if (signature->data[i] < 0) return 0;
+  }
+  const int64_t factor = shape->data[1] > 0 ? to[0] / shape->data[1] : 0;
+  const bool fits = factor >= 1 && factor <= kLargestBlock &&
+                    to[0] == factor * shape->data[1] &&
+                    to[1] == factor * shape->data[2];
+  return fits ? int(factor) : 0;
+}
+
+const char* check_resize(const GraphNode& node, Tensors* tensors,
+                         Extent* made) {
+  const char* problem = check_image(node, *tensors, true, made);
+  if (problem) return problem;
+  return factor_of(node, *tensors) < 1
+             ? "it does not resize a known size by a whole number"
+             : nullptr;
+}
+
+// The weight of pixel `at` of three, of which the second is the nearest, in
+// the one at `place` of as many as each becomes.
+float bilinear(int place, int at, int factor) {
+  const float from = (place + 0.5f) / factor - 0.5f;
+  return std::max(0.0f, 1 - std::abs(from - (at - 1)));
+}
+
+// Resizing by a whole number is a convolution that makes all pixels that come
+// of one, and DEPTH_TO_SPACE.
+std::string build_resize(const GraphNode& node, Builder* builder) {
+  const Tensors& tensors = builder->tensors();
+  const int factor = factor_of(node, tensors);
+  const int channels = tensors.channels(node.output());
+  const bool is_bilinear = node.code == tflite::kResizeBilinear;
+  Operation of;
+  of.kind = Operation::kLinear;
+  of.name = builder->name_of(node);
+  of.input = builder->value_of(node.input(0));
+  of.block = factor;
+  const int side = is_bilinear ? 3 : 1;
+  of.kernel = {side, side};
+  if (is_bilinear) {
+    of.input = builder->copied(node.input(0), node).output;
+    builder->repeat(of.input);
+    of.padding = {false, 1, 1, 1, 1};
+  }
+  of.bias.assign(factor * factor * channels, 0);
+  for (int o = 0; o < int(of.bias.size()); ++o) {
+    const int place = o / channels;
+    for (int y = 0; y < side; ++y) {
+      for (int x = 0; x < side; ++x) {
+        const float value = is_bilinear
+                                ? bilinear(place / factor, y, factor) *
+                                      bilinear(place % factor, x, factor)
+                                : 1;
+        if (value) of.weights.push_back({o, y, x, o % channels, value});
+      }
+    }
+  }
+  const int32_t* to = tensors.integers_of(node.input(1), 2);
+  of.expected = {to[0], to[1]};
+  builder->append(std::move(of), node);
+  return "";
+}
+
+}  // namespace
+
+const Operator kResamplings[] = {
+    {tflite::kPad, check_pad, build_pad, Operator::kPads},
+    {tflite::kDepthToSpace, check_shuffle, build_shuffle},
+    {tflite::kResizeBilinear, check_resize, build_resize},
+    {tflite::kResizeNearestNeighbor, check_resize, build_resize},
+    {},
+};
+
+}  // namespace issp

@@ -1,0 +1,49 @@
+// The operators of TFLite that the delegate computes. Each has an entry in the
+// table of a file `op_*.cc`.
+
+#ifndef ISSP_OPERATORS_H_
+#define ISSP_OPERATORS_H_
+
+#include <string>
+
+#include "builder.h"
+#include "graph.h"
+#include "tensors.h"
+
+namespace issp {
+
+struct Operator {
+  enum Role {
+    kPlain,
+    kPads,       // It makes an image that only what convolves takes.
+    kConvolves,
+  };
+
+  int code;
+  // Why a node cannot be computed, or null. `made` becomes the extent of the
+  // image that it makes, if it makes one.
+  const char* (*check)(const GraphNode& node, Tensors* tensors, Extent* made);
+  // Adds what a node computes. Returns what is wrong with it, or nothing.
+  std::string (*build)(const GraphNode& node, Builder* builder);
+  Role role = kPlain;
+};
+
+// Each ends with an entry that has no `check`.
+extern const Operator kConvolutions[];
+extern const Operator kElementwise[];
+extern const Operator kFunctions[];
+extern const Operator kReductions[];
+extern const Operator kResamplings[];
+extern const Operator kSoftmaxes[];
+
+// The operator of this code, or null.
+const Operator* find_operator(int code);
+
+constexpr char kNoImages[] =
+    "its images are not float32, or have no 4 dimensions";
+constexpr char kOtherChannels[] =
+    "its images are not float32, or have other channels";
+
+}  // namespace issp
+
+#endif  // ISSP_OPERATORS_H_

@@ -1,0 +1,86 @@
+// What is known of the tensors of a graph: which are constants, images or lists
+// of pixels, and what can be said of the sizes of images.
+
+#ifndef ISSP_TENSORS_H_
+#define ISSP_TENSORS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+
+#include "constants.h"
+#include "tflite_abi.h"
+
+namespace issp {
+
+// What is known of the height and width of a tensor.
+struct Extent {
+  std::string name;  // The same for tensors that have always the same.
+  bool is_pixel = false;
+  bool is_known = false;  // Whether it is always that in the file.
+};
+
+// Of an image or a kernel.
+constexpr int kLargestChannels = 1 << 16;
+
+class Tensors {
+ public:
+  explicit Tensors(const tflite::Context& context) : context_(context) {}
+
+  // Notes the constants of the file. Returns what makes one harmful, or
+  // nothing.
+  std::string find_constants();
+
+  // Notes that a node makes a constant of another.
+  void add_constant(int i, int source) { constants_.add(i, source); }
+
+  // Notes whether all images from outside have one pixel, until they are
+  // resized.
+  void set_placeholders(bool all) { has_placeholders_ = all; }
+  bool has_placeholders() const { return has_placeholders_; }
+
+  void set_extent(int i, const Extent& extent) { extents_[i] = extent; }
+  void add_list(int i) { lists_.insert(i); }
+
+  const tflite::Tensor& at(int i) const { return context_.tensors[i]; }
+  bool is_constant(int i) const { return constants_.has(i); }
+  // Returns what is wrong with a constant, or nothing.
+  std::string read(int i, Constant* constant) const {
+    return constants_.read(context_, i, constant);
+  }
+  // The numbers of a constant of int32, if there are so many; or null.
+  const int32_t* integers_of(int i, size_t count) const;
+
+  // Whether a constant has one number, or one for each channel.
+  bool is_by_channel(int i, int channels) const;
+
+  bool is_float(int i) const;
+  // Whether a tensor is a float image; rows of channels are, of one pixel, if
+  // they are the means of images, and not what else has two dimensions.
+  bool is_image(int i) const;
+  // Whether a tensor that a node makes can be an image.
+  bool is_new_image(int i) const;
+  // Whether a tensor can be a list of pixels, of any shape, channels last.
+  bool may_be_list(int i) const;
+  // Whether it is noted as one.
+  bool is_list(int i) const { return lists_.count(i) > 0; }
+  int channels(int i) const;
+  int rank(int i) const;
+
+  Extent extent(int i) const;
+  // What the file says, without what the nodes before tell.
+  Extent extent_in_file(int i) const;
+
+ private:
+  const tflite::Context& context_;
+  Constants constants_;
+  bool has_placeholders_ = false;
+  std::map<int, Extent> extents_;
+  std::set<int> lists_;
+};
+
+}  // namespace issp
+
+#endif  // ISSP_TENSORS_H_
