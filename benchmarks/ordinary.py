@@ -69,7 +69,11 @@ _LEAST, _MOST = 1e5, 1.5e8
 
 
 def export(model, path):
-    model.export(str(path), format="litert", verbose=False)
+    import tensorflow as tf
+
+    # Keras itself exports such files since 3.13.
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    path.write_bytes(converter.convert())
 
 
 def interpreter(path, **options):
