@@ -34,7 +34,7 @@ def figures(tmp_path_factory):
             "--quick",
             "--networks=MobileNet",
             "--sizes=32",
-            "--zeros=0,90",
+            "--zeros=90",
         ],
     }
     running = [
@@ -133,16 +133,13 @@ def test_the_benchmark_of_ordinary_networks_fits_and_compares(figures):
     for of in constants.values():
         assert min(of.values()) >= 0
         assert of["product"] + of["call"] + of["run"] > 0
-    assert len(found["layers"]["samples"]) == 4
-    assert set(found["networks"]) == {
-        "MobileNet, 32, 0 %",
-        "MobileNet, 32, 90 %",
-    }
-    for of in found["networks"].values():
-        ms = of["milliseconds"]
-        assert of["ratio"] == ms["dense"] / ms["delegate"] > 0
-        # Its images have at most 16 pixels a row.
-        assert of["nodes"] == of["expected_speedups"] == []
+    assert len(found["layers"]["samples"]) == 2
+    ((case, of),) = found["networks"].items()
+    assert case == "MobileNet, 32, 90 %"
+    ms = of["milliseconds"]
+    assert of["ratio"] == ms["dense"] / ms["delegate"] > 0
+    # Its images have at most 16 pixels a row.
+    assert of["nodes"] == of["expected_speedups"] == []
 
 
 def test_constants_that_were_put_in_are_found(monkeypatch):
