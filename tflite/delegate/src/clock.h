@@ -1,3 +1,5 @@
+// Time, to measure with.
+
 #ifndef ISSP_CLOCK_H_
 #define ISSP_CLOCK_H_
 

@@ -91,9 +91,9 @@ Places allocate(const Network& network, const Layout& layout,
     }
   }
   // The largest first.
-  std::sort(order.begin(), order.end());
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
-    return stays[a].bytes > stays[b].bytes;
+  std::sort(order.begin(), order.end(), [&](int a, int b) {
+    return stays[a].bytes != stays[b].bytes ? stays[a].bytes > stays[b].bytes
+                                            : a < b;
   });
   std::vector<int> placed;
   for (int value : order) {

@@ -14,41 +14,61 @@ ISSP_INLINE Vector operand(const TilePost& post, const char* other) {
   return spread(*reinterpret_cast<const Scalar*>(other));
 }
 
-ISSP_INLINE Vector apply(const TilePost& post, Vector x, int o,
-                         const char* other) {
-  switch (post.kind) {
-    case kClamp:
-      return clamp(x, post.low, post.high);
-    case kAdd:
-      return x + operand(post, other);
-    case kMultiply:
-      return x * operand(post, other);
-    case kAffine:
-      return x * all(post.a[o]) + all(post.b[o]);
-    case kLeaky:
-      return x < Vector{} ? x * all(post.a[o]) : x;
-    case kLogistic:
-      return logistic(x);
+// Makes each x of a tile f(x, channel, other), where `other` is where the other
+// image is, if there is one.
+template <class Function>
+ISSP_INLINE void make_each(const Sums& tile, int rows, int vectors,
+                           const TilePost& post, const Function& function) {
+  for (int o = 0; o < tile.outputs; ++o) {
+    for (int r = 0; r < rows; ++r) {
+      char* at = tile.output + tile.output_offsets[o] + r * tile.output_row;
+      const char* other = post.other;
+      if (other) other += r * post.other_row + post.other_offsets[o];
+      for (int v = 0; v < vectors; ++v) {
+        store(at, function(load(at), o, other));
+        at += tile.output_vector;
+        other += post.other_vector;
+      }
+    }
   }
-  return x;
 }
 
 void posts(const Sums& tile, int rows, int vectors, const TilePost* posts,
            int count) {
   for (int i = 0; i < count; ++i) {
     const TilePost& post = posts[i];
-    for (int o = 0; o < tile.outputs; ++o) {
-      for (int r = 0; r < rows; ++r) {
-        char* at =
-            tile.output + tile.output_offsets[o] + r * tile.output_row;
-        const char* other = post.other;
-        if (other) other += r * post.other_row + post.other_offsets[o];
-        for (int v = 0; v < vectors; ++v) {
-          store(at, apply(post, load(at), o, other));
-          at += tile.output_vector;
-          other += post.other_vector;
-        }
-      }
+    const auto make = [&](const auto& function) {
+      make_each(tile, rows, vectors, post, function);
+    };
+    switch (post.kind) {
+      case kClamp:
+        make([&](Vector x, int, const char*) {
+          return clamp(x, post.low, post.high);
+        });
+        break;
+      case kAdd:
+        make([&](Vector x, int, const char* other) {
+          return x + operand(post, other);
+        });
+        break;
+      case kMultiply:
+        make([&](Vector x, int, const char* other) {
+          return x * operand(post, other);
+        });
+        break;
+      case kAffine:
+        make([&](Vector x, int o, const char*) {
+          return x * all(post.a[o]) + all(post.b[o]);
+        });
+        break;
+      case kLeaky:
+        make([&](Vector x, int o, const char*) {
+          return x < Vector{} ? x * all(post.a[o]) : x;
+        });
+        break;
+      case kLogistic:
+        make([&](Vector x, int, const char*) { return logistic(x); });
+        break;
     }
   }
 }

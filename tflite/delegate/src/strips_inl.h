@@ -47,10 +47,12 @@ void borders(const Sums& tile, int rows, int first, int vectors,
 constexpr int zip_first(int l) { return l / 2 + l % 2 * kLanes; }
 constexpr int zip_second(int l) { return kLanes / 2 + zip_first(l); }
 
+constexpr int log2_of(int n) { return n < 2 ? 0 : 1 + log2_of(n / 2); }
+
 // Lane l of vector t becomes lane t of vector l.
 ISSP_INLINE void transpose(Vector (&x)[kLanes]) {
   ISSP_UNROLL
-  for (int step = 1; step < kLanes; step *= 2) {
+  for (int step = 0; step < log2_of(kLanes); ++step) {
     Vector y[kLanes];
     ISSP_UNROLL
     for (int i = 0; i < kLanes / 2; ++i) {
