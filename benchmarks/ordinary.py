@@ -33,7 +33,7 @@ import numpy as np
 from absl import app
 from absl import flags
 
-from issp_keras import cli
+from issp_keras.programs import cli
 from issp_keras.tflite import delegate
 
 flags.DEFINE_string("output", None, "JSON file for all figures.")
