@@ -14,8 +14,6 @@ from issp_keras.tflite import inspect
 from issp_keras.tflite import probe
 from issp_keras.tflite import sparse
 
-RNG = np.random.default_rng(0)
-
 
 def _crashing():
     """A file that makes TFLite write far beyond its memory."""
@@ -47,8 +45,9 @@ def test_what_tflite_says_is_the_reason():
 def _named(name):
     """A file for images of any size all of whose tensors have a name."""
     graph = graphs.Graph((1, None, None, 3))
-    kernel = RNG.standard_normal((64, 3, 3, 3), np.float32)
-    kernel *= RNG.random(kernel.shape) > 0.9
+    rng = np.random.default_rng(0)
+    kernel = rng.standard_normal((64, 3, 3, 3), np.float32)
+    kernel *= rng.random(kernel.shape) > 0.9
     filters = graph.constant(kernel)
     bias = graph.constant(np.zeros(64, np.float32))
     output = graph.image((1, None, None, 64))
