@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 RUN := runs/quickstart
 
 # Tests use one core each. Those of one file share what takes long to make.
+TESTS := not long
 NATIVE := tests/test_delegate_native.py
 PYTEST := -m pytest --numprocesses=2 --dist=loadfile --ignore=$(NATIVE)
 
@@ -16,7 +17,7 @@ COMPILER := command -v c++ || command -v g++ || command -v clang++
 # TensorFlow tells much about the machine that is of no use here.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: quickstart test test-native test-lowest test-jax lint clean
+.PHONY: quickstart test test-long test-native test-lowest test-jax lint clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/issp-train --config=configs/quickstart.py --workdir=$(RUN)
@@ -30,6 +31,10 @@ quickstart: $(VENV)/installed
 
 test: $(VENV)/installed-test
 	$(BIN)/python $(PYTEST) -m '$(TESTS)'
+
+# What `make test` leaves out, since it takes longest.
+test-long:
+	$(MAKE) test TESTS=long
 
 # C++, which is compiled three times over and depends on no package.
 test-native: $(VENV)/installed-test

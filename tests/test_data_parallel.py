@@ -68,6 +68,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.long
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs JAX")
 @pytest.mark.parametrize("method", ["iss_p", "srp"])
 def test_two_processes_equal_one(folder, method):

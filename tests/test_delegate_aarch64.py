@@ -10,7 +10,7 @@ import pytest
 
 from issp_keras.tflite import export
 
-pytestmark = pytest.mark.any_version
+pytestmark = [pytest.mark.any_version, pytest.mark.long]
 
 _DELEGATE = pathlib.Path(__file__).parents[1] / "tflite" / "delegate"
 _SCRIPT = _DELEGATE / "tests" / "aarch64.py"

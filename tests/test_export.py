@@ -83,9 +83,10 @@ def network(request):
 @pytest.mark.parametrize(
     ("network", "side"),
     [
-        *((network, 16) for network in NETWORKS),
-        # Of CAT, one size alone is asked for.
+        *((network, 16) for network in NETWORKS if network != "cat"),
         *((network, None) for network in NETWORKS if network != "cat"),
+        # Of CAT, one size alone is asked for.
+        pytest.param("cat", 16, marks=pytest.mark.long),
     ],
     indirect=["network"],
 )
@@ -151,6 +152,7 @@ def sizes(tmp_path_factory):
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("zeros", "precision", "times"),
     [

@@ -148,7 +148,14 @@ def test_networks_begin_near_the_range_of_an_image(network):
 
 
 @pytest.mark.parametrize(
-    "network", ["cat", "edge_sr", "edsr", "rcan", "swinir"]
+    "network",
+    [
+        pytest.param("cat", marks=pytest.mark.long),
+        "edge_sr",
+        "edsr",
+        "rcan",
+        pytest.param("swinir", marks=pytest.mark.long),
+    ],
 )
 def test_iss_p_trains_each_network_to_exact_counts(network):
     model = TINY[network]()

@@ -55,6 +55,7 @@ def _start_two(workdir, photographs):
     ]
 
 
+@pytest.mark.long
 def test_two_processes_that_were_killed_once_equal_one(
     tmp_path, folder_of_photographs
 ):

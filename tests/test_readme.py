@@ -81,6 +81,7 @@ _A_MOMENT = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(
     not (ROOT / "runs/quickstart/results.json").exists(),
     reason="`make quickstart` has not run here",

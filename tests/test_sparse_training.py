@@ -529,6 +529,7 @@ def test_layers_that_are_not_built_are_passed_by():
     _assert_exact_zeros(model)
 
 
+@pytest.mark.long
 @pytest.mark.tensorflow
 def test_replicas_of_a_mirrored_model_stay_equal_and_sparse():
     program = """

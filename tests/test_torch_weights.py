@@ -188,6 +188,7 @@ def test_entries_that_do_not_fit_are_named(change, sentence, tmp_path):
         models.from_torch(tmp_path / "changed.pth")
 
 
+@pytest.mark.long
 def test_windows_of_cat_a_are_found_where_masks_show_them(tmp_path):
     model = models.cat(2, 32, (2, 2), 2, windows=((2, None), (4, None)))
     models.to_torch(model, tmp_path / "cat_a.pth")
