@@ -44,7 +44,7 @@ test-native: $(VENV)/installed-test
 # 3.11.
 test-lowest:
 	$(MAKE) test VENV=.venv-lowest PIP_CONSTRAINT=requirements_lowest.txt \
-		TESTS='not any_version'
+		TESTS='not any_version and not long'
 
 # The core on JAX, in an environment without TensorFlow.
 test-jax: .venv-jax/installed
