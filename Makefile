@@ -48,7 +48,7 @@ test-lowest:
 
 # The core on JAX, in an environment without TensorFlow.
 test-jax: .venv-jax/installed
-	KERAS_BACKEND=jax .venv-jax/bin/python $(PYTEST) tests
+	KERAS_BACKEND=jax .venv-jax/bin/python $(PYTEST) -m '$(TESTS)' tests
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .

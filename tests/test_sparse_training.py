@@ -456,9 +456,14 @@ def _by_changes(name, end_step=20):
     [
         {"gradient_accumulation_steps": 4},
         {"use_ema": True, "ema_overwrite_frequency": 3},
-        {"policy": "mixed_float16"},
-        {"policy": "mixed_bfloat16", "use_ema": True},
-        {"jit_compile": True, "steps_per_execution": 7},
+        *(
+            pytest.param(options, marks=pytest.mark.long)
+            for options in (
+                {"policy": "mixed_float16"},
+                {"policy": "mixed_bfloat16", "use_ema": True},
+                {"jit_compile": True, "steps_per_execution": 7},
+            )
+        ),
     ],
 )
 def test_changes_end_in_exact_zeros_under_every_switch(name, options):
