@@ -485,6 +485,7 @@ def test_changes_end_in_exact_zeros_under_every_switch(name, options):
     _assert_exact_zeros(model)
 
 
+@pytest.mark.long
 @by_changes
 def test_changes_equal_the_compiled_run_when_run_eagerly(name):
     compiled, eager = _sequential(), _sequential(run_eagerly=True)
