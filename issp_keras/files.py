@@ -72,6 +72,16 @@ def read_json(path):
         return json.loads(pathlib.Path(path).read_text())
 
 
+def whole_lines(path) -> list[str]:
+    """The lines of a text file, with their ends.
+
+    A process that was killed while it wrote may have left a part of a last
+    line; that is left out.
+    """
+    with pathlib.Path(path).open(newline="") as file:
+        return [line for line in file if line.endswith("\n")]
+
+
 def finite(content):
     """Returns what JSON has of `content`: null for infinity and NaN."""
     if isinstance(content, dict):

@@ -28,6 +28,12 @@ def test_json_has_null_where_a_number_is_not_finite(tmp_path):
     assert content == {"a": [None, 1.5], "b": "x"}
 
 
+def test_a_line_that_was_cut_off_is_left_out(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_bytes(b"a,b\r\n1,2\r\n3,")
+    assert files.whole_lines(path) == ["a,b\r\n", "1,2\r\n"]
+
+
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="is not a folder that can be written"):

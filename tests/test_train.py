@@ -217,10 +217,14 @@ def test_a_training_that_diverges_is_ended_before_its_checkpoint(
     assert not (tmp_path / "checkpoint.keras").exists()
 
 
-def test_rows_of_an_epoch_without_checkpoint_are_written_once(config, tmp_path):
+# A whole row, and one of epoch 10 of which a kill left the first digit.
+@pytest.mark.parametrize("end", ["4,0.1,30.0,0.9\n\n", "1"])
+def test_rows_of_an_epoch_without_checkpoint_are_written_once(
+    end, config, tmp_path
+):
     train(config, tmp_path)
     path = tmp_path / "metrics.csv"
-    path.write_text(path.read_text() + "4,0.1,30.0,0.9\n\n")
+    path.write_text(path.read_text() + end)
     train(config, tmp_path)
     assert _epochs(tmp_path) == [0, 1, 2, 3]
 

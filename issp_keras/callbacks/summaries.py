@@ -125,12 +125,9 @@ class SparsitySummaries(keras.callbacks.Callback):
         return int(rows[-1]["step"]) if rows else None
 
     def _rows_until_now(self, path):
-        with path.open(newline="") as file:
-            # What was killed while it wrote has left a part of a line.
-            lines = [line for line in file if line.endswith("\n")]
         return [
             {name: row[name] for name in _COLUMNS}
-            for row in csv.DictReader(lines)
+            for row in csv.DictReader(files.whole_lines(path))
             if int(row["step"]) <= self._logged
         ]
 

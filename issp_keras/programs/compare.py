@@ -12,7 +12,7 @@ that no other one has. They run at low priority (`--nice`).
 
 `results.json`, `results.csv` and `results.md` in the workdir hold PSNR and
 SSIM on each test set, the non-zeros and the time of every training that is
-done. That a training diverged is a result too; it is not tried again.
+done. A training that diverges is a result too. It is not tried again.
 `--known` takes such a JSON file, of another machine or of an earlier version:
 what is in it with the same settings is not trained again.
 """

@@ -50,8 +50,7 @@ def keep_rows(path, epochs):
         return
     broken = (OSError, ValueError, csv.Error)
     with blame(f"{path}: is not a history that can be read", *broken):
-        with path.open(newline="") as file:
-            header, *rows = list(csv.reader(file)) or [[]]
+        header, *rows = list(csv.reader(files.whole_lines(path))) or [[]]
         rows = [row for row in rows if row and int(row[0]) < epochs]
     with files.replacing(path) as kept, kept.open("w", newline="") as file:
         csv.writer(file).writerows([header, *rows] if rows else [])

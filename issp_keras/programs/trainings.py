@@ -138,8 +138,8 @@ class Training:
         path = self.folder / "metrics.csv"
         if not path.exists():
             return []
-        with path.open(newline="") as file:
-            return list(csv.DictReader(file))
+        # Another process may be writing it.
+        return list(csv.DictReader(files.whole_lines(path)))
 
     def _cpu_seconds(self):
         path = self.folder / "metrics.csv"

@@ -19,8 +19,8 @@ def define_config_flag():
     config_flags.DEFINE_config_file(
         "config",
         None,
-        "A Python file, or the name of one that comes with issp_keras; behind "
-        "a colon, what is to be told to it: swinir_light:scale=2.",
+        "A Python file, or the name of a config that comes with issp_keras. "
+        "Settings follow a colon: swinir_light:scale=2.",
     )
 
 
