@@ -1,12 +1,23 @@
 #include "builder.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "activation.h"
 #include "operators.h"
 
 namespace issp {
+namespace {
+
+// The number of int8 that stands for a bound, or the last one.
+float nearest(float bound, const Quantization& numbers) {
+  const float number =
+      std::nearbyint(bound / numbers.scale) + float(numbers.zero_point);
+  return std::min(std::max(number, float(kLeastInt8)), float(kMostInt8));
+}
+
+}  // namespace
 
 std::string build(const Graph& graph, const std::vector<int>& nodes,
                   const std::vector<int>& outputs, Part* part) {
@@ -35,21 +46,31 @@ void Builder::add_output(int tensor) {
     of.padding = padding;
     append(std::move(of), *node);
   }
-  const auto value = values_.find(tensor);
+  const auto given = given_.find(tensor);
+  const bool is_given = given != given_.end() && !values_.count(tensor);
+  const auto value = values_.find(is_given ? given->second.source : tensor);
   // Those of other parts, and constants.
   if (value == values_.end()) return;
   Operation output;
   output.kind = Operation::kOutput;
   output.rows = tensors().is_list(tensor);
   output.input = value->second;
+  output.pixels = is_given ? given->second.type
+                  : tensors().is_int8(tensor) ? kPixelsInt8
+                                              : kPixelsFloat32;
   output.tensor = int(part_.outputs.size());
   output.name = "output";
   part_.outputs.push_back(tensor);
   operations().push_back(std::move(output));
 }
 
-int Builder::new_value(int channels) {
-  part_.network.values.push_back({channels});
+// The value of a tensor, or of one that has the same type and numbers.
+int Builder::new_value(int channels, int tensor) {
+  Value value;
+  value.channels = channels;
+  value.is_int8 = tensors().is_int8(tensor);
+  if (value.is_int8) value.quantization = tensors().quantization(tensor);
+  part_.network.values.push_back(value);
   producers_.push_back(int(operations().size()));
   return int(part_.network.values.size()) - 1;
 }
@@ -57,16 +78,50 @@ int Builder::new_value(int channels) {
 int Builder::value_of(int tensor) {
   const auto known = values_.find(tensor);
   if (known != values_.end()) return known->second;
+  const auto given = given_.find(tensor);
+  if (given == given_.end()) {
+    return add_input(tensor, tensor,
+                     tensors().is_int8(tensor) ? kPixelsInt8 : kPixelsFloat32);
+  }
+  Operation of;
+  of.kind = Operation::kDequantize;
+  of.input = value_of(given->second.source);
+  const int channels = part_.network.values[of.input].channels;
+  of.bias.assign(channels, 0);
+  of.name = "float32";
+  of.output = new_value(channels, tensor);
+  values_[tensor] = of.output;
+  operations().push_back(std::move(of));
+  return values_[tensor];
+}
+
+// Reads the pixels of a tensor as the value of another.
+int Builder::add_input(int tensor, int value_of, PixelType type) {
   Operation input;
   input.kind = Operation::kInput;
   input.rows = tensors().is_list(tensor);
-  input.output = new_value(tensors().channels(tensor));
+  input.output = new_value(tensors().channels(value_of), value_of);
   input.tensor = int(part_.inputs.size());
+  input.pixels = type;
   input.name = "input";
   part_.inputs.push_back(tensor);
-  values_[tensor] = input.output;
+  values_[value_of] = input.output;
   operations().push_back(std::move(input));
-  return values_[tensor];
+  return values_[value_of];
+}
+
+bool Builder::take_pixels(int tensor, int source, PixelType type) {
+  if (values_.count(source) || given_.count(source) ||
+      graph_.users(source).size() != 1) {
+    return false;
+  }
+  add_input(source, tensor, type);
+  return true;
+}
+
+void Builder::give_pixels(int tensor, int source, PixelType type) {
+  value_of(source);
+  given_[tensor] = {source, type};
 }
 
 std::string Builder::name_of(const GraphNode& node) const {
@@ -80,12 +135,17 @@ Operation* Builder::open(int tensor) {
   if (graph_.users(tensor).size() != 1) return nullptr;
   Operation& of = operations()[producers_[value->second]];
   const bool repeats = part_.network.values[value->second].repeats;
-  return of.has_tiles() && !repeats ? &of : nullptr;
+  const bool converts = of.kind == Operation::kQuantize ||
+                        of.kind == Operation::kDequantize;
+  return of.has_tiles() && !converts && !repeats ? &of : nullptr;
 }
 
 Operation& Builder::opened(int tensor, const GraphNode& node) {
   if (Operation* of = open(tensor)) {
     values_[node.output()] = of->output;
+    if (is_int8(node)) {
+      quantization_of(of->output) = tensors().quantization(node.output());
+    }
     return *of;
   }
   return append(copy_of(value_of(tensor), node), node);
@@ -102,6 +162,11 @@ Operation Builder::copy_of(int value, const GraphNode& node) const {
   const int channels = part_.network.values[value].channels;
   for (int c = 0; c < channels; ++c) copy.weights.push_back({c, 0, 0, c, 1});
   copy.bias.assign(channels, 0);
+  if (part_.network.values[value].is_int8) {
+    copy.int8.bias.assign(channels, 0);
+    copy.int8.multipliers.assign(channels, 1);
+    copy.int8.zero_point = quantization_of(value).zero_point;
+  }
   copy.name = name_of(node);
   return copy;
 }
@@ -109,7 +174,7 @@ Operation Builder::copy_of(int value, const GraphNode& node) const {
 Operation& Builder::append(Operation of, const GraphNode& node) {
   const int channels = of.bias.empty() ? tensors().channels(node.output())
                                        : int(of.bias.size());
-  of.output = new_value(channels / (of.block * of.block));
+  of.output = new_value(channels / (of.block * of.block), node.output());
   values_[node.output()] = of.output;
   operations().push_back(std::move(of));
   return operations().back();
@@ -142,6 +207,20 @@ int Builder::unpadded(int tensor, Padding* padding) const {
 
 void Builder::clamp(Operation* of, float low, float high) const {
   if (low == -kInfinity && high == kInfinity) return;
+  if (part_.network.values[of->output].is_int8) {
+    // All that is done to int8 ends with bounds.
+    const Quantization& numbers = quantization_of(of->output);
+    const auto narrow = [&](float* least, float* most) {
+      *least = std::min(std::max(*least, nearest(low, numbers)), *most);
+      *most = std::max(std::min(*most, nearest(high, numbers)), *least);
+    };
+    if (of->posts.empty()) {
+      narrow(&of->int8.low, &of->int8.high);
+    } else {
+      narrow(&of->posts.back().low, &of->posts.back().high);
+    }
+    return;
+  }
   if (!of->posts.empty() && of->posts.back().kind == kClamp) {
     // Which does the same before DEPTH_TO_SPACE and after it.
     Post& last = of->posts.back();
@@ -162,8 +241,33 @@ void Builder::activate(Operation* of, int activation) const {
   clamp(of, low, high);
 }
 
+void Builder::rescale(Operation* of, const GraphNode& node,
+                      std::vector<float> factors,
+                      std::vector<float> below) const {
+  Post post;
+  post.kind = kLeaky;
+  post.a = std::move(below);
+  post.b = std::move(factors);
+  post.zero_point = tensors().quantization(node.input(0)).zero_point;
+  post.made_zero_point = tensors().quantization(node.output()).zero_point;
+  push(of, std::move(post));
+}
+
+void Builder::requantize(Operation* of, const GraphNode& node) const {
+  const Quantization from = tensors().quantization(node.input(0));
+  const Quantization to = tensors().quantization(node.output());
+  if (from == to) return;
+  const std::vector<float> factors(tensors().channels(node.output()),
+                                   from.scale / to.scale);
+  rescale(of, node, factors, factors);
+}
+
 void Builder::push(Operation* of, Post post) const {
   post.shuffled = of->block > 1;
+  if (part_.network.values[of->output].is_int8) {
+    post.low = kLeastInt8;
+    post.high = kMostInt8;
+  }
   of->posts.push_back(std::move(post));
 }
 

@@ -73,6 +73,13 @@ class Builder {
   // Does something to the result of an operation.
   void clamp(Operation* of, float low, float high) const;
   void activate(Operation* of, int activation) const;
+  // Ends what is done to an operation in int8 with the numbers of what a node
+  // makes, times `factors` by channel where they are not below zero, and times
+  // `below` where they are.
+  void rescale(Operation* of, const GraphNode& node, std::vector<float> factors,
+               std::vector<float> below) const;
+  // The same times one; nothing, where the numbers have the same scale.
+  void requantize(Operation* of, const GraphNode& node) const;
   // Multiplies by `a` and adds `b`, by channel.
   void scale(Operation* of, std::vector<float> a, std::vector<float> b) const;
   void push(Operation* of, Post post) const;
@@ -84,6 +91,20 @@ class Builder {
 
   std::string name_of(const GraphNode& node) const;
 
+  // Whether a node computes in int8.
+  bool is_int8(const GraphNode& node) const {
+    return tensors().is_int8(node.output());
+  }
+  Quantization& quantization_of(int value) const {
+    return part_.network.values[value].quantization;
+  }
+
+  // Makes the value of `tensor` the pixels of another, from outside, of a type.
+  // Returns whether nothing else has a use for it.
+  bool take_pixels(int tensor, int source, PixelType type);
+  // Notes that a tensor has the value of another, as pixels of a type.
+  void give_pixels(int tensor, int source, PixelType type);
+
  private:
   struct Padded {
     const GraphNode* node;
@@ -91,7 +112,8 @@ class Builder {
   };
 
   std::vector<Operation>& operations() { return part_.network.operations; }
-  int new_value(int channels);
+  int new_value(int channels, int tensor);
+  int add_input(int tensor, int value_of, PixelType type);
   void add_output(int tensor);
   bool is_consistent() const;
   void postpone();
@@ -103,6 +125,11 @@ class Builder {
   std::map<int, int> values_;  // By tensor.
   std::vector<int> producers_;  // Operations, by value.
   std::map<int, Padded> pads_;  // By tensor that is made.
+  struct Given {
+    int source;
+    PixelType type;
+  };
+  std::map<int, Given> given_;  // By tensor.
 };
 
 }  // namespace issp

@@ -34,8 +34,8 @@ std::string why_not(const tflite::Context& context, const Part& part,
   std::vector<Size> sizes;
   int batch = 0;
   if (read_sizes(context, part, &sizes, &batch).empty()) {
-    const Format format{options.kernels->lanes, options.kernels->scalar_bytes};
-    const std::string problem = conflict(part.network, sizes, format);
+    const std::string problem =
+        conflict(part.network, sizes, format_of(kernels_for(part.network, *options.kernels)));
     if (!problem.empty()) return problem;
   }
   if (options.always) return "";

@@ -56,7 +56,8 @@ const tflite::AffineQuantization& affine_of(const Tensor& tensor) {
       tensor.quantization.parameters);
 }
 
-// Whether an int8 tensor has scales of its own, and zeros that are 0.
+// Whether an int8 tensor has scales of its own, and zeros that are 0; one scale
+// may have another zero, where all numbers are stored.
 bool has_scales(const Tensor& tensor) {
   if (tensor.quantization.type != tflite::kAffine ||
       !tensor.quantization.parameters) {
@@ -64,8 +65,9 @@ bool has_scales(const Tensor& tensor) {
   }
   const tflite::AffineQuantization& affine = affine_of(tensor);
   if (!affine.scale || affine.scale->size < 1) return false;
+  const bool may_have_zero = affine.scale->size == 1 && !tensor.sparsity;
   for (int i = 0; affine.zero_point && i < affine.zero_point->size; ++i) {
-    if (affine.zero_point->data[i]) return false;
+    if (affine.zero_point->data[i] && !may_have_zero) return false;
   }
   const tflite::IntArray& shape = *tensor.shape;
   return affine.scale->size == 1 ||
@@ -76,11 +78,17 @@ bool has_scales(const Tensor& tensor) {
 // Values as they are stored, one after the other.
 class Values {
  public:
-  explicit Values(const Tensor& tensor) : tensor_(tensor) {
+  Values(const Tensor& tensor, Numbers numbers)
+      : tensor_(tensor), numbers_(numbers) {
     if (tensor.type != tflite::kInt8) return;
     const tflite::AffineQuantization& affine = affine_of(tensor);
     scale_ = affine.scale;
-    if (scale_->size == 1) return;
+    if (scale_->size == 1) {
+      if (affine.zero_point && affine.zero_point->size > 0) {
+        zero_point_ = affine.zero_point->data[0];
+      }
+      return;
+    }
     for (int i = affine.dimension + 1; i < tensor.shape->size; ++i) {
       inner_ *= tensor.shape->data[i];
     }
@@ -99,14 +107,19 @@ class Values {
       std::memcpy(&half, data + 2 * number, 2);
       return from_half(half);
     }
+    const float stored = float(static_cast<int8_t>(data[number])) -
+                         float(zero_point_);
+    if (numbers_ == Numbers::kStored) return stored;
     const int64_t channel =
         scale_->size == 1 ? 0 : place / inner_ % scale_->size;
-    return scale_->data[channel] * static_cast<int8_t>(data[number]);
+    return scale_->data[channel] * stored;
   }
 
  private:
   const Tensor& tensor_;
+  const Numbers numbers_;
   const tflite::FloatArray* scale_ = nullptr;
+  int zero_point_ = 0;
   int64_t inner_ = 1;
 };
 
@@ -300,14 +313,15 @@ std::string harm_of(const Tensor& tensor) {
   return fault.is_harmful ? fault.text : "";
 }
 
-std::string read_constant(const Tensor& tensor, Constant* constant) {
+std::string read_constant(const Tensor& tensor, Constant* constant,
+                          Numbers numbers) {
   std::vector<Level> levels;
   int64_t count = 0;
   const Fault fault = find_fault(tensor, &levels, &count);
   if (!fault.text.empty()) return fault.text;
   constant->shape = {tensor.shape->data,
                      tensor.shape->data + tensor.shape->size};
-  const Values values(tensor);
+  const Values values(tensor, numbers);
   const auto visit = [&](int64_t number, int64_t place) {
     const float value = values.at(number, place);
     if (value == 0) return;

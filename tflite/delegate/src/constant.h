@@ -11,6 +11,12 @@
 
 namespace issp {
 
+// What the values of an int8 constant are read as.
+enum class Numbers {
+  kReal,
+  kStored,  // Without the zero point.
+};
+
 // The non-zeros of a constant, by increasing place.
 struct Constant {
   std::vector<int> shape;
@@ -36,7 +42,8 @@ std::string harm_of(const tflite::Tensor& tensor);
 // compared with each other and with the size of the data before.
 //
 // Returns what is wrong with it, or nothing.
-std::string read_constant(const tflite::Tensor& tensor, Constant* constant);
+std::string read_constant(const tflite::Tensor& tensor, Constant* constant,
+                          Numbers numbers = Numbers::kReal);
 
 }  // namespace issp
 

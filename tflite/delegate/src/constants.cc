@@ -13,9 +13,9 @@ void Constants::add(int tensor, int source) {
 }
 
 std::string Constants::read(const tflite::Context& context, int tensor,
-                            Constant* constant) const {
+                            Constant* constant, Numbers numbers) const {
   const tflite::Tensor& source = context.tensors[sources_.at(tensor)];
-  const std::string error = read_constant(source, constant);
+  const std::string error = read_constant(source, constant, numbers);
   return error.empty() ? "" : blame(source, error);
 }
 

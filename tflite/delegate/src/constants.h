@@ -23,7 +23,7 @@ class Constants {
 
   // Reads a constant. Returns what is wrong with it, or nothing.
   std::string read(const tflite::Context& context, int tensor,
-                   Constant* constant) const;
+                   Constant* constant, Numbers numbers) const;
 
  private:
   std::map<int, int> sources_;

@@ -168,6 +168,11 @@ Cost cost_of(const Network& network, const Layout& layout) {
         cost.dense += dense_pass(pixels_of(image) * image.channels);
         cost.sparse += sparse::kCall + vectors * sparse::kPost;
         break;
+      case Operation::kQuantize:
+      case Operation::kDequantize:
+        cost.dense += dense_pass(pixels_of(image) * image.channels);
+        cost.sparse += sparse::kCall + vectors * sparse::kPost;
+        break;
       case Operation::kAcross: {
         // It is one that a dense runtime computes as well.
         const double both =

@@ -27,6 +27,7 @@ Executor::Executor(const Network& network, const Layout& layout,
     channels = std::max(channels, size_t(layout.images[of.output].channels));
   }
   sums_.resize(channels);
+  int8_sums_.resize(channels);
   means_.resize(channels);
 }
 
@@ -39,12 +40,18 @@ void Executor::execute(const Step& step, int turn, const Share& share,
   switch (network_.operations[step.operation].kind) {
     case Operation::kLinear:
     case Operation::kAcross:
+    case Operation::kQuantize:
+    case Operation::kDequantize:
       for (const Program& program : programs_[step.operation]) {
         compute(step, turn, program, share);
       }
       break;
     case Operation::kMean:
-      mean(step, turn, share);
+      if (network_.values[network_.operations[step.operation].input].is_int8) {
+        mean_int8(step, turn, share);
+      } else {
+        mean(step, turn, share);
+      }
       break;
     case Operation::kInput:
     case Operation::kOutput:
@@ -61,7 +68,12 @@ void Executor::compute(const Step& step, int turn, const Program& program,
   for (int tile = begin; tile < end; ++tile) {
     const auto [row, row_end] = part_of(step.rows, tile % down, down);
     const auto [first, last] = part_of(program.strip, tile / down, across);
-    run_tile(step, turn, program, row, row_end - row, first, last - first);
+    if (program.int8.is_used) {
+      run_int8_tile(step, turn, program, row, row_end - row, first,
+                    last - first);
+    } else {
+      run_tile(step, turn, program, row, row_end - row, first, last - first);
+    }
   }
 }
 
@@ -104,7 +116,63 @@ void Executor::run_tile(const Step& step, int turn, const Program& program,
     kernels_.posts(tile, rows, vectors, &post, 1);
   }
   kernels_.borders(tile, rows, first, vectors, program.border_begins.data(),
-                   program.border_counts.data(), program.columns.data());
+                   program.border_counts.data(), program.columns.data(), 0);
+}
+
+void Executor::run_int8_tile(const Step& step, int turn,
+                             const Program& program, int row, int rows,
+                             int first, int vectors) const {
+  const Operation& of = network_.operations[step.operation];
+  const Image& in = layout_.images[of.input];
+  const Image& out = layout_.images[of.output];
+  const size_t vector = layout_.format.vector();
+  const Int8Program& int8 = program.int8;
+  const Int8Kernels& kernels = *kernels_.int8;
+  Int8Sums tile{};
+  tile.input_row = of.stride.height * in.row;
+  tile.input_vector = of.stride.width * vector;
+  tile.input = at(step.input.at(turn)) + row * tile.input_row +
+               first * tile.input_vector;
+  tile.output_row = of.block * out.row;
+  tile.output_vector = of.block * vector;
+  tile.output = at(step.output.at(turn)) + row * tile.output_row +
+                first * tile.output_vector;
+  tile.output_offsets = program.output_offsets.data();
+  tile.outputs = program.outputs;
+  tile.offsets = int8.offsets.data();
+  if (of.kind == Operation::kQuantize) {
+    kernels.quantize(tile, rows, vectors, int8.filters, int8.scale);
+  } else if (of.kind == Operation::kDequantize) {
+    kernels.dequantize(tile, rows, vectors, int8.scale);
+  } else {
+    tile.weights = int8.weights.data();
+    tile.begins = int8.begins.data();
+    tile.bias = int8.bias.data();
+    tile.multipliers = int8.multipliers.data();
+    tile.range = int8.range;
+    if (program.adds) {
+      tile.add_row = program.add_row;
+      tile.add_vector = program.add_vector;
+      tile.add_offsets = program.add_offsets.data();
+      tile.add_bits = int8.add_bits.data();
+      tile.addition = int8.addition;
+      tile.added = int8.added;
+      tile.add = at(step.add.at(turn)) + row * program.add_row +
+                 first * program.add_vector;
+    }
+    int8.sums[rows][vectors](tile);
+  }
+  for (size_t i = 0; i < int8.posts.size(); ++i) {
+    Int8Post post = int8.posts[i];
+    if (program.other_posts[i] >= 0) {
+      post.other = at(step.others[i].at(turn)) + row * post.other_row +
+                   first * post.other_vector;
+    }
+    kernels.post(tile, rows, vectors, post);
+  }
+  kernels.borders(tile, rows, first, vectors, program.border_begins.data(),
+                  program.border_counts.data(), program.columns.data(),
+                  int32_t(out.zero * 0x01010101u));
 }
 
 // Makes a tile, before what follows value by value.
@@ -135,12 +203,35 @@ Row Executor::row_of(const Image& image) const {
   return row;
 }
 
+Int8Row Executor::int8_row_of(int value) const {
+  const Image& image = layout_.images[value];
+  const Quantization& of = network_.values[value].quantization;
+  Int8Row row{};
+  row.output = image.channel;
+  row.type = kPixelsFloat32;
+  row.scale = {of.scale,
+               {float(kLeastInt8 - of.zero_point),
+                float(kMostInt8 - of.zero_point),
+                of.zero_point + kernels_.int8->offset}};
+  row.width = image.size.width;
+  row.channels = image.channels;
+  row.strip = image.strip;
+  row.left = image.left;
+  row.right = image.right;
+  return row;
+}
+
 // Packs rows of an input, or unpacks rows of an output.
 void Executor::convert(const Step& step, int turn, const Share& share,
                        const Ends& ends) const {
   const Operation& of = network_.operations[step.operation];
   const bool packs = of.kind == Operation::kInput;
-  const Image& image = layout_.images[packs ? of.output : of.input];
+  const int value = packs ? of.output : of.input;
+  if (network_.values[value].is_int8) {
+    convert_int8(step, turn, share, ends);
+    return;
+  }
+  const Image& image = layout_.images[value];
   Row row = row_of(image);
   const auto [begin, end] = share.of(step.rows);
   for (int y = begin; y < end; ++y) {
@@ -149,12 +240,42 @@ void Executor::convert(const Step& step, int turn, const Share& share,
     if (packs) {
       row.strips = at(step.output.at(turn)) + y * image.row;
       // It is only read.
-      row.pixels = const_cast<float*>(ends.inputs[of.tensor]) + place;
+      row.pixels =
+          static_cast<float*>(const_cast<void*>(ends.inputs[of.tensor])) +
+          place;
       kernels_.pack(row);
     } else {
       row.strips = at(step.input.at(turn)) + y * image.row;
-      row.pixels = ends.outputs[of.tensor] + place;
+      row.pixels = static_cast<float*>(ends.outputs[of.tensor]) + place;
       kernels_.unpack(row);
+    }
+  }
+}
+
+void Executor::convert_int8(const Step& step, int turn, const Share& share,
+                            const Ends& ends) const {
+  const Operation& of = network_.operations[step.operation];
+  const bool packs = of.kind == Operation::kInput;
+  const int value = packs ? of.output : of.input;
+  const Image& image = layout_.images[value];
+  Int8Row row = int8_row_of(value);
+  row.type = of.pixels;
+  if (packs) row.scale.factor = 1 / row.scale.factor;
+  const auto [begin, end] = share.of(step.rows);
+  for (int y = begin; y < end; ++y) {
+    const size_t place =
+        size_t(step.begin.at(turn) + y) * row.width * row.channels *
+        bytes_of(of.pixels);
+    if (packs) {
+      row.strips = at(step.output.at(turn)) + y * image.row;
+      // It is only read.
+      row.pixels =
+          static_cast<char*>(const_cast<void*>(ends.inputs[of.tensor])) + place;
+      kernels_.int8->pack(row);
+    } else {
+      row.strips = at(step.input.at(turn)) + y * image.row;
+      row.pixels = static_cast<char*>(ends.outputs[of.tensor]) + place;
+      kernels_.int8->unpack(row);
     }
   }
 }
@@ -184,6 +305,32 @@ void Executor::mean(const Step& step, int turn, const Share& share) {
   made.pixels = means;
   made.channels = row.channels;
   kernels_.pack(made);
+}
+
+// The means of an image in int8, of which one thread makes all: they are few.
+void Executor::mean_int8(const Step& step, int turn, const Share& share) {
+  if (share.thread > 0) return;
+  const Operation& of = network_.operations[step.operation];
+  const Image& image = layout_.images[of.input];
+  Int8Row row = int8_row_of(of.input);
+  const int64_t first = step.begin.at(turn);
+  if (first == 0) std::fill_n(int8_sums_.data(), row.channels, 0);
+  for (int y = 0; y < step.rows; ++y) {
+    row.strips = at(step.input.at(turn)) + y * image.row;
+    kernels_.int8->add_row(row, int8_sums_.data());
+  }
+  if (first + step.rows < image.size.height) return;
+  const Quantization& in = network_.values[of.input].quantization;
+  const double pixels = double(image.size.height) * image.size.width;
+  const double zero = in.zero_point + kernels_.int8->offset;
+  for (int c = 0; c < row.channels; ++c) {
+    means_[c] = float((double(int8_sums_[c]) / pixels - zero) * in.scale);
+  }
+  Int8Row pixel = int8_row_of(of.output);
+  pixel.scale.factor = 1 / pixel.scale.factor;
+  pixel.pixels = means_.data();
+  pixel.strips = at(step.output.at(turn));
+  kernels_.int8->pack(pixel);
 }
 
 }  // namespace issp

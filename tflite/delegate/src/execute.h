@@ -3,9 +3,11 @@
 #ifndef ISSP_EXECUTE_H_
 #define ISSP_EXECUTE_H_
 
+#include <cstdint>
 #include <vector>
 
 #include "arena.h"
+#include "int8_kernels.h"
 #include "kernels.h"
 #include "layout.h"
 #include "network.h"
@@ -17,8 +19,8 @@ namespace issp {
 
 // The tensors of the runtime, by their number in the network.
 struct Ends {
-  const float* const* inputs = nullptr;
-  float* const* outputs = nullptr;
+  const void* const* inputs = nullptr;
+  void* const* outputs = nullptr;
 };
 
 class Executor {
@@ -39,12 +41,18 @@ class Executor {
  private:
   void run_tile(const Step& step, int turn, const Program& program, int row,
                 int rows, int vector, int vectors) const;
+  void run_int8_tile(const Step& step, int turn, const Program& program,
+                     int row, int rows, int first, int vectors) const;
   void make(const Operation& of, const Program& program, int rows, int vectors,
             Sums* tile) const;
   void convert(const Step& step, int turn, const Share& share,
                const Ends& ends) const;
+  void convert_int8(const Step& step, int turn, const Share& share,
+                    const Ends& ends) const;
   void mean(const Step& step, int turn, const Share& share);
+  void mean_int8(const Step& step, int turn, const Share& share);
   Row row_of(const Image& image) const;
+  Int8Row int8_row_of(int value) const;
   char* at(int64_t place) const { return arena_.data() + place; }
 
   const Network& network_;
@@ -53,6 +61,7 @@ class Executor {
   const Kernels& kernels_;
   const Arena& arena_;
   std::vector<double> sums_;  // Of `kMean`.
+  std::vector<int64_t> int8_sums_;
   std::vector<float> means_;
 };
 

@@ -37,7 +37,7 @@ void repeat(const Image& image, const Format& format, int begin, int rows,
             char* row) {
   const Pixels pixels(image, format);
   for (int y = 0; y < rows; ++y) {
-    for (int c = 0; c < image.channels; ++c) {
+    for (int c = 0; c < image.planes; ++c) {
       char* channel = row + y * image.row + c * image.channel;
       for (int x = 1; x <= image.left; ++x) pixels.copy(channel, -x, 0);
       for (int x = 0; x < image.zeros; ++x) {
@@ -78,11 +78,11 @@ void fill(const Step& step, int turn, const Layout& layout, char* data,
   const size_t bytes = size_t((last - first) * vector);
   const char* input = data + step.input.at(turn);
   for (int y = 0; y < step.rows; ++y) {
-    for (int c = 0; c < image.channels; ++c) {
+    for (int c = 0; c < image.planes; ++c) {
       const int64_t offset =
           y * int64_t(image.row) + c * int64_t(image.channel) + first * vector;
       if (step.kind == Step::kZero) {
-        std::memset(output + offset, 0, bytes);
+        std::memset(output + offset, image.zero, bytes);
       } else {
         std::memcpy(output + offset, input + offset, bytes);
       }

@@ -149,12 +149,39 @@ const char* Graph::problem_of(const GraphNode& node) {
   if (node.node->outputs->size != 1) return "it makes more than one tensor";
   const Operator* of = find_operator(node.code);
   if (!of) return "it is another operator";
+  if (const char* problem = problem_of_types(node, *of)) return problem;
   Extent made;
   if (const char* problem = of->check(node, &tensors_, &made)) return problem;
   if (made.name.empty()) return nullptr;
   const Extent fixed = tensors_.extent_in_file(node.output());
   tensors_.set_extent(node.output(),
                       made.is_known && fixed.is_known ? fixed : made);
+  return nullptr;
+}
+
+// Whether numbers in int8 are where the operator does not know them.
+const char* Graph::problem_of_types(const GraphNode& node,
+                                    const Operator& of) const {
+  const int out = node.output();
+  if (out < 0) return "it makes nothing";
+  bool has_int8 = tensors_.is_int8(out), has_float = tensors_.is_float(out);
+  for (int i = 0; i < node.node->inputs->size; ++i) {
+    const int in = node.input(i);
+    if (in < 0 || tensors_.is_constant(in)) continue;
+    if (tensors_.at(in).type == tflite::kInt16) {
+      return "its images are int16, and float32 or int8 is expected";
+    }
+    has_int8 = has_int8 || tensors_.is_int8(in);
+    has_float = has_float || tensors_.is_float(in);
+  }
+  if (!has_int8 || of.int8 == Operator::kConverts) return nullptr;
+  if (of.int8 == Operator::kNone) return "it is not computed in int8";
+  if (has_float) return "it takes one type and makes another";
+  const int in = node.input(0);
+  if (of.int8 == Operator::kSame && in >= 0 && tensors_.is_int8(in) &&
+      !(tensors_.quantization(in) == tensors_.quantization(out))) {
+    return "its numbers in int8 have other scales than those it takes";
+  }
   return nullptr;
 }
 

@@ -13,6 +13,8 @@
 
 namespace issp {
 
+struct Operator;
+
 // A node of the graph.
 struct GraphNode {
   int index;
@@ -60,6 +62,7 @@ class Graph {
   void find_placeholders();
   void find_supported(const std::vector<int>& order);
   const char* problem_of(const GraphNode& node);
+  const char* problem_of_types(const GraphNode& node, const Operator& of) const;
   bool is_convolved(int tensor, const std::set<int>& known) const;
 
   tflite::Context* context_;

@@ -22,22 +22,29 @@
 
 namespace issp {
 
-// The sums of a tile of some rows and vectors, for all outputs: of values[k] *
-// the input at offsets[k], for k in begins[o]..begins[o + 1]. Where groups of
-// outputs have their weights at the same places, o is a group, and the values
-// of one place stand together. Strides and offsets are in bytes.
-struct Sums {
-  const char* input;
-  size_t input_row;
-  size_t input_vector;
+struct Int8Kernels;
+
+// Where what a tile makes is written, output by output. Strides and offsets are
+// in bytes.
+struct Tile {
   char* output;
   size_t output_row;
   size_t output_vector;
   const int32_t* output_offsets;  // By output.
+  int outputs;
+};
+
+// The sums of a tile of some rows and vectors, for all outputs: of values[k] *
+// the input at offsets[k], for k in begins[o]..begins[o + 1]. Where groups of
+// outputs have their weights at the same places, o is a group, and the values
+// of one place stand together.
+struct Sums : Tile {
+  const char* input;
+  size_t input_row;
+  size_t input_vector;
   const int32_t* offsets;
   const float* values;
   const uint32_t* begins;
-  int outputs;  // All, not groups.
   // What the sums begin with: what `output` holds, or these.
   bool continues;
   const float* bias;  // By output.
@@ -65,6 +72,13 @@ struct Border {
   int lanes;        // By how many lanes later it is copied; 0 for no copy.
   int64_t bytes;    // Where to.
 };
+
+// Copies vectors at the borders of strips. `borders` are of a row, by column of
+// DEPTH_TO_SPACE; `columns` are by output; what is beyond the image is `zero`.
+using BordersFunction = void (*)(const Tile& tile, int rows, int first,
+                                 int vectors, const Border* const* borders,
+                                 const int* counts, const uint8_t* columns,
+                                 int32_t zero);
 
 // One thing that is done value by value to a tile.
 struct TilePost {
@@ -103,14 +117,12 @@ struct Kernels {
   // What follows the sums of a tile that begins at vector `first`.
   void (*posts)(const Sums& tile, int rows, int vectors, const TilePost* posts,
                 int count);
-  // `borders` are of a row, by column of DEPTH_TO_SPACE.
-  void (*borders)(const Sums& tile, int rows, int first, int vectors,
-                  const Border* const* borders, const int* counts,
-                  const uint8_t* columns);
+  BordersFunction borders;
   void (*pack)(const Row& row);
   void (*unpack)(const Row& row);
   // Adds the pixels of a row to `sums`, by channel.
   void (*add_row)(const Row& row, double* sums);
+  const Int8Kernels* int8;  // Of as many lanes; null if there are none.
 };
 
 constexpr int kMostRows = 4;
@@ -118,8 +130,8 @@ constexpr int kMostVectors = 12;
 // Of outputs; the largest first.
 constexpr int kGroups[] = {4, 2};
 
-// The fastest that this CPU runs in float32, or the one of this name if it runs
-// it; null if there is none. The last is "portable".
+// The fastest that this CPU runs, or the one of this name if it runs it; null if
+// there is none. The last is "portable". Those in float16 have none in int8.
 const Kernels* find_kernels(const char* name);
 
 }  // namespace issp

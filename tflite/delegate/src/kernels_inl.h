@@ -13,6 +13,7 @@
 #include "exponential_inl.h"
 
 #include "across_inl.h"
+#include "borders_inl.h"
 #include "means_inl.h"
 #include "posts_inl.h"
 #include "strips_inl.h"
@@ -21,5 +22,5 @@
 extern const Kernels kernels;
 const Kernels kernels = {
     ISSP_NAME, kLanes,  sizeof(Scalar), ISSP_REGISTERS, find_sums, kAcross,
-    posts,     borders, pack,           unpack,         add_row,
+    posts,     borders, pack,           unpack,         add_row, nullptr,
 };

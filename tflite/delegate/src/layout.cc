@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <numeric>
 
+#include "int8_kernels.h"
 #include "measure.h"
 
 namespace issp {
@@ -121,7 +122,7 @@ void set_margins(const Network& network, Layout* layout) {
     // Channels must not all fall into the same few sets of the cache.
     if (vectors % 8 == 0) ++vectors;
     image.channel = vectors * vector;
-    image.row = image.channel * image.channels;
+    image.row = image.channel * image.planes;
   }
 }
 
@@ -156,6 +157,11 @@ bool Layout::is_pixel_of(const Operation& of, const Post& post) const {
   const int block = post.shuffled ? 1 : of.block;
   return images[post.value].size == Size{1, 1} &&
          images[of.output].size != Size{block, block};
+}
+
+Format format_of(const Kernels& kernels) {
+  return {kernels.lanes, kernels.scalar_bytes,
+          kernels.int8 ? kernels.int8->offset : 0};
 }
 
 std::string lay_out(const Network& network, const std::vector<Size>& sizes,

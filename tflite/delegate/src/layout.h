@@ -7,9 +7,11 @@
 #define ISSP_LAYOUT_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
+#include "kernels.h"
 #include "network.h"
 
 namespace issp {
@@ -18,12 +20,18 @@ namespace issp {
 struct Format {
   int lanes;
   int scalar_bytes;
+  int offset = 0;  // That is added to numbers of int8.
 
   size_t vector() const { return size_t(lanes) * size_t(scalar_bytes); }
 };
 
+// Of the images that kernels compute.
+Format format_of(const Kernels& kernels);
+
 struct Image {
   int channels = 0;
+  int planes = 0;  // Vectors that keep a pixel of each lane.
+  uint8_t zero = 0;  // Each byte of what is beyond the image.
   Size size;
   int strip = 0;   // Vectors of a row.
   int left = 0;    // Vectors beside each row.
@@ -31,7 +39,7 @@ struct Image {
   int zeros = 0;   // Pixels behind each row that must be zero.
   int top = 0;     // Rows of zeros above and below.
   int bottom = 0;
-  size_t channel = 0;  // Bytes from one to the next.
+  size_t channel = 0;  // Bytes from one plane to the next.
   size_t row = 0;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 
 namespace issp {
 namespace {
@@ -70,7 +71,12 @@ Misfit measure(const Network& network, const std::vector<Size>& sizes,
     const Operation& of = network.operations[i];
     if (of.output < 0) continue;
     Image& image = layout->images[of.output];
-    image.channels = network.values[of.output].channels;
+    const Value& value = network.values[of.output];
+    image.channels = value.channels;
+    image.planes = value.planes();
+    image.zero = value.is_int8 ? uint8_t(value.quantization.zero_point +
+                                         layout->format.offset)
+                               : 0;
     if (of.kind == Operation::kInput) {
       image.size = sizes[input++];
     } else if (of.kind == Operation::kMean) {

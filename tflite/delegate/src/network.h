@@ -9,10 +9,12 @@
 #ifndef ISSP_NETWORK_H_
 #define ISSP_NETWORK_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "across.h"
+#include "int8.h"
 #include "post.h"
 
 namespace issp {
@@ -43,6 +45,15 @@ struct Post {
   float high = 0;
   std::vector<float> a;  // By channel.
   std::vector<float> b;
+  // Of values in int8, which each post ends with; `low` and `high` are numbers
+  // of int8 then.
+  Int8Addition addition;        // Of `kAdd` and `kAffine`.
+  std::vector<int32_t> biases;  // Of `kAffine`, by channel.
+  float factor = 0;             // Of `kMultiply`.
+  std::vector<uint8_t> table;   // Of `kLogistic`, by number + 128.
+  int zero_point = 0;           // Of what comes in.
+  int other_zero_point = 0;
+  int made_zero_point = 0;
 };
 
 // How an image is padded with zeros.
@@ -55,9 +66,25 @@ struct Padding {
 };
 
 struct Value {
-  int channels;
+  int channels = 0;
   // Whether what is beyond the image is as its border, and not zero.
   bool repeats = false;
+  bool is_int8 = false;
+  Quantization quantization;  // Of int8.
+
+  // Vectors that keep a pixel of each lane.
+  int planes() const {
+    return is_int8 ? (channels + kBlock - 1) / kBlock : channels;
+  }
+};
+
+// What a linear operation in int8 makes of its sums.
+struct Int8Linear {
+  std::vector<int32_t> bias;
+  std::vector<float> multipliers;  // By output.
+  float low = kLeastInt8;
+  float high = kMostInt8;
+  int zero_point = 0;
 };
 
 struct Operation {
@@ -66,6 +93,8 @@ struct Operation {
     kLinear,
     kAcross,  // A function of all channels of a pixel.
     kMean,    // Over height and width.
+    kQuantize,    // From float32 to int8.
+    kDequantize,  // From int8 to float32.
     kOutput,  // To a tensor of the runtime.
   };
   Kind kind;
@@ -73,12 +102,14 @@ struct Operation {
   int output = -1;  // Value.
   int tensor = -1;  // Of the runtime, of `kInput` and `kOutput`.
   bool rows = false;  // Whether that is a list of pixels, and no image.
+  PixelType pixels = kPixelsFloat32;  // Of that tensor.
   // Of `kAcross`.
   AcrossKind across = kAcrossKinds;
   float number = 0;  // That its function needs.
   // Of `kLinear` and `kAcross`.
   std::vector<Nonzero> weights;  // By output, row, channel, column.
-  std::vector<float> bias;
+  std::vector<float> bias;  // In int8, it only says how many sums there are.
+  Int8Linear int8;
   Size kernel{1, 1};
   Size stride{1, 1};
   Size dilation{1, 1};
@@ -93,7 +124,10 @@ struct Operation {
   std::string name;
 
   // Whether it is computed tile by tile, and ends with `posts` and `block`.
-  bool has_tiles() const { return kind == kLinear || kind == kAcross; }
+  bool has_tiles() const {
+    return kind == kLinear || kind == kAcross || kind == kQuantize ||
+           kind == kDequantize;
+  }
 };
 
 // Calls `visit(value, post)` for each value that an operation takes, with what
@@ -114,6 +148,13 @@ inline int channel_of(const Operation& of, int o) {
 struct Network {
   std::vector<Value> values;
   std::vector<Operation> operations;  // In the order of their execution.
+
+  bool has_int8() const {
+    for (const Value& value : values) {
+      if (value.is_int8) return true;
+    }
+    return false;
+  }
 };
 
 }  // namespace issp

@@ -90,7 +90,8 @@ int prepare_job(Context* context, State* state, ThreadPool* pool, Job* job) {
     if (of.kind == Operation::kInput) {
       const Size size = job->plan->size(of.output);
       job->input_steps.push_back(size_t(size.height) * size.width *
-                                 part.network.values[of.output].channels);
+                                 part.network.values[of.output].channels *
+                                 bytes_of(of.pixels));
     }
     if (of.kind != Operation::kOutput) continue;
     tflite::Tensor& tensor = context->tensors[part.outputs[of.tensor]];
@@ -106,7 +107,8 @@ int prepare_job(Context* context, State* state, ThreadPool* pool, Job* job) {
       }
       shape = {job->batch, channels};
     }
-    job->output_steps.push_back(size_t(size.height) * size.width * channels);
+    job->output_steps.push_back(size_t(size.height) * size.width * channels *
+                                bytes_of(of.pixels));
     IntArray* array = tflite::new_array(shape);
     if (!array) return fail(context, "there is no memory for a shape");
     const int status = context->resize_tensor(context, &tensor, array);
@@ -154,12 +156,12 @@ int invoke_kernel(Context* context, Node* node) {
     for (int image = 0; image < job.batch; ++image) {
       for (size_t i = 0; i < part.inputs.size(); ++i) {
         job.inputs[i] =
-            static_cast<const float*>(context->tensors[part.inputs[i]].data) +
+            static_cast<const char*>(context->tensors[part.inputs[i]].data) +
             image * job.input_steps[i];
       }
       for (size_t i = 0; i < part.outputs.size(); ++i) {
         job.outputs[i] =
-            static_cast<float*>(context->tensors[part.outputs[i]].data) +
+            static_cast<char*>(context->tensors[part.outputs[i]].data) +
             image * job.output_steps[i];
       }
       job.plan->run(job.inputs.data(), job.outputs.data(),

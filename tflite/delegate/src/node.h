@@ -24,9 +24,9 @@ struct Job {
   int batch = 0;
   int runs = 0;
   std::vector<double> seconds;  // By operation, of all runs.
-  std::vector<const float*> inputs;
-  std::vector<float*> outputs;
-  std::vector<size_t> input_steps;  // Numbers in an image.
+  std::vector<const void*> inputs;
+  std::vector<void*> outputs;
+  std::vector<size_t> input_steps;  // Bytes of an image.
   std::vector<size_t> output_steps;
 };
 

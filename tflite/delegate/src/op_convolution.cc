@@ -18,6 +18,7 @@ namespace {
 constexpr double kInt8Speed = 3.5;
 constexpr int kLargestStride = 8;
 constexpr int kLargestKernel = 255;
+constexpr float kLargestMultiplier = 256;
 
 int activation_of(const GraphNode& node) {
   switch (node.code) {
@@ -50,14 +51,55 @@ Window window_of(const GraphNode& node) {
           of.padding == tflite::kSame};
 }
 
+// The dimension of a kernel that counts outputs.
+int dimension_of_outputs(const GraphNode& node) {
+  return node.code == tflite::kDepthwiseConv2D ? 3 : 0;
+}
+
+// What sums in int8 are multiplied by, by output, as XNNPACK has them; none if
+// the kernel has no scales.
+std::vector<float> multipliers_of(const GraphNode& node,
+                                  const Tensors& tensors) {
+  const int outputs = tensors.channels(node.output());
+  std::vector<float> multipliers = tensors.scales(
+      node.input(1), dimension_of_outputs(node), outputs);
+  const float in = tensors.quantization(node.input(0)).scale;
+  const float out = tensors.quantization(node.output()).scale;
+  for (float& number : multipliers) number = in * number / out;
+  return multipliers;
+}
+
+const char* problem_of_int8(const GraphNode& node, const Tensors& tensors) {
+  const int bias = node.input(2);
+  const int outputs = tensors.channels(node.output());
+  if (!tensors.is_int8(node.input(0))) return kNoImages;
+  const std::vector<float> multipliers = multipliers_of(node, tensors);
+  if (multipliers.empty()) {
+    return "its kernel is no constant in int8 with a scale, or one an output";
+  }
+  for (float number : multipliers) {
+    if (!(number > 0 && number < kLargestMultiplier)) {
+      return "the scales of its kernel are out of all proportion";
+    }
+  }
+  if (bias >= 0 && !tensors.integers_of(bias, size_t(outputs))) {
+    return "its bias is no constant in int32";
+  }
+  return nullptr;
+}
+
 // What convolutions and fully connected layers have in common.
 const char* problem_of_weights(const GraphNode& node,
                                const Tensors& tensors) {
   const int filter = node.input(1), bias = node.input(2);
-  if (!tensors.is_constant(filter)) {
+  if (tensors.is_int8(node.output())) {
+    const char* problem = problem_of_int8(node, tensors);
+    if (problem) return problem;
+  } else if (!tensors.is_constant(filter)) {
     return "its kernel is no constant in float32, float16 or int8";
   }
-  if (bias >= 0 && (!tensors.is_constant(bias) ||
+  if (!tensors.is_int8(node.output()) && bias >= 0 &&
+      (!tensors.is_constant(bias) ||
                     !tensors.is_by_channel(bias,
                                            tensors.channels(node.output())))) {
     return "its bias is no constant";
@@ -112,7 +154,7 @@ const char* check_fully_connected(const GraphNode& node, Tensors* of_graph,
   const Tensors& tensors = *of_graph;
   const int in = node.input(0), out = node.output();
   if (!tensors.may_be_list(in) || !tensors.may_be_list(out)) {
-    return "it does not compute in float32";
+    return "it does not compute in float32 or int8";
   }
   if (const char* problem = problem_of_weights(node, tensors)) return problem;
   const tflite::IntArray& shape = *tensors.at(node.input(1)).shape;
@@ -175,7 +217,10 @@ std::string build(const GraphNode& node, Builder* builder) {
   of.name = builder->name_of(node);
   const int source = builder->unpadded(node.input(0), &of.padding);
   Constant filter;
-  const std::string error = tensors.read(node.input(1), &filter);
+  const bool is_int8 = builder->is_int8(node);
+  const std::string error =
+      tensors.read(node.input(1), &filter,
+                   is_int8 ? Numbers::kStored : Numbers::kReal);
   if (!error.empty()) return error;
   const int outputs = tensors.channels(node.output());
   of.input = builder->value_of(source);
@@ -190,11 +235,20 @@ std::string build(const GraphNode& node, Builder* builder) {
       weights_of(filter, node.code == tflite::kDepthwiseConv2D,
                  tensors.channels(source), outputs, of.kernel);
   of.dense = double(filter.size());
-  if (tensors.at(node.input(1)).type == tflite::kInt8) {
+  if (!is_int8 && tensors.at(node.input(1)).type == tflite::kInt8) {
     of.dense_speed = kInt8Speed;
   }
   of.bias.assign(outputs, 0);
-  if (node.input(2) >= 0) {
+  if (is_int8) {
+    of.int8.bias.assign(outputs, 0);
+    if (node.input(2) >= 0) {
+      const int32_t* bias =
+          tensors.integers_of(node.input(2), size_t(outputs));
+      of.int8.bias.assign(bias, bias + outputs);
+    }
+    of.int8.multipliers = multipliers_of(node, tensors);
+    of.int8.zero_point = tensors.quantization(node.output()).zero_point;
+  } else if (node.input(2) >= 0) {
     const std::string problem =
         builder->by_channel(node.input(2), outputs, &of.bias);
     if (!problem.empty()) return problem;
@@ -207,9 +261,12 @@ std::string build(const GraphNode& node, Builder* builder) {
 }  // namespace
 
 const Operator kConvolutions[] = {
-    {tflite::kConv2D, check_convolution, build, Operator::kConvolves},
-    {tflite::kDepthwiseConv2D, check_convolution, build, Operator::kConvolves},
-    {tflite::kFullyConnected, check_fully_connected, build},
+    {tflite::kConv2D, check_convolution, build, Operator::kConvolves,
+     Operator::kAny},
+    {tflite::kDepthwiseConv2D, check_convolution, build, Operator::kConvolves,
+     Operator::kAny},
+    {tflite::kFullyConnected, check_fully_connected, build, Operator::kPlain,
+     Operator::kAny},
     {},
 };
 

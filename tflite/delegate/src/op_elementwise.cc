@@ -1,5 +1,8 @@
 // ADD, MUL and SUB: of an image and a constant, or of two images.
 
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,8 +13,40 @@
 namespace issp {
 namespace {
 
+// Of the larger factor.
+constexpr int kAdditionBits = 20;
+
 int activation_of(const GraphNode& node) {
   return node.parameters<tflite::ElementwiseParameters>().activation;
+}
+
+// How numbers in int8 are added, or the second subtracted, as XNNPACK does it.
+// Returns whether their scales are such that it can be.
+bool find_addition(const Quantization& a, const Quantization& b,
+                   const Quantization& made, bool subtracts,
+                   Int8Addition* addition) {
+  const float of_a = a.scale / made.scale, of_b = b.scale / made.scale;
+  const int shift = kAdditionBits - std::ilogb(std::max(of_a, of_b));
+  if (shift < 1 || shift > 30) return false;
+  addition->shift = shift;
+  addition->a = int32_t(std::lrint(std::ldexp(double(of_a), shift)));
+  addition->b = int32_t(std::lrint(std::ldexp(double(of_b), shift)));
+  if (subtracts) addition->b = -addition->b;
+  addition->bias = (1 << (shift - 1)) - addition->a * a.zero_point -
+                   addition->b * b.zero_point;
+  return true;
+}
+
+// Whether a node multiplies, or adds what it can.
+bool has_scales(const GraphNode& node, const Tensors& tensors) {
+  const int a = node.input(0), b = node.input(1);
+  for (int i : {a, b}) {
+    if (!tensors.is_quantized(i, tflite::kInt8)) return false;
+  }
+  Int8Addition addition;
+  return node.code == tflite::kMul ||
+         find_addition(tensors.quantization(a), tensors.quantization(b),
+                       tensors.quantization(node.output()), false, &addition);
 }
 
 // Of two images, of which one may be a pixel.
@@ -47,6 +82,9 @@ const char* check(const GraphNode& node, Tensors* of_graph, Extent* made) {
     return kOtherChannels;
   }
   *made = tensors.extent(a);
+  if (tensors.is_int8(out) && !has_scales(node, tensors)) {
+    return "its numbers in int8 have no scales that fit each other";
+  }
   if (!tensors.is_constant(b)) {
     return is_difference ? "it subtracts what is no constant"
                          : check_two(a, b, tensors, made);
@@ -69,12 +107,53 @@ void build_two(const GraphNode& node, int a, int b, Builder* builder) {
   Post post;
   post.kind = node.code == tflite::kAdd ? kAdd : kMultiply;
   post.value = builder->value_of(b);
+  if (builder->is_int8(node)) {
+    const Tensors& tensors = builder->tensors();
+    const Quantization of_a = tensors.quantization(a);
+    const Quantization of_b = tensors.quantization(b);
+    const Quantization made = tensors.quantization(node.output());
+    find_addition(of_a, of_b, made, false, &post.addition);
+    post.factor = of_a.scale * of_b.scale / made.scale;
+    post.zero_point = of_a.zero_point;
+    post.other_zero_point = of_b.zero_point;
+    post.made_zero_point = made.zero_point;
+  }
   // It must be there before what it is added to.
   const bool is_there = builder->producer(b) < builder->producer(a);
   Operation& of =
       is_there ? builder->opened(a, node) : builder->copied(a, node);
   builder->push(&of, std::move(post));
   builder->activate(&of, activation_of(node));
+}
+
+// Of an image in int8 and a constant.
+std::string build_int8(const GraphNode& node, int a, int b, Builder* builder) {
+  const Tensors& tensors = builder->tensors();
+  Constant constant;
+  const std::string error = tensors.read(b, &constant, Numbers::kStored);
+  if (!error.empty()) return error;
+  const Quantization of_a = tensors.quantization(a);
+  const Quantization of_b = tensors.quantization(b);
+  const Quantization made = tensors.quantization(node.output());
+  Post post;
+  post.kind = node.code == tflite::kMul ? kLeaky : kAffine;
+  find_addition(of_a, of_b, made, node.code == tflite::kSub, &post.addition);
+  const float factor = of_a.scale * of_b.scale / made.scale;
+  const std::vector<float> numbers = constant.dense();
+  for (int c = 0; c < tensors.channels(node.output()); ++c) {
+    const float number = numbers[numbers.size() == 1 ? 0 : c];
+    // As it is stored, which the addition expects.
+    const int stored = int(number) + of_b.zero_point;
+    post.biases.push_back(post.addition.bias + post.addition.b * stored);
+    post.a.push_back(number * factor);
+  }
+  post.b = post.a;
+  post.zero_point = of_a.zero_point;
+  post.made_zero_point = made.zero_point;
+  Operation& of = builder->opened(a, node);
+  builder->push(&of, std::move(post));
+  builder->activate(&of, activation_of(node));
+  return "";
 }
 
 std::string build(const GraphNode& node, Builder* builder) {
@@ -85,6 +164,7 @@ std::string build(const GraphNode& node, Builder* builder) {
     build_two(node, a, b, builder);
     return "";
   }
+  if (builder->is_int8(node)) return build_int8(node, a, b, builder);
   const int channels = tensors.channels(node.output());
   std::vector<float> numbers;
   const std::string error = builder->by_channel(b, channels, &numbers);
@@ -105,9 +185,9 @@ std::string build(const GraphNode& node, Builder* builder) {
 }  // namespace
 
 const Operator kElementwise[] = {
-    {tflite::kAdd, check, build},
-    {tflite::kMul, check, build},
-    {tflite::kSub, check, build},
+    {tflite::kAdd, check, build, Operator::kPlain, Operator::kAny},
+    {tflite::kMul, check, build, Operator::kPlain, Operator::kAny},
+    {tflite::kSub, check, build, Operator::kPlain, Operator::kAny},
     {},
 };
 

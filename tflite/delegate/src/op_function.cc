@@ -1,6 +1,9 @@
 // Functions of single values: MINIMUM and MAXIMUM with a number, the ReLU
 // family, PRELU, LEAKY_RELU and LOGISTIC.
 
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -70,13 +73,15 @@ std::string build_bound(const GraphNode& node, Builder* builder) {
   const std::string error = builder->by_channel(b, 1, &number);
   if (!error.empty()) return error;
   const bool is_most = node.code == tflite::kMinimum;
-  builder->clamp(&builder->opened(a, node), is_most ? -kInfinity : number[0],
+  Operation& of = builder->opened(a, node);
+  builder->clamp(&of, is_most ? -kInfinity : number[0],
                  is_most ? number[0] : kInfinity);
   return "";
 }
 
 std::string build_relu(const GraphNode& node, Builder* builder) {
   Operation& of = builder->opened(node.input(0), node);
+  if (builder->is_int8(node)) builder->requantize(&of, node);
   switch (node.code) {
     case tflite::kRelu:
       builder->activate(&of, tflite::kActivationRelu);
@@ -96,6 +101,16 @@ std::string build_relu(const GraphNode& node, Builder* builder) {
 
 void push_leaky(const GraphNode& node, std::vector<float> slopes,
                 Builder* builder) {
+  if (builder->is_int8(node)) {
+    const Tensors& tensors = builder->tensors();
+    const float factor = tensors.quantization(node.input(0)).scale /
+                         tensors.quantization(node.output()).scale;
+    for (float& slope : slopes) slope *= factor;
+    Operation& of = builder->opened(node.input(0), node);
+    builder->rescale(&of, node, std::vector<float>(slopes.size(), factor),
+                     slopes);
+    return;
+  }
   Post post;
   post.kind = kLeaky;
   post.a = std::move(slopes);
@@ -118,9 +133,28 @@ std::string build_leaky(const GraphNode& node, Builder* builder) {
   return "";
 }
 
+// What each number becomes, by number + 128, as numbers + 128.
+std::vector<uint8_t> table_of(const Quantization& in, const Quantization& out) {
+  std::vector<uint8_t> table;
+  for (int number = kLeastInt8; number <= kMostInt8; ++number) {
+    const double x = double(number - in.zero_point) * in.scale;
+    const double made =
+        std::nearbyint(1 / (1 + std::exp(-x)) / out.scale) + out.zero_point;
+    const double within =
+        std::min(std::max(made, double(kLeastInt8)), double(kMostInt8));
+    table.push_back(uint8_t(int(within) - kLeastInt8));
+  }
+  return table;
+}
+
 std::string build_logistic(const GraphNode& node, Builder* builder) {
   Post post;
   post.kind = kLogistic;
+  if (builder->is_int8(node)) {
+    const Tensors& tensors = builder->tensors();
+    post.table = table_of(tensors.quantization(node.input(0)),
+                          tensors.quantization(node.output()));
+  }
   builder->push(&builder->opened(node.input(0), node), std::move(post));
   return "";
 }
@@ -128,15 +162,24 @@ std::string build_logistic(const GraphNode& node, Builder* builder) {
 }  // namespace
 
 const Operator kFunctions[] = {
-    {tflite::kMinimum, check_bound, build_bound},
-    {tflite::kMaximum, check_bound, build_bound},
-    {tflite::kRelu, check, build_relu},
-    {tflite::kRelu6, check, build_relu},
-    {tflite::kReluN1To1, check, build_relu},
-    {tflite::kRelu0To1, check, build_relu},
-    {tflite::kPrelu, check_prelu, build_prelu},
-    {tflite::kLeakyRelu, check_leaky, build_leaky},
-    {tflite::kLogistic, check_logistic, build_logistic},
+    {tflite::kMinimum, check_bound, build_bound, Operator::kPlain,
+     Operator::kSame},
+    {tflite::kMaximum, check_bound, build_bound, Operator::kPlain,
+     Operator::kSame},
+    {tflite::kRelu, check, build_relu, Operator::kPlain,
+     Operator::kAny},
+    {tflite::kRelu6, check, build_relu, Operator::kPlain,
+     Operator::kAny},
+    {tflite::kReluN1To1, check, build_relu, Operator::kPlain,
+     Operator::kAny},
+    {tflite::kRelu0To1, check, build_relu, Operator::kPlain,
+     Operator::kAny},
+    {tflite::kPrelu, check_prelu, build_prelu, Operator::kPlain,
+     Operator::kAny},
+    {tflite::kLeakyRelu, check_leaky, build_leaky, Operator::kPlain,
+     Operator::kAny},
+    {tflite::kLogistic, check_logistic, build_logistic, Operator::kPlain,
+     Operator::kAny},
     {},
 };
 

@@ -50,7 +50,7 @@ std::string build(const GraphNode& node, Builder* builder) {
 }  // namespace
 
 const Operator kReductions[] = {
-    {tflite::kMean, check, build},
+    {tflite::kMean, check, build, Operator::kPlain, Operator::kAny},
     {},
 };
 

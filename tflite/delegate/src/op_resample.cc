@@ -14,6 +14,8 @@ namespace {
 
 constexpr int kLargestBlock = 16;
 constexpr int kLargestPadding = 64;
+// Weights that are whole numbers are within int8.
+constexpr int kLargestInt8Factor = 5;
 
 // Of an image that stays one.
 const char* check_image(const GraphNode& node, const Tensors& tensors,
@@ -106,9 +108,12 @@ const char* check_resize(const GraphNode& node, Tensors* tensors,
                          Extent* made) {
   const char* problem = check_image(node, *tensors, true, made);
   if (problem) return problem;
-  return factor_of(node, *tensors) < 1
-             ? "it does not resize a known size by a whole number"
-             : nullptr;
+  const int factor = factor_of(node, *tensors);
+  if (factor < 1) return "it does not resize a known size by a whole number";
+  if (tensors->is_int8(node.output()) && factor > kLargestInt8Factor) {
+    return "it resizes int8 by more than 5";
+  }
+  return nullptr;
 }
 
 // The weight of pixel `at` of three, of which the second is the nearest, in
@@ -150,6 +155,16 @@ std::string build_resize(const GraphNode& node, Builder* builder) {
       }
     }
   }
+  if (builder->is_int8(node)) {
+    // Whole numbers, of which all shares of a pixel are.
+    const float whole = is_bilinear ? 4.f * factor * factor : 1;
+    for (Nonzero& weight : of.weights) {
+      weight.value = std::nearbyint(weight.value * whole);
+    }
+    of.int8.bias.assign(of.bias.size(), 0);
+    of.int8.multipliers.assign(of.bias.size(), 1 / whole);
+    of.int8.zero_point = tensors.quantization(node.output()).zero_point;
+  }
   const int32_t* to = tensors.integers_of(node.input(1), 2);
   of.expected = {to[0], to[1]};
   builder->append(std::move(of), node);
@@ -159,10 +174,13 @@ std::string build_resize(const GraphNode& node, Builder* builder) {
 }  // namespace
 
 const Operator kResamplings[] = {
-    {tflite::kPad, check_pad, build_pad, Operator::kPads},
-    {tflite::kDepthToSpace, check_shuffle, build_shuffle},
-    {tflite::kResizeBilinear, check_resize, build_resize},
-    {tflite::kResizeNearestNeighbor, check_resize, build_resize},
+    {tflite::kPad, check_pad, build_pad, Operator::kPads, Operator::kSame},
+    {tflite::kDepthToSpace, check_shuffle, build_shuffle, Operator::kPlain,
+     Operator::kSame},
+    {tflite::kResizeBilinear, check_resize, build_resize, Operator::kPlain,
+     Operator::kSame},
+    {tflite::kResizeNearestNeighbor, check_resize, build_resize,
+     Operator::kPlain, Operator::kSame},
     {},
 };
 

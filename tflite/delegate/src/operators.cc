@@ -4,7 +4,8 @@ namespace issp {
 
 const Operator* find_operator(int code) {
   for (const Operator* all : {kConvolutions, kElementwise, kFunctions,
-                              kReductions, kResamplings, kSoftmaxes}) {
+                              kQuantizations, kReductions, kResamplings,
+                              kSoftmaxes}) {
     for (const Operator* of = all; of->check; ++of) {
       if (of->code == code) return of;
     }

@@ -26,12 +26,20 @@ struct Operator {
   // Adds what a node computes. Returns what is wrong with it, or nothing.
   std::string (*build)(const GraphNode& node, Builder* builder);
   Role role = kPlain;
+  enum Int8 {
+    kNone,      // It is computed in float32 alone.
+    kSame,      // In int8 too, where what it makes has the scale of its input.
+    kAny,       // In int8 too.
+    kConverts,  // From one type to another.
+  };
+  Int8 int8 = kNone;
 };
 
 // Each ends with an entry that has no `check`.
 extern const Operator kConvolutions[];
 extern const Operator kElementwise[];
 extern const Operator kFunctions[];
+extern const Operator kQuantizations[];
 extern const Operator kReductions[];
 extern const Operator kResamplings[];
 extern const Operator kSoftmaxes[];
@@ -40,9 +48,9 @@ extern const Operator kSoftmaxes[];
 const Operator* find_operator(int code);
 
 constexpr char kNoImages[] =
-    "its images are not float32, or have no 4 dimensions";
+    "its images are not float32 or int8, or have no 4 dimensions";
 constexpr char kOtherChannels[] =
-    "its images are not float32, or have other channels";
+    "its images are not float32 or int8, or have other channels";
 
 }  // namespace issp
 

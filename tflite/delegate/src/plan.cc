@@ -8,12 +8,17 @@
 
 namespace issp {
 
+const Kernels& kernels_for(const Network& network, const Kernels& kernels) {
+  return network.has_int8() && !kernels.int8 ? *find_kernels(nullptr)
+                                             : kernels;
+}
+
 Plan::Plan(const Network& network, const std::vector<Size>& sizes,
            const Settings& settings, ThreadPool* pool, Arena* arena,
            std::string* error)
     : network_(network), pool_(pool), arena_(arena), threads_(pool->size()) {
-  const Kernels& kernels = *settings.kernels;
-  const Format format{kernels.lanes, kernels.scalar_bytes};
+  const Kernels& kernels = kernels_for(network, *settings.kernels);
+  const Format format = format_of(kernels);
   *error = lay_out(network, sizes, format, &layout_);
   if (!error->empty()) return;
   const std::vector<Life> lives = lives_of(network);
@@ -53,7 +58,7 @@ void Plan::run_steps(int thread) {
   }
 }
 
-void Plan::run(const float* const* inputs, float* const* outputs,
+void Plan::run(const void* const* inputs, void* const* outputs,
                double* seconds) {
   const std::lock_guard<std::mutex> lock(arena_->mutex());
   ends_ = {inputs, outputs};

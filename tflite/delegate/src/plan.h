@@ -33,6 +33,9 @@ struct Settings {
   bool all_threads = false;      // Also where one is faster.
 };
 
+// These kernels, or the fastest if they have none for the numbers of a network.
+const Kernels& kernels_for(const Network& network, const Kernels& kernels);
+
 class Plan {
  public:
   // Args: `sizes`, of the images of the operations `kInput`, in their order.
@@ -57,7 +60,7 @@ class Plan {
   // Computes one image. Args: pixels of `kInput` and `kOutput` operations, by
   // their `tensor`, channels last; and where the seconds of each operation are
   // added, or null.
-  void run(const float* const* inputs, float* const* outputs,
+  void run(const void* const* inputs, void* const* outputs,
            double* seconds = nullptr);
 
  private:

@@ -5,6 +5,7 @@
 
 #include "alike.h"
 #include "liveness.h"
+#include "tile_lowering.h"
 
 namespace issp {
 namespace {
@@ -14,30 +15,18 @@ constexpr double kProductsOfBlock = 20;
 constexpr int kChannelsOfBlock = 8;
 
 // Makes the program of some outputs of an operation.
-class Lowering {
+class Lowering : public TileLowering {
  public:
   Lowering(const Layout& layout, const Kernels& kernels, const Operation& of,
            const Padding& padding, int group, const std::vector<int>& outputs)
-      : layout_(layout),
-        of_(of),
-        in_(layout.images[of.input]),
-        out_(layout.images[of.output]),
-        vector_(int(layout.format.vector())),
+      : TileLowering(layout, of, outputs),
         filters_(int(of.bias.size())),
         depth_(filters_ / (of.block * of.block)) {
     program_.group = group;
-    program_.outputs = int(outputs.size());
-    program_.strip = out_.strip / of.block;
-    for (int o : outputs) {
-      program_.channels.push_back(o);
-      program_.bias.push_back(of.bias[o]);
-      program_.columns.push_back(uint8_t(o / depth_ % of.block));
-    }
-    program_.output_offsets = offsets_in(out_, true);
+    for (int o : outputs) program_.bias.push_back(of.bias[o]);
     find_sums(kernels);
     set_weights(padding.left);
     set_posts();
-    set_borders();
   }
 
   Program take() { return std::move(program_); }
@@ -87,7 +76,9 @@ class Lowering {
         program_.begins.push_back(uint32_t(program_.offsets.size()));
       }
       for (size_t k = 0; k < lists[i].size(); ++k) {
-        program_.offsets.push_back(offset_of(*lists[i][k], left));
+        const Nonzero& weight = *lists[i][k];
+        program_.offsets.push_back(int32_t(
+            offset_of(weight.row, weight.column, weight.channel, left)));
         for (int j = 0; j < program_.group; ++j) {
           program_.values.push_back(lists[i + j][k]->value);
         }
@@ -96,22 +87,11 @@ class Lowering {
     }
   }
 
-  int32_t offset_of(const Nonzero& weight, int left) const {
-    const int64_t row = int64_t(weight.row) * of_.dilation.height;
-    const int64_t column = int64_t(weight.column) * of_.dilation.width - left;
-    return int32_t(row * int64_t(in_.row) +
-                   weight.channel * int64_t(in_.channel) + column * vector_);
-  }
-
   // Where the values of an image are that has the shape of the output.
   std::vector<int32_t> offsets_in(const Image& image, bool shuffled) const {
     std::vector<int32_t> offsets;
     for (int o : program_.channels) {
-      const int place = shuffled ? o / depth_ : 0;
-      const int channel = shuffled ? o % depth_ : o;
-      offsets.push_back(int32_t(int64_t(place / of_.block) * image.row +
-                                int64_t(channel) * image.channel +
-                                int64_t(place % of_.block) * vector_));
+      offsets.push_back(offset_in(image, o, depth_, shuffled));
     }
     return offsets;
   }
@@ -125,10 +105,9 @@ class Lowering {
         !layout_.is_pixel_of(of_, of_.posts[next])) {
       const Post& post = of_.posts[next];
       const Image& add = layout_.images[post.value];
-      const int block = post.shuffled ? of_.block : 1;
       program_.adds = true;
-      program_.add_row = block * add.row;
-      program_.add_vector = size_t(block) * vector_;
+      program_.add_row = row_of(add, post);
+      program_.add_vector = vector_of(post);
       program_.add_offsets = offsets_in(add, post.shuffled);
       ++next;
     }
@@ -171,9 +150,8 @@ class Lowering {
     const Image& other = layout_.images[post.value];
     *offsets = offsets_in(other, post.shuffled);
     if (!layout_.is_pixel_of(of_, post)) {
-      const int block = post.shuffled ? of_.block : 1;
-      lowered->other_row = block * other.row;
-      lowered->other_vector = size_t(block) * vector_;
+      lowered->other_row = row_of(other, post);
+      lowered->other_vector = vector_of(post);
     } else if (post.shuffled) {
       for (size_t i = 0; i < offsets->size(); ++i) {
         (*offsets)[i] = int32_t(program_.channels[i] % depth_ *
@@ -183,49 +161,31 @@ class Lowering {
     lowered->other_offsets = offsets->data();
   }
 
-  void set_borders() {
-    for (int column = 0; column < of_.block; ++column) {
-      std::vector<Border> borders;
-      for (int v = 0; v < program_.strip; ++v) {
-        add_borders(v, v * of_.block + column, &borders);
-      }
-      program_.borders.push_back(std::move(borders));
-    }
-    for (const std::vector<Border>& borders : program_.borders) {
-      program_.border_begins.push_back(borders.data());
-      program_.border_counts.push_back(int(borders.size()));
-    }
-  }
-
-  // Of vector t of a row.
-  void add_borders(int v, int t, std::vector<Border>* borders) const {
-    const int lanes = layout_.format.lanes;
-    int valid = lanes;
-    for (int x = out_.size.width; x < out_.size.width + out_.zeros; ++x) {
-      if (x % out_.strip == t) valid = std::min(valid, x / out_.strip);
-    }
-    const size_t before = borders->size();
-    const int64_t strip = int64_t(out_.strip) * vector_;
-    for (int by = 1; t + by * out_.strip < out_.strip + out_.right; ++by) {
-      borders->push_back({v, valid, -by, by * strip});
-    }
-    for (int by = 1; t - by * out_.strip >= -out_.left; ++by) {
-      borders->push_back({v, valid, by, -by * strip});
-    }
-    if (borders->size() == before && valid < lanes) {
-      borders->push_back({v, valid, 0, 0});
-    }
-  }
-
-  const Layout& layout_;
-  const Operation& of_;
-  const Image& in_;
-  const Image& out_;
-  const int vector_;
   const int filters_;
   const int depth_;  // Channels of the output, after DEPTH_TO_SPACE.
-  Program program_;
 };
+
+bool is_int8(const Network& network, const Operation& of) {
+  return network.values[of.input].is_int8 || network.values[of.output].is_int8;
+}
+
+// The outputs of an operation in int8 of which a channel is used.
+std::vector<int> planes_of(const Network& network, const Operation& of,
+                           const std::vector<bool>& used) {
+  const Value& made = network.values[of.output];
+  const int planes = made.planes();
+  const int channels = made.is_int8 ? kBlock : 1;
+  std::vector<int> outputs;
+  for (int o = 0; o < planes * of.block * of.block; ++o) {
+    const int begin = o % planes * channels;
+    const int end = std::min(begin + channels, made.channels);
+    if (std::find(used.begin() + begin, used.begin() + end, true) !=
+        used.begin() + end) {
+      outputs.push_back(o);
+    }
+  }
+  return outputs;
+}
 
 }  // namespace
 
@@ -242,6 +202,12 @@ std::vector<std::vector<Program>> lower(const Network& network,
           Lowering(layout, kernels, of, layout.paddings[i], group, outputs)
               .take());
     };
+    if (is_int8(network, of)) {
+      programs[i].push_back(lower_int8(network, layout, kernels, of,
+                                       layout.paddings[i],
+                                       planes_of(network, of, used[of.output])));
+      continue;
+    }
     std::vector<int> outputs;
     for (int o = 0; o < int(of.bias.size()); ++o) {
       if (used[of.output][channel_of(of, o)]) outputs.push_back(o);

@@ -7,11 +7,32 @@
 #include <cstdint>
 #include <vector>
 
+#include "int8_kernels.h"
 #include "kernels.h"
 #include "layout.h"
 #include "network.h"
 
 namespace issp {
+
+// What a program has for images in int8. Filters are four an output.
+struct Int8Program {
+  bool is_used = false;
+  std::vector<int32_t> offsets;
+  std::vector<int32_t> weights;
+  std::vector<uint32_t> begins;
+  std::vector<int32_t> bias;
+  std::vector<float> multipliers;
+  Int8Range range{};
+  Int8Addition addition;
+  Int8Range added{};
+  std::vector<uint8_t> add_bits;
+  std::vector<Int8Post> posts;  // Without addresses.
+  std::vector<std::vector<int32_t>> integers;  // What they point to.
+  std::vector<std::vector<uint8_t>> bytes;
+  int filters = 0;
+  Int8Scale scale{};  // Of what is no sum.
+  Int8SumsFunction sums[kMostRows + 1][kMostVectors + 1] = {};
+};
 
 // Some outputs of an operation that has tiles. It points to what is in it.
 struct Program {
@@ -48,6 +69,17 @@ struct Program {
   SumsFunction sums[kMostRows + 1][kMostVectors + 1] = {};
   int tile_rows = 2;
   int tile_vectors = 4;
+  Int8Program int8;
+
+  // Of a weight, or a block of them, and a vector.
+  size_t products() const {
+    return int8.is_used ? int8.offsets.size() : values.size();
+  }
+  // Whether there are kernels for a tile.
+  bool has_tile(int rows, int vectors) const {
+    return int8.is_used ? int8.sums[rows][vectors] != nullptr
+                        : sums[rows][vectors] != nullptr;
+  }
 };
 
 // The programs of each operation, of which each computes some outputs; none

@@ -1,47 +1,6 @@
-// Images in strips: what is beside a strip, and the way from and to pixels
-// whose channels are last.
+// The way of images from and to pixels whose channels are last.
 
 namespace {
-
-constexpr int next_lane(int l) { return l + 1; }
-constexpr int previous_lane(int l) { return l ? l - 1 : kLanes; }
-
-ISSP_INLINE Vector later(Vector x) {
-  return ISSP_SHUFFLE(x, Vector{}, next_lane);
-}
-
-ISSP_INLINE Vector earlier(Vector x) {
-  return ISSP_SHUFFLE(x, Vector{}, previous_lane);
-}
-
-// The vector whose lane l is lane l - `lanes` of `x`, or zero.
-ISSP_INLINE Vector moved(Vector x, int lanes) {
-  for (; lanes > 0; --lanes) x = earlier(x);
-  for (; lanes < 0; ++lanes) x = later(x);
-  return x;
-}
-
-void borders(const Sums& tile, int rows, int first, int vectors,
-             const Border* const* borders, const int* counts,
-             const uint8_t* columns) {
-  for (int o = 0; o < tile.outputs; ++o) {
-    const Border* border = borders[columns[o]];
-    const Border* end = border + counts[columns[o]];
-    for (; border < end; ++border) {
-      const int v = border->vector - first;
-      if (v < 0 || v >= vectors) continue;
-      char* at = tile.output + tile.output_offsets[o] + v * tile.output_vector;
-      for (int r = 0; r < rows; ++r, at += tile.output_row) {
-        Vector x = load(at);
-        if (border->valid_lanes < kLanes) {
-          for (int l = border->valid_lanes; l < kLanes; ++l) x[l] = 0;
-          store(at, x);
-        }
-        if (border->lanes) store(at + border->bytes, moved(x, border->lanes));
-      }
-    }
-  }
-}
 
 // The lanes of two vectors in turn, of their first halves or of their second.
 constexpr int zip_first(int l) { return l / 2 + l % 2 * kLanes; }

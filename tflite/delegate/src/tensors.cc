@@ -1,6 +1,14 @@
 #include "tensors.h"
 
 namespace issp {
+namespace {
+
+// Of numbers in int8: what is beyond is no use to anyone, and nothing that is
+// computed of what is between is infinite.
+constexpr float kLeastScale = 1e-12f;
+constexpr float kLargestScale = 1e12f;
+
+}  // namespace
 
 std::string Tensors::find_constants() {
   for (int i = 0; i < int(context_.tensor_count); ++i) {
@@ -37,17 +45,65 @@ bool Tensors::is_float(int i) const {
   return i >= 0 && at(i).type == tflite::kFloat32;
 }
 
+bool Tensors::is_int8(int i) const {
+  return i >= 0 && !is_constant(i) && is_quantized(i, tflite::kInt8);
+}
+
+bool Tensors::is_quantized(int i, int type) const {
+  const tflite::Tensor& of = at(i);
+  if (of.type != type || of.quantization.type != tflite::kAffine ||
+      !of.quantization.parameters) {
+    return false;
+  }
+  const auto& affine = *static_cast<const tflite::AffineQuantization*>(
+      of.quantization.parameters);
+  if (!affine.scale || affine.scale->size != 1 || !affine.zero_point ||
+      affine.zero_point->size != 1) {
+    return false;
+  }
+  const float scale = affine.scale->data[0];
+  const int zero_point = affine.zero_point->data[0];
+  const int least = type == tflite::kUint8 ? 0 : kLeastInt8;
+  return scale > kLeastScale && scale < kLargestScale && zero_point >= least &&
+         zero_point <= least + 255;
+}
+
+Quantization Tensors::quantization(int i) const {
+  const auto& affine = *static_cast<const tflite::AffineQuantization*>(
+      at(i).quantization.parameters);
+  return {affine.scale->data[0], affine.zero_point->data[0]};
+}
+
+std::vector<float> Tensors::scales(int i, int dimension, int count) const {
+  const tflite::Tensor& of = at(i);
+  if (!is_constant(i) || of.type != tflite::kInt8 ||
+      of.quantization.type != tflite::kAffine || !of.quantization.parameters) {
+    return {};
+  }
+  const auto& affine = *static_cast<const tflite::AffineQuantization*>(
+      of.quantization.parameters);
+  if (!affine.scale) return {};
+  for (int k = 0; affine.zero_point && k < affine.zero_point->size; ++k) {
+    if (affine.zero_point->data[k]) return {};
+  }
+  const float* all = affine.scale->data;
+  if (affine.scale->size == 1) return std::vector<float>(count, all[0]);
+  if (affine.scale->size != count || affine.dimension != dimension) return {};
+  return {all, all + count};
+}
+
 bool Tensors::is_image(int i) const {
   return is_new_image(i) && (rank(i) == 4 || extents_.count(i));
 }
 
 bool Tensors::may_be_list(int i) const {
-  return is_float(i) && !is_constant(i) && at(i).shape &&
+  return (is_float(i) || is_int8(i)) && !is_constant(i) && at(i).shape &&
          at(i).shape->size > 0;
 }
 
 bool Tensors::is_new_image(int i) const {
-  if (!is_float(i) || is_constant(i) || !at(i).shape) return false;
+  if (!is_float(i) && !is_int8(i)) return false;
+  if (is_constant(i) || !at(i).shape) return false;
   return (rank(i) == 4 || rank(i) == 2) && channels(i) > 0 &&
          channels(i) <= kLargestChannels;
 }

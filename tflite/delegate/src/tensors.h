@@ -9,8 +9,10 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "constants.h"
+#include "int8.h"
 #include "tflite_abi.h"
 
 namespace issp {
@@ -47,8 +49,9 @@ class Tensors {
   const tflite::Tensor& at(int i) const { return context_.tensors[i]; }
   bool is_constant(int i) const { return constants_.has(i); }
   // Returns what is wrong with a constant, or nothing.
-  std::string read(int i, Constant* constant) const {
-    return constants_.read(context_, i, constant);
+  std::string read(int i, Constant* constant,
+                   Numbers numbers = Numbers::kReal) const {
+    return constants_.read(context_, i, constant, numbers);
   }
   // The numbers of a constant of int32, if there are so many; or null.
   const int32_t* integers_of(int i, size_t count) const;
@@ -57,7 +60,16 @@ class Tensors {
   bool is_by_channel(int i, int channels) const;
 
   bool is_float(int i) const;
-  // Whether a tensor is a float image; rows of channels are, of one pixel, if
+  // Whether a tensor has numbers in int8 with one scale, and is no constant.
+  bool is_int8(int i) const;
+  // Whether it has numbers in a type, with one scale and a zero point.
+  bool is_quantized(int i, int type) const;
+  // Of such a tensor.
+  Quantization quantization(int i) const;
+  // The scales of a constant in int8, whose zeros are 0: one, or `count` by
+  // this dimension; none if it has others.
+  std::vector<float> scales(int i, int dimension, int count) const;
+  // Whether a tensor is an image in float32 or int8; rows of channels are, of one pixel, if
   // they are the means of images, and not what else has two dimensions.
   bool is_image(int i) const;
   // Whether a tensor that a node makes can be an image.

@@ -23,7 +23,9 @@ enum Status { kOk = 0, kError = 1 };
 enum Type {
   kFloat32 = 1,
   kInt32 = 2,
+  kUint8 = 3,
   kInt64 = 4,
+  kInt16 = 7,
   kInt8 = 9,
   kFloat16 = 10,
   kTypes = 32,  // More than there are.
@@ -59,6 +61,7 @@ enum Operator {
   kMinimum = 57,
   kResizeNearestNeighbor = 97,
   kLeakyRelu = 98,
+  kQuantize = 114,
   kDensify = 124,
   kRelu0To1 = 152,
 };

@@ -18,10 +18,10 @@ constexpr double kProductsOfStep = 50000;
 constexpr int kTimedRows = 12;
 constexpr int kRepetitions = 3;
 
-using Tile = std::pair<int, int>;  // Rows and vectors.
+using TileShape = std::pair<int, int>;  // Rows and vectors.
 
 // First what suits most, in case that there is no time.
-constexpr Tile kTiles[] = {
+constexpr TileShape kTiles[] = {
     {2, 5}, {1, 10}, {3, 2}, {3, 5}, {2, 3}, {2, 2}, {1, 5}, {4, 5},
     {4, 2}, {4, 1},  {2, 6}, {1, 8}, {1, 4}, {1, 3}, {4, 3}, {3, 3},
     {3, 1}, {1, 2},  {2, 1}, {1, 1}, {2, 4}, {1, 6}, {1, 12}};
@@ -33,12 +33,12 @@ class Tuner {
       : kernels_(kernels), executor_(executor), threads_(threads), end_(end) {}
 
   // The tile that takes least, of as many as there is time for.
-  Tile fastest(const Step& step, Program* program) const {
+  TileShape fastest(const Step& step, Program* program) const {
     Step part = step;
     part.rows = std::min(step.rows, kTimedRows);
-    Tile best{1, 1};
+    TileShape best{1, 1};
     double least = INFINITY;
-    for (const Tile& tile : kTiles) {
+    for (const TileShape& tile : kTiles) {
       if (least < INFINITY && now() > end_) break;
       if (!fits(tile, step, *program)) continue;
       const double seconds = time(tile, part, program);
@@ -51,16 +51,17 @@ class Tuner {
   }
 
  private:
-  bool fits(const Tile& tile, const Step& step, const Program& program) const {
+  bool fits(const TileShape& tile, const Step& step, const Program& program) const {
     const auto [rows, vectors] = tile;
     const int group = program.group;
     const int registers = kernels_.registers - 2 - (group > 1 ? group : 0);
     return rows <= step.rows && vectors <= program.strip &&
-           rows * vectors * group <= registers && program.sums[rows][vectors];
+           rows * vectors * group <= registers &&
+           program.has_tile(rows, vectors);
   }
 
   // How long the slowest thread takes.
-  double time(const Tile& tile, const Step& step, Program* program) const {
+  double time(const TileShape& tile, const Step& step, Program* program) const {
     std::tie(program->tile_rows, program->tile_vectors) = tile;
     double best = INFINITY;
     for (int i = 0; i < kRepetitions; ++i) {
@@ -107,7 +108,7 @@ bool is_worth_threads(const Schedule& schedule,
         continue;
       }
       for (const Program& program : programs[step.operation]) {
-        products += double(program.values.size()) * step.rows *
+        products += double(program.products()) * step.rows *
                     program.strip * format.lanes * loop.turns;
       }
       computed += loop.turns;
@@ -121,14 +122,14 @@ void tune(const Network& network, const Layout& layout,
           const Executor& executor, int threads, double seconds,
           std::vector<std::vector<Program>>* programs) {
   const Tuner tuner(kernels, executor, threads, now() + seconds);
-  using Key = std::tuple<int, int, int, int, int, int, int, int>;
-  std::map<Key, Tile> known;
+  using Key = std::tuple<int, int, int, int, int, int, int, int, bool>;
+  std::map<Key, TileShape> known;
   for (const Step* step : largest_steps(network, schedule)) {
     if (!step) continue;
     const Operation& of = network.operations[step->operation];
     for (Program& program : (*programs)[step->operation]) {
       const int density =
-          int(4 * std::log2(1 + double(program.values.size()) /
+          int(4 * std::log2(1 + double(program.products()) /
                                     std::max(program.outputs, 1)));
       const Key key{density,
                     program.outputs,
@@ -137,9 +138,10 @@ void tune(const Network& network, const Layout& layout,
                     std::min(step->rows, 8),
                     of.stride.width,
                     of.block,
-                    program.group};
+                    program.group,
+                    program.int8.is_used};
       const auto found = known.find(key);
-      const Tile tile = found != known.end() ? found->second
+      const TileShape tile = found != known.end() ? found->second
                                              : tuner.fastest(*step, &program);
       known[key] = tile;
       std::tie(program.tile_rows, program.tile_vectors) = tile;

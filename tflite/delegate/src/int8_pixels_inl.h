@@ -1,0 +1,162 @@
+// The way of images in int8 from and to pixels, and from and to float32.
+
+namespace {
+
+// One number of a lane.
+ISSP_INLINE uint8_t rounded(float x, const Int8Scale& scale) {
+  x *= scale.factor;
+  x = x < scale.range.low ? scale.range.low : x;
+  x = x > scale.range.high ? scale.range.high : x;
+  x += 12582912.f;
+  int bits;
+  __builtin_memcpy(&bits, &x, sizeof(bits));
+  return uint8_t(bits - 0x4b400000 + scale.range.zero);
+}
+
+void quantize(const Int8Sums& tile, int rows, int vectors, int filters,
+              const Int8Scale& scale) {
+  const Range range(scale.range);
+  const Floats factor = spread_float(scale.factor);
+  for (int o = 0; o < tile.outputs; ++o) {
+    for (int r = 0; r < rows; ++r) {
+      for (int v = 0; v < vectors; ++v) {
+        Vector made{};
+        for (int i = 0; i < kBlock && kBlock * o + i < filters; ++i) {
+          const char* from = tile.input + tile.offsets[kBlock * o + i] +
+                             r * tile.input_row + v * tile.input_vector;
+          Floats x = *reinterpret_cast<const Floats*>(from) * factor;
+          // What is not a number becomes the least.
+          x = x > range.low ? x : range.low;
+          made |= as_channel(range.round(x), 8 * i);
+        }
+        store(tile.output + tile.output_offsets[o] + r * tile.output_row +
+                  v * tile.output_vector,
+              made);
+      }
+    }
+  }
+}
+
+void dequantize(const Int8Sums& tile, int rows, int vectors,
+                const Int8Scale& scale) {
+  const Vector zero = spread(scale.range.zero);
+  const Floats factor = spread_float(scale.factor);
+  for (int o = 0; o < tile.outputs; ++o) {
+    for (int r = 0; r < rows; ++r) {
+      for (int v = 0; v < vectors; ++v) {
+        const Vector lanes = load(tile.input + tile.offsets[o / kBlock] +
+                                  r * tile.input_row + v * tile.input_vector);
+        const Floats made =
+            to_floats(channel_of(lanes, 8 * (o % kBlock)) - zero) * factor;
+        store(tile.output + tile.output_offsets[o] + r * tile.output_row +
+                  v * tile.output_vector,
+              Vector(made));
+      }
+    }
+  }
+}
+
+// Calls `visit(lane, pixel)` for each lane of a row and where its pixel is, or
+// null beyond the image, channels `c` to before `c + count`.
+template <int kSize, class Visit>
+ISSP_INLINE void visit_lanes(const Int8Row& row, int first, int last,
+                             const Visit& visit) {
+  char* pixels = static_cast<char*>(row.pixels);
+  for (int l = 0; l < kLanes; ++l) {
+    for (int t = first; t < last; ++t) {
+      const int x = l * row.strip + t;
+      char* lane = row.strips + t * static_cast<ptrdiff_t>(kBytes) +
+                   l * static_cast<ptrdiff_t>(sizeof(Scalar));
+      const bool inside = x >= 0 && x < row.width;
+      visit(lane, inside ? pixels + static_cast<ptrdiff_t>(x) * row.channels *
+                                        kSize
+                         : nullptr);
+    }
+  }
+}
+
+template <int kSize, class Convert>
+ISSP_INLINE void pack_row(const Int8Row& row, const Convert& convert) {
+  for (int c = 0; c < row.channels; c += kBlock) {
+    const int left = row.channels - c;
+    const int count = left < kBlock ? left : kBlock;
+    Int8Row block = row;
+    block.strips += c / kBlock * row.output;
+    const uint8_t zero = uint8_t(row.scale.range.zero);
+    visit_lanes<kSize>(
+        block, -row.left, row.strip + row.right,
+        [&](char* lane, const char* pixel) {
+          uint8_t bytes[kBlock] = {zero, zero, zero, zero};
+          for (int i = 0; pixel && i < count; ++i) {
+            bytes[i] = convert(pixel + (c + i) * kSize);
+          }
+          __builtin_memcpy(lane, bytes, kBlock);
+        });
+  }
+}
+
+template <int kSize, class Convert>
+ISSP_INLINE void unpack_row(const Int8Row& row, const Convert& convert) {
+  for (int c = 0; c < row.channels; c += kBlock) {
+    const int left = row.channels - c;
+    const int count = left < kBlock ? left : kBlock;
+    Int8Row block = row;
+    block.strips += c / kBlock * row.output;
+    visit_lanes<kSize>(block, 0, row.strip, [&](char* lane, char* pixel) {
+      uint8_t bytes[kBlock];
+      __builtin_memcpy(bytes, lane, kBlock);
+      for (int i = 0; pixel && i < count; ++i) {
+        convert(bytes[i], pixel + (c + i) * kSize);
+      }
+    });
+  }
+}
+
+// Makes bytes that are stored such of the runtime, and back.
+ISSP_INLINE uint8_t flipped(PixelType type) {
+  const bool is_signed = type == kPixelsInt8;
+  return is_signed == (kOffset == 128) ? 128 : 0;
+}
+
+void pack(const Int8Row& row) {
+  if (row.type == kPixelsFloat32) {
+    pack_row<4>(row, [&](const char* from) {
+      float x;
+      __builtin_memcpy(&x, from, sizeof(x));
+      return rounded(x, row.scale);
+    });
+    return;
+  }
+  const uint8_t flip = flipped(row.type);
+  pack_row<1>(row, [&](const char* from) { return uint8_t(*from ^ flip); });
+}
+
+void unpack(const Int8Row& row) {
+  if (row.type == kPixelsFloat32) {
+    unpack_row<4>(row, [&](uint8_t byte, char* to) {
+      const int number = kOffset ? int(byte) : int(int8_t(byte));
+      const float x = float(number - row.scale.range.zero) * row.scale.factor;
+      __builtin_memcpy(to, &x, sizeof(x));
+    });
+    return;
+  }
+  const uint8_t flip = flipped(row.type);
+  unpack_row<1>(row, [&](uint8_t byte, char* to) { *to = char(byte ^ flip); });
+}
+
+void add_row(const Int8Row& row, int64_t* sums) {
+  for (int c = 0; c < row.channels; ++c) {
+    int64_t sum = 0;
+    for (int x = 0; x < row.width; ++x) {
+      const char* lane =
+          row.strips + c / kBlock * row.output +
+          x % row.strip * static_cast<ptrdiff_t>(kBytes) +
+          x / row.strip * static_cast<ptrdiff_t>(sizeof(Scalar));
+      const uint8_t byte = uint8_t(lane[c % kBlock]);
+      sum += kOffset ? int(byte) : int(int8_t(byte));
+    }
+    sums[c] += sum;
+  }
+}
+
+}  // namespace

@@ -1,0 +1,229 @@
+// Programs in int8.
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+#include <utility>
+
+#include "tile_lowering.h"
+
+namespace issp {
+namespace {
+
+class Int8Lowering : public TileLowering {
+ public:
+  Int8Lowering(const Network& network, const Layout& layout,
+               const Kernels& kernels, const Operation& of,
+               const Padding& padding, const std::vector<int>& outputs)
+      : TileLowering(layout, of, outputs),
+        network_(network),
+        kernels_(*kernels.int8),
+        depth_(network.values[of.output].channels) {
+    of_program_.is_used = true;
+    program_.blocks = 1;
+    find_sums();
+    switch (of.kind) {
+      case Operation::kQuantize:
+      case Operation::kDequantize:
+        set_scale();
+        break;
+      default:
+        set_filters();
+        set_weights(padding.left);
+    }
+    set_posts();
+  }
+
+  Program take() { return std::move(program_); }
+
+ private:
+  void find_sums() {
+    for (int rows = 1; rows <= kMostRows; ++rows) {
+      for (int vectors = 1; vectors <= kMostVectors; ++vectors) {
+        of_program_.sums[rows][vectors] =
+            kernels_.find_sums(rows, vectors, of_.stride.width != 1);
+      }
+    }
+  }
+
+  int as_stored(int zero_point) const { return zero_point + kernels_.offset; }
+
+  Int8Range range_of(float low, float high, int zero_point) const {
+    return {low - float(zero_point), high - float(zero_point),
+            as_stored(zero_point)};
+  }
+
+  void set_scale() {
+    const bool makes_int8 = of_.kind == Operation::kQuantize;
+    const Quantization& numbers =
+        network_.values[makes_int8 ? of_.output : of_.input].quantization;
+    of_program_.filters = depth_;
+    of_program_.scale = {makes_int8 ? 1 / numbers.scale : numbers.scale,
+                         range_of(kLeastInt8, kMostInt8, numbers.zero_point)};
+    // All planes of the image that is read.
+    const int planes = makes_int8 ? depth_ : in_.planes;
+    for (int p = 0; p < planes; ++p) {
+      of_program_.offsets.push_back(int32_t(p * int64_t(in_.channel)));
+    }
+  }
+
+  // The channels of an output, before DEPTH_TO_SPACE; -1 for none.
+  void set_filters() {
+    for (int o : program_.channels) {
+      const int place = o / out_.planes;
+      for (int i = 0; i < kBlock; ++i) {
+        const int channel = o % out_.planes * kBlock + i;
+        filters_.push_back(channel < depth_ ? place * depth_ + channel : -1);
+      }
+    }
+    of_program_.filters = int(filters_.size());
+  }
+
+  void set_weights(int left) {
+    const Quantization& in = network_.values[of_.input].quantization;
+    // Blocks by filter and place.
+    using Place = std::tuple<int, int, int>;
+    std::vector<std::map<Place, uint32_t>> blocks(of_.bias.size());
+    std::vector<int64_t> sums(of_.bias.size());
+    for (const Nonzero& weight : of_.weights) {
+      const Place place{weight.row, weight.channel / kBlock, weight.column};
+      const int bits = 8 * (weight.channel % kBlock);
+      blocks[weight.output][place] |= uint32_t(uint8_t(int8_t(weight.value)))
+                                      << bits;
+      sums[weight.output] += int64_t(weight.value);
+    }
+    of_program_.begins.push_back(0);
+    for (int f : filters_) {
+      if (f >= 0) {
+        for (const auto& [place, block] : blocks[f]) {
+          const auto& [row, plane, column] = place;
+          of_program_.offsets.push_back(
+              int32_t(offset_of(row, column, plane, left)));
+          of_program_.weights.push_back(int32_t(block));
+        }
+      }
+      // Sums are of numbers as they are stored, and wrap as the runtime's do.
+      const int64_t bias =
+          f < 0 ? 0
+                : of_.int8.bias[f] - as_stored(in.zero_point) * sums[f];
+      of_program_.bias.push_back(int32_t(uint32_t(bias)));
+      of_program_.multipliers.push_back(f < 0 ? 0 : of_.int8.multipliers[f]);
+      of_program_.begins.push_back(uint32_t(of_program_.offsets.size()));
+    }
+    of_program_.range =
+        range_of(of_.int8.low, of_.int8.high, of_.int8.zero_point);
+  }
+
+  // The first addition is done with the sums, where there are sums.
+  void set_posts() {
+    size_t next = 0;
+    if (of_.kind == Operation::kLinear && !of_.posts.empty() &&
+        of_.posts[0].kind == kAdd && !layout_.is_pixel_of(of_, of_.posts[0])) {
+      const Post& post = of_.posts[next++];
+      const Image& add = layout_.images[post.value];
+      program_.adds = true;
+      program_.add_row = row_of(add, post);
+      program_.add_vector = vector_of(post);
+      set_other(post, &program_.add_offsets, &of_program_.add_bits);
+      of_program_.addition = addition_of(post);
+      of_program_.added = range_of(post.low, post.high, post.made_zero_point);
+    }
+    for (; next < of_.posts.size(); ++next) add_post(int(next));
+  }
+
+  // For numbers as they are stored.
+  Int8Addition addition_of(const Post& post) const {
+    Int8Addition of = post.addition;
+    of.bias -= kernels_.offset * (of.a + of.b);
+    return of;
+  }
+
+  // Where the channels of another image are, by filter.
+  void set_other(const Post& post, std::vector<int32_t>* offsets,
+                 std::vector<uint8_t>* bits) const {
+    const Image& other = layout_.images[post.value];
+    const bool is_pixel = layout_.is_pixel_of(of_, post);
+    for (int f : filters_) {
+      const int place = f < 0 || !post.shuffled || is_pixel ? 0 : f / depth_;
+      const int channel = f < 0 ? 0 : post.shuffled ? f % depth_ : f;
+      offsets->push_back(offset_in(
+          other, place * other.planes + channel / kBlock, other.planes,
+          post.shuffled && !is_pixel));
+      bits->push_back(uint8_t(8 * (channel % kBlock)));
+    }
+  }
+
+  void add_post(int number) {
+    const Post& post = of_.posts[number];
+    Int8Post lowered{};
+    lowered.kind = post.kind;
+    lowered.addition = addition_of(post);
+    lowered.range = range_of(post.low, post.high, post.made_zero_point);
+    lowered.scale = post.factor;
+    lowered.zero = as_stored(post.zero_point);
+    lowered.other_zero = as_stored(post.other_zero_point);
+    lowered.a = by_filter(post, post.a, &program_.post_numbers);
+    lowered.b = by_filter(post, post.b, &program_.post_numbers);
+    lowered.biases = by_filter(post, post.biases, &of_program_.integers);
+    for (int32_t& bias : of_program_.integers.back()) {
+      bias -= kernels_.offset * post.addition.a;
+    }
+    of_program_.bytes.push_back(table_of(post));
+    lowered.table = of_program_.bytes.back().data();
+    program_.other_posts.push_back(post.value < 0 ? -1 : number);
+    program_.post_offsets.emplace_back();
+    of_program_.bytes.emplace_back();
+    if (post.value >= 0) {
+      set_other(post, &program_.post_offsets.back(),
+                &of_program_.bytes.back());
+      if (!layout_.is_pixel_of(of_, post)) {
+        lowered.other_row = row_of(layout_.images[post.value], post);
+        lowered.other_vector = vector_of(post);
+      }
+    }
+    lowered.other_offsets = program_.post_offsets.back().data();
+    lowered.other_bits = of_program_.bytes.back().data();
+    of_program_.posts.push_back(lowered);
+  }
+
+  template <class Number>
+  const Number* by_filter(const Post& post, const std::vector<Number>& all,
+                          std::vector<std::vector<Number>>* kept) const {
+    std::vector<Number> numbers;
+    for (int f : filters_) {
+      if (all.empty()) break;
+      numbers.push_back(f < 0 ? Number(0)
+                              : all[post.shuffled ? f % depth_ : f]);
+    }
+    kept->push_back(std::move(numbers));
+    return kept->back().data();
+  }
+
+  // From bytes to bytes, as they are stored.
+  std::vector<uint8_t> table_of(const Post& post) const {
+    std::vector<uint8_t> table(post.table.size());
+    for (int i = 0; i < int(table.size()); ++i) {
+      // The table is by number + 128, and has numbers + 128.
+      const int number = i - 128;
+      table[uint8_t(as_stored(number))] =
+          uint8_t(as_stored(int(post.table[i]) - 128));
+    }
+    return table;
+  }
+
+  const Network& network_;
+  const Int8Kernels& kernels_;
+  const int depth_;  // Channels of the output, after DEPTH_TO_SPACE.
+  std::vector<int> filters_;
+  Int8Program& of_program_ = program_.int8;
+};
+
+}  // namespace
+
+Program lower_int8(const Network& network, const Layout& layout,
+                   const Kernels& kernels, const Operation& of,
+                   const Padding& padding, const std::vector<int>& outputs) {
+  return Int8Lowering(network, layout, kernels, of, padding, outputs).take();
+}
+
+}  // namespace issp

@@ -1,0 +1,106 @@
+// Vectors of lanes that have four channels each, of one byte.
+//
+// `ISSP_DOT(sum, x, w)` adds the products of the channels of x and w to the
+// lanes of a sum. Where `ISSP_SIGNED` is defined, bytes of x have a sign.
+
+namespace {
+
+typedef float Floats __attribute__((vector_size(kBytes), may_alias));
+typedef unsigned Unsigned __attribute__((vector_size(kBytes), may_alias));
+
+#ifdef ISSP_SIGNED
+constexpr int kOffset = 0;
+#else
+constexpr int kOffset = 128;
+#endif
+
+// The channel of a lane that begins after so many bits, as stored.
+ISSP_INLINE Vector channel_of(Vector lanes, int bits) {
+#ifdef ISSP_SIGNED
+  return (lanes << (24 - bits)) >> 24;
+#else
+  return (lanes >> bits) & spread(255);
+#endif
+}
+
+// The lanes that have these numbers as the channel that begins after so many
+// bits, and 0 as the others.
+ISSP_INLINE Vector as_channel(Vector numbers, int bits) {
+#ifdef ISSP_SIGNED
+  numbers &= spread(255);
+#endif
+  return numbers << bits;
+}
+
+ISSP_INLINE Floats spread_float(float x) {
+#define ISSP_SAME(lane) x
+  return Floats{ISSP_LIST(ISSP_SAME)};
+#undef ISSP_SAME
+}
+
+ISSP_INLINE Floats to_floats(Vector x) {
+  return __builtin_convertvector(x, Floats);
+}
+
+ISSP_INLINE Vector between(Vector x, Vector low, Vector high) {
+  x = x < low ? low : x;
+  return x > high ? high : x;
+}
+
+// The bounds and the zero point of a result, in all lanes.
+struct Range {
+  explicit ISSP_INLINE Range(const Int8Range& of)
+      : low(spread_float(of.low)),
+        high(spread_float(of.high)),
+        least(spread(int(of.low))),
+        most(spread(int(of.high))),
+        zero(spread(of.zero)) {}
+
+  // Rounds, to even where two are as near. Added to a number of few digits,
+  // 1.5 * 2^23 leaves no place for a fraction.
+  ISSP_INLINE Vector round(Floats x) const {
+    x = x < low ? low : x;
+    x = x > high ? high : x;
+    x += spread_float(12582912.f);
+    return Vector(x) + (zero - spread(0x4b400000));
+  }
+
+  ISSP_INLINE Vector clamp(Vector x) const {
+    return between(x, least, most) + zero;
+  }
+
+  Floats low;
+  Floats high;
+  Vector least;
+  Vector most;
+  Vector zero;
+};
+
+// What is added to some numbers.
+struct Addition {
+  explicit ISSP_INLINE Addition(const Int8Addition& of)
+      : a(spread(of.a)), b(spread(of.b)), shift(of.shift) {}
+
+  ISSP_INLINE Vector of(Vector x, Vector other, Vector bias,
+                        const Range& range) const {
+    return range.clamp((x * a + other * b + bias) >> shift);
+  }
+
+  Vector a;
+  Vector b;
+  int shift;
+};
+
+#ifdef ISSP_PORTABLE_DOT
+ISSP_INLINE Vector dot(Vector sum, Vector x, int w) {
+  ISSP_UNROLL
+  for (int i = 0; i < kBlock; ++i) {
+    sum += channel_of(x, 8 * i) * spread(int(int8_t(w >> 8 * i)));
+  }
+  return sum;
+}
+#define ISSP_DOT(sum, x, w) dot(sum, x, w)
+#define ISSP_WEIGHT(w) (w)
+#endif
+
+}  // namespace
