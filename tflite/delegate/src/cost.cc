@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <set>
+#include <tuple>
 
 namespace issp {
 namespace {
@@ -40,6 +42,26 @@ constexpr int kChannelsOfBlock = 8;
 constexpr int kVectorsOfTile = 10;
 constexpr int kRowsOfTile = 4;
 }  // namespace sparse
+
+// The same in int8, on a CPU with instructions for dot products of bytes.
+// `python benchmarks/delegate.py --only=int8` compares with what is measured.
+namespace dense_int8 {
+constexpr double kProduct = 0.0049;
+constexpr double kWeight = 0.01;
+constexpr double kDepthwise = 0.02;
+constexpr double kWritten = 0.012;
+constexpr double kMoved = 0.03;
+}  // namespace dense_int8
+
+// A block has 4 weights, and a vector 64 numbers.
+namespace sparse_int8 {
+constexpr double kProduct = 0.34;   // Of a block and a vector.
+constexpr double kWalked = 0.6;     // A block of a tile.
+constexpr double kWritten = 9;      // A vector of sums.
+constexpr double kAdded = 7;        // A vector to which another is added.
+constexpr double kPost = 20;        // A vector that changes once more.
+constexpr double kConverted = 22;   // A vector of pixels, channels last.
+}  // namespace sparse_int8
 
 // Numbers that the second cache holds.
 constexpr double kNear = 1 << 18;
@@ -126,8 +148,67 @@ double sparse_linear(const Operation& of, const Layout& layout) {
              sparse::kBorder;
 }
 
+double dense_linear_int8(const Operation& of, const Image& in,
+                         const Image& out) {
+  const double outputs = double(of.bias.size());
+  const double pixels = pixels_of(out) / of.block / of.block;
+  const double area = double(of.kernel.height) * of.kernel.width;
+  const double made = pixels * outputs;
+  int passes = of.block > 1;
+  passes += int(of.posts.size());
+  double time = 0;
+  if (of.dense == 0) {
+    ++passes;
+  } else {
+    const bool is_depthwise = of.dense == outputs * area && in.channels > 1;
+    time = dense::kCall + made * dense_int8::kWritten +
+           pixels * of.dense *
+               (is_depthwise ? dense_int8::kDepthwise
+                             : dense_int8::kProduct *
+                                   rounded_up(outputs, kBlock) / outputs) +
+           of.dense * dense_int8::kWeight;
+  }
+  return time + passes * (dense::kCall + made * dense_int8::kMoved);
+}
+
+// Blocks of weights that are not all zero.
+double blocks_of(const Operation& of) {
+  std::set<std::tuple<int, int, int, int>> blocks;
+  for (const Nonzero& weight : of.weights) {
+    blocks.emplace(weight.output, weight.row, weight.column,
+                   weight.channel / kBlock);
+  }
+  return double(blocks.size());
+}
+
+double sparse_linear_int8(const Operation& of, const Layout& layout) {
+  const Image& out = layout.images[of.output];
+  const double outputs = double(of.bias.size());
+  const double blocks = blocks_of(of);
+  const int strip = out.strip / of.block;
+  const double vectors = vectors_of(out) / of.block / of.block;
+  const double tile = std::min({double(sparse::kVectorsOfTile),
+                                double(sparse::kRowsOfTile) * strip, vectors});
+  const double planes = std::ceil(outputs / kBlock);
+  const bool adds = posts_left(of, layout) < of.posts.size() &&
+                    of.posts[0].kind == kAdd;
+  const double posts = double(of.posts.size()) - (adds ? 1 : 0);
+  return sparse::kCall + vectors * blocks * sparse_int8::kProduct +
+         vectors / tile * blocks * sparse_int8::kWalked +
+         planes * vectors *
+             (sparse_int8::kWritten + (adds ? sparse_int8::kAdded : 0) +
+              posts * sparse_int8::kPost) +
+         double(out.size.height) * (out.left + out.right) * out.planes *
+             sparse::kBorder;
+}
+
 // Of an image at the edge of a part, with so many vectors a row.
-double conversion(const Image& image, int beside) {
+double conversion(const Value& value, const Image& image, int beside) {
+  if (value.is_int8) {
+    return sparse::kCall + double(image.size.height) *
+                               (image.strip + beside) * image.planes *
+                               sparse_int8::kConverted;
+  }
   const int lanes = kFormatOfCosts.lanes;
   const double rows = double(image.size.height) * (image.strip + beside);
   if (image.channels < lanes) {
@@ -153,16 +234,16 @@ double sparsity(const Network& network) {
 Cost cost_of(const Network& network, const Layout& layout) {
   Cost cost;
   for (const Operation& of : network.operations) {
-    const Image& image = layout.images[of.kind == Operation::kInput
-                                           ? of.output
-                                           : of.input];
-    const double vectors = vectors_of(image) * image.channels;
+    const int number = of.kind == Operation::kInput ? of.output : of.input;
+    const Image& image = layout.images[number];
+    const Value& value = network.values[number];
+    const double vectors = vectors_of(image) * image.planes;
     switch (of.kind) {
       case Operation::kInput:
-        cost.sparse += conversion(image, image.left + image.right);
+        cost.sparse += conversion(value, image, image.left + image.right);
         break;
       case Operation::kOutput:
-        cost.sparse += conversion(image, 0);
+        cost.sparse += conversion(value, image, 0);
         break;
       case Operation::kMean:
         cost.dense += dense_pass(pixels_of(image) * image.channels);
@@ -182,6 +263,12 @@ Cost cost_of(const Network& network, const Layout& layout) {
         [[fallthrough]];
       }
       case Operation::kLinear:
+        if (value.is_int8) {
+          cost.dense +=
+              dense_linear_int8(of, image, layout.images[of.output]);
+          cost.sparse += sparse_linear_int8(of, layout);
+          break;
+        }
         cost.dense += dense_linear(of, image, layout.images[of.output]);
         cost.sparse += sparse_linear(of, layout);
         break;

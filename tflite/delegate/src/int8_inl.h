@@ -12,6 +12,7 @@
 #include "vectors_inl.h"
 
 #include "int8_vectors_inl.h"
+#include "transpose_inl.h"
 
 #include "borders_inl.h"
 #include "int8_pixels_inl.h"

@@ -131,8 +131,81 @@ void pack(const Int8Row& row) {
   pack_row<1>(row, [&](const char* from) { return uint8_t(*from ^ flip); });
 }
 
+// Of the numbers of some pixels, four each, the first three of each pixel.
+constexpr int three_of_four(int i) {
+  return i < kLanes / 4 * 3 ? i / 3 * 4 + i % 3 : 0;
+}
+
+// Writes three channels of as many pixels as there are lanes; only the first
+// `count` are there.
+ISSP_INLINE void write_three(const uint8_t* lanes, int count, float* to,
+                             const Int8Scale& scale) {
+  typedef uint8_t Bytes __attribute__((vector_size(kLanes)));
+  constexpr int kPixels = kLanes / kBlock;
+  const Vector zero = spread(scale.range.zero);
+  const Floats factor = spread_float(scale.factor);
+  for (int i = 0; i < count; i += kPixels) {
+    Bytes bytes;
+    __builtin_memcpy(&bytes, lanes + i * kBlock, kLanes);
+    Vector numbers = __builtin_convertvector(bytes, Vector);
+#ifdef ISSP_SIGNED
+    numbers = (numbers << 24) >> 24;
+#endif
+    const Floats four = to_floats(numbers - zero) * factor;
+    const Floats three = ISSP_SHUFFLE(four, four, three_of_four);
+    if (i + kPixels <= count) {
+      __builtin_memcpy(to + 3 * i, &three, sizeof(float) * 3 * kPixels);
+    } else {
+      for (int k = 0; k < 3 * (count - i); ++k) to[3 * i + k] = three[k];
+    }
+  }
+}
+
+ISSP_INLINE void write_three(const uint8_t* lanes, int count, uint8_t* to,
+                             uint8_t flip) {
+  for (int i = 0; i < count; ++i) {
+    for (int c = 0; c < 3; ++c) {
+      to[3 * i + c] = lanes[kBlock * i + c] ^ flip;
+    }
+  }
+}
+
+// Unpacks three channels of as many vectors as there are lanes, from vector t.
+template <class Number, class How>
+ISSP_INLINE void unpack_three(const Int8Row& row, int t, const How& how) {
+  Vector x[kLanes];
+  ISSP_UNROLL
+  for (int i = 0; i < kLanes; ++i) {
+    x[i] = load(row.strips + (t + i) * kBytes);
+  }
+  transpose(x);
+  alignas(kBytes) uint8_t lanes[kBytes];
+  for (int l = 0; l < kLanes; ++l) {
+    const int begin = l * row.strip + t;
+    if (begin >= row.width) break;
+    store(reinterpret_cast<char*>(lanes), x[l]);
+    const int left = row.width - begin;
+    write_three(lanes, left < kLanes ? left : kLanes,
+                static_cast<Number*>(row.pixels) +
+                    3 * static_cast<ptrdiff_t>(begin),
+                how);
+  }
+}
+
+template <class Number, class How>
+ISSP_INLINE bool unpack_if_three(const Int8Row& row, const How& how) {
+  if (row.channels != 3 || row.strip < kLanes) return false;
+  for (int t = 0; t < row.strip; t += kLanes) {
+    // The last vectors may repeat some of those before.
+    unpack_three<Number>(row, t < row.strip - kLanes ? t : row.strip - kLanes,
+                         how);
+  }
+  return true;
+}
+
 void unpack(const Int8Row& row) {
   if (row.type == kPixelsFloat32) {
+    if (unpack_if_three<float>(row, row.scale)) return;
     unpack_row<4>(row, [&](uint8_t byte, char* to) {
       const int number = kOffset ? int(byte) : int(int8_t(byte));
       const float x = float(number - row.scale.range.zero) * row.scale.factor;
@@ -141,6 +214,7 @@ void unpack(const Int8Row& row) {
     return;
   }
   const uint8_t flip = flipped(row.type);
+  if (unpack_if_three<uint8_t>(row, flip)) return;
   unpack_row<1>(row, [&](uint8_t byte, char* to) { *to = char(byte ^ flip); });
 }
 

@@ -10,6 +10,8 @@
 
 #include "vectors_inl.h"
 
+#include "transpose_inl.h"
+
 #include "exponential_inl.h"
 
 #include "across_inl.h"

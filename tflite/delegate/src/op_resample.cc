@@ -156,12 +156,15 @@ std::string build_resize(const GraphNode& node, Builder* builder) {
     }
   }
   if (builder->is_int8(node)) {
-    // Whole numbers, of which all shares of a pixel are.
-    const float whole = is_bilinear ? 4.f * factor * factor : 1;
+    // All shares of a pixel are whole parts of it. Of an even factor, twice as
+    // many parts and one more round what is half up, as XNNPACK does.
+    const bool is_even = factor % 2 == 0;
+    const float whole =
+        is_bilinear ? float(factor * factor) * (is_even ? 8 : 1) : 1;
     for (Nonzero& weight : of.weights) {
       weight.value = std::nearbyint(weight.value * whole);
     }
-    of.int8.bias.assign(of.bias.size(), 0);
+    of.int8.bias.assign(of.bias.size(), is_bilinear && is_even ? 1 : 0);
     of.int8.multipliers.assign(of.bias.size(), 1 / whole);
     of.int8.zero_point = tensors.quantization(node.output()).zero_point;
   }

@@ -3,8 +3,8 @@
 namespace issp {
 
 const Operator* find_operator(int code) {
-  for (const Operator* all : {kConvolutions, kElementwise, kFunctions,
-                              kQuantizations, kReductions, kResamplings,
+  for (const Operator* all : {kConcatenations, kConvolutions, kElementwise,
+                              kFunctions, kQuantizations, kReductions, kResamplings,
                               kSoftmaxes}) {
     for (const Operator* of = all; of->check; ++of) {
       if (of->code == code) return of;

@@ -36,6 +36,7 @@ struct Operator {
 };
 
 // Each ends with an entry that has no `check`.
+extern const Operator kConcatenations[];
 extern const Operator kConvolutions[];
 extern const Operator kElementwise[];
 extern const Operator kFunctions[];

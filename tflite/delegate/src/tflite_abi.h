@@ -40,6 +40,7 @@ enum AllocationType {
 
 enum Operator {
   kAdd = 0,
+  kConcatenation = 2,
   kConv2D = 3,
   kDepthwiseConv2D = 4,
   kDepthToSpace = 5,
@@ -258,6 +259,11 @@ struct FullyConnectedParameters {
 };
 
 struct ElementwiseParameters {  // Of ADD, MUL and SUB.
+  int activation;
+};
+
+struct ConcatenationParameters {
+  int axis;
   int activation;
 };
 
