@@ -33,11 +33,6 @@ class Layer:
     height: int | None = None
     width: int | None = None
 
-    @property
-    def milliseconds(self) -> float:
-        """The same as `ms`."""
-        return self.ms
-
 
 @dataclasses.dataclass(frozen=True)
 class Part:
