@@ -360,9 +360,11 @@ def test_few_bytes_are_kept_for_each_weight():
             assert kept == 0
 
 
-def test_the_gradient_norm_is_that_of_the_last_step(tmp_path):
+@pytest.mark.parametrize("scale", [None, 1024.0])
+def test_the_gradient_norm_is_that_of_the_last_step(tmp_path, scale):
     model = keras.Sequential([keras.Input((4,)), layers.Dense(3)])
-    model.compile(keras.optimizers.SGD(0.0), "mse")
+    optimizer = keras.optimizers.SGD(0.0, loss_scale_factor=scale)
+    model.compile(optimizer, "mse")
     x = RNG.normal(size=(8, 4)).astype("float32")
     y = RNG.normal(size=(8, 3)).astype("float32")
     w = model.layers[0].kernel.numpy()
@@ -372,6 +374,21 @@ def test_the_gradient_norm_is_that_of_the_last_step(tmp_path):
     gradient = x.T @ (2 * (x @ w - y) / y.size)
     norm = float(_rows(tmp_path)[0]["gradient_norm"])
     assert norm == pytest.approx(np.linalg.norm(gradient), rel=1e-4)
+
+
+@pytest.mark.parametrize("record", [False, True])
+def test_gradient_norms_are_only_computed_where_they_are_recorded(record):
+    class _Norms(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            found.extend(row.gradient_norm for row in callback.snapshot())
+
+    found: list[float] = []
+    callback = ISSPCallback(
+        ISSPSchedule(0.5, end_step=15), record_gradients=record
+    )
+    _fit(_model(), [callback, _Norms()], epochs=2)
+    assert len(found) == 8
+    assert all((norm > 0) == record for norm in found)
 
 
 def test_summaries_can_follow_steps_and_go_on_in_the_same_file(tmp_path):

@@ -543,6 +543,11 @@ BAD_INPUT = [
     ),
     (
         "tflite.programs.export",
+        ["x2.keras", "--data="],
+        "--data: is empty, expected photographs",
+    ),
+    (
+        "tflite.programs.export",
         ["x2.keras", "--calibration=no"],
         "no: no such folder",
     ),

@@ -1,11 +1,14 @@
 import csv
+import functools
 import json
+import operator
 import pathlib
 import runpy
 import subprocess
 import sys
 
 import numpy as np
+import PIL.Image
 import pytest
 from ml_collections import ConfigDict
 
@@ -264,10 +267,10 @@ def test_results_are_on_the_channels_of_the_config(config, tmp_path):
 
 
 @pytest.mark.tensorflow
-@pytest.mark.parametrize("content", ["{}", "[1]", '[{"name": "wide"}]'])
+@pytest.mark.parametrize("content", ["{}", "3", "[1]", '[{"name": "wide"}]'])
 def test_refuses_known_results_that_are_none(config, tmp_path, content):
     with pytest.raises(InputError, match="--known: is not a list of results"):
-        compare(config, tmp_path, known=json.loads(content) or {"a": 1})
+        compare(config, tmp_path, known=json.loads(content))
 
 
 @pytest.mark.tensorflow
@@ -347,6 +350,60 @@ def test_a_mistake_is_found_before_anything_is_trained(config, tmp_path):
     with pytest.raises(InputError, match="has no entry 'score_on'"):
         compare(config, tmp_path / "none")
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("entry", "value", "message"),
+    [
+        ("seeds", 10, "--config.seeds: is 10, expected a tuple"),
+        ("score_on", "set5", "--config.score_on: is 'set5', expected a tuple"),
+        ("training", 1, "--config.training: is 1, expected a group"),
+        ("trainings", (), r"--config.trainings: is \(\), expected a group"),
+        (
+            "trainings",
+            ConfigDict({"wide": 6}),
+            "--config.trainings.wide: is 6, expected a group",
+        ),
+        (
+            "training.sparsity.iss_p",
+            0.9,
+            r"--config.sparsity.iss_p: is 0\.9, expected a group",
+        ),
+        ("training.network.scale", None, "has no entry 'network.scale'"),
+    ],
+)
+def test_entries_of_another_kind_are_refused(
+    config, tmp_path, entry, value, message
+):
+    *groups, name = entry.split(".")
+    group = functools.reduce(operator.getitem, groups, config)
+    with config.ignore_type(), config.unlocked():
+        if value is None:
+            del group[name]
+        else:
+            group[name] = value
+    with pytest.raises(InputError, match=message):
+        compare(config, tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_each_training_is_scored_on_the_lr_files_of_its_scale(config, tmp_path):
+    hr = tmp_path / "Set5" / "HR"
+    hr.mkdir(parents=True)
+    pixels = np.zeros((48, 48, 3), np.uint8)
+    PIL.Image.fromarray(pixels).save(hr / "a.png")
+    for scale in (2, 4):
+        lr = tmp_path / "Set5" / "LR_bicubic" / f"X{scale}"
+        lr.mkdir(parents=True)
+        small = PIL.Image.fromarray(pixels[::scale, ::scale])
+        small.save(lr / f"ax{scale}.png")
+    config.seeds = (10,)
+    config.score_on = (str(hr),)
+    config.trainings = ConfigDict(
+        {f"x{scale}": {"network": {"scale": scale}} for scale in (2, 4)}
+    )
+    results = compare(config, tmp_path / "runs", report=str)
+    assert [list(result["scores"]) for result in results] == 2 * [["Set5"]]
 
 
 def test_the_methods_are_compared_on_equal_terms():

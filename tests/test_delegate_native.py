@@ -3,6 +3,7 @@
 import os
 import pathlib
 import platform
+import re
 import shutil
 import subprocess
 
@@ -116,6 +117,17 @@ def test_it_does_not_compile_for_32_bits():
     )
     assert done.returncode
     assert "The delegate is for 64-bit ABIs alone." in done.stderr
+
+
+def _included(name):
+    """All headers of ours that a file includes, at any depth."""
+    text = (_DELEGATE / "src" / name).read_text()
+    found = set(re.findall(r'#include "(.+)"', text))
+    return found.union(*map(_included, found))
+
+
+def test_what_a_network_is_depends_on_no_kernels():
+    assert _included("network.h") == {"across.h", "post.h"}
 
 
 def test_library_exports_only_what_it_promises(optimized):

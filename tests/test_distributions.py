@@ -13,6 +13,7 @@ from issp_keras import models
 from issp_keras.sparsity import ERK
 from issp_keras.sparsity import IHT
 from issp_keras.sparsity import Cost
+from issp_keras.sparsity import Distribution
 from issp_keras.sparsity import Global
 from issp_keras.sparsity import Kernel
 from issp_keras.sparsity import Map
@@ -384,3 +385,13 @@ def test_a_map_refuses_what_it_cannot_use(sparsities, message):
 def test_a_map_refuses_an_expression_that_finds_nothing():
     with pytest.raises(ValueError, match=r"contains 'conv'.*layer_0/kernel"):
         Map({"conv": 0.5}).check(_kernels([(100,)]))
+
+
+def test_one_of_the_users_own_must_say_what_it_prunes():
+    class Own(Distribution):
+        pass
+
+    with pytest.raises(
+        NotImplementedError, match="Own must define `pruned_counts`"
+    ):
+        Own().pruned_counts([], [], 0.5, 1.0)

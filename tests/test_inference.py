@@ -205,7 +205,9 @@ def test_a_self_ensemble_is_the_mean_of_8_turns(shape):
 
 
 def test_a_self_ensemble_needs_tiles_that_can_be_turned():
-    with pytest.raises(ValueError, match="the network takes 10x8 pixels only"):
+    # The library names the argument, and programs the flag.
+    message = "^`self_ensemble`: the network takes 10x8 pixels only"
+    with pytest.raises(ValueError, match=message):
         Network(_nearest, size=(8, 10), self_ensemble=True)
 
 

@@ -4,6 +4,7 @@ import gzip
 import io
 import zipfile
 
+import graphs
 import keras
 import numpy as np
 import pytest
@@ -179,6 +180,53 @@ def test_kernels_in_the_body_of_a_loop_are_seen(tmp_path):
     assert about.weights.kernels == 1
     assert about.weights.count == 64 * 64
     assert about.macs is None
+
+
+def _convolution(zeros):
+    """A file of one convolution with a share of zeros."""
+    graph = graphs.Graph((1, 32, 32, 16))
+    rng = np.random.default_rng(0)
+    kernel = rng.standard_normal((16, 3, 3, 16), np.float32)
+    kernel *= rng.random(kernel.shape) > zeros
+    filters = graph.constant(kernel)
+    bias = graph.constant(np.zeros(16, np.float32))
+    output = graph.image((1, 32, 32, 16))
+    options = {"strideH": 1, "strideW": 1, "padding": 0}
+    options |= {"dilationHFactor": 1, "dilationWFactor": 1}
+    inputs = [graph.inputs[0], filters, bias]
+    graph.operator("CONV_2D", inputs, output, **options)
+    return flatbuffer.parse(graph.write(output), "model.tflite")
+
+
+def _with_both_graphs(model, other):
+    """A file with the graph of another one beside its own."""
+    (graph,) = other.subgraphs
+    for tensor in graph.tensors:
+        model.buffers.append(other.buffers[tensor.buffer])
+        tensor.buffer = len(model.buffers) - 1
+    model.subgraphs.append(graph)
+    return flatbuffer.write(model)
+
+
+@pytest.mark.parametrize("zeros", [(0.95, 0.0), (0.0, 0.95)])
+def test_the_delegate_is_asked_about_each_graph(zeros, tmp_path):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(_with_both_graphs(*map(_convolution, zeros)))
+    reasons = [layer.delegate for layer in inspect(path, None, True).layers]
+    sparse = zeros.index(0.95)
+    assert reasons[sparse] is None
+    assert "0 % of the weights" in reasons[1 - sparse]
+
+
+def test_graphs_that_tflite_hides_from_the_delegate_are_no_sparse_ones(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(_with_both_graphs(*map(_convolution, (0.95, 0.95))))
+    monkeypatch.setattr(probe, "ask", lambda *_: [{}])
+    layers = inspect(path, None, True).layers
+    reasons = [layer.delegate for layer in layers]
+    assert reasons == ["TFLite shows it 1 of 2 graphs"] * 2
 
 
 def test_a_size_that_the_file_does_not_take_is_refused(tmp_path):

@@ -523,6 +523,9 @@ def test_srp_has_the_coefficients_of_the_released_code():
         (lambda: SRP(growth=1.5), r"growth=1\.5"),
         (lambda: ASSL(alignment=1), "alignment=1"),
         (lambda: ASSL("("), "Not a regular expression"),
+        (lambda: ASSL(ratio=-1), "ratio=-1"),
+        (lambda: Random(seed=-1), "seed=-1"),
+        (lambda: Scratch(seed=1.5), r"seed=1\.5"),
     ],
 )
 def test_refuses_arguments_out_of_range(make, message):

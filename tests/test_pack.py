@@ -8,6 +8,7 @@ import pytest
 
 from issp_keras import data
 from issp_keras.errors import InputError
+from issp_keras.programs import pack as program
 from issp_keras.programs.pack import pack
 
 
@@ -58,6 +59,12 @@ def test_nothing_is_left_of_a_pack_that_is_too_large(folder):
     with pytest.raises(InputError, match=r"--limit: the pack has .* MiB"):
         _pack(folder / "pack", limit=0.001)
     assert sorted(p.name for p in folder.iterdir()) == ["photographs"]
+
+
+def test_refuses_to_pack_what_is_installed(folder, monkeypatch):
+    monkeypatch.setattr(program, "_ROOT", folder)
+    with pytest.raises(InputError, match="expected the repository"):
+        _pack(folder / "pack")
 
 
 def test_refuses_what_it_cannot_pack(folder):

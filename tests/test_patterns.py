@@ -5,6 +5,7 @@ from keras import ops
 from issp_keras.sparsity import NM
 from issp_keras.sparsity import Block
 from issp_keras.sparsity import Kernel
+from issp_keras.sparsity import Pattern
 from issp_keras.sparsity import Sampled
 from issp_keras.sparsity import Unstructured
 
@@ -135,3 +136,13 @@ def test_blocks_at_the_end_are_smaller():
 def test_refuses_patterns_that_are_none(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_one_of_the_users_own_must_say_what_it_prunes():
+    class Own(Pattern):
+        pass
+
+    with pytest.raises(
+        NotImplementedError, match="Own must define `unimportant`"
+    ):
+        Own().unimportant([], [], [])

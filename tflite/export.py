@@ -158,24 +158,10 @@ class Conversion:
         self._precision = precision
         self._input = input
         self._reference = reference or Reference(model)
-        if precision != "int8":
-            images = []
-        elif calibration is not None:
-            images = calibration
-            if not images:
-                raise ArgumentError(
-                    "calibration", "is empty, expected an image or more."
-                )
-        else:
-            scale = self._reference.scale
-            pairs = load_pairs(EMBEDDED, "train", scale, SMALLEST)
-            images = [pair.lr for pair in pairs]
-        patches = [
-            patch(
-                image, size or tuple(np.minimum(image.shape[:2], _CALIBRATION))
-            )
-            for image in images
-        ]
+        patches = []
+        if precision == "int8":
+            images = _images(calibration, self._reference.scale)
+            patches = [_calibration_patch(image, size) for image in images]
         with blame(
             f"{model.name}: cannot be converted to {precision}", Exception
         ):
@@ -243,6 +229,24 @@ def size_of_file(
             f"height={height}, width={width}"
         )
     return height, width
+
+
+def _images(calibration, scale):
+    """LR images on which int8 finds its ranges."""
+    if calibration is None:
+        pairs = load_pairs(EMBEDDED, "train", scale, SMALLEST)
+        return [pair.lr for pair in pairs]
+    if not calibration:
+        raise ArgumentError(
+            "calibration", "is empty, expected an image or more."
+        )
+    return calibration
+
+
+def _calibration_patch(image, size):
+    return patch(
+        image, size or tuple(np.minimum(image.shape[:2], _CALIBRATION))
+    )
 
 
 def _check(precision, input):

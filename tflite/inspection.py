@@ -77,14 +77,14 @@ def inspect(
         fixed = _size_of_input(main)
         metadata = read_metadata(model)
     shapes = _shapes(path, graphs[0], fixed, size)
-    declined = _declined(path, model) if delegate else NOT_ASKED
+    # The image goes into the main graph; of others, no size is known.
+    sizes = [shapes, *[None] * (len(graphs) - 1)]
+    declined = _declined(path, len(graphs), delegate)
     with blame(f"{path}: is not a TFLite model", Exception):
         layers = [
             layer
-            for graph, of in zip(graphs, constants, strict=True)
-            for layer in _layers(
-                graph, of, shapes if graph is graphs[0] else None, declined
-            )
+            for parts in zip(graphs, constants, sizes, declined, strict=True)
+            for layer in _layers(*parts)
         ]
     tensors = [tensor for of in constants for tensor in of.values()]
     content = path.read_bytes()
@@ -136,17 +136,25 @@ def _shapes(path, graph, fixed, size):
         ) from error
 
 
-def _declined(path, model):
-    """Why the delegate leaves operators to TFLite: by number, or all."""
-    if len(model.subgraphs) > 1:
-        return "it is asked of files with one graph alone"
+def _declined(path, count, is_asked):
+    """Why the delegate leaves operators to TFLite, of each graph.
+
+    Returns:
+        For each of `count` graphs a dict of reasons by operator, or the one
+        reason for all of its operators.
+    """
+    if not is_asked:
+        return [NOT_ASKED] * count
     try:
-        declined = probe.ask("declined", path, load_library())
+        graphs = probe.ask("declined", path, load_library())
     except InputError as error:
-        return str(error).removesuffix(".")
+        return [str(error).removesuffix(".")] * count
     except probe.ProbeError:
-        return "TFLite does not load the file with it"
-    return {int(node): reason for node, reason in declined.items()}
+        return ["TFLite does not load the file with it"] * count
+    if len(graphs) != count:
+        # Those that it skips are not named.
+        return [f"TFLite shows it {len(graphs)} of {count} graphs"] * count
+    return [{int(node): reason for node, reason in of.items()} for of in graphs]
 
 
 def _layers(graph, constants, shapes, declined):

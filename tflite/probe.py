@@ -93,18 +93,18 @@ def _shapes(path, height, width, must_run):
 
 
 def _declined(path, library):
-    """Why a sparse delegate leaves operators to TFLite, by number."""
+    """Why a sparse delegate leaves operators to TFLite: by number, by graph."""
     from ai_edge_litert import interpreter as litert
 
     delegate = litert.load_delegate(library)
-    # It looks at the graph at once.
+    # It looks at all graphs at once.
     _kept = _interpreter(model_path=path, experimental_delegates=[delegate])
     report = ctypes.CDLL(library).issp_delegate_report
     report.restype = ctypes.c_char_p
     report.argtypes = [ctypes.c_void_p]
     text = report(delegate._get_native_delegate_pointer())
     # Names of tensors are any bytes.
-    return json.loads(text.decode(errors="replace"))["declined"]
+    return json.loads(text.decode(errors="replace"))["graphs"]
 
 
 def _growth(path, height, width, threads, *libraries):

@@ -89,18 +89,15 @@ def find_kernels(model, include=None, exclude=None):
         if not layer.built:
             continue
         found = _kernels_of(layer, id(layer) in conv_cells)
+        trained = [variable for variable in found if id(variable) in trainable]
         if not found:
             if _own_variables(layer):
                 skipped[_path(layer)] = _why_none(layer)
-        elif excluded is not None and excluded(layer):
-            skipped[_path(layer)] = "excluded"
-        elif included is not None and not included(layer):
-            skipped[_path(layer)] = "not included"
-        elif not any(id(variable) in trainable for variable in found):
-            skipped[_path(layer)] = "not trainable"
+        elif reason := _why_skipped(layer, included, excluded, trained):
+            skipped[_path(layer)] = reason
         else:
-            for variable in found:
-                if id(variable) in trainable and id(variable) not in kernels:
+            for variable in trained:
+                if id(variable) not in kernels:
                     facts = _facts(kernels.values(), layer, variable)
                     kernels[id(variable)] = PrunableKernel(
                         variable, layer, facts
@@ -186,6 +183,15 @@ def _kernels_of(layer, is_conv_cell):
         if isinstance(layer, kinds):
             return [getattr(layer, name) for name in names]
     return []
+
+
+def _why_skipped(layer, included, excluded, trained):
+    """Why a layer with kernels is not pruned, or None."""
+    if excluded is not None and excluded(layer):
+        return "excluded"
+    if included is not None and not included(layer):
+        return "not included"
+    return None if trained else "not trainable"
 
 
 def _why_none(layer):

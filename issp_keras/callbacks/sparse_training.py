@@ -66,10 +66,9 @@ class SparseTraining(keras.callbacks.Callback):
         optimizer_slots: `"keep"` or `"zero"`: what the optimizer remembers
             for a weight (Adam's moments) once it is zero for good. Either
             way it stays zero. Defaults to `"keep"`, as in the released code.
-        verbose: `0` or `1`. With 1, what is not pruned is printed when
-            training begins. It is in the log of absl instead, where that
-            shows such lines, or where Keras is told not to print. Defaults to
-            `1`.
+        verbose: `0` or `1`. With 1, what is not pruned is told when training
+            begins. It is printed, or logged by absl if absl shows lines of
+            level INFO or Keras' interactive logging is off. Defaults to `1`.
         record_gradients: Boolean, whether the train step computes the norm of
             each kernel's gradient, which `SparsitySummaries` writes. Defaults
             to `True`.

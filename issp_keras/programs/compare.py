@@ -64,6 +64,8 @@ def compare(
         InputError: If an entry of the config is not usable; after all others
             have been trained, if a training fails.
     """
+    if not isinstance(known, (list, tuple)):
+        raise InputError("--known: is not a list of results.")
     # A mistake in the last of them must not show after hours.
     trainings = list_trainings(config, workdir)
     files.make_folder(workdir)

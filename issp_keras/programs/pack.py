@@ -32,6 +32,7 @@ from issp_keras.errors import blame
 from issp_keras.programs import cli
 
 _ROOT = pathlib.Path(__file__).parent.parent.parent
+_REQUIREMENTS = "requirements_jax.txt"
 # Where each folder of the repository comes to be. Configs import each other
 # as modules of the package.
 _CODE = {
@@ -41,7 +42,7 @@ _CODE = {
 }
 # JAX brings these along.
 _THERE = ("jax", "numpy", "ml-dtypes")
-# Dependencies of the packages in requirements_jax.txt, without those of JAX.
+# Dependencies of the packages in `_REQUIREMENTS`, without those of JAX.
 _WHEELS = (
     "h5py",
     "optree",
@@ -79,9 +80,15 @@ def pack(
         Size in bytes.
 
     Raises:
-        InputError: If the output exists, a source is not a relative path, pip
-            fails, or the folder would be larger than the limit.
+        InputError: If this is no copy of the repository, the output exists, a
+            source is not a relative path, pip fails, or the folder would be
+            larger than the limit.
     """
+    if not (_ROOT / _REQUIREMENTS).exists():
+        raise InputError(
+            f"{_ROOT}: has no {_REQUIREMENTS}, expected the repository: run "
+            "this from it, and not from what is installed."
+        )
     output = pathlib.Path(output)
     if output.exists():
         raise InputError(
@@ -130,7 +137,7 @@ def _pack_photographs(source, folder):
 
 
 def _download(folder, python_version, platforms, download):
-    lines = (_ROOT / "requirements_jax.txt").read_text().splitlines()[1:]
+    lines = (_ROOT / _REQUIREMENTS).read_text().splitlines()[1:]
     wanted = [line for line in lines if not line.startswith(_THERE)]
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
     command += ["--only-binary=:all:", f"--python-version={python_version}"]
@@ -146,9 +153,9 @@ def main(argv):
     cli.no_argument(argv)
     flag = flags.FLAGS
     cli.check_config_file()
-    with blame("--config: has no training.data.train", AttributeError):
-        train = flag.config.training.data.train
-    sources = [source.strip() for source in train.split(",")]
+    with blame("--config: names no training.data.train", AttributeError):
+        train = flag.config.training.data.train.split(",")
+    sources = [source.strip() for source in train]
     size = pack(
         sources, flag.output, flag.limit, flag.python_version, flag.platforms
     )

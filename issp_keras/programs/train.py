@@ -145,19 +145,8 @@ def _train(config, workdir, parts, processes, until, callbacks):
             return None
     network = parts.network
     with processes.sharing_data():
-        model = configuration.network(config, config.get("dtype_policy"))
-        model.set_weights(network.get_weights())
-        model.compile(
-            configuration.optimizer(config),
-            loss=configuration.loss(config),
-            steps_per_execution=configuration.steps_per_execution(config),
-        )
-        checkpoint = workdir / "checkpoint.keras"
-        if checkpoint.exists():
-            restore(model, parts.sparse, checkpoint)
-        done = int(keras.ops.copy(model.optimizer.iterations))
-        if processes.is_first:
-            keep_rows(workdir / "metrics.csv", done // config.steps_per_epoch)
+        model = _compiled(config, network.get_weights())
+        done = _go_on(model, config, workdir, parts.sparse, processes)
         if done < config.steps:
             patches = RandomPatches(
                 pairs,
@@ -185,6 +174,29 @@ def _train(config, workdir, parts, processes, until, callbacks):
         with files.replacing(workdir / "model.keras") as partial:
             network.save(partial)
     return network
+
+
+def _compiled(config, weights):
+    """The model that is trained, which may compute in another dtype."""
+    model = configuration.network(config, config.get("dtype_policy"))
+    model.set_weights(weights)
+    model.compile(
+        configuration.optimizer(config),
+        loss=configuration.loss(config),
+        steps_per_execution=configuration.steps_per_execution(config),
+    )
+    return model
+
+
+def _go_on(model, config, workdir, sparse, processes):
+    """Takes up the checkpoint, if any; returns the steps that are done."""
+    checkpoint = workdir / "checkpoint.keras"
+    if checkpoint.exists():
+        restore(model, sparse, checkpoint)
+    done = int(keras.ops.copy(model.optimizer.iterations))
+    if processes.is_first:
+        keep_rows(workdir / "metrics.csv", done // config.steps_per_epoch)
+    return done
 
 
 def _callbacks(config, workdir, parts, processes):

@@ -2,6 +2,7 @@
 
 import copy
 import csv
+import functools
 import json
 import pathlib
 import re
@@ -158,13 +159,9 @@ def list_trainings(config, workdir) -> list[Training]:
         InputError: If an entry is missing or not usable, or if photographs to
             score on are missing.
     """
-    for entry in _ENTRIES:
-        if entry not in config:
-            raise InputError(
-                f"--config: has no entry '{entry}', expected those of "
-                "configs/compare_methods.py."
-            )
-    sources = _sources(config)
+    _check_entries(config)
+    # Trainings may differ in scale, and with it in the LR files.
+    sources = functools.cache(functools.partial(_sources, config))
     # A ConfigDict would list them by the alphabet.
     names = list(json.loads(config.trainings.to_json_best_effort()))
     trainings = []
@@ -173,14 +170,38 @@ def list_trainings(config, workdir) -> list[Training]:
             settings = _settings(config, name, seed)
             folder = re.sub(r"[^\w.-]+", "_", f"{name}-{seed}")
             path = pathlib.Path(workdir) / folder
-            trainings.append(Training(name, seed, settings, path, sources))
+            of_scale = sources(settings.network.scale)
+            trainings.append(Training(name, seed, settings, path, of_scale))
     _check_photographs(trainings)
     _check_folders(trainings)
     return trainings
 
 
-def _sources(config):
-    """The photographs of each test set, by its name."""
+def _check_entries(config):
+    for entry in _ENTRIES:
+        if entry not in config:
+            raise InputError(
+                f"--config: has no entry '{entry}', expected those of "
+                "configs/compare_methods.py."
+            )
+    groups = {"training": config.training, "trainings": config.trainings}
+    if isinstance(config.trainings, ConfigDict):
+        for name in config.trainings:
+            groups[f"trainings.{name}"] = config.trainings[name]
+    for entry, group in groups.items():
+        if not isinstance(group, ConfigDict):
+            raise InputError(
+                f"--config.{entry}: is {group!r}, expected a group."
+            )
+    for entry in ("seeds", "score_on"):
+        if not isinstance(config[entry], (tuple, list)):
+            raise InputError(
+                f"--config.{entry}: is {config[entry]!r}, expected a tuple."
+            )
+
+
+def _sources(config, scale):
+    """The photographs of each test set for a scale, by its name."""
     sources: dict = {}
     for source in config.score_on:
         name = _source_name(source)
@@ -189,9 +210,7 @@ def _sources(config):
                 f"--config.score_on: has two test sets named {name}, expected "
                 "different names."
             )
-        sources[name] = find_source(
-            source, "held_out", config.training.network.scale, config.data_dir
-        )
+        sources[name] = find_source(source, "held_out", scale, config.data_dir)
     return sources
 
 

@@ -1,17 +1,15 @@
 """How many weights of each kernel must go to free an amount of work."""
 
 import math
-from collections import defaultdict
 from fractions import Fraction
 
 import numpy as np
 from keras import ops
 
 from issp_keras.sparsity.rationals import meant
+from issp_keras.sparsity.selection import by_size
 from issp_keras.sparsity.selection import ordered_bits
 
-# Kernels of one size are counted together up to so many weights.
-_LARGE = 2**17
 # Weights that are sorted to bound the search, or some more.
 _SAMPLE = 512
 
@@ -187,14 +185,11 @@ class Keys:
     """
 
     def __init__(self, keys):
-        groups = defaultdict(list)
-        for i, array in enumerate(keys):
-            size = math.prod(array.shape)
-            groups[size, i if size > _LARGE else None].append(i)
-        self._groups = list(groups.values())
+        groups = by_size(keys)
+        self._groups = [members for _, members in groups]
         self._rows = [
             ops.stack([ops.reshape(keys[i], (size,)) for i in members])
-            for (size, _), members in groups.items()
+            for size, members in groups
         ]
         self._places = np.argsort(np.concatenate(self._groups)).astype("int32")
         self.largest = ops.max(ops.stack([ops.max(r) for r in self._rows]))

@@ -33,20 +33,32 @@ class Exact:
         Returns:
             List of boolean tensors of the shapes of `scores`.
         """
-        groups = defaultdict(list)
-        for i, array in enumerate(scores):
-            size = math.prod(array.shape)
-            # Many small searches cost more than their arithmetic; large ones
-            # made together would cost memory.
-            alone = i if size > _LARGE else None
-            groups[size, alone].append(i)
         masks = [None] * len(scores)
-        for (size, _), members in groups.items():
+        for size, members in by_size(scores):
             rows = ops.stack([ops.reshape(scores[i], (size,)) for i in members])
             k = ops.stack([ops.cast(counts[i], "int32") for i in members])
             for i, row in zip(members, ops.unstack(smallest(rows, k))):
                 masks[i] = ops.reshape(row, scores[i].shape)
         return masks
+
+
+def by_size(arrays) -> list[tuple[int, list[int]]]:
+    """Groups arrays of one size, which are searched together.
+
+    Many small searches cost more than their arithmetic. Large arrays stay
+    alone, since a search of several would cost memory.
+
+    Args:
+        arrays: List of arrays or tensors.
+
+    Returns:
+        Pairs of a size and the places of the arrays in the list.
+    """
+    groups = defaultdict(list)
+    for i, array in enumerate(arrays):
+        size = math.prod(array.shape)
+        groups[size, i if size > _LARGE else None].append(i)
+    return [(size, members) for (size, _), members in groups.items()]
 
 
 class Sampled:

@@ -33,11 +33,6 @@ class Layer:
     height: int | None = None
     width: int | None = None
 
-    @property
-    def milliseconds(self) -> float:
-        """The same as `ms`."""
-        return self.ms
-
 
 @dataclasses.dataclass(frozen=True)
 class Part:
@@ -67,8 +62,8 @@ class Report:
     Attributes:
         kernels: String, for which CPU it computes.
         parts: List of `Part`, of all interpreters that use it.
-        declined: Dict of integers, nodes of the file that was loaded last, to
-            strings, why they are left to TFLite.
+        declined: Dict of integers, nodes of the main graph of the file that
+            was loaded last, to strings, why they are left to TFLite.
     """
 
     kernels: str

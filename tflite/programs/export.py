@@ -85,6 +85,8 @@ class Variant:
 def main(argv):
     flag = flags.FLAGS
     source = pathlib.Path(*cli.arguments(argv, "a .keras file"))
+    if not flag.data:
+        raise InputError("--data: is empty, expected photographs.")
     model = load_model(source)
     network = network_of(model, source)
     pairs = _pairs(flag.data, flag.data_dir, network.scale, "held_out")

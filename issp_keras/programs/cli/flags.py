@@ -35,7 +35,7 @@ def define_network_flags(model=None):
         "For .tflite networks: 'sparse' for the delegate that leaves out "
         "zeros, or the library of another one.",
     )
-    define_threads_flag()
+    _define_threads_flag()
 
 
 def network() -> Network:
@@ -59,7 +59,7 @@ def network() -> Network:
     )
 
 
-def define_threads_flag():
+def _define_threads_flag():
     flags.DEFINE_integer(
         "threads", 1, "Threads of the TFLite interpreter.", lower_bound=1
     )
@@ -82,7 +82,7 @@ def define_latency_flags():
         "size", [128, 128], "LR height and width in pixels, for the latency."
     )
     flags.DEFINE_integer("rounds", 20, "Timed runs.", lower_bound=1)
-    define_threads_flag()
+    _define_threads_flag()
 
 
 def image_size(values: list) -> tuple[int, int]:

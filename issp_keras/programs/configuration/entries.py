@@ -45,113 +45,81 @@ def check(config):
             "expected a ml_collections.ConfigDict."
         )
     for group, names in _ENTRIES.items():
-        entries = config.get(group) if group else config
-        if not isinstance(entries, ConfigDict):
-            raise InputError(
-                f"--config: has no group '{group}', expected those of "
-                "configs/quickstart.py."
-            )
-        for name in names:
-            if name not in entries:
-                raise InputError(
-                    f"--config: has no entry '{_entry(group, name)}', "
-                    "expected those of configs/quickstart.py."
-                )
+        _check_presence(config, group, names)
     for group, names in _WHOLE.items():
         for name in names:
-            number = config[group][name] if group else config[name]
-            if not (isinstance(number, int) and number > 0):
-                raise InputError(
-                    f"--config.{_entry(group, name)}: is {number!r}, "
-                    "expected a positive whole number."
-                )
-    rate = config.learning_rate
-    if not (isinstance(rate, numbers.Real) and 0 < rate < float("inf")):
-        raise InputError(
-            f"--config.learning_rate: is {rate!r}, expected a positive number."
-        )
-    if not (isinstance(config.seed, int) and 0 <= config.seed < 2**32):
-        raise InputError(
-            f"--config.seed: is {config.seed!r}, expected a whole number of "
-            "32 bits."
-        )
+            _check_positive(config, group, name)
+    _check_learning_rate(config.learning_rate)
+    _check_seed(config.seed)
     for name in config.sparsity:
-        if name not in _SPARSITY:
-            raise InputError(
-                f"--config.sparsity.{name}: is no entry, expected one of "
-                f"{', '.join(sorted(_SPARSITY))}."
-            )
-    policy = config.get("dtype_policy", "float32")
-    if policy not in _DTYPE_POLICIES:
-        raise InputError(
-            f"--config.dtype_policy: is {policy!r}, expected one of "
-            f"{', '.join(_DTYPE_POLICIES)}."
-        )
-    name = config.get("loss", "l1")
-    if name not in list(LOSSES):
-        raise InputError(
-            f"--config.loss: is {name!r}, expected one of {', '.join(LOSSES)}."
-        )
-    channels = score_channels(config)
-    if channels not in metrics.CHANNELS:
-        raise InputError(
-            f"--config.score_channels: is {channels!r}, expected one of "
-            f"{', '.join(metrics.CHANNELS)}."
-        )
+        _check_known(f"sparsity.{name}", name, sorted(_SPARSITY))
+    _check_one_of(config, "dtype_policy", "float32", _DTYPE_POLICIES)
+    _check_one_of(config, "loss", "l1", list(LOSSES))
+    _check_one_of(config, "score_channels", "y", metrics.CHANNELS)
     _check_teacher(config.get("teacher"))
-    at_once = config.get("steps_per_execution", 1)
-    if (
-        not (isinstance(at_once, int) and at_once > 0)
-        or config.steps_per_epoch % at_once
-    ):
+    _check_steps_per_execution(config)
+    _check_on_device(config)
+    _check_decay_begin(config)
+    _check_halve_at(config.get("halve_at", ()))
+    _check_epochs(config)
+
+
+def _check_presence(config, group, names):
+    entries = config.get(group) if group else config
+    if not isinstance(entries, ConfigDict):
         raise InputError(
-            f"--config.steps_per_execution: is {at_once!r}, expected a whole "
-            "number that divides --config.steps_per_epoch="
-            f"{config.steps_per_epoch}."
+            f"--config: has no group '{group}', expected those of "
+            "configs/quickstart.py."
         )
-    is_jax = keras.backend.backend() == "jax"
-    if config.data.get("on_device", False) and not is_jax:
+    for name in names:
+        if name not in entries:
+            raise InputError(
+                f"--config: has no entry '{_entry(group, name)}', "
+                "expected those of configs/quickstart.py."
+            )
+
+
+def _check_known(entry, name, names):
+    if name not in names:
         raise InputError(
-            "--config.data.on_device: is True under "
-            f"{keras.backend.backend()}, expected KERAS_BACKEND=jax."
+            f"--config.{entry}: is no entry, expected one of "
+            f"{', '.join(names)}."
         )
-    begin = config.get("decay_begin", 0)
-    if not (isinstance(begin, int) and 0 <= begin < config.steps):
-        raise InputError(
-            f"--config.decay_begin: is {begin!r}, expected a step of the "
-            f"training, at least 0 and below {config.steps}."
-        )
-    halve_at = config.get("halve_at", ())
-    if not (
-        isinstance(halve_at, tuple)
-        and all(isinstance(step, int) and step > 0 for step in halve_at)
-        and list(halve_at) == sorted(set(halve_at))
-    ):
-        raise InputError(
-            f"--config.halve_at: is {halve_at!r}, expected a tuple of growing "
-            "numbers of steps."
-        )
-    if config.steps % config.steps_per_epoch:
-        raise InputError(
-            f"--config.steps: is {config.steps}, expected a multiple of "
-            f"--config.steps_per_epoch={config.steps_per_epoch}."
-        )
+
+
+def _check_positive(config, group, name):
+    number = config[group][name] if group else config[name]
+    if not (isinstance(number, int) and number > 0):
+        _refuse(_entry(group, name), number, "a positive whole number")
+
+
+def _check_learning_rate(rate):
+    if not (isinstance(rate, numbers.Real) and 0 < rate < float("inf")):
+        _refuse("learning_rate", rate, "a positive number")
+
+
+def _check_seed(seed):
+    if not (isinstance(seed, int) and 0 <= seed < 2**32):
+        _refuse("seed", seed, "a whole number of 32 bits")
+
+
+def _check_one_of(config, entry, default, names):
+    value = config.get(entry, default)
+    if value not in names:
+        _refuse(entry, value, f"one of {', '.join(names)}")
 
 
 def _check_teacher(teacher):
     if teacher is None:
         return
     if not isinstance(teacher, ConfigDict):
-        raise InputError(
-            f"--config.teacher: is {teacher!r}, expected a group with the "
-            f"entries {', '.join(_TEACHER)}."
+        _refuse(
+            "teacher",
+            teacher,
+            f"a group with the entries {', '.join(_TEACHER)}",
         )
     for name in teacher:
-        if name not in _TEACHER:
-            raise InputError(
-                f"--config.teacher.{name}: is no entry, expected one of "
-                f"{', '.join(_TEACHER)}."
-            )
+        _check_known(f"teacher.{name}", name, _TEACHER)
     for name, is_usable, expected in (
         ("model", _is_path, "the path of a .keras or .tflite network"),
         ("weight", _is_share, "a number from 0 to 1"),
@@ -159,9 +127,60 @@ def _check_teacher(teacher):
         ("cache", lambda x: x is None or _is_path(x), "the path of a folder"),
     ):
         if not is_usable(value := teacher.get(name)):
-            raise InputError(
-                f"--config.teacher.{name}: is {value!r}, expected {expected}."
-            )
+            _refuse(f"teacher.{name}", value, expected)
+
+
+def _check_steps_per_execution(config):
+    at_once = config.get("steps_per_execution", 1)
+    is_usable = isinstance(at_once, int) and at_once > 0
+    if not is_usable or config.steps_per_epoch % at_once:
+        _refuse(
+            "steps_per_execution",
+            at_once,
+            "a whole number that divides "
+            f"--config.steps_per_epoch={config.steps_per_epoch}",
+        )
+
+
+def _check_on_device(config):
+    backend = keras.backend.backend()
+    if config.data.get("on_device", False) and backend != "jax":
+        raise InputError(
+            f"--config.data.on_device: is True under {backend}, expected "
+            "KERAS_BACKEND=jax."
+        )
+
+
+def _check_decay_begin(config):
+    begin = config.get("decay_begin", 0)
+    if not (isinstance(begin, int) and 0 <= begin < config.steps):
+        _refuse(
+            "decay_begin",
+            begin,
+            f"a step of the training, at least 0 and below {config.steps}",
+        )
+
+
+def _check_halve_at(steps):
+    if not (
+        isinstance(steps, tuple)
+        and all(isinstance(step, int) and step > 0 for step in steps)
+        and list(steps) == sorted(set(steps))
+    ):
+        _refuse("halve_at", steps, "a tuple of growing numbers of steps")
+
+
+def _check_epochs(config):
+    if config.steps % config.steps_per_epoch:
+        _refuse(
+            "steps",
+            config.steps,
+            f"a multiple of --config.steps_per_epoch={config.steps_per_epoch}",
+        )
+
+
+def _refuse(entry, value, expected):
+    raise InputError(f"--config.{entry}: is {value!r}, expected {expected}.")
 
 
 def _is_path(value):

@@ -1,5 +1,7 @@
 """The sparse training that a config describes."""
 
+from ml_collections import ConfigDict
+
 from issp_keras.callbacks import SparseTraining
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
@@ -56,8 +58,13 @@ def _part(entries, question, parts, default=None, others=()):
             f"--config.sparsity.{question}: is {name!r}, expected one of "
             f"{', '.join(sorted({*parts, *others}))}."
         )
-    arguments = entries.get(name)
-    arguments = arguments.to_dict() if arguments is not None else {}
+    group = entries.get(name, ConfigDict())
+    if not isinstance(group, ConfigDict):
+        raise InputError(
+            f"--config.sparsity.{name}: is {group!r}, expected a group of "
+            "arguments."
+        )
+    arguments = group.to_dict()
     if "sample_size" in arguments:
         arguments["selection"] = Sampled(arguments.pop("sample_size"))
     with blame(f"--config.sparsity.{name}", ValueError, TypeError):

@@ -4,6 +4,8 @@ from keras import ops
 
 from issp_keras.sparsity.arguments import whole_number
 from issp_keras.sparsity.methods.base import Method
+from issp_keras.sparsity.methods.base import masks_with_held
+from issp_keras.sparsity.methods.base import scores_with_held
 
 
 class ACDC(Method):
@@ -36,14 +38,10 @@ class ACDC(Method):
         held = [
             ops.logical_and(goes_on, ops.equal(c.before, 0.0)) for c in changes
         ]
-        scores = [
-            ops.where(h, 0.0, self.importance(c.values, c.kernel))
-            for h, c in zip(held, changes)
-        ]
+        scores = scores_with_held(self, changes, held)
 
         def pruned():
-            # A sampled threshold may be that of the held ones, and spare them.
-            masks = map(ops.logical_or, choice(scores), held)
+            masks = masks_with_held(choice, scores, held)
             return [ops.where(m, 0.0, c.values) for m, c in zip(masks, changes)]
 
         values = ops.cond(

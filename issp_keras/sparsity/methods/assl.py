@@ -5,6 +5,7 @@ import re
 from keras import ops
 
 from issp_keras.sparsity.arguments import check_expression
+from issp_keras.sparsity.arguments import number
 from issp_keras.sparsity.arguments import share
 from issp_keras.sparsity.methods.srp import SRP
 from issp_keras.sparsity.selection import Exact
@@ -58,7 +59,7 @@ class ASSL(SRP):
         share("alignment", alignment)
         self.constrained = constrained
         self.alignment = alignment
-        self.ratio = ratio
+        self.ratio = number("ratio", ratio, lambda x: x >= 0, "at least 0")
 
     def check(self, kernels):
         sizes = {k.path: k.size for k in kernels if self._constrains(k)}

@@ -47,6 +47,33 @@ class Change(NamedTuple):
     momentum: Any
 
 
+def scores_with_held(method, changes, held):
+    """Returns the importance of weights, 0 where they are held at zero.
+
+    Args:
+        method: `Method`.
+        changes: List of `Change`, one a kernel.
+        held: List of boolean tensors, which weights stay zero.
+    """
+    return [
+        ops.where(h, 0.0, method.importance(c.values, c.kernel))
+        for h, c in zip(held, changes, strict=True)
+    ]
+
+
+def masks_with_held(choice, scores, held):
+    """Returns the masks of the least important weights, and all that is held.
+
+    A sampled threshold may be the score of the held weights, and spare them.
+
+    Args:
+        choice: `Choice`.
+        scores: List of tensors, what `scores_with_held` returned.
+        held: As for that.
+    """
+    return list(map(ops.logical_or, choice(scores), held))
+
+
 class Method:
     """What happens to the unimportant weights of a kernel while pruning.
 
@@ -139,7 +166,11 @@ class Method:
         return values
 
     def refreshes(self, clock):
-        """Returns whether the state is renewed before this step."""
+        """Returns whether the state is renewed before this step.
+
+        Args:
+            clock: `Clock`, where in the pruning stage this step lies.
+        """
         return False
 
     def refresh(self, state, unimportant):

@@ -2,6 +2,7 @@
 
 import keras
 
+from issp_keras.sparsity.arguments import whole_number
 from issp_keras.sparsity.methods.base import Method
 from issp_keras.sparsity.seeds import derived_seed
 
@@ -12,12 +13,15 @@ class Random(Method):
     Args:
         seed: Integer that, with the place of a kernel, decides what is
             chosen in it. Defaults to `0`.
+
+    Raises:
+        ValueError: If `seed` is no whole number of at least 0.
     """
 
     one_shot = True
 
     def __init__(self, seed: int = 0):
-        self.seed = seed
+        self.seed = whole_number("seed", seed, least=0)
 
     def importance(self, values, kernel):
         return keras.random.uniform(

@@ -5,6 +5,8 @@ from keras import ops
 from issp_keras.sparsity.arguments import number
 from issp_keras.sparsity.arguments import whole_number
 from issp_keras.sparsity.methods.base import Method
+from issp_keras.sparsity.methods.base import masks_with_held
+from issp_keras.sparsity.methods.base import scores_with_held
 
 
 class Regrowth(Method):
@@ -45,14 +47,10 @@ class Regrowth(Method):
 
     def advance(self, choice, changes, clock):
         held = [ops.equal(c.before, 0.0) for c in changes]
-        scores = [
-            ops.where(h, 0.0, self.importance(c.values, c.kernel))
-            for h, c in zip(held, changes)
-        ]
+        scores = scores_with_held(self, changes, held)
 
         def pruned():
-            # A sampled threshold may be that of the held ones, and spare them.
-            return list(map(ops.logical_or, choice(scores), held))
+            return masks_with_held(choice, scores, held)
 
         def replaced():
             share = self.fraction * _cosine(clock.progress)
