@@ -71,13 +71,21 @@ bool set_strips(const Network& network, Layout* layout, std::string* error) {
   const int lanes = layout->format.lanes;
   for (int root = 0; root < count; ++root) {
     int64_t unit = 1;
+    const auto divide = [&](const Ratio& of) {
+      if (unit <= kLargestScale) unit = std::lcm(unit, of.bottom);
+    };
     for (int v = 0; v < count; ++v) {
-      if (part[v] != root) continue;
-      unit = std::lcm(unit, ratio[v].bottom);
-      if (unit > kLargestScale) {
-        *error = "its images have too many scales";
-        return false;
+      if (part[v] == root) divide(ratio[v]);
+    }
+    // What is made before DEPTH_TO_SPACE may be smaller than any image.
+    for (const Operation& of : network.operations) {
+      if (of.has_tiles() && part[of.input] == root) {
+        divide(ratio[of.input].over(of.stride.width));
       }
+    }
+    if (unit > kLargestScale) {
+      *error = "its images have too many scales";
+      return false;
     }
     int64_t units = 1;
     for (int v = 0; v < count; ++v) {

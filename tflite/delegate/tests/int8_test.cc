@@ -1,0 +1,401 @@
+// Networks in int8: all kernels, tiles, bands and threads make the numbers that
+// a plain computation makes.
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "arena.h"
+#include "int8_kernels.h"
+#include "plan.h"
+#include "testing.h"
+
+namespace issp::testing {
+namespace {
+
+const char* const kNames[] = {"avx512_vnni",  "avx512",       "avx_vnni",
+                              "avx2",         "sse4",         "neon_i8mm",
+                              "neon_dotprod", "neon",         "portable"};
+
+struct Picture {
+  Size size;
+  int channels = 0;
+  std::vector<int> numbers;
+
+  int& at(int y, int x, int c) {
+    return numbers[(size_t(y) * size.width + x) * channels + c];
+  }
+};
+
+// Rounds as kernels do: in float32, to even, within bounds.
+int rounded(float x, float low, float high, int zero_point) {
+  x = std::max(x, low - float(zero_point));
+  x = std::min(x, high - float(zero_point));
+  return int(std::nearbyint(x)) + zero_point;
+}
+
+int done(const Post& post, int channel, int x, int other) {
+  const int zero = post.made_zero_point;
+  switch (post.kind) {
+    case kAdd:
+    case kAffine: {
+      const Int8Addition& of = post.addition;
+      const int bias =
+          post.kind == kAdd ? of.bias : post.biases[size_t(channel)];
+      const int sum = (x * of.a + (post.kind == kAdd ? other * of.b : 0) +
+                       bias) >> of.shift;
+      return std::min(std::max(sum, int(post.low) - zero),
+                      int(post.high) - zero) + zero;
+    }
+    case kMultiply:
+      return rounded(float((x - post.zero_point) *
+                           (other - post.other_zero_point)) * post.factor,
+                     post.low, post.high, zero);
+    case kLeaky: {
+      const int from_zero = x - post.zero_point;
+      const float factor = from_zero < 0 ? post.a[channel] : post.b[channel];
+      return rounded(float(from_zero) * factor, post.low, post.high, zero);
+    }
+    case kLogistic:
+      return int(post.table[size_t(x + 128)]) - 128;
+    default:
+      return x;
+  }
+}
+
+Picture convolved(const Network& network, const Operation& of,
+                  std::vector<Picture>* all) {
+  Picture& in = (*all)[of.input];
+  Padding padding = of.padding;
+  Size size;
+  const auto length = [&](int n, int kernel, int stride, int dilation,
+                          int* before) {
+    const int extent = (kernel - 1) * dilation + 1;
+    if (!of.padding.same) return (n - extent) / stride + 1;
+    const int made = (n + stride - 1) / stride;
+    *before = std::max((made - 1) * stride + extent - n, 0) / 2;
+    return made;
+  };
+  size.height = length(in.size.height, of.kernel.height, of.stride.height,
+                       of.dilation.height, &padding.top);
+  size.width = length(in.size.width, of.kernel.width, of.stride.width,
+                      of.dilation.width, &padding.left);
+  const int sums = int(of.bias.size()), zero =
+      network.values[of.input].quantization.zero_point;
+  const int depth = sums / of.block / of.block;
+  Picture made{{size.height * of.block, size.width * of.block}, depth, {}};
+  made.numbers.resize(size_t(made.size.height) * made.size.width * depth);
+  for (int y = 0; y < size.height; ++y) {
+    for (int x = 0; x < size.width; ++x) {
+      std::vector<int> sum = of.int8.bias;
+      for (const Nonzero& weight : of.weights) {
+        const int row = y * of.stride.height - padding.top +
+                        weight.row * of.dilation.height;
+        const int column = x * of.stride.width - padding.left +
+                           weight.column * of.dilation.width;
+        const bool inside = row >= 0 && row < in.size.height && column >= 0 &&
+                            column < in.size.width;
+        const int number = inside ? in.at(row, column, weight.channel) : zero;
+        sum[weight.output] += int(weight.value) * (number - zero);
+      }
+      for (int o = 0; o < sums; ++o) {
+        int number = rounded(float(sum[o]) * of.int8.multipliers[o],
+                             of.int8.low, of.int8.high, of.int8.zero_point);
+        const int place = o / depth, channel = o % depth;
+        const int to_y = y * of.block + place / of.block;
+        const int to_x = x * of.block + place % of.block;
+        for (const Post& post : of.posts) {
+          int other = 0;
+          if (post.value >= 0) {
+            Picture& image = (*all)[post.value];
+            const bool is_pixel = image.size == Size{1, 1};
+            other = post.shuffled
+                        ? image.at(is_pixel ? 0 : to_y, is_pixel ? 0 : to_x,
+                                   channel)
+                        : image.at(is_pixel ? 0 : y, is_pixel ? 0 : x, o);
+          }
+          number = done(post, post.shuffled ? channel : o, number, other);
+        }
+        made.at(to_y, to_x, channel) = number;
+      }
+    }
+  }
+  return made;
+}
+
+Picture mean_of(const Network& network, const Operation& of, Picture in) {
+  const Quantization& from = network.values[of.input].quantization;
+  const Quantization& to = network.values[of.output].quantization;
+  Picture made{{1, 1}, in.channels, std::vector<int>(in.channels)};
+  for (int c = 0; c < in.channels; ++c) {
+    double sum = 0;
+    for (int y = 0; y < in.size.height; ++y) {
+      for (int x = 0; x < in.size.width; ++x) sum += in.at(y, x, c);
+    }
+    const double pixels = double(in.size.height) * in.size.width;
+    const float mean = float((sum / pixels - from.zero_point) * from.scale);
+    made.numbers[c] = rounded(mean * (1 / to.scale), kLeastInt8, kMostInt8,
+                              to.zero_point);
+  }
+  return made;
+}
+
+// A random network, what it takes, and what it makes.
+class Case {
+ public:
+  explicit Case(uint64_t seed) : random_(seed) {
+    Picture image{{random_.between(1, 19), random_.between(1, 70)},
+                  random_.between(1, 9), {}};
+    for (int i = 0; i < image.size.height * image.size.width * image.channels;
+         ++i) {
+      image.numbers.push_back(random_.between(-128, 127));
+    }
+    input = image;
+    Operation in;
+    in.kind = Operation::kInput;
+    in.output = add_value(image.channels);
+    in.tensor = 0;
+    in.pixels = kPixelsInt8;
+    network.operations.push_back(in);
+    pictures_.push_back(std::move(image));
+    for (int layers = random_.between(1, 5); layers > 0; --layers) {
+      if (random_.chance(0.1)) {
+        add_mean();
+      } else {
+        add_linear();
+      }
+    }
+    Operation out;
+    out.kind = Operation::kOutput;
+    out.input = int(pictures_.size()) - 1;
+    out.tensor = 0;
+    out.pixels = kPixelsInt8;
+    network.operations.push_back(out);
+    expected = pictures_.back();
+  }
+
+  Network network;
+  Picture input;
+  Picture expected;
+
+ private:
+  int add_value(int channels) {
+    Value value;
+    value.channels = channels;
+    value.is_int8 = true;
+    value.quantization = {float(0.01 + random_.uniform()),
+                          random_.between(-128, 127)};
+    network.values.push_back(value);
+    return int(network.values.size()) - 1;
+  }
+
+  void add_mean() {
+    Operation of;
+    of.kind = Operation::kMean;
+    of.input = random_.below(int(pictures_.size()));
+    of.output = add_value(pictures_[of.input].channels);
+    pictures_.push_back(mean_of(network, of, pictures_[of.input]));
+    network.operations.push_back(of);
+  }
+
+  void add_linear() {
+    Operation of;
+    of.kind = Operation::kLinear;
+    of.input = random_.chance(0.7) ? int(pictures_.size()) - 1
+                                   : random_.below(int(pictures_.size()));
+    const Picture& in = pictures_[of.input];
+    of.padding.same = random_.chance(0.7);
+    const auto side = [&](int length) {
+      return of.padding.same ? random_.between(1, 5)
+                             : random_.between(1, std::min(length, 3));
+    };
+    of.kernel = {side(in.size.height), side(in.size.width)};
+    if (of.padding.same && random_.chance(0.2)) of.dilation = {2, 2};
+    if (random_.chance(0.2)) of.stride = {random_.between(1, 3), 2};
+    if (random_.chance(0.25)) of.block = 2;
+    const int outputs = random_.between(1, 9) * of.block * of.block;
+    of.bias.assign(outputs, 0);
+    const double kept = random_.uniform();
+    for (int o = 0; o < outputs; ++o) {
+      of.int8.bias.push_back(random_.between(-4000, 4000));
+      of.int8.multipliers.push_back(float(0.0001 + 0.02 * random_.uniform()));
+      for (int y = 0; y < of.kernel.height; ++y) {
+        for (int c = 0; c < in.channels; ++c) {
+          for (int x = 0; x < of.kernel.width; ++x) {
+            if (random_.chance(kept)) {
+              of.weights.push_back(
+                  {o, y, x, c, float(random_.between(-127, 127))});
+            }
+          }
+        }
+      }
+    }
+    if (random_.chance(0.3)) of.int8.low = float(random_.between(-128, 0));
+    if (random_.chance(0.3)) of.int8.high = float(random_.between(0, 127));
+    of.int8.zero_point = random_.between(-128, 127);
+    of.output = add_value(outputs / of.block / of.block);
+    Picture made = convolved(network, of, &pictures_);
+    for (int posts = random_.below(3); posts > 0; --posts) {
+      add_post(made, &of);
+    }
+    of.name = "linear";
+    pictures_.push_back(convolved(network, of, &pictures_));
+    network.operations.push_back(std::move(of));
+  }
+
+  // `made` has the size of what the operation makes.
+  void add_post(const Picture& made, Operation* of) {
+    Post post;
+    post.kind = random_.of<PostKind>(
+        {kAdd, kAdd, kAffine, kMultiply, kLeaky, kLogistic});
+    post.shuffled = of->block > 1 && random_.chance(0.5);
+    const int sums = int(of->bias.size());
+    const int channels = post.shuffled ? made.channels : sums;
+    const Size size = post.shuffled || of->block == 1
+                          ? made.size
+                          : Size{made.size.height / of->block,
+                                 made.size.width / of->block};
+    if (post.kind == kAdd || post.kind == kMultiply) {
+      for (int v = 0; v < int(pictures_.size()); ++v) {
+        const Picture& other = pictures_[v];
+        if (other.channels == channels &&
+            (other.size == size || other.size == Size{1, 1})) {
+          post.value = v;
+        }
+      }
+      if (post.value < 0) post.kind = kAffine;
+    }
+    post.low = kLeastInt8;
+    post.high = float(random_.between(0, 127));
+    post.zero_point = random_.between(-128, 127);
+    post.other_zero_point = random_.between(-128, 127);
+    post.made_zero_point = random_.between(-128, 127);
+    post.addition = {random_.between(-(1 << 20), 1 << 20),
+                     random_.between(-(1 << 20), 1 << 20),
+                     random_.between(-(1 << 24), 1 << 24),
+                     random_.between(16, 22)};
+    post.factor = float(0.02 * random_.uniform());
+    for (int c = 0; c < channels; ++c) {
+      post.a.push_back(float(random_.number()));
+      post.b.push_back(float(random_.number()));
+      post.biases.push_back(random_.between(-(1 << 24), 1 << 24));
+    }
+    for (int i = 0; i < 256; ++i) {
+      post.table.push_back(uint8_t(random_.below(256)));
+    }
+    of->posts.push_back(std::move(post));
+  }
+
+  Random random_;
+  std::vector<Picture> pictures_;
+};
+
+std::vector<int8_t> run(const Case& of, const Settings& settings, int threads,
+                        std::string* error) {
+  ThreadPool pool(threads);
+  Arena arena;
+  Plan plan(of.network, {of.input.size}, settings, &pool, &arena, error);
+  if (!error->empty()) return {};
+  const std::vector<int8_t> pixels(of.input.numbers.begin(),
+                                   of.input.numbers.end());
+  std::vector<int8_t> made(of.expected.numbers.size());
+  const void* inputs[] = {pixels.data()};
+  void* outputs[] = {made.data()};
+  plan.run(inputs, outputs);
+  // Again, on what the first run left behind.
+  plan.run(inputs, outputs);
+  return made;
+}
+
+TEST(all_kernels_make_what_a_plain_computation_makes) {
+  int networks = 0;
+  for (uint64_t seed = 0; networks < cases(300); ++seed) {
+    const Case of(seed);
+    const std::vector<int8_t> expected(of.expected.numbers.begin(),
+                                       of.expected.numbers.end());
+    bool fits = true;
+    for (const char* name : kNames) {
+      const Kernels* found = find_kernels(name);
+      if (!found || !fits) continue;
+      Kernels kernels = *found;
+      for (int registers : {found->registers, 5}) {
+        kernels.registers = registers;
+        for (int threads : {1, 3}) {
+          const Settings settings{&kernels,
+                                  size_t{1} << (seed % 3 ? 30 : 12), 0,
+                                  threads > 1};
+          std::string error;
+          const std::vector<int8_t> made =
+              run(of, settings, threads, &error);
+          // Such as images of different scales.
+          fits = error.empty();
+          if (!fits) break;
+          EXPECT(made == expected)
+              << "network " << seed << " with " << name << ", " << threads
+              << " threads, " << registers << " registers";
+        }
+        if (!fits) break;
+      }
+    }
+    networks += fits;
+  }
+}
+
+TEST(images_in_float32_and_uint8_become_int8_and_come_back) {
+  for (const char* name : kNames) {
+    const Kernels* kernels = find_kernels(name);
+    if (!kernels) continue;
+    for (int channels : {1, 3, 4, 6}) {
+      for (int width : {1, 5, 70, 300}) {
+        Network network;
+        Value value;
+        value.channels = channels;
+        value.is_int8 = true;
+        value.quantization = {0.5f, -3};
+        network.values.push_back(value);
+        Operation in;
+        in.kind = Operation::kInput;
+        in.output = 0;
+        in.tensor = 0;
+        network.operations.push_back(in);
+        for (PixelType type : {kPixelsFloat32, kPixelsInt8, kPixelsUint8}) {
+          Operation out;
+          out.kind = Operation::kOutput;
+          out.input = 0;
+          out.tensor = int(type);
+          out.pixels = type;
+          network.operations.push_back(out);
+        }
+        ThreadPool pool(1);
+        Arena arena;
+        std::string error;
+        Plan plan(network, {{2, width}}, {kernels}, &pool, &arena, &error);
+        EXPECT(error.empty()) << error;
+        const size_t count = size_t(2) * width * channels;
+        std::vector<float> pixels(count), floats(count);
+        for (size_t i = 0; i < count; ++i) {
+          pixels[i] = float(int(i * 37 % 701) - 350) / 4;
+        }
+        std::vector<int8_t> bytes(count);
+        std::vector<uint8_t> unsigned_bytes(count);
+        const void* inputs[] = {pixels.data()};
+        void* outputs[] = {floats.data(), bytes.data(), unsigned_bytes.data()};
+        plan.run(inputs, outputs);
+        int wrong = 0;
+        for (size_t i = 0; i < count; ++i) {
+          const int number = rounded(pixels[i] * 2, -128, 127, -3);
+          wrong += bytes[i] != number;
+          wrong += unsigned_bytes[i] != number + 128;
+          wrong += floats[i] != float(number + 3) * 0.5f;
+        }
+        EXPECT(wrong == 0) << wrong << " numbers with " << name << ", "
+                           << channels << " channels, width " << width;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace issp::testing
