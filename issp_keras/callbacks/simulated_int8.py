@@ -78,8 +78,7 @@ class SimulatedInt8(keras.callbacks.Callback):
         self.begin_step = whole_number("begin_step", begin_step, least=0)
         if not 0 <= momentum < 1:
             raise ValueError(
-                "`momentum` must be in [0, 1). "
-                f"Received: momentum={momentum!r}"
+                f"`momentum` must be in [0, 1). Received: momentum={momentum!r}"
             )
         self.momentum = momentum
         self._patched: list = []
@@ -210,7 +209,9 @@ def _kernels(model):
 
 def _rounded(model, kernels):
     """The layers whose kernel or output is rounded, each once."""
-    every_layer = {id(layer): layer for layer in keras_internals.every_layer(model)}
+    every_layer = {
+        id(layer): layer for layer in keras_internals.every_layer(model)
+    }
     return [
         layer
         for number, layer in every_layer.items()
