@@ -1,6 +1,6 @@
 """What masks in blocks cost in PSNR against masks of single weights.
 
-issp-compare --config=configs/block_comparison.py --workdir=runs/block_comparison
+issp-compare --config=configs/block_comparison.py --workdir=runs/blocks
 
 A plain body x4 of 32 features and 16 layers, 162,144 weights, for 20,000 steps
 of 16 patches, to 90 and 95 % zeros, with the best method of

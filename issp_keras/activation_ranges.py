@@ -20,8 +20,8 @@ class ActivationRanges(keras.layers.Layer):
 
     Attributes:
         numbers: Dict of layers' names to variables of shape (3,): the lowest
-            and the highest value, both 0 where there is none, and how many batches
-            were seen.
+            and the highest value, both 0 where there is none, and how many
+            batches were seen.
     """
 
     def __init__(self, names, **kwargs):
