@@ -8,6 +8,7 @@ from networks import small_pairs
 from issp_keras import models
 from issp_keras.activation_ranges import ActivationRanges
 from issp_keras.activation_ranges import attach
+from issp_keras.callbacks import SimulatedInt8
 from issp_keras.callbacks import prunable_kernels
 from issp_keras.errors import InputError
 from issp_keras.inference import TFLiteInterpreter
@@ -147,3 +148,41 @@ def test_blocks_of_input_channels_are_stored_as_blocks_in_int8(tmp_path):
     np.testing.assert_array_equal(
         TFLiteInterpreter(dense)(image), TFLiteInterpreter(sparse)(image)
     )
+
+
+class _Outputs(keras.callbacks.Callback):
+    """Keeps what the network makes of an image while int8 is simulated."""
+
+    def __init__(self, image):
+        super().__init__()
+        self.image = image
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.output = keras.ops.convert_to_numpy(self.model(self.image))
+
+
+def test_training_sees_errors_as_large_as_those_of_the_file(tmp_path):
+    model = models.plain(2, features=8, blocks=2)
+    model.get_layer("head").kernel.assign(
+        RNG.normal(0, 0.05, model.get_layer("head").kernel.shape)
+    )
+    model.compile(keras.optimizers.SGD(0.0), "mae")
+    images = np.stack([pair.lr for pair in small_pairs()]) / np.float32(255)
+    outputs = _Outputs(images[:1])
+    model.fit(
+        images,
+        images.repeat(2, 1).repeat(2, 2),
+        epochs=3,
+        verbose=0,
+        callbacks=[SimulatedInt8(momentum=0.0), outputs],
+    )
+    path = tmp_path / "sr.tflite"
+    export(model, path, "int8", **_options(model, ranges="min_max"))
+    made = TFLiteInterpreter(path)(images[:1])
+    simulated = np.clip(outputs.output, 0, 1)
+    in_float = np.clip(model.predict(images[:1], verbose=0), 0, 1)
+    # Chance decides which level a value near the middle of two gets, so that
+    # the errors are of one size and not equal. The file rounds to 8 bits too.
+    simulated_error = np.square(simulated - in_float).mean()
+    error = np.square(made - in_float).mean() - 1 / 255**2 / 12
+    assert simulated_error == pytest.approx(error, rel=0.3)

@@ -133,6 +133,18 @@ def users(layer):
     return [node.operation for node in _private(layer, "_outbound_nodes")]
 
 
+def makes_output(model, operation):
+    """Whether an operation makes an output of a functional model."""
+    if not isinstance(model, keras.Model) or not model.built:
+        return False
+    ends = {id(tensor) for tensor in getattr(model, "outputs", None) or ()}
+    return any(
+        id(tensor) in ends
+        for node in _private(operation, "_inbound_nodes")
+        for tensor in node.output_tensors
+    )
+
+
 def forget_functions(model):
     """Lets Keras compile the steps of testing and predicting anew."""
     model.test_function = None

@@ -49,7 +49,8 @@ class SimulatedInt8(keras.callbacks.Callback):
     What is rounded are kernels that could be pruned, and outputs of these
     layers, of Add, Subtract, Multiply and activations. Where ReLU alone
     follows a layer, TFLite computes both at once, and its output alone is
-    rounded. Batch normalisation is not followed. Train in float32.
+    rounded. The output of the network is not: a file has the levels of 8-bit
+    images there. Batch normalisation is not followed. Train in float32.
 
     Example:
 
@@ -95,12 +96,14 @@ class SimulatedInt8(keras.callbacks.Callback):
         ranges = self._ranges()
         keras_internals.track_layer(self.model, ranges)
         kernels = _kernels(self.model)
-        for layer in _rounded(self.model, kernels):
+        rounded = _rounded(self.model, kernels)
+        numbers = set(map(id, rounded))
+        for layer in rounded:
             observer = _Observer(
                 ranges.numbers[_name(layer)],
                 self.begin_step,
                 self.momentum,
-                _has_range(layer),
+                _has_range(layer) and not _ends(self.model, layer, numbers),
                 dtype=layer.dtype_policy,
             )
             layer.call = functools.partial(
@@ -229,6 +232,20 @@ def _has_range(layer):
     """Whether TFLite computes the output of a layer, and not of its ReLU."""
     users = keras_internals.users(layer)
     return not users or not all(map(_is_relu, users))
+
+
+def _ends(model, operation, rounded):
+    """Whether nothing that is rounded follows an operation in a model.
+
+    The file has the levels of 8-bit images there, whatever the range.
+    """
+    users = keras_internals.users(operation)
+    if not users:
+        return keras_internals.makes_output(model, operation)
+    return all(
+        id(user) not in rounded and _ends(model, user, rounded)
+        for user in users
+    )
 
 
 def _is_relu(layer):
