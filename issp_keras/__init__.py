@@ -2,6 +2,7 @@
 
 from issp_keras import models
 from issp_keras.callbacks import ISSPCallback
+from issp_keras.callbacks import SimulatedInt8
 from issp_keras.callbacks import SparseTraining
 from issp_keras.callbacks import SparsitySummaries
 from issp_keras.sparsity import ISSPSchedule
@@ -12,6 +13,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ISSPCallback",
     "ISSPSchedule",
+    "SimulatedInt8",
     "SparseTraining",
     "SparsitySummaries",
     "models",

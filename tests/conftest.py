@@ -36,6 +36,7 @@ _CORE = (
     "rivals",
     "schedules",
     "selection",
+    "simulated_int8",
     "sparse_training",
     "summary",
     "torch_weights",

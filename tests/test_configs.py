@@ -4,6 +4,7 @@ import importlib
 
 import pytest
 
+from issp_keras.configs import block_comparison
 from issp_keras.configs import cat_r
 from issp_keras.configs import edsr_large
 from issp_keras.configs import recipe_comparison
@@ -98,3 +99,22 @@ def test_results_of_the_comparison_stay_valid(folder_of_photographs, tmp_path):
             assert configuration.digest(training.config) == "55f1fbc036569636"
             return
     pytest.fail("there is no such training")
+
+
+def test_blocks_are_compared_with_single_weights(
+    folder_of_photographs, tmp_path
+):
+    config = block_comparison.get_config()
+    config.score_on = ()
+    config.training.data.train = str(folder_of_photographs)
+    trainings = list_trainings(config, tmp_path)
+    assert len(trainings) == 8
+    patterns = []
+    for training in trainings:
+        configuration.check(training.config)
+        pattern = configuration.sparse_training(training.config).pattern
+        sides = getattr(pattern, "inputs", 1), getattr(pattern, "outputs", 1)
+        sparsity = training.config.sparsity.target_sparsity
+        patterns.append((sparsity, *sides))
+    sides = [(1, 1), (2, 1), (4, 1), (1, 4)]
+    assert patterns == [(of, *pair) for of in (0.9, 0.95) for pair in sides]

@@ -167,3 +167,24 @@ def test_variables_can_be_made_in_the_scope_of_the_strategy():
     model, _ = _adam()
     with keras_internals.strategy_scope(model):
         assert keras.Variable(ops.ones(())).numpy() == 1
+
+
+def test_the_users_of_a_layer_are_found():
+    image = keras.Input((3,))
+    first, relu, last = layers.Dense(2), layers.ReLU(), layers.Dense(1)
+    keras.Model(image, last(relu(first(image))))
+    assert keras_internals.users(first) == [relu]
+    assert keras_internals.users(relu) == [last]
+    assert keras_internals.users(last) == []
+
+
+def test_a_layer_beside_a_model_is_taken_away_again():
+    model, _ = _adam()
+    before = len(model.variables)
+    beside = layers.Dense(2)
+    beside.build((3,))
+    keras_internals.track_layer(model, beside)
+    is_jax = keras.backend.backend() == "jax"
+    assert len(model.variables) == before + (2 if is_jax else 0)
+    keras_internals.untrack_layer(model, beside)
+    assert len(model.variables) == before

@@ -123,6 +123,25 @@ def test_blocks_at_the_end_are_smaller():
     ]
 
 
+def test_a_kernel_of_fewer_channels_than_a_block_has_single_weights():
+    # A first layer of 3 input channels.
+    scores = [[3, 1], [2, 6], [5, 4]]
+    mask = _mask(Block(inputs=4), scores, 3)
+    assert mask.tolist() == [[True, True], [True, False], [False, False]]
+    assert _mask(Block(outputs=4), np.transpose(scores), 3).T.tolist() == (
+        mask.tolist()
+    )
+
+
+def test_blocks_of_inputs_lie_along_the_axis_that_tflite_stores():
+    rng = np.random.default_rng(0)
+    mask = _mask(Block(inputs=4), rng.random((3, 3, 8, 5)), 180)
+    # TFLite: output, height, width, input.
+    stored = mask.transpose(3, 0, 1, 2).reshape(-1, 4).sum(axis=1)
+    assert set(stored.tolist()) == {0, 4}
+    assert (stored == 4).sum() == 45
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

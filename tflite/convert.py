@@ -3,7 +3,6 @@
 import contextlib
 import io
 import warnings
-from collections.abc import Iterable
 
 import keras
 import numpy as np
@@ -11,9 +10,12 @@ from absl import logging
 from ai_edge_litert import schema_py_generated as schema
 from keras import ops
 
+from issp_keras.activation_ranges import trained_ranges
 from issp_keras.errors import blame
 from issp_keras.tflite import flatbuffer
 from issp_keras.tflite import int8
+from issp_keras.tflite.flatbuffer import Graph
+from issp_keras.tflite.quantizer import quantize
 
 PRECISIONS = ("float32", "float16", "int8", "int8_dynamic")
 INPUTS = ("float32", "uint8")
@@ -27,7 +29,8 @@ def convert(
     precision: str,
     size: tuple[int, int] | None,
     input: str,
-    calibration: Iterable[np.ndarray],
+    ranges: str,
+    calibration: list[np.ndarray],
 ) -> schema.ModelT:
     """Converts a super-resolution network with TensorFlow's converter.
 
@@ -39,6 +42,7 @@ def convert(
         precision: One of `PRECISIONS`.
         size: Height and width that the file takes, or None for any.
         input: One of `INPUTS`, also of the output.
+        ranges: One of `RANGES`, how "int8" finds the ranges of activations.
         calibration: LR images of shape (height, width, 3), float32 in 0..1,
             of `size` if it is given; for "int8" alone.
 
@@ -59,32 +63,64 @@ def convert(
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if precision == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    if is_int8:
-        converter.target_spec.supported_ops = [
-            tf.lite.OpsSet.TFLITE_BUILTINS_INT8
-        ]
-        converter.representative_dataset = lambda: (
-            [image[None]] for image in _with_extremes(calibration)
-        )
-        converter.inference_input_type = getattr(tf, input)
-        converter.inference_output_type = getattr(tf, input)
-    converted = _run(converter)
-    if is_int8:
-        if int8.has_float_layers(converted):
-            # The converter's older quantizer knows fewer operators, and leaves
-            # no layer of CAT in float.
-            converter.experimental_new_quantizer = False
-            with contextlib.suppress(Exception):
-                converted = _run(converter)
-        int8.mend_empty_scales(converted)
-        int8.clip_at_white(converted)
-        int8.widen_dead_channels(converted)
     layers = {layer.name for layer in model._flatten_layers()} - {model.name}
+    if is_int8:
+        trained = trained_ranges(model)
+        converted = _in_integers(
+            converter, input, ranges, calibration, trained, layers
+        )
+    else:
+        converted = _run(converter)
     for graph in converted.subgraphs:
         for tensor in graph.tensors:
             name = _short_name(flatbuffer.name(tensor), layers)
             tensor.name = name.encode()
     return converted
+
+
+def _in_integers(converter, input, ranges, calibration, trained, layers):
+    import tensorflow as tf
+
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.representative_dataset = lambda: (
+        [image[None]] for image in _with_extremes(calibration)
+    )
+    converter.inference_input_type = getattr(tf, input)
+    converter.inference_output_type = getattr(tf, input)
+    converter._experimental_calibrate_only = True
+    calibrated = _run(converter)
+    with _quiet():
+        converted = quantize(
+            calibrated,
+            calibration,
+            ranges,
+            input,
+            _of_tensors(calibrated, trained, layers),
+        )
+    if int8.has_float_layers(converted):
+        # The converter's older quantizer knows fewer operators, and leaves
+        # no layer of CAT in float. It takes no other ranges than its own.
+        converter._experimental_calibrate_only = False
+        converter.experimental_new_quantizer = False
+        with contextlib.suppress(Exception):
+            converted = _run(converter)
+            int8.mend(converted)
+    return converted
+
+
+def _of_tensors(calibrated, trained, layers):
+    """The ranges of layers' outputs, by the numbers of their tensors."""
+    if not trained:
+        return {}
+    (graph,) = calibrated.subgraphs
+    numbers = {
+        # The last that a layer makes is its output.
+        _short_name(flatbuffer.name(graph.tensors[number]), layers): number
+        for number in Graph(calibrated).makers
+    }
+    return {
+        numbers[name]: ends for name, ends in trained.items() if name in numbers
+    }
 
 
 def in_float32(model: keras.Model) -> keras.Model:

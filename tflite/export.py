@@ -27,6 +27,7 @@ from issp_keras.tflite.metadata import add_metadata
 from issp_keras.tflite.parity import Parity
 from issp_keras.tflite.parity import Reference
 from issp_keras.tflite.parity import patch
+from issp_keras.tflite.quantizer import RANGES
 from issp_keras.tflite.sparse import check
 from issp_keras.tflite.sparse import shrink
 from issp_keras.tflite.weights import share_of_zeros
@@ -76,6 +77,7 @@ def export(
     reference: Reference | None = None,
     calibration: list[np.ndarray] | None = None,
     method: str | None = None,
+    ranges: str = "best",
 ) -> Exported:
     """Converts a super-resolution network to TFLite, and checks the result.
 
@@ -109,6 +111,12 @@ def export(
             which `"int8"` finds its ranges. Defaults to the other embedded
             photographs.
         method: String, the pruning method, for the file's metadata.
+        ranges: String, how `"int8"` finds the range of each activation in
+            what calibration shows: `"min_max"` holds all values,
+            `"percentile"` leaves out one in 10,000 at each end, `"mse"` has
+            the least squared error, and `"best"` takes the one of them, or
+            the ranges of `SimulatedInt8`, with which the network's output
+            has the least squared error. Defaults to `"best"`.
 
     Returns:
         An `Exported`.
@@ -123,7 +131,7 @@ def export(
     files.make_folder(pathlib.Path(path).parent)
     size = size_of_file(model, height, width)
     conversion = Conversion(
-        model, precision, size, input, reference, calibration
+        model, precision, size, input, reference, calibration, ranges
     )
     return conversion.write(path, sparse, tolerance, method)
 
@@ -138,6 +146,7 @@ class Conversion:
         input: String.
         reference: `Reference`, or None.
         calibration: List of LR images, or None.
+        ranges: String.
 
     Raises:
         InputError: As `export`.
@@ -151,8 +160,9 @@ class Conversion:
         input: str = "float32",
         reference: Reference | None = None,
         calibration: list[np.ndarray] | None = None,
+        ranges: str = "best",
     ):
-        _check(precision, input)
+        _check(precision, input, ranges)
         model = in_float32(model)
         self._network = model.name
         self._precision = precision
@@ -165,7 +175,9 @@ class Conversion:
         with blame(
             f"{model.name}: cannot be converted to {precision}", Exception
         ):
-            self._converted = convert(model, precision, size, input, patches)
+            self._converted = convert(
+                model, precision, size, input, ranges, patches
+            )
 
     def write(
         self,
@@ -249,10 +261,11 @@ def _calibration_patch(image, size):
     )
 
 
-def _check(precision, input):
+def _check(precision, input, ranges):
     for argument, value, known in (
         ("precision", precision, PRECISIONS),
         ("input", input, INPUTS),
+        ("ranges", ranges, RANGES),
     ):
         if value not in known:
             raise ArgumentError(

@@ -19,7 +19,7 @@ _REQUANTIZING = {
     "TRANSPOSE_CONV",
 }
 # ... and what keeps that of its input.
-_MOVING = {
+MOVING = {
     "DEPTH_TO_SPACE",
     "RESHAPE",
     "SLICE",
@@ -30,6 +30,13 @@ _KERNELS = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
 _ANY_SCALE = np.float32(1e-3)
 # XNNPACK refuses a layer from 256 on.
 _LARGEST_RESCALING = 128
+
+
+def mend(model: schema.ModelT):
+    """Does all that follows to a network that was just quantised."""
+    mend_empty_scales(model)
+    clip_at_white(model)
+    widen_dead_channels(model)
 
 
 def has_float_layers(model: schema.ModelT) -> bool:
@@ -63,7 +70,7 @@ def clip_at_white(model: schema.ModelT):
         kind = graph.kind(maker)
         if kind in _REQUANTIZING:
             break
-        if kind not in _MOVING:
+        if kind not in MOVING:
             return
         number = int(maker.inputs[0])
     for number in chain:

@@ -35,7 +35,7 @@ def export_all(
         width: Integer, or None.
         tolerance: Float, or None.
         method: String, or None.
-        **options: `input`, `reference` and `calibration`.
+        **options: `input`, `reference`, `calibration` and `ranges`.
 
     Returns:
         List of `Exported`, and a list of sentences about variants that were

@@ -113,6 +113,44 @@ def untrack(optimizer, variables):
         _private(_private(optimizer, "_tracker"), "untrack")(variable)
 
 
+def track_layer(model, layer):
+    """Puts the variables of a layer among those of a model.
+
+    On JAX, a train step changes no others. The layer computes nothing.
+    """
+    if keras.backend.backend() == "jax":
+        _private(model, "_layers").append(layer)
+
+
+def untrack_layer(model, layer):
+    """Takes the variables of a layer out of those of a model again."""
+    found = _private(model, "_layers")
+    found[:] = [other for other in found if other is not layer]
+
+
+def users(layer):
+    """Lists the operations that take the outputs of a layer."""
+    return [node.operation for node in _private(layer, "_outbound_nodes")]
+
+
+def makes_output(model, operation):
+    """Whether an operation makes an output of a functional model."""
+    if not isinstance(model, keras.Model) or not model.built:
+        return False
+    ends = {id(tensor) for tensor in getattr(model, "outputs", None) or ()}
+    return any(
+        id(tensor) in ends
+        for node in _private(operation, "_inbound_nodes")
+        for tensor in node.output_tensors
+    )
+
+
+def forget_functions(model):
+    """Lets Keras compile the steps of testing and predicting anew."""
+    model.test_function = None
+    model.predict_function = None
+
+
 def _of_each(optimizer, kind, variables):
     """Entries of a list in the order of the trained variables."""
     entries = dict(

@@ -5,6 +5,7 @@ import zipfile
 
 import keras
 
+from issp_keras.activation_ranges import read_ranges
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
 
@@ -27,4 +28,6 @@ def load_model(path, compile: bool = False) -> keras.Model:
         raise InputError(f"{path}: is not a Keras model (a .keras file).")
     broken = (ValueError, TypeError, OSError, KeyError, zipfile.BadZipFile)
     with blame(f"{path}: is not a Keras model that can be loaded", *broken):
-        return keras.models.load_model(path, compile=compile)
+        model = keras.models.load_model(path, compile=compile)
+        read_ranges(path, model)
+    return model

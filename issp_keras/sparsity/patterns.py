@@ -234,25 +234,31 @@ class Block(Pattern):
     blocks that is pruned is the kernel's share of weights, rounded down.
     Where the channels are no multiple of the block, those at the end are
     smaller, so that the share of zeros may differ a little from that of the
-    blocks. Among equal blocks, the first in row-major order of (spatial,
-    input, output) are pruned.
+    blocks. A kernel with fewer channels than a block has on that side, such
+    as a first layer of 3, is pruned in blocks of one channel there. Among
+    equal blocks, the first in row-major order of (spatial, input, output) are
+    pruned.
+
+    Example: `Block(inputs=4)` for int8, where four input channels are one
+    instruction; they are also the axis that TFLite stores innermost.
 
     Args:
-        inputs: Integer, input channels in a block.
-        outputs: Integer, output channels in a block.
+        inputs: Integer, input channels in a block. Defaults to `1`.
+        outputs: Integer, output channels in a block. Defaults to `1`.
 
     Raises:
         ValueError: If a side is below 1.
     """
 
-    def __init__(self, inputs: int, outputs: int):
+    def __init__(self, inputs: int = 1, outputs: int = 1):
         self.inputs = whole_number("inputs", inputs, least=1)
         self.outputs = whole_number("outputs", outputs, least=1)
 
     def allows_zeros(self, kernel):
         # A kernel that is one block would be zero as a whole.
         spatial, inputs, outputs = self._matrix(kernel)
-        return spatial > 1 or inputs > self.inputs or outputs > self.outputs
+        down, across = self._sides(inputs, outputs)
+        return spatial > 1 or inputs > down or outputs > across
 
     def unimportant(self, kernels, scores, counts, step=0, exact=True):
         """As `Pattern.unimportant`."""
@@ -301,18 +307,26 @@ class Block(Pattern):
         sums = self._sums(matrix)
         return sums / self._sums(ops.ones_like(matrix[:1]))
 
+    def _sides(self, inputs, outputs):
+        """Input and output channels in a block of a kernel."""
+        return (
+            self.inputs if inputs >= self.inputs else 1,
+            self.outputs if outputs >= self.outputs else 1,
+        )
+
     def _sums(self, matrix):
         spatial, inputs, outputs = matrix.shape
-        down, across = -inputs % self.inputs, -outputs % self.outputs
+        high, wide = self._sides(inputs, outputs)
+        down, across = -inputs % high, -outputs % wide
         matrix = ops.pad(matrix, ((0, 0), (0, down), (0, across)))
         blocks = ops.reshape(
             matrix,
             (
                 spatial,
-                (inputs + down) // self.inputs,
-                self.inputs,
-                (outputs + across) // self.outputs,
-                self.outputs,
+                (inputs + down) // high,
+                high,
+                (outputs + across) // wide,
+                wide,
             ),
         )
         return ops.sum(blocks, axis=(2, 4))
@@ -320,8 +334,9 @@ class Block(Pattern):
     def _expand(self, kernel, blocks):
         """Gives each weight the number of its block."""
         _, inputs, outputs = self._matrix(kernel)
-        blocks = ops.repeat(blocks, self.inputs, axis=1)
-        blocks = ops.repeat(blocks, self.outputs, axis=2)
+        high, wide = self._sides(inputs, outputs)
+        blocks = ops.repeat(blocks, high, axis=1)
+        blocks = ops.repeat(blocks, wide, axis=2)
         blocks = blocks[:, :inputs, :outputs]
         return _in_place(blocks, kernel, self._axes(kernel))
 

@@ -11,10 +11,16 @@ IDENTIFIER = b"TFL3"
 _ALIGNMENT = 16
 
 
-def write(model: schema.ModelT) -> bytes:
+def write(model: schema.ModelT, keep_ranges: bool = False) -> bytes:
     """Packs a model; equal vectors, texts and buffers are stored once.
 
     Buffers that nothing refers to are left out.
+
+    Args:
+        model: `schema.ModelT`.
+        keep_ranges: Boolean, whether to keep the ranges of calibration, which
+            the quantizer needs and the interpreter does not.
+            Defaults to `False`.
     """
     model.buffers = _shared_buffers(model)
     # Deprecated, and its numbers are no longer those of the buffers.
@@ -22,8 +28,9 @@ def write(model: schema.ModelT) -> bytes:
     tensors = [tensor for graph in model.subgraphs for tensor in graph.tensors]
     quantizations = [tensor.quantization for tensor in tensors]
     known: dict[bytes, _Once] = {}
-    for tensor in tensors:
-        tensor.quantization = _shared(tensor.quantization, known)
+    if not keep_ranges:
+        for tensor in tensors:
+            tensor.quantization = _shared(tensor.quantization, known)
     builder = _Builder()
     builder.Finish(model.Pack(builder), IDENTIFIER)
     for tensor, quantization in zip(tensors, quantizations, strict=True):

@@ -29,6 +29,7 @@ from issp_keras.tflite.convert import PRECISIONS
 from issp_keras.tflite.export import TOLERANCES
 from issp_keras.tflite.export import export
 from issp_keras.tflite.parity import Reference
+from issp_keras.tflite.quantizer import RANGES
 from issp_keras.tflite.variants import export_all
 from issp_keras.tflite.variants import variant_path
 
@@ -99,6 +100,7 @@ def main(argv):
         "tolerance": flag.tolerance,
         "reference": Reference(model, pairs),
         "method": _method(source),
+        "ranges": flag.ranges,
     }
     if flag.calibration:
         calibration = _pairs(
@@ -247,6 +249,12 @@ def run():
         None,
         "What int8 finds its ranges on, as --data; by default the embedded "
         "photographs that are not held out.",
+    )
+    flags.DEFINE_enum(
+        "ranges",
+        "best",
+        RANGES,
+        "How int8 finds the ranges of activations on these.",
     )
     flags.DEFINE_string(
         "output", None, "The file, by default beside the model."

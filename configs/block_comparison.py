@@ -1,0 +1,48 @@
+"""What masks in blocks cost in PSNR against masks of single weights.
+
+issp-compare --config=configs/block_comparison.py --workdir=runs/blocks
+
+A plain body x4 of 32 features and 16 layers, 162,144 weights, for 20,000 steps
+of 16 patches, to 90 and 95 % zeros, with the best method of
+`recipe_search.py`. Blocks of 4 input channels are those of the int8 kernels,
+blocks of 4 output channels those of the float32 ones. The first layer has 3
+input channels, and so single weights or blocks of output channels. The data
+is that of `recipe_search.py`. Takes some 3 hours of one core.
+"""
+
+from ml_collections import ConfigDict
+
+from issp_keras.configs import recipe_search
+
+_STEPS = 20_000
+_BLOCKS = {
+    "single weights": (1, 1),
+    "2 inputs": (2, 1),
+    "4 inputs": (4, 1),
+    "4 outputs": (1, 4),
+}
+
+
+def get_config() -> ConfigDict:
+    config = recipe_search.get_config()
+    config.training = recipe_search.training(_STEPS)
+    trainings = {}
+    for sparsity in (0.9, 0.95):
+        for name, sides in _BLOCKS.items():
+            trainings[f"{name}, {sparsity:.0%} zeros"] = {
+                "sparsity": {
+                    **recipe_search.CANDIDATES[recipe_search.BEST],
+                    **_pattern(*sides),
+                    "target_sparsity": sparsity,
+                }
+            }
+    config.trainings = ConfigDict(trainings, allow_dotted_keys=True)
+    return config
+
+
+def _pattern(inputs, outputs):
+    if inputs == outputs == 1:
+        # What is written without a pattern, so that results are shared.
+        return {}
+    block = {"inputs": inputs, "outputs": outputs}
+    return {"pattern": "block", "block": block}
