@@ -18,6 +18,11 @@ there are several, and figures are medians.
 - blocks: EDSR-baseline with masks of blocks of four output channels, as
   `Block(outputs=4)` makes them, at the first size.
 - edge_sr, swinir: edge_sr_100k x4 and SwinIR-light x4, whole networks.
+- int8: full-integer networks with the delegate against XNNPACK in int8 and in
+  float32, with masks of blocks of four input channels and of single weights:
+  EDSR-baseline at each size, edge_sr_100k, and a plain body of 48 features and
+  16 layers, beside which a dense EDSR-baseline in float32 takes turns.
+- int8_threads: as threads, in int8 with masks of blocks.
 
 Prints the table of the README.
 """
@@ -49,6 +54,7 @@ from issp_keras.tflite.delegate import build
 flags.DEFINE_string("output", None, "JSON file for all figures.")
 flags.DEFINE_integer("repeats", 11, "Turns of each file.", lower_bound=1)
 _PARTS = ["roofline", "edsr", "blocks", "threads", "edge_sr", "swinir"]
+_PARTS += ["int8", "int8_threads"]
 flags.DEFINE_multi_enum("only", None, _PARTS, "Parts, else all.")
 flags.DEFINE_list("sizes", ["160x90", "320x180"], "LR sizes of edsr.")
 flags.DEFINE_list("zeros", [0, 50, 90, 95, 99], "Percent, of edsr.")
@@ -64,6 +70,9 @@ _NETWORKS = {
     "swinir": lambda: models.swinir(SCALE, **_quick(depths=(2,))),
 }
 _NETWORKS["blocks"] = _NETWORKS["edsr"]
+_NETWORKS["plain"] = lambda: models.plain(
+    SCALE, **{"features": 48, "blocks": 8, **_quick(features=8, blocks=1)}
+)
 # What the table calls them.
 _TITLES = {
     "edsr": "EDSR-baseline",
@@ -71,8 +80,10 @@ _TITLES = {
     "edge_sr": "`edge_sr_100k`",
     "swinir": "SwinIR-light",
 }
-# Output channels with weights at the same places.
-_ALIKE = {"blocks": 4}
+# Output channels with weights at the same places, and input channels whose
+# weights are zero together.
+_ALIKE = {"blocks": (1, 4)}
+_BLOCK = 4
 # Kernels that its recipe leaves dense.
 _DENSE = {"edge_sr": ("stem", "depthwise")}
 
@@ -81,8 +92,14 @@ def _quick(**arguments):
     return arguments if flags.FLAGS.quick else {}
 
 
-def network(name, percent):
-    """A network with so many zeros in each kernel."""
+def network(name, percent, alike=None):
+    """A network with so many zeros in each kernel.
+
+    Args:
+        alike: Input and output channels whose weights are zero together; a
+            kernel with fewer has single ones.
+    """
+    alike = alike or _ALIKE.get(name, (1, 1))
     keras.utils.set_random_seed(0)
     model = _NETWORKS[name]()
     rng = np.random.default_rng(percent)
@@ -92,17 +109,23 @@ def network(name, percent):
             part in weight.path for part in _DENSE.get(name, ())
         ):
             continue
-        alike, (*inputs, outputs) = _ALIKE.get(name, 1), weight.shape
-        mask = rng.random((*inputs, -(-outputs // alike))) >= percent / 100
-        mask = np.repeat(mask, alike, -1)[..., :outputs]
+        *places, inputs, outputs = weight.shape
+        of_inputs, of_outputs = (
+            side if side <= count else 1
+            for side, count in zip(alike, (inputs, outputs), strict=True)
+        )
+        blocks = -(-inputs // of_inputs), -(-outputs // of_outputs)
+        mask = rng.random((*places, *blocks)) >= percent / 100
+        mask = np.repeat(mask, of_inputs, -2)[..., :inputs, :]
+        mask = np.repeat(mask, of_outputs, -1)[..., :outputs]
         weight.assign(keras.ops.convert_to_numpy(weight) * mask)
     return model
 
 
-def files_of(name, percent, size, folder, **variants):
+def files_of(name, percent, size, folder, alike=None, **variants):
     """Exports a network for images of a size, in variants."""
     width, height = size
-    model = network(name, percent)
+    model = network(name, percent, alike)
     for variant, options in variants.items():
         path = folder / f"{name}_{width}_{percent}_{variant}.tflite"
         export(
@@ -176,6 +199,61 @@ def compared(name, percent, size, repeats, folder):
     return found
 
 
+def compared_int8(name, percent, alike, size, repeats, folder, rival=None):
+    """A full-integer network with the delegate and without.
+
+    Args:
+        rival: Path of another file in float32, which takes turns too.
+    """
+    paths = dict(
+        files_of(
+            name,
+            percent,
+            size,
+            folder,
+            alike,
+            float32={"sparse": False},
+            int8={"precision": "int8", "sparse": False},
+        )
+    )
+    made = {
+        "float32": interpreter(paths["float32"], size)[0],
+        "int8": interpreter(paths["int8"], size)[0],
+    }
+    made["delegate"], loaded = interpreter(paths["int8"], size, True, always=1)
+    if rival:
+        made["rival"] = interpreter(rival, size)[0]
+    medians = turns(made, repeats)
+    report = delegate.report(loaded)
+    images = [
+        of.get_tensor(of.get_output_details()[0]["index"])
+        for of in (made["int8"], made["delegate"])
+    ]
+    default = delegate.report(interpreter(paths["int8"], size, True)[1])
+    found = {
+        "milliseconds": medians,
+        "ratio": medians["int8"] / medians["delegate"],
+        "ratio_to_float32": medians["float32"] / medians["delegate"],
+        "ratio_of_int8": medians["float32"] / medians["int8"],
+        "nodes": [part.nodes for part in report.parts],
+        "is_taken": bool(default.parts),
+        "kernels": report.kernels,
+        "equal": float(np.mean(images[0] == images[1])),
+    }
+    if rival:
+        found["ratio_to_rival"] = medians["rival"] / medians["delegate"]
+    text = ", ".join(f"{of} {ms:.2f} ms" for of, ms in medians.items())
+    print(
+        f"  {name} {size[0]}x{size[1]} {percent} % "
+        f"{'blocks' if alike[0] > 1 else 'single'}: {text}: "
+        f"{found['ratio']:.2f} times as fast as int8, "
+        f"{found['ratio_to_float32']:.1f} as float32; "
+        f"{found['equal']:.2%} equal",
+        flush=True,
+    )
+    return found
+
+
 def roofline():
     """What one core reaches, by a small program of its own."""
     command = build.compiler()
@@ -220,14 +298,70 @@ def _by_size(name, sizes, zeros, repeats):
     return found
 
 
+def _patterns():
+    return {"blocks of 4 inputs": (_BLOCK, 1), "single weights": (1, 1)}
+
+
+def int8(repeats):
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        for (title, alike), percent, size in itertools.product(
+            _patterns().items(), map(int, flags.FLAGS.zeros), _sizes()
+        ):
+            found[f"edsr, {_by(size)}, {percent} %, {title}"] = compared_int8(
+                "edsr", percent, alike, size, repeats, folder
+            )
+        size = _sizes()[0]
+        blocks = _patterns()["blocks of 4 inputs"]
+        ((_, dense),) = files_of(
+            "edsr", 0, size, folder, rival={"sparse": False}
+        )
+        for name, percent in itertools.product(("edge_sr", "plain"), (90, 95)):
+            rival = dense if name == "plain" else None
+            found[f"{name}, {_by(size)}, {percent} %, blocks of 4 inputs"] = (
+                compared_int8(
+                    name, percent, blocks, size, 2 * repeats, folder, rival
+                )
+            )
+    return found
+
+
+def _sizes():
+    return [tuple(map(int, size.split("x"))) for size in flags.FLAGS.sizes]
+
+
+def _by(size):
+    return f"{size[0]}x{size[1]}"
+
+
+def int8_threads(repeats):
+    """As `threads`, in int8 with masks of blocks."""
+    return _threads(
+        repeats,
+        alike=_patterns()["blocks of 4 inputs"],
+        precision="int8",
+        sparse=False,
+    )
+
+
 def threads(repeats):
     """Ratios of wall time with one thread and with two."""
+    return _threads(repeats)
+
+
+def _threads(repeats, alike=None, **options):
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for percent in (90, 95, 99):
             size = tuple(map(int, flags.FLAGS.sizes[0].split("x")))
             paths = files_of(
-                "edsr", percent, size, pathlib.Path(folder), sparse={}
+                "edsr",
+                percent,
+                size,
+                pathlib.Path(folder),
+                alike,
+                sparse=options,
             )
             ((_, path),) = paths
             of = {
@@ -292,6 +426,29 @@ def table(figures):
     return cli.markdown_table(header, rows)
 
 
+def int8_table(figures):
+    """The table of the README, of networks in int8."""
+    titles = {**_TITLES, "plain": "plain, 48 features, 16 layers"}
+    rows = []
+    for case, of in figures.get("int8", {}).items():
+        name, *rest = case.split(", ")
+        ms = of["milliseconds"]
+        rows.append(
+            [
+                titles[name],
+                *rest,
+                *(f"{ms[key]:.1f} ms" for key in ("float32", "int8")),
+                f"{ms['delegate']:.1f} ms",
+                f"**{of['ratio']:.1f}**",
+                f"{of['ratio_to_float32']:.1f}",
+                "yes" if of["is_taken"] else "no",
+            ]
+        )
+    header = ["x4", "LR", "zeros", "mask", "XNNPACK float32", "XNNPACK int8"]
+    header += ["delegate int8", "to int8", "to float32", "taken"]
+    return cli.markdown_table(header, rows)
+
+
 def main(_):
     flag = flags.FLAGS
     if flag.child:
@@ -308,6 +465,8 @@ def main(_):
                     "threads": threads,
                     "edge_sr": edge_sr,
                     "swinir": swinir,
+                    "int8": int8,
+                    "int8_threads": int8_threads,
                 }.items()
             },
         },
@@ -315,6 +474,7 @@ def main(_):
         flag.output,
     )
     print("\n" + table(found))
+    print("\n" + int8_table(found))
 
 
 if __name__ == "__main__":

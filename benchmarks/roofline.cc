@@ -1,10 +1,15 @@
 // What one core reaches at most: products in registers, with operands from
-// each cache, and bytes from memory. Prints JSON.
+// each cache, and bytes from memory; and products of bytes, where the CPU has
+// instructions for their dot products. Prints JSON.
 
 #include <chrono>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
+
+#ifdef __AVX512VNNI__
+#include <immintrin.h>
+#endif
 
 #if defined(__AVX512F__)
 constexpr int kLanes = 16;
@@ -93,10 +98,55 @@ static double loads(size_t bytes, size_t shift) {
   return best;
 }
 
+// G multiply-adds/s of bytes, in registers or with one operand from so many
+// bytes of memory; 0 without such instructions.
+static double dot_products(size_t bytes) {
+#ifdef __AVX512VNNI__
+  char* memory = static_cast<char*>(std::aligned_alloc(4096, bytes + 4096));
+  for (size_t i = 0; i < bytes + 4096; ++i) memory[i] = 1;
+  constexpr size_t kVector = 64;
+  const size_t count = bytes / (kSums * kVector);
+  const int times = int(4e9 / double((count ? count : 1) * kSums * kVector));
+  __m512i sums[kSums] = {};
+  const __m512i weight = _mm512_set1_epi32(0x01ff02fe);
+  __m512i value = _mm512_set1_epi32(0x7f017f02);
+  double best = 0;
+  for (int run = 0; run < 7; ++run) {
+    const double begin = now();
+    for (int t = 0; t < times; ++t) {
+      const char* at = memory;
+      for (size_t i = 0; i < (count ? count : 1); ++i) {
+        for (int k = 0; k < kSums; ++k, at += kVector) {
+          const __m512i x = count ? _mm512_load_si512(at) : value;
+          sums[k] = _mm512_dpbusd_epi32(sums[k], x, weight);
+        }
+        asm volatile("" : "+v"(value));
+      }
+      asm volatile("" ::: "memory");
+    }
+    const double products =
+        double(times) * double(count ? count : 1) * kSums * kVector;
+    const double rate = products / (now() - begin) / 1e9;
+    if (rate > best) best = rate;
+  }
+  int total = 0;
+  for (const __m512i& sum : sums) total += _mm512_reduce_add_epi32(sum);
+  volatile int sink = total;
+  (void)sink;
+  std::free(memory);
+  return best;
+#else
+  (void)bytes;
+  return 0;
+#endif
+}
+
 int main() {
   std::printf(
       "{\"lanes\": %d, \"registers\": %.1f, \"l1_aligned\": %.1f, "
-      "\"l1_unaligned\": %.1f, \"l2\": %.1f, \"l3\": %.1f, \"memory\": %.1f}\n",
+      "\"l1_unaligned\": %.1f, \"l2\": %.1f, \"l3\": %.1f, \"memory\": %.1f, "
+      "\"int8_registers\": %.1f, \"int8_l1\": %.1f}\n",
       kLanes, registers(), loads(16 << 10, 0), loads(16 << 10, 4),
-      loads(384 << 10, 0), loads(6 << 20, 0), loads(256 << 20, 0));
+      loads(384 << 10, 0), loads(6 << 20, 0), loads(256 << 20, 0),
+      dot_products(0), dot_products(16 << 10));
 }

@@ -46,11 +46,13 @@ constexpr int kRowsOfTile = 4;
 // The same in int8, on a CPU with instructions for dot products of bytes.
 // `python benchmarks/delegate.py --only=int8` compares with what is measured.
 namespace dense_int8 {
-constexpr double kProduct = 0.0049;
+constexpr double kProduct = 0.0047;
 constexpr double kWeight = 0.01;
-constexpr double kDepthwise = 0.02;
-constexpr double kWritten = 0.012;
-constexpr double kMoved = 0.03;
+constexpr double kDepthwise = 0.054;
+constexpr double kWritten = 0.1;
+constexpr double kMoved = 0.15;
+constexpr double kResized = 1.1;  // A number that is made of several.
+constexpr int kInputs = 8;        // That are multiplied at once.
 }  // namespace dense_int8
 
 // A block has 4 weights, and a vector 64 numbers.
@@ -60,7 +62,7 @@ constexpr double kWalked = 0.6;     // A block of a tile.
 constexpr double kWritten = 9;      // A vector of sums.
 constexpr double kAdded = 7;        // A vector to which another is added.
 constexpr double kPost = 20;        // A vector that changes once more.
-constexpr double kConverted = 22;   // A vector of pixels, channels last.
+constexpr double kConverted = 30;   // A vector of pixels, channels last.
 }  // namespace sparse_int8
 
 // Numbers that the second cache holds.
@@ -159,13 +161,15 @@ double dense_linear_int8(const Operation& of, const Image& in,
   double time = 0;
   if (of.dense == 0) {
     ++passes;
+    if (of.weights.size() > of.bias.size()) time = made * dense_int8::kResized;
   } else {
     const bool is_depthwise = of.dense == outputs * area && in.channels > 1;
+    const double wide =
+        rounded_up(in.channels, dense_int8::kInputs) / in.channels;
     time = dense::kCall + made * dense_int8::kWritten +
            pixels * of.dense *
                (is_depthwise ? dense_int8::kDepthwise
-                             : dense_int8::kProduct *
-                                   rounded_up(outputs, kBlock) / outputs) +
+                             : dense_int8::kProduct * wide) +
            of.dense * dense_int8::kWeight;
   }
   return time + passes * (dense::kCall + made * dense_int8::kMoved);
@@ -200,6 +204,14 @@ double sparse_linear_int8(const Operation& of, const Layout& layout) {
               posts * sparse_int8::kPost) +
          double(out.size.height) * (out.left + out.right) * out.planes *
              sparse::kBorder;
+}
+
+// QUANTIZE and DEQUANTIZE, which are done with the conversion of pixels here.
+double dense_conversion(const Operation& of, const Value& value,
+                        const Image& image) {
+  if (!value.is_int8 || of.pixels == kPixelsInt8) return 0;
+  return dense::kCall +
+         pixels_of(image) * image.channels * dense_int8::kMoved;
 }
 
 // Of an image at the edge of a part, with so many vectors a row.
@@ -240,9 +252,11 @@ Cost cost_of(const Network& network, const Layout& layout) {
     const double vectors = vectors_of(image) * image.planes;
     switch (of.kind) {
       case Operation::kInput:
+        cost.dense += dense_conversion(of, value, image);
         cost.sparse += conversion(value, image, image.left + image.right);
         break;
       case Operation::kOutput:
+        cost.dense += dense_conversion(of, value, image);
         cost.sparse += conversion(value, image, 0);
         break;
       case Operation::kMean:
