@@ -169,7 +169,11 @@ def compared(name, percent, size, repeats, folder):
     """A network with the delegate and without."""
     variants = {"sparse": {}}
     if name == "edsr" and percent == 95:
-        variants["int8"] = {"precision": "int8", "sparse": False}
+        variants["int8"] = {
+            "precision": "int8",
+            "sparse": False,
+            "ranges": "min_max",
+        }
     paths = dict(files_of(name, percent, size, folder, **variants))
     made = {"dense": interpreter(paths["sparse"], size)[0]}
     made["delegate"], loaded = interpreter(paths["sparse"], size, True)
@@ -213,7 +217,7 @@ def compared_int8(name, percent, alike, size, repeats, folder, rival=None):
             folder,
             alike,
             float32={"sparse": False},
-            int8={"precision": "int8", "sparse": False},
+            int8={"precision": "int8", "sparse": False, "ranges": "min_max"},
         )
     )
     made = {
@@ -342,6 +346,7 @@ def int8_threads(repeats):
         alike=_patterns()["blocks of 4 inputs"],
         precision="int8",
         sparse=False,
+        ranges="min_max",
     )
 
 

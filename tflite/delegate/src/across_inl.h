@@ -23,16 +23,16 @@ void softmax(const Sums& tile, int rows, int vectors, float beta) {
       const Vector x = load(input + tile.offsets[c]);
       largest = largest < x ? x : largest;
     }
-    Vector sum{};
+    Wide sum{};
     for (int c = 0; c < tile.outputs; ++c) {
       const Vector x = load(input + tile.offsets[c]);
       const Vector power = exponential((x - largest) * all(beta));
       store(output + tile.output_offsets[c], power);
-      sum += power;
+      sum += widen(power);
     }
     for (int c = 0; c < tile.outputs; ++c) {
       char* at = output + tile.output_offsets[c];
-      store(at, load(at) / sum);
+      store(at, __builtin_convertvector(widen(load(at)) / sum, Vector));
     }
   });
 }

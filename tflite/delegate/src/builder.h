@@ -37,12 +37,12 @@ class Builder {
   // The operation that makes the value of a tensor, by number.
   int producer(int tensor) { return producers_[value_of(tensor)]; }
 
-  // The operation whose result a tensor is, if nothing else needs it as it is
-  // and more can be done to it; or null.
+  // The operation that makes a tensor, if more can be appended to it; null if
+  // something else needs the tensor unchanged.
   Operation* open(int tensor);
 
-  // An operation, of which `node` makes the result, whose result is a tensor:
-  // that which makes it, if more can be done to it, or a copy.
+  // The operation to which `node` appends: the one that makes `tensor` if it is
+  // open, else a copy.
   Operation& opened(int tensor, const GraphNode& node);
 
   // A copy, even if nothing else needs the tensor.
@@ -51,7 +51,7 @@ class Builder {
   // Adds an operation that makes the result of a node.
   Operation& append(Operation of, const GraphNode& node);
 
-  // An operation that makes what a value is, not yet added.
+  // A copy of a value as an operation, not yet added.
   Operation copy_of(int value, const GraphNode& node) const;
 
   // Adds a function of all channels of an image.

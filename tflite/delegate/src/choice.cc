@@ -1,10 +1,10 @@
 #include "choice.h"
 
-#include <cstdio>
 #include <set>
 
 #include "builder.h"
 #include "cost.h"
+#include "decimal.h"
 #include "layout.h"
 #include "shapes.h"
 
@@ -13,7 +13,7 @@ namespace {
 
 using tflite::to_vector;
 
-// No network may become slower, and what is expected may be that much too high.
+// The estimate may be too high by this factor, and no network may become slower.
 constexpr double kLeastSpeedup = 1.35;
 
 // How many times faster a part is expected to be than in the runtime; 0 if its
@@ -39,20 +39,15 @@ std::string why_not(const tflite::Context& context, const Part& part,
     if (!problem.empty()) return problem;
   }
   if (options.always) return "";
-  char text[160];
   if (sparsity(part.network) < options.min_sparsity) {
-    std::snprintf(text, sizeof(text),
-                  "%.0f %% of the weights of its part of the graph are zero, "
-                  "and %.0f %% must be",
-                  100 * sparsity(part.network), 100 * options.min_sparsity);
-    return text;
+    return decimal(100 * sparsity(part.network), 0) +
+           " % of the weights of its part of the graph are zero, and " +
+           decimal(100 * options.min_sparsity, 0) + " % must be";
   }
   if (part.expected_speedup < kLeastSpeedup) {
-    std::snprintf(text, sizeof(text),
-                  "its part of the graph is expected to be %.2f times as fast "
-                  "as dense, and %.2f is needed",
-                  part.expected_speedup, kLeastSpeedup);
-    return text;
+    return "its part of the graph is expected to be " +
+           decimal(part.expected_speedup, 2) + " times as fast as dense, and " +
+           decimal(kLeastSpeedup, 2) + " is needed";
   }
   return "";
 }

@@ -1,4 +1,4 @@
-// What a part of a network is expected to take, here and in a dense runtime.
+// The expected time of a part, in the delegate and in a dense runtime.
 
 #ifndef ISSP_COST_H_
 #define ISSP_COST_H_

@@ -53,7 +53,7 @@ bool Graph::read_nodes(const std::vector<int>& order, std::string* error) {
       *error = "the runtime does not know its own nodes";
       return false;
     }
-    // Those that others compute use tensors too.
+    // Nodes of other delegates use tensors too.
     for (int i = 0; i < node->inputs->size; ++i) {
       users_[node->inputs->data[i]].push_back(index);
     }
@@ -126,6 +126,7 @@ void Graph::find_supported(const std::vector<int>& order) {
     if (of && of->role == Operator::kPads && known.count(index) &&
         !is_convolved(node.output(), known)) {
       known.erase(index);
+      problems_[index] = "it pads an image that no known node convolves";
     }
   }
   for (int index : order) {

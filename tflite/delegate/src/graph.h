@@ -49,11 +49,12 @@ class Graph {
   // Nodes that take a tensor.
   std::vector<int> users(int tensor) const;
 
-  // Nodes that unpack a constant for others than those that are `kept`.
+  // Nodes of `kept` that unpack a constant which a node outside of `kept` uses,
+  // or nobody.
   std::vector<int> unpackers_without_users(const std::set<int>& kept) const;
 
-  // Parts nodes into those that have nothing to do with each other; those that
-  // unpack constants are in none.
+  // Splits nodes into connected parts. Nodes that unpack constants belong to
+  // none.
   std::vector<std::vector<int>> connected(const std::vector<int>& nodes) const;
 
  private:

@@ -65,7 +65,7 @@ using SumsFunction = void (*)(const Sums&);
 using AcrossFunction = void (*)(const Sums& tile, int rows, int vectors,
                                 float number);
 
-// A vector at the border of a strip, which is copied to beside the other end.
+// A vector at one end of a strip; it is copied beside the other end.
 struct Border {
   int vector;       // Of a row, before DEPTH_TO_SPACE.
   int valid_lanes;  // Those after them become zero first.

@@ -58,8 +58,8 @@ struct Layout {
 std::string lay_out(const Network& network, const std::vector<Size>& sizes,
                     Format format, Layout* layout);
 
-// Why there is no layout for images of these sizes nor of others that are like
-// them, or nothing.
+// Why these sizes, and any that inputs may be resized to, have no layout; or
+// nothing.
 std::string conflict(const Network& network, const std::vector<Size>& sizes,
                      Format format);
 

@@ -6,7 +6,7 @@ void add_row(const Row& row, double* sums) {
   const int full = row.width - (kLanes - 1) * row.strip;
   for (int c = 0; c < row.channels; ++c) {
     const char* from = row.strips + c * row.channel;
-    Vector sum{};
+    Wide sum{};
     for (int t = 0; t < row.strip; ++t) {
       Vector x = load(from + t * kBytes);
       if (t >= full) {
@@ -14,10 +14,10 @@ void add_row(const Row& row, double* sums) {
           if (l * row.strip + t >= row.width) x[l] = 0;
         }
       }
-      sum += x;
+      sum += widen(x);
     }
     float total = 0;
-    for (int l = 0; l < kLanes; ++l) total += float(sum[l]);
+    for (int l = 0; l < kLanes; ++l) total += sum[l];
     sums[c] += total;
   }
 }

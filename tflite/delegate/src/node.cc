@@ -41,7 +41,7 @@ void* make_kernel(const char* buffer) {
   return kernel.release();
 }
 
-// Without memory there is no kernel, of which `prepare` tells.
+// Returns null without memory; `prepare` reports it.
 void* init(Context*, const char* buffer, size_t) {
   try {
     return make_kernel(buffer);
@@ -121,7 +121,8 @@ int prepare_job(Context* context, State* state, ThreadPool* pool, Job* job) {
 
 int prepare_kernel(Context* context, Node* node) {
   auto* kernel = static_cast<Kernel*>(node->user_data);
-  if (!kernel) return fail(context, "a part of the graph was not announced");
+  if (!kernel) return fail(context, "a part of the graph was not announced, or "
+                         "there is no memory");
   State* state = kernel->state;
   int threads = state->options.threads;
   if (threads < 1) threads = std::max(context->recommended_threads, 1);

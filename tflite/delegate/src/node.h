@@ -30,7 +30,6 @@ struct Job {
   std::vector<size_t> output_steps;
 };
 
-
 struct Kernel {
   State* state;
   std::vector<Job> jobs;

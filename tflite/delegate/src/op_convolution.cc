@@ -147,8 +147,8 @@ const char* check_convolution(const GraphNode& node, Tensors* of_graph,
   return nullptr;
 }
 
-// Of an image, it is a convolution; of what else has channels last, it takes
-// and makes lists of pixels.
+// On an image it is a convolution. On other tensors with channels last it
+// computes lists of pixels.
 const char* check_fully_connected(const GraphNode& node, Tensors* of_graph,
                                   Extent* made) {
   const Tensors& tensors = *of_graph;

@@ -95,8 +95,8 @@ const char* check(const GraphNode& node, Tensors* of_graph, Extent* made) {
              : "its constant is neither one number nor one a channel";
 }
 
-// What is done is done to the later image, when the other is there; of an image
-// and a pixel, to the image.
+// Appends to the operation that makes the later image. If one of the two is a
+// pixel, it appends to the other.
 void build_two(const GraphNode& node, int a, int b, Builder* builder) {
   const bool a_is_pixel = builder->tensors().extent(a).is_pixel;
   const bool b_is_pixel = builder->tensors().extent(b).is_pixel;

@@ -77,6 +77,7 @@ std::string set_option(const std::string& key, const char* value,
 }
 
 void set_kernels(Options* options) {
+  // Kernels that have a name are meant, whatever else is asked for.
   if (!options->kernels && options->float16) {
     options->kernels = find_kernels("neon_float16");
   }

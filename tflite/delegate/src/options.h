@@ -15,7 +15,8 @@ namespace issp {
 struct Options {
   int threads = 0;  // As the runtime recommends.
   double min_sparsity = 0.3;
-  bool always = false;  // Also where no gain is expected, of threads too.
+  // Takes parts and uses threads even where no gain is expected.
+  bool always = false;
   double tuning_seconds = 0.1;
   size_t cache_bytes = 0;  // As the CPU has.
   const Kernels* kernels = nullptr;

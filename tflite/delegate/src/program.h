@@ -59,7 +59,8 @@ struct Program {
   size_t add_row = 0;
   size_t add_vector = 0;
   std::vector<TilePost> posts;   // Without addresses.
-  std::vector<int> other_posts;  // By post, of which it is; -1 for no image.
+  // By lowered post: its number in `Operation::posts`, or -1 without an image.
+  std::vector<int> other_posts;
   std::vector<std::vector<int32_t>> post_offsets;
   std::vector<std::vector<float>> post_numbers;
   std::vector<std::vector<Border>> borders;  // By column.

@@ -1,22 +1,15 @@
 #include "report.h"
 
 #include <cstdint>
-#include <locale>
 #include <map>
-#include <sstream>
+#include <string>
 
 #include "cost.h"
+#include "decimal.h"
 #include "node.h"
 
 namespace issp {
 namespace {
-
-std::string decimal(double number) {
-  std::ostringstream stream;
-  stream.imbue(std::locale::classic());
-  stream << std::fixed << number;
-  return stream.str();
-}
 
 std::string quoted(const std::string& text) {
   std::string result = "\"";

@@ -12,10 +12,10 @@ constexpr float kLargestScale = 1e12f;
 
 std::string Tensors::find_constants() {
   for (int i = 0; i < int(context_.tensor_count); ++i) {
-    if (!issp::is_constant(at(i))) continue;
-    constants_.add(i, i);
+    if (issp::is_constant(at(i))) constants_.add(i, i);
     // The runtime would read it, if no part does.
-    const std::string harm = at(i).sparsity ? harm_of(at(i)) : "";
+    const bool is_read = at(i).sparsity && at(i).data && at(i).shape;
+    const std::string harm = is_read ? harm_of(at(i)) : "";
     if (!harm.empty()) return blame(at(i), harm);
   }
   return "";

@@ -19,7 +19,7 @@ namespace issp {
 
 // What is known of the height and width of a tensor.
 struct Extent {
-  std::string name;  // The same for tensors that have always the same.
+  std::string name;  // Tensors of equal names always have equal sizes.
   bool is_pixel = false;
   bool is_known = false;  // Whether it is always that in the file.
 };
@@ -69,10 +69,10 @@ class Tensors {
   // The scales of a constant in int8, whose zeros are 0: one, or `count` by
   // this dimension; none if it has others.
   std::vector<float> scales(int i, int dimension, int count) const;
-  // Whether a tensor is an image in float32 or int8; rows of channels are, of one pixel, if
-  // they are the means of images, and not what else has two dimensions.
+  // Whether a tensor is an image in float32 or int8. One of two dimensions is an
+  // image of one pixel, if it is a mean of an image.
   bool is_image(int i) const;
-  // Whether a tensor that a node makes can be an image.
+  // Whether what a node makes can be an image.
   bool is_new_image(int i) const;
   // Whether a tensor can be a list of pixels, of any shape, channels last.
   bool may_be_list(int i) const;

@@ -68,6 +68,11 @@ ISSP_INLINE Vector spread(Scalar x) {
 
 ISSP_INLINE Vector all(float value) { return spread(Scalar(value)); }
 
+// Sums of many numbers are in float32, whatever the numbers are.
+typedef float Wide __attribute__((vector_size(kLanes * sizeof(float))));
+
+ISSP_INLINE Wide widen(Vector x) { return __builtin_convertvector(x, Wide); }
+
 ISSP_INLINE Vector clamp(Vector x, float low, float high) {
   // What is not a number stays so.
   const Vector least = all(low), most = all(high);

@@ -94,5 +94,19 @@ TEST(a_network_in_float16_is_near_the_reference) {
   }
 }
 
+TEST(sums_of_many_numbers_do_not_stop_growing_in_float16) {
+  if (!has_float16()) return;
+  Model model;
+  const Shape shape{1, 150, 160, 3};
+  const int image = model.input(shape);
+  model.output(model.node(tflite::kMean,
+                          {image, model.integers({1, 2})},
+                          tflite::ReducerParameters{true}));
+  Array ones{shape, std::vector<double>(size_t(size_of(shape)), 1)};
+  const std::map<int, Array> inputs{{image, ones}};
+  check(model, inputs, Expected(model, inputs), kFloat16, 0, "mean",
+        kTolerance16);
+}
+
 }  // namespace
 }  // namespace issp::testing
