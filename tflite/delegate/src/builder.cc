@@ -6,6 +6,7 @@
 
 #include "activation.h"
 #include "operators.h"
+#include "reorder.h"
 
 namespace issp {
 namespace {
@@ -34,6 +35,7 @@ std::string Builder::build(const std::vector<int>& nodes) {
   for (int tensor : outputs_) add_output(tensor);
   if (!is_consistent()) return "its shapes contradict each other";
   postpone();
+  reorder_channels(&part_.network);
   return "";
 }
 

@@ -3,13 +3,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "arena.h"
 #include "int8_kernels.h"
 #include "plan.h"
+#include "reorder.h"
 #include "testing.h"
 
 namespace issp::testing {
@@ -341,6 +344,38 @@ TEST(all_kernels_make_what_a_plain_computation_makes) {
     }
     networks += fits;
   }
+}
+
+int blocks_of(const Network& network) {
+  std::set<std::tuple<const Operation*, int, int, int, int>> blocks;
+  for (const Operation& of : network.operations) {
+    for (const Nonzero& weight : of.weights) {
+      blocks.emplace(&of, weight.output, weight.row, weight.column,
+                     weight.channel / kBlock);
+    }
+  }
+  return int(blocks.size());
+}
+
+TEST(channels_in_another_order_make_the_same_of_fewer_blocks) {
+  const Kernels* kernels = find_kernels(nullptr);
+  int before = 0, after = 0;
+  for (int i = 0; i < cases(300); ++i) {
+    Case of{uint64_t(i)};
+    std::string error;
+    const std::vector<int8_t> expected = run(of, {kernels}, 1, &error);
+    const int blocks = blocks_of(of.network);
+    reorder_channels(&of.network);
+    EXPECT(blocks_of(of.network) <= blocks) << "network " << i;
+    before += blocks;
+    after += blocks_of(of.network);
+    std::string error_of_reordered;
+    const std::vector<int8_t> made =
+        run(of, {kernels}, 1, &error_of_reordered);
+    EXPECT(error == error_of_reordered);
+    EXPECT(made == expected) << "network " << i;
+  }
+  EXPECT(after < before);
 }
 
 TEST(images_in_float32_and_uint8_become_int8_and_come_back) {
