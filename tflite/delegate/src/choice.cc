@@ -13,7 +13,8 @@ namespace {
 
 using tflite::to_vector;
 
-// The estimate may be too high by this factor, and no network may become slower.
+// The estimate may be too high by this factor, and no network may become
+// slower.
 constexpr double kLeastSpeedup = 1.35;
 
 // How many times faster a part is expected to be than in the runtime; 0 if its
@@ -35,7 +36,8 @@ std::string why_not(const tflite::Context& context, const Part& part,
   int batch = 0;
   if (read_sizes(context, part, &sizes, &batch).empty()) {
     const std::string problem =
-        conflict(part.network, sizes, format_of(kernels_for(part.network, *options.kernels)));
+        conflict(part.network, sizes,
+                 format_of(kernels_for(part.network, *options.kernels)));
     if (!problem.empty()) return problem;
   }
   if (options.always) return "";

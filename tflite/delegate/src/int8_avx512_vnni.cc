@@ -16,7 +16,8 @@
 #define ISSP_LANES 16
 #define ISSP_REGISTERS 32
 #define ISSP_WEIGHT(w) _mm512_set1_epi32(w)
-#define ISSP_DOT(sum, x, w) Vector(_mm512_dpbusd_epi32(__m512i(sum), __m512i(x), w))
+#define ISSP_DOT(sum, x, w) \
+  Vector(_mm512_dpbusd_epi32(__m512i(sum), __m512i(x), w))
 
 namespace issp::int8_avx512_vnni {
 #include "int8_inl.h"

@@ -5,7 +5,8 @@
 #include <arm_neon.h>
 
 #ifdef __clang__
-#pragma clang attribute push(__attribute__((target("arch=armv8.2-a+dotprod"))), \
+#pragma clang attribute push(__attribute__((target( \
+    "arch=armv8.2-a+dotprod"))), \
                              apply_to = function)
 #else
 #pragma GCC target("arch=armv8.2-a+dotprod")

@@ -1,12 +1,12 @@
 // Vectors of lanes that have four channels each, of one byte.
 //
-// `ISSP_DOT(sum, x, w)` adds the products of the channels of x and w to the
-// lanes of a sum. Where `ISSP_SIGNED` is defined, bytes of x have a sign.
+// `ISSP_DOT(sum, x, w)` adds the products of the channels of x and of the block
+// w, as `ISSP_WEIGHT` makes it, to the lanes of a sum. Where `ISSP_SIGNED` is
+// defined, bytes of x have a sign.
 
 namespace {
 
 typedef float Floats __attribute__((vector_size(kBytes), may_alias));
-typedef unsigned Unsigned __attribute__((vector_size(kBytes), may_alias));
 
 #ifdef ISSP_SIGNED
 constexpr int kOffset = 0;
@@ -90,6 +90,34 @@ struct Addition {
   Vector b;
   int shift;
 };
+
+#ifdef ISSP_MADD
+
+typedef short Shorts __attribute__((vector_size(kBytes), may_alias));
+typedef unsigned short Halves __attribute__((vector_size(kBytes), may_alias));
+
+// The weights of a block, those of even channels and those of odd ones, in 16
+// bits. Sums of their products with bytes without a sign are exact, where those
+// of bytes would saturate at 16 bits.
+struct Pairs {
+  explicit ISSP_INLINE Pairs(int w)
+      : even((Shorts(spread(w)) << 8) >> 8), odd(Shorts(spread(w)) >> 8) {}
+
+  // `ISSP_MADD` adds pairs of products.
+  ISSP_INLINE Vector dot(Vector sum, Vector x) const {
+    const Vector of_even = x & spread(0x00ff00ff);
+    const Vector of_odd = Vector(Halves(x) >> 8);
+    return sum + Vector(ISSP_MADD(of_even, even)) +
+           Vector(ISSP_MADD(of_odd, odd));
+  }
+
+  Shorts even;
+  Shorts odd;
+};
+#define ISSP_WEIGHT(w) Pairs(w)
+#define ISSP_DOT(sum, x, w) (w).dot(sum, x)
+
+#endif
 
 #ifdef ISSP_PORTABLE_DOT
 ISSP_INLINE Vector dot(Vector sum, Vector x, int w) {

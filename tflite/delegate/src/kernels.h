@@ -130,8 +130,8 @@ constexpr int kMostVectors = 12;
 // Of outputs; the largest first.
 constexpr int kGroups[] = {4, 2};
 
-// The fastest that this CPU runs, or the one of this name if it runs it; null if
-// there is none. The last is "portable". Those in float16 have none in int8.
+// The fastest that this CPU runs, or the one of this name if it runs it; null
+// if there is none. The last is "portable". Those in float16 have none in int8.
 const Kernels* find_kernels(const char* name);
 
 }  // namespace issp

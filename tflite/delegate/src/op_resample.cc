@@ -116,8 +116,8 @@ const char* check_resize(const GraphNode& node, Tensors* tensors,
   return nullptr;
 }
 
-// Each pixel becomes `factor` pixels. Returns the weight of neighbour `at` (0 to
-// 2, 1 is the pixel itself) in number `place` of them.
+// Each pixel becomes `factor` pixels. Returns the weight of neighbour `at` (0
+// to 2, 1 is the pixel itself) in number `place` of them.
 float bilinear(int place, int at, int factor) {
   const float from = (place + 0.5f) / factor - 0.5f;
   return std::max(0.0f, 1 - std::abs(from - (at - 1)));

@@ -203,9 +203,9 @@ std::vector<std::vector<Program>> lower(const Network& network,
               .take());
     };
     if (is_int8(network, of)) {
-      programs[i].push_back(lower_int8(network, layout, kernels, of,
-                                       layout.paddings[i],
-                                       planes_of(network, of, used[of.output])));
+      programs[i].push_back(
+          lower_int8(network, layout, kernels, of, layout.paddings[i],
+                     planes_of(network, of, used[of.output])));
       continue;
     }
     std::vector<int> outputs;

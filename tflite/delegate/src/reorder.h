@@ -9,8 +9,8 @@
 
 namespace issp {
 
-// Reorders the channels of images in int8 such that fewer blocks of weights have
-// a non-zero. Images that are added to each other, or multiplied, keep one
+// Reorders the channels of images in int8 such that fewer blocks of weights
+// have a non-zero. Images that are added to each other, or multiplied, keep one
 // order; what comes from outside or leaves keeps its own. The network computes
 // the same.
 void reorder_channels(Network* network);

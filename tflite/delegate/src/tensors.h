@@ -69,8 +69,8 @@ class Tensors {
   // The scales of a constant in int8, whose zeros are 0: one, or `count` by
   // this dimension; none if it has others.
   std::vector<float> scales(int i, int dimension, int count) const;
-  // Whether a tensor is an image in float32 or int8. One of two dimensions is an
-  // image of one pixel, if it is a mean of an image.
+  // Whether a tensor is an image in float32 or int8. One of two dimensions is
+  // an image of one pixel, if it is a mean of an image.
   bool is_image(int i) const;
   // Whether what a node makes can be an image.
   bool is_new_image(int i) const;

@@ -51,7 +51,8 @@ class Tuner {
   }
 
  private:
-  bool fits(const TileShape& tile, const Step& step, const Program& program) const {
+  bool fits(const TileShape& tile, const Step& step,
+            const Program& program) const {
     const auto [rows, vectors] = tile;
     const int group = program.group;
     const int registers = kernels_.registers - 2 - (group > 1 ? group : 0);
