@@ -4,6 +4,7 @@ import functools
 
 import graphs
 import int8_files
+import networks
 import numpy as np
 import programs
 import pytest
@@ -367,28 +368,16 @@ def test_int16_is_left_to_tflite_with_a_reason():
     del interpreter
 
 
-def _blocks(shape, rng):
-    """A mask of blocks of four input channels, of which 5 % are kept."""
-    height, width, inputs, outputs = shape
-    if inputs < 4:
-        return 1
-    kept = rng.random((height, width, inputs // 4, outputs)) < 0.05
-    return np.repeat(kept, 4, 2)
-
-
 @pytest.fixture(scope="module")
 def networks_in_int8(tmp_path_factory):
     """An EDSR and a plain network with zeros, as `issp-export` writes them."""
     folder = tmp_path_factory.mktemp("int8")
-    rng = np.random.default_rng(0)
     paths = []
     for name, model in {
         "edsr": models.edsr(2, features=32, blocks=2),
         "plain": models.plain(2, features=32, blocks=2),
     }.items():
-        for variable in model.trainable_variables:
-            if len(variable.shape) == 4:
-                variable.assign(variable.numpy() * _blocks(variable.shape, rng))
+        networks.in_blocks(model)
         paths.append(folder / f"{name}.tflite")
         export(model, paths[-1], precision="int8", tolerance=99)
     return paths
