@@ -233,14 +233,14 @@ def compared_int8(name, percent, alike, size, repeats, folder, rival=None):
         of.get_tensor(of.get_output_details()[0]["index"])
         for of in (made["int8"], made["delegate"])
     ]
-    default = delegate.report(interpreter(paths["int8"], size, True)[1])
+    by_default = interpreter(paths["int8"], size, True)
     found = {
         "milliseconds": medians,
         "ratio": medians["int8"] / medians["delegate"],
         "ratio_to_float32": medians["float32"] / medians["delegate"],
         "ratio_of_int8": medians["float32"] / medians["int8"],
         "nodes": [part.nodes for part in report.parts],
-        "is_taken": bool(default.parts),
+        "is_taken": bool(delegate.report(by_default[1]).parts),
         "kernels": report.kernels,
         "equal": float(np.mean(images[0] == images[1])),
     }

@@ -3,6 +3,7 @@
 import functools
 
 import keras
+import numpy as np
 
 from issp_keras import models
 from issp_keras.data import Pair
@@ -46,6 +47,21 @@ def small_pairs(scale=2):
             )
         )
     return pairs
+
+
+def in_blocks(model, zeros=0.95):
+    """Prunes a model in blocks of four input channels, at any places.
+
+    First layers, of three channels, stay dense.
+    """
+    rng = np.random.default_rng(0)
+    for variable in model.trainable_variables:
+        shape = tuple(variable.shape)
+        if len(shape) == 4 and shape[2] % 4 == 0:
+            blocks = (*shape[:2], shape[2] // 4, shape[3])
+            kept = np.repeat(rng.random(blocks) >= zeros, 4, 2)
+            variable.assign(variable.numpy() * kept)
+    return model
 
 
 def write_tflite(model, path):

@@ -16,6 +16,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import skimage
+from networks import in_blocks
 from networks import small_pairs
 
 from issp_keras import models
@@ -35,6 +36,7 @@ from issp_keras.tflite.benchmarking.protocol import PROTOCOLS
 from issp_keras.tflite.benchmarking.protocol import Protocol
 from issp_keras.tflite.benchmarking.rows import Row
 from issp_keras.tflite.benchmarking.rows import labels
+from issp_keras.tflite.benchmarking.rows import network_row
 from issp_keras.tflite.benchmarking.timing import Timing
 from issp_keras.tflite.benchmarking.timing import percentile
 from issp_keras.tflite.benchmarking.timing import summarize
@@ -127,6 +129,20 @@ def test_a_further_row_for_what_the_sparse_delegate_takes(rows):
         assert {layer.name for layer in about.profile} >= {"body.0.conv1"}
         assert sum(layer.ms for layer in about.profile) > 0
         assert max(layer.height for layer in about.profile) == 16
+
+
+def test_a_further_row_for_integers_in_blocks(tmp_path):
+    model = in_blocks(models.plain(2, features=32, blocks=2))
+    path = tmp_path / "blocks.tflite"
+    _export(model, path, precision="int8", sparse=False, tolerance=99.0)
+    contest = Contest([path], PROTOCOL, delegate="sparse")
+    assert not contest.notes
+    plain, fast = contest.measure()
+    assert (plain.delegate, fast.delegate) == (None, "sparse")
+    assert fast.delegation.nodes > 0
+    row = network_row(fast, plain, small_pairs()[:1], 256)
+    assert row.name == "dense int8 + delegate"
+    assert row.psnr == network_row(plain, plain, small_pairs()[:1], 256).psnr
 
 
 def test_memory_is_that_of_each_file(rows):

@@ -263,6 +263,27 @@ def test_softmax_of_channels_equals_tflite(
     )
 
 
+@pytest.mark.parametrize("convolves", [False, True])
+def test_channels_one_behind_the_other_equal_tflite(convolves):
+    rng = np.random.default_rng(0)
+    graph = graphs.Graph((1, 9, 37, 3), (1, 9, 37, 2))
+    first, second = graph.inputs
+    if convolves:
+        filters = graph.constant(_image(rng, (3, 3, 3, 3)))
+        first = _convolution(
+            graph, first, graph.image((1, 9, 37, 3)), filters, None
+        )
+    out = graph.operator(
+        "CONCATENATION",
+        [second, first, second],
+        graph.image((1, 9, 37, 7)),
+        axis=3,
+    )
+    images = _image(rng, (1, 9, 37, 3)), _image(rng, (1, 9, 37, 2))
+    for kernels in _kernels():
+        _assert_equal(graph.write(out), *images, kernels=kernels)
+
+
 @pytest.mark.parametrize("groups", [2, 4])
 def test_groups_of_channels_equal_tflite(groups):
     rng = np.random.default_rng(0)

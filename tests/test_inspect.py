@@ -5,9 +5,11 @@ import io
 import zipfile
 
 import graphs
+import int8_files
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import HealthCheck
 from hypothesis import given
 from hypothesis import settings
@@ -28,6 +30,9 @@ from issp_keras.tflite import probe
 from issp_keras.tflite.flatbuffer import writing
 
 RNG = np.random.default_rng(0)
+_OF_INTEGERS = pytest.mark.filterwarnings(
+    "ignore:Statistics for quantized inputs"
+)
 _MANY_FILES = settings(
     max_examples=150,
     deadline=10_000,
@@ -218,12 +223,80 @@ def test_the_delegate_is_asked_about_each_graph(zeros, tmp_path):
     assert "0 % of the weights" in reasons[1 - sparse]
 
 
+def _integers(kernel, path):
+    """A convolution in int8 with some kernel, (height, width, in, out)."""
+    path.write_bytes(
+        int8_files.convert(
+            lambda x: tf.nn.conv2d(x, kernel, 1, "SAME"),
+            (1, 160, 96, kernel.shape[2]),
+        )
+    )
+
+
+@_OF_INTEGERS
+@pytest.mark.parametrize("channels", [3, 8])
+def test_counts_blocks_of_integers(channels, tmp_path):
+    kernel = np.zeros((3, 3, channels, 2), np.float32)
+    # Two in one block, and one in another.
+    kernel[0, 0, :2, 0] = kernel[0, 1, -1, 0] = 1
+    # So that the scale of the other output is none of zeros.
+    kernel[2, 2, 0, 1] = 1
+    path = tmp_path / "dense.tflite"
+    _integers(kernel, path)
+    (layer,) = inspect(path).layers
+    assert layer.blocks == 3
+    assert layer.all_blocks == 18 * -(-channels // 4)
+
+
+@_OF_INTEGERS
+def test_counts_the_same_blocks_of_a_sparse_file(tmp_path):
+    kernel = RNG.standard_normal((3, 3, 32, 40), np.float32)
+    kernel *= np.repeat(RNG.random((3, 3, 8, 40)) < 0.05, 4, 2)
+    paths = tmp_path / "dense.tflite", tmp_path / "sparse.tflite"
+    _integers(kernel, paths[0])
+    assert encode_sparse(*paths) == 1
+    (dense,), (sparse,) = (inspect(path).layers for path in paths)
+    blocks = np.abs(kernel).reshape(3, 3, 8, 4, 40).max(3)
+    assert dense.blocks == sparse.blocks == np.count_nonzero(blocks)
+    about = inspect(paths[1], delegate=True)
+    assert about.layers[0].delegate is None
+    assert len(about.speedups) == 1
+    assert about.speedups[0] > 1.35
+
+
+def test_layers_of_floats_have_no_blocks(paths):
+    assert {layer.blocks for layer in inspect(paths[1]).layers} == {None}
+
+
+def test_places_of_a_sparse_tensor_are_those_of_its_values():
+    values = np.zeros((6, 1, 2, 8), np.float32)
+    values[1, 0, 1, 4:6] = 1, 2
+    values[5, 0, 0, 3] = 3
+    for way in (
+        encoding.Encoding((0, 1, 2, 3), (False, False, False, True)),
+        encoding.Encoding((3, 0, 2, 1), (True, False, True, False)),
+        encoding.Encoding(
+            (0, 1, 2, 3, 4, 5),
+            (False, True, True, True, False, False),
+            ((0, 2), (3, 4)),
+        ),
+    ):
+        graph = graphs.Graph()
+        # Before what DENSIFY makes of it.
+        tensor = graph.tensors[graph.sparse(values, way) - 1]
+        _, left = encoding.encode(values, way)
+        found = np.zeros_like(values)
+        found[tuple(flatbuffer.places_of(tensor).T)] = left
+        np.testing.assert_array_equal(found, values)
+
+
 def test_graphs_that_tflite_hides_from_the_delegate_are_no_sparse_ones(
     tmp_path, monkeypatch
 ):
     path = tmp_path / "model.tflite"
     path.write_bytes(_with_both_graphs(*map(_convolution, (0.95, 0.95))))
-    monkeypatch.setattr(probe, "ask", lambda *_: [{}])
+    answer = {"speedups": [], "declined": [{}]}
+    monkeypatch.setattr(probe, "ask", lambda *_: answer)
     layers = inspect(path, None, True).layers
     reasons = [layer.delegate for layer in layers]
     assert reasons == ["TFLite shows it 1 of 2 graphs"] * 2

@@ -51,6 +51,10 @@ class Layer:
         name: String.
         operator: String, such as "CONV_2D".
         kernel: `Tensor`.
+        blocks: Integer, blocks of four input channels whose weights are not
+            all zero, which is what the sparse delegate computes of a layer of
+            integers; None of other layers.
+        all_blocks: Integer, all blocks of the kernel, or None likewise.
         macs: Integer, multiply-adds of the kernel for one image, or None if
             the image's size is not known.
         sparse_macs: Integer, those with weights that are not zero.
@@ -63,6 +67,8 @@ class Layer:
     name: str
     operator: str
     kernel: Tensor
+    blocks: int | None
+    all_blocks: int | None
     macs: int | None
     sparse_macs: int | None
     xnnpack: dict[str, str | None]
@@ -100,6 +106,9 @@ class Inspection:
             counted, or None.
         tensors: List of `Tensor`, all constants.
         layers: List of `Layer`.
+        speedups: List of floats, how many times as fast as dense the sparse
+            delegate expects the parts to be that it takes; none if it was not
+            asked.
         metadata: Dict of what `issp-export` says of the network, or None.
     """
 
@@ -111,6 +120,7 @@ class Inspection:
     size: tuple[int, int] | None
     tensors: list[Tensor]
     layers: list[Layer]
+    speedups: list[float]
     metadata: dict[str, Any] | None
 
     @property

@@ -93,7 +93,10 @@ def _own_problem(graph: Graph, node: Node) -> str | None:
     kind = node.kind
     tensors = [graph.tensors[n] for n in (*node.inputs, *node.outputs)]
     if any(tensor.type not in _FLOATS for tensor in tensors):
-        return "it computes with integers, and sparse kernels with floats alone"
+        return (
+            "it computes with integers, and XNNPACK's sparse kernels with "
+            "floats alone"
+        )
     ranks = {len(graph.shape(n)) for n in node.inputs}
     if kind == "CONV_2D":
         return _problem_of_convolution(graph, node)

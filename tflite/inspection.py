@@ -23,6 +23,7 @@ from issp_keras.tflite.contents import Layer
 from issp_keras.tflite.delegate import library as load_library
 from issp_keras.tflite.flatbuffer import Graph
 from issp_keras.tflite.metadata import read_metadata
+from issp_keras.tflite.weights import blocks_of
 from issp_keras.tflite.weights import constants_of
 from issp_keras.tflite.weights import kernels_of
 
@@ -79,7 +80,7 @@ def inspect(
     shapes = _shapes(path, graphs[0], fixed, size)
     # The image goes into the main graph; of others, no size is known.
     sizes = [shapes, *[None] * (len(graphs) - 1)]
-    declined = _declined(path, len(graphs), delegate)
+    speedups, declined = _delegated(path, len(graphs), delegate)
     with blame(f"{path}: is not a TFLite model", Exception):
         layers = [
             layer
@@ -97,6 +98,7 @@ def inspect(
         size=(size or fixed) if shapes else None,
         tensors=tensors,
         layers=layers,
+        speedups=speedups,
         metadata=metadata,
     )
 
@@ -136,25 +138,30 @@ def _shapes(path, graph, fixed, size):
         ) from error
 
 
-def _declined(path, count, is_asked):
-    """Why the delegate leaves operators to TFLite, of each graph.
+def _delegated(path, count, is_asked):
+    """What the delegate expects, and why it leaves operators to TFLite.
 
     Returns:
-        For each of `count` graphs a dict of reasons by operator, or the one
-        reason for all of its operators.
+        How many times as fast as dense it expects its parts to be, and for
+        each of `count` graphs a dict of reasons by operator, or the one reason
+        for all of its operators.
     """
     if not is_asked:
-        return [NOT_ASKED] * count
+        return [], [NOT_ASKED] * count
     try:
-        graphs = probe.ask("declined", path, load_library())
+        found = probe.ask("delegated", path, load_library())
     except InputError as error:
-        return [str(error).removesuffix(".")] * count
+        return [], [str(error).removesuffix(".")] * count
     except probe.ProbeError:
-        return ["TFLite does not load the file with it"] * count
+        return [], ["TFLite does not load the file with it"] * count
+    graphs = found["declined"]
     if len(graphs) != count:
         # Those that it skips are not named.
-        return [f"TFLite shows it {len(graphs)} of {count} graphs"] * count
-    return [{int(node): reason for node, reason in of.items()} for of in graphs]
+        reason = f"TFLite shows it {len(graphs)} of {count} graphs"
+        return [], [reason] * count
+    return found["speedups"], [
+        {int(node): reason for node, reason in of.items()} for of in graphs
+    ]
 
 
 def _layers(graph, constants, shapes, declined):
@@ -185,10 +192,13 @@ def _layer(graph, operator, kernel, shapes, reasons, declined):
         image = shapes[operator.inputs[2 if kind == "TRANSPOSE_CONV" else 0]]
         result = shapes[operator.outputs[0]]
         macs = kernel.count * _uses(kind, kernel, image, result)
+    blocks, all_blocks = blocks_of(graph, operator)
     return Layer(
         name=_layer_name(kernel.name, graph.tensors[operator.outputs[0]]),
         operator=kind,
         kernel=kernel,
+        blocks=blocks,
+        all_blocks=all_blocks,
         macs=macs,
         sparse_macs=None
         if macs is None

@@ -92,8 +92,11 @@ def _shapes(path, height, width, must_run):
     return [shapes.get(i, []) for i in range(max(shapes) + 1)]
 
 
-def _declined(path, library):
-    """Why a sparse delegate leaves operators to TFLite: by number, by graph."""
+def _delegated(path, library):
+    """What a sparse delegate expects of its parts, and why it leaves the rest.
+
+    The latter by graph, by the number of the operator.
+    """
     from ai_edge_litert import interpreter as litert
 
     delegate = litert.load_delegate(library)
@@ -104,7 +107,11 @@ def _declined(path, library):
     report.argtypes = [ctypes.c_void_p]
     text = report(delegate._get_native_delegate_pointer())
     # Names of tensors are any bytes.
-    return json.loads(text.decode(errors="replace"))["graphs"]
+    found = json.loads(text.decode(errors="replace"))
+    return {
+        "speedups": [part["expected_speedup"] for part in found["parts"]],
+        "declined": found["graphs"],
+    }
 
 
 def _growth(path, height, width, threads, *libraries):
@@ -213,7 +220,7 @@ class _Nameless:
 
 _COMMANDS = {
     "alike": _alike,
-    "declined": _declined,
+    "delegated": _delegated,
     "growth": _growth,
     "shapes": _shapes,
 }

@@ -1,6 +1,9 @@
 """The constants and kernels of a graph, counted."""
 
+import math
+
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 
 from issp_keras.tflite import encoding
 from issp_keras.tflite import flatbuffer
@@ -8,6 +11,10 @@ from issp_keras.tflite.contents import Tensor
 from issp_keras.tflite.contents import count_weights
 from issp_keras.tflite.flatbuffer import Graph
 from issp_keras.tflite.flatbuffer import levels_of
+from issp_keras.tflite.flatbuffer import places_of
+
+# Input channels of a block of the delegate.
+_BLOCK = 4
 
 
 def share_of_zeros(model) -> float:
@@ -48,6 +55,35 @@ def kernels_of(graph: Graph, constants: dict[int, Tensor]) -> dict[int, Tensor]:
         for i, number in sources.items()
         if number is not None
     }
+
+
+def blocks_of(graph: Graph, operator) -> tuple[int | None, int | None]:
+    """How many blocks of a kernel are not zero, and how many there are.
+
+    A block is what the sparse delegate computes at once in integers: the
+    weights of four input channels at one place, for one output channel. A
+    depthwise convolution has one weight in each.
+
+    Args:
+        graph: `Graph`.
+        operator: Object of the schema, with a constant kernel.
+
+    Returns:
+        Two integers, or None twice where the layer is none of integers.
+    """
+    number = graph.source(graph.kernel(operator))
+    tensors = graph.tensors
+    output = tensors[operator.outputs[0]]
+    if {tensors[number].type, output.type} != {schema.TensorType.INT8}:
+        return None, None
+    stored, shape = graph.stored(number), _sizes(tensors[number])
+    inputs = 1 if graph.kind(operator) == "DEPTHWISE_CONV_2D" else _BLOCK
+    if tensors[number].sparsity is None:
+        places = np.argwhere(stored.reshape(shape))
+    else:
+        places = places_of(tensors[number])[stored != 0]
+    blocks = np.unique(places // [*[1] * (len(shape) - 1), inputs], axis=0)
+    return len(blocks), math.prod(shape[:-1]) * -(-shape[-1] // inputs)
 
 
 def _tensor(tensor, stored):

@@ -72,9 +72,10 @@ def load(**options):
             `cache_bytes`: what rows in work may take of the cache; if it is
             0, the default, as much as suits the CPU.
             `profile`: 1 to time layers, for `report`.
-            `kernels`: string, `"avx512"`, `"avx2"`, `"neon"`,
+            `kernels`: string, `"avx512_vnni"`, `"avx512"`, `"avx_vnni"`,
+            `"avx2"`, `"sse4"`, `"neon_i8mm"`, `"neon_dotprod"`, `"neon"`,
             `"neon_float16"` or `"portable"`; by default the fastest that the
-            CPU runs in float32.
+            CPU runs in float32 and int8. Some differ in int8 alone.
             `float16`: 1 to compute in float16 where the CPU does, with about
             three digits.
 

@@ -5,6 +5,7 @@ from issp_keras.tflite.flatbuffer.graph import inputs_of
 from issp_keras.tflite.flatbuffer.levels import Level
 from issp_keras.tflite.flatbuffer.levels import leaves
 from issp_keras.tflite.flatbuffer.levels import levels_of
+from issp_keras.tflite.flatbuffer.levels import places_of
 from issp_keras.tflite.flatbuffer.objects import DTYPES
 from issp_keras.tflite.flatbuffer.objects import code_of
 from issp_keras.tflite.flatbuffer.objects import kind_of
@@ -30,6 +31,7 @@ __all__ = [
     "name",
     "operator",
     "parse",
+    "places_of",
     "read",
     "shape",
     "values",

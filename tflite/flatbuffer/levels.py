@@ -122,6 +122,34 @@ def leaves(levels: list[Level]) -> int:
     return nodes
 
 
+def places_of(tensor) -> np.ndarray:
+    """Where the stored values of a sparse tensor are.
+
+    Args:
+        tensor: Object of the schema with `sparsity`, which `check` has passed.
+
+    Returns:
+        Integer array of shape (values, dimensions).
+    """
+    nodes = np.zeros((1, 0), np.int64)
+    for level in levels_of(tensor):
+        if level.segments is None or level.indices is None:
+            counts = np.full(len(nodes), level.size)
+            children = np.tile(np.arange(level.size), len(nodes))
+        else:
+            counts = np.diff(level.segments.astype(np.int64))
+            children = level.indices.astype(np.int64)
+        nodes = np.column_stack([np.repeat(nodes, counts, 0), children])
+    sparsity = tensor.sparsity
+    rank = len(_integers(tensor.shape))
+    found = np.empty((len(nodes), rank), np.int64)
+    found[:, _integers(sparsity.traversalOrder)[:rank]] = nodes[:, :rank]
+    for depth, axis in enumerate(_integers(sparsity.blockMap), rank):
+        side = sparsity.dimMetadata[depth].denseSize
+        found[:, axis] = found[:, axis] * side + nodes[:, depth]
+    return found
+
+
 def _problem_of_level(level, nodes):
     """What is wrong with a compressed level below some nodes, or None."""
     segments = level.segments.astype(np.int64)

@@ -3,7 +3,9 @@
     issp-inspect model.tflite --size=180,320
 
 Prints zeros, bytes and multiply-adds of each layer, and which layers run
-sparse where; with `--output`, writes the same as JSON.
+sparse where. Of layers of integers, it also prints which share of the blocks
+of four input channels is zero: these the sparse delegate leaves out. With
+`--output`, writes the same as JSON.
 """
 
 import dataclasses
@@ -34,6 +36,7 @@ def describe(about):
 
 def _print_layers(about):
     rows = []
+    has_blocks = any(layer.blocks is not None for layer in about.layers)
     for layer in about.layers:
         kernel = layer.kernel
         rows.append(
@@ -43,6 +46,7 @@ def _print_layers(about):
                 "x".join(map(str, kernel.shape)),
                 kernel.dtype,
                 _share(kernel.count - kernel.nonzeros, kernel.count),
+                *[_blocks(layer)] * has_blocks,
                 kernel.encoding,
                 f"{kernel.bytes:,}",
                 f"{kernel.dense_bytes:,}",
@@ -60,6 +64,7 @@ def _print_layers(about):
             "",
             "",
             _share(weights.count - weights.nonzeros, weights.count),
+            *[""] * has_blocks,
             f"{weights.sparse_kernels} of {weights.kernels} sparse",
             f"{sum(kernel.bytes for kernel in kernels):,}",
             f"{sum(kernel.dense_bytes for kernel in kernels):,}",
@@ -74,6 +79,7 @@ def _print_layers(about):
             "kernel",
             "type",
             "zeros",
+            *["zero blocks of 4"] * has_blocks,
             "stored",
             "bytes",
             "dense",
@@ -116,9 +122,21 @@ def _print_eligibility(about):
         return
     print(
         f"The sparse delegate of issp_keras runs {reasons.count(None)} of "
-        f"{everything} layers sparse."
+        f"{everything} layers sparse.{_expected(about.speedups)}"
     )
     _print_reasons(about.layers, reasons)
+
+
+def _expected(speedups):
+    """What the delegate expects of the parts that it takes, as a sentence."""
+    if not speedups:
+        return ""
+    times = ", ".join(f"{speedup:.1f}" for speedup in speedups)
+    one = len(speedups) == 1
+    return (
+        f" It expects its {'part' if one else f'{len(speedups)} parts'} to be "
+        f"{times} times as fast as dense."
+    )
 
 
 def _print_reasons(layers, reasons):
@@ -138,6 +156,12 @@ def _print_reasons(layers, reasons):
 
 def _share(part, whole):
     return f"{part / max(1, whole):.1%}"
+
+
+def _blocks(layer):
+    if layer.blocks is None:
+        return ""
+    return _share(layer.all_blocks - layer.blocks, layer.all_blocks)
 
 
 def _number(number):

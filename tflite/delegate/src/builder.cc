@@ -18,6 +18,22 @@ float nearest(float bound, const Quantization& numbers) {
   return std::min(std::max(number, float(kLeastInt8)), float(kMostInt8));
 }
 
+// XNNPACK multiplies int8 by whole numbers of 256ths, and rounds half up. It
+// leaves what it cannot to the runtime. Makes factors such ones, and returns
+// what is added to a product of them, so that none is as near to two numbers.
+float round_factors(std::vector<float>* factors, std::vector<float>* below) {
+  for (const std::vector<float>* all : {factors, below}) {
+    for (float factor : *all) {
+      const float size = std::abs(factor);
+      if (size < 1 / 256.0f || size > 128) return 0;
+    }
+  }
+  for (std::vector<float>* all : {factors, below}) {
+    for (float& factor : *all) factor = std::nearbyint(256 * factor) / 256;
+  }
+  return 1 / 1024.0f;
+}
+
 }  // namespace
 
 std::string build(const Graph& graph, const std::vector<int>& nodes,
@@ -244,10 +260,11 @@ void Builder::activate(Operation* of, int activation) const {
 }
 
 void Builder::rescale(Operation* of, const GraphNode& node,
-                      std::vector<float> factors,
-                      std::vector<float> below) const {
+                      std::vector<float> factors, std::vector<float> below,
+                      bool rounds_factors) const {
   Post post;
   post.kind = kLeaky;
+  if (rounds_factors) post.factor = round_factors(&factors, &below);
   post.a = std::move(below);
   post.b = std::move(factors);
   post.zero_point = tensors().quantization(node.input(0)).zero_point;
@@ -255,13 +272,14 @@ void Builder::rescale(Operation* of, const GraphNode& node,
   push(of, std::move(post));
 }
 
-void Builder::requantize(Operation* of, const GraphNode& node) const {
+void Builder::requantize(Operation* of, const GraphNode& node,
+                         bool rounds_factors) const {
   const Quantization from = tensors().quantization(node.input(0));
   const Quantization to = tensors().quantization(node.output());
   if (from == to) return;
   const std::vector<float> factors(tensors().channels(node.output()),
                                    from.scale / to.scale);
-  rescale(of, node, factors, factors);
+  rescale(of, node, factors, factors, rounds_factors);
 }
 
 void Builder::push(Operation* of, Post post) const {

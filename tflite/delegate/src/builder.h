@@ -75,11 +75,12 @@ class Builder {
   void activate(Operation* of, int activation) const;
   // Ends what is done to an operation in int8 with the numbers of what a node
   // makes, times `factors` by channel where they are not below zero, and times
-  // `below` where they are.
+  // `below` where they are. `rounds_factors` for what XNNPACK computes so.
   void rescale(Operation* of, const GraphNode& node, std::vector<float> factors,
-               std::vector<float> below) const;
+               std::vector<float> below, bool rounds_factors) const;
   // The same times one; nothing, where the numbers have the same scale.
-  void requantize(Operation* of, const GraphNode& node) const;
+  void requantize(Operation* of, const GraphNode& node,
+                  bool rounds_factors) const;
   // Multiplies by `a` and adds `b`, by channel.
   void scale(Operation* of, std::vector<float> a, std::vector<float> b) const;
   void push(Operation* of, Post post) const;

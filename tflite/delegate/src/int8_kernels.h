@@ -58,7 +58,7 @@ struct Int8Post {
   PostKind kind;
   Int8Addition addition;  // Of `kAdd` and `kAffine`.
   Int8Range range;
-  float scale;         // Of `kMultiply`.
+  float scale;         // Of `kMultiply`; what `kLeaky` adds to round.
   int32_t zero;        // Of what comes in, as stored.
   int32_t other_zero;  // Of the other image.
   const float* a;         // Factors of what is below zero, by filter.

@@ -65,7 +65,8 @@ void post(const Tile& tile, int rows, int vectors, const Int8Post& post) {
         const Vector from_zero = x - zero;
         const Floats factor = from_zero < Vector{} ? spread_float(post.a[f])
                                                    : spread_float(post.b[f]);
-        return range.round(to_floats(from_zero) * factor);
+        return range.round(to_floats(from_zero) * factor +
+                           spread_float(post.scale));
       });
       break;
     case kLogistic:

@@ -49,7 +49,7 @@ struct Post {
   // of int8 then.
   Int8Addition addition;        // Of `kAdd` and `kAffine`.
   std::vector<int32_t> biases;  // Of `kAffine`, by channel.
-  float factor = 0;             // Of `kMultiply`.
+  float factor = 0;  // Of `kMultiply`; what `kLeaky` adds before it rounds.
   std::vector<uint8_t> table;   // Of `kLogistic`, by number + 128.
   int zero_point = 0;           // Of what comes in.
   int other_zero_point = 0;

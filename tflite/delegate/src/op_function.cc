@@ -81,7 +81,7 @@ std::string build_bound(const GraphNode& node, Builder* builder) {
 
 std::string build_relu(const GraphNode& node, Builder* builder) {
   Operation& of = builder->opened(node.input(0), node);
-  if (builder->is_int8(node)) builder->requantize(&of, node);
+  if (builder->is_int8(node)) builder->requantize(&of, node, false);
   switch (node.code) {
     case tflite::kRelu:
       builder->activate(&of, tflite::kActivationRelu);
@@ -100,7 +100,7 @@ std::string build_relu(const GraphNode& node, Builder* builder) {
 }
 
 void push_leaky(const GraphNode& node, std::vector<float> slopes,
-                Builder* builder) {
+                Builder* builder, bool rounds_factors) {
   if (builder->is_int8(node)) {
     const Tensors& tensors = builder->tensors();
     const float factor = tensors.quantization(node.input(0)).scale /
@@ -108,7 +108,7 @@ void push_leaky(const GraphNode& node, std::vector<float> slopes,
     for (float& slope : slopes) slope *= factor;
     Operation& of = builder->opened(node.input(0), node);
     builder->rescale(&of, node, std::vector<float>(slopes.size(), factor),
-                     slopes);
+                     slopes, rounds_factors);
     return;
   }
   Post post;
@@ -122,14 +122,14 @@ std::string build_prelu(const GraphNode& node, Builder* builder) {
   const std::string error =
       builder->by_channel(node.input(1),
                           builder->tensors().channels(node.output()), &slopes);
-  if (error.empty()) push_leaky(node, std::move(slopes), builder);
+  if (error.empty()) push_leaky(node, std::move(slopes), builder, false);
   return error;
 }
 
 std::string build_leaky(const GraphNode& node, Builder* builder) {
   const int channels = builder->tensors().channels(node.output());
   const float slope = node.parameters<tflite::LeakyReluParameters>().alpha;
-  push_leaky(node, std::vector<float>(channels, slope), builder);
+  push_leaky(node, std::vector<float>(channels, slope), builder, true);
   return "";
 }
 

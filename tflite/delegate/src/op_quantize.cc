@@ -51,7 +51,7 @@ std::string build(const GraphNode& node, Builder* builder) {
     return "";
   }
   if (tensors.is_int8(in)) {
-    builder->requantize(&builder->opened(in, node), node);
+    builder->requantize(&builder->opened(in, node), node, true);
     return "";
   }
   if (!tensors.is_float(in)) {

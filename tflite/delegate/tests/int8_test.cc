@@ -59,7 +59,8 @@ int done(const Post& post, int channel, int x, int other) {
     case kLeaky: {
       const int from_zero = x - post.zero_point;
       const float factor = from_zero < 0 ? post.a[channel] : post.b[channel];
-      return rounded(float(from_zero) * factor, post.low, post.high, zero);
+      return rounded(float(from_zero) * factor + post.factor, post.low,
+                     post.high, zero);
     }
     case kLogistic:
       return int(post.table[size_t(x + 128)]) - 128;
@@ -279,10 +280,12 @@ class Case {
                      random_.between(-(1 << 20), 1 << 20),
                      random_.between(-(1 << 24), 1 << 24),
                      random_.between(16, 22)};
-    post.factor = float(0.02 * random_.uniform());
+    post.factor = post.kind == kLeaky ? random_.of<float>({0, 1 / 1024.0f})
+                                      : float(0.02 * random_.uniform());
     for (int c = 0; c < channels; ++c) {
-      post.a.push_back(float(random_.number()));
-      post.b.push_back(float(random_.number()));
+      // With whole 256ths, it is the same whether a sum is rounded once.
+      post.a.push_back(float(std::nearbyint(256 * random_.number()) / 256));
+      post.b.push_back(float(std::nearbyint(256 * random_.number()) / 256));
       post.biases.push_back(random_.between(-(1 << 24), 1 << 24));
     }
     for (int i = 0; i < 256; ++i) {
