@@ -23,10 +23,11 @@ DISTRIBUTIONS = {
 # The direction of the arrows in README: what each package may import.
 MAY_IMPORT = {
     "base": (),
+    "activation_ranges": (),
     "sparsity": ("base",),
-    "callbacks": ("base", "sparsity"),
+    "callbacks": ("activation_ranges", "base", "sparsity"),
     "metrics": ("base",),
-    "models": ("base",),
+    "models": ("activation_ranges", "base"),
     "data": ("base",),
     "delegate": ("base",),
     "flatbuffer": ("base",),
@@ -37,6 +38,7 @@ MAY_IMPORT = {
     "issp_keras": ("callbacks", "models", "sparsity", "summary"),
     "data_tfds": ("base", "data"),
     "tflite": (
+        "activation_ranges",
         "base",
         "data",
         "delegate",
