@@ -79,6 +79,7 @@ def test_trains_every_training_with_every_seed(config, tmp_path):
     assert not lines
 
 
+@pytest.mark.long
 def test_stops_in_time_and_goes_on_to_the_same_weights(config, tmp_path):
     config.seeds = (10,)
     expected = compare(config, tmp_path / "whole", report=str)

@@ -250,13 +250,13 @@ def test_counts_blocks_of_integers(channels, tmp_path):
 
 @_OF_INTEGERS
 def test_counts_the_same_blocks_of_a_sparse_file(tmp_path):
-    kernel = RNG.standard_normal((3, 3, 32, 40), np.float32)
-    kernel *= np.repeat(RNG.random((3, 3, 8, 40)) < 0.05, 4, 2)
+    kernel = RNG.standard_normal((3, 3, 64, 96), np.float32)
+    kernel *= np.repeat(RNG.random((3, 3, 16, 96)) < 0.05, 4, 2)
     paths = tmp_path / "dense.tflite", tmp_path / "sparse.tflite"
     _integers(kernel, paths[0])
     assert encode_sparse(*paths) == 1
     (dense,), (sparse,) = (inspect(path).layers for path in paths)
-    blocks = np.abs(kernel).reshape(3, 3, 8, 4, 40).max(3)
+    blocks = np.abs(kernel).reshape(3, 3, 16, 4, 96).max(3)
     assert dense.blocks == sparse.blocks == np.count_nonzero(blocks)
     about = inspect(paths[1], delegate=True)
     assert about.layers[0].delegate is None

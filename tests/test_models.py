@@ -151,9 +151,9 @@ def test_networks_begin_near_the_range_of_an_image(network):
     "network",
     [
         pytest.param("cat", marks=pytest.mark.long),
-        "edge_sr",
+        pytest.param("edge_sr", marks=pytest.mark.long),
         "edsr",
-        "rcan",
+        pytest.param("rcan", marks=pytest.mark.long),
         pytest.param("swinir", marks=pytest.mark.long),
     ],
 )

@@ -407,6 +407,7 @@ def test_a_kernel_of_nan_stops_the_training_with_its_name():
         _fit(model, [_issp(end_step=100)])
 
 
+@pytest.mark.long
 def test_equals_the_compiled_run_when_run_eagerly():
     compiled, eager = _sequential(), _sequential(run_eagerly=True)
     for model in (compiled, eager):
