@@ -125,7 +125,10 @@ def track_layer(model, layer):
 def untrack_layer(model, layer):
     """Takes the variables of a layer out of those of a model again."""
     found = _private(model, "_layers")
-    found[:] = [other for other in found if other is not layer]
+    # TensorFlow refuses to save a model whose list was written to in any other
+    # way than by appending.
+    if any(other is layer for other in found):
+        found[:] = [other for other in found if other is not layer]
 
 
 def users(layer):
