@@ -6,7 +6,6 @@
 
 #include "activation.h"
 #include "operators.h"
-#include "reorder.h"
 
 namespace issp {
 namespace {
@@ -51,7 +50,6 @@ std::string Builder::build(const std::vector<int>& nodes) {
   for (int tensor : outputs_) add_output(tensor);
   if (!is_consistent()) return "its shapes contradict each other";
   postpone();
-  reorder_channels(&part_.network);
   return "";
 }
 
@@ -228,15 +226,11 @@ void Builder::clamp(Operation* of, float low, float high) const {
   if (part_.network.values[of->output].is_int8) {
     // All that is done to int8 ends with bounds.
     const Quantization& numbers = quantization_of(of->output);
-    const auto narrow = [&](float* least, float* most) {
-      *least = std::min(std::max(*least, nearest(low, numbers)), *most);
-      *most = std::max(std::min(*most, nearest(high, numbers)), *least);
-    };
-    if (of->posts.empty()) {
-      narrow(&of->int8.low, &of->int8.high);
-    } else {
-      narrow(&of->posts.back().low, &of->posts.back().high);
-    }
+    const bool has_posts = !of->posts.empty();
+    float& least = has_posts ? of->posts.back().low : of->int8.low;
+    float& most = has_posts ? of->posts.back().high : of->int8.high;
+    least = std::min(std::max(least, nearest(low, numbers)), most);
+    most = std::max(std::min(most, nearest(high, numbers)), least);
     return;
   }
   if (!of->posts.empty() && of->posts.back().kind == kClamp) {

@@ -6,6 +6,7 @@
 #include "cost.h"
 #include "decimal.h"
 #include "layout.h"
+#include "reorder.h"
 #include "shapes.h"
 
 namespace issp {
@@ -29,27 +30,31 @@ double expected_speedup(const tflite::Context& context, const Graph& graph,
   return error.empty() ? cost_of(part.network, layout).speedup() : 0;
 }
 
-// Why a part is left to the runtime, or nothing.
-std::string why_not(const tflite::Context& context, const Part& part,
-                    const Options& options) {
+// Why a part is left to the runtime, or nothing. What takes long is done to a
+// part that may be taken alone: finding a better order of its channels.
+std::string why_not(const tflite::Context& context, const Graph& graph,
+                    const Options& options, Part* part) {
   std::vector<Size> sizes;
   int batch = 0;
-  if (read_sizes(context, part, &sizes, &batch).empty()) {
+  if (read_sizes(context, *part, &sizes, &batch).empty()) {
     const std::string problem =
-        conflict(part.network, sizes,
-                 format_of(kernels_for(part.network, *options.kernels)));
+        conflict(part->network, sizes,
+                 format_of(kernels_for(part->network, *options.kernels)));
     if (!problem.empty()) return problem;
   }
-  if (options.always) return "";
-  if (sparsity(part.network) < options.min_sparsity) {
-    return decimal(100 * sparsity(part.network), 0) +
+  const double zeros = sparsity(part->network);
+  if (!options.always && zeros < options.min_sparsity) {
+    return decimal(100 * zeros, 0) +
            " % of the weights of its part of the graph are zero, and " +
            decimal(100 * options.min_sparsity, 0) + " % must be";
   }
-  if (part.expected_speedup < kLeastSpeedup) {
+  reorder_channels(&part->network);
+  part->expected_speedup = expected_speedup(context, graph, *part);
+  if (!options.always && part->expected_speedup < kLeastSpeedup) {
     return "its part of the graph is expected to be " +
-           decimal(part.expected_speedup, 2) + " times as fast as dense, and " +
-           decimal(kLeastSpeedup, 2) + " is needed";
+           decimal(part->expected_speedup, 2) +
+           " times as fast as dense, and " + decimal(kLeastSpeedup, 2) +
+           " is needed";
   }
   return "";
 }
@@ -85,8 +90,7 @@ std::string choose(tflite::Context* context, const Options& options,
         Part part;
         std::string reason = build(graph, of, outputs, &part);
         if (reason.empty()) {
-          part.expected_speedup = expected_speedup(*context, graph, part);
-          reason = why_not(*context, part, options);
+          reason = why_not(*context, graph, options, &part);
         }
         if (reason.empty()) {
           parts.push_back(std::move(part));

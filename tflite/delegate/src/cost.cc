@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <set>
-#include <tuple>
+#include <vector>
 
 namespace issp {
 namespace {
@@ -120,11 +119,7 @@ double dense_linear(const Operation& of, const Image& in, const Image& out) {
 
 // How many functions of values are not done with the sums; see program.cc.
 size_t posts_left(const Operation& of, const Layout& layout) {
-  size_t done = 0;
-  if (done < of.posts.size() && of.posts[done].kind == kAdd &&
-      !layout.is_pixel_of(of, of.posts[done])) {
-    ++done;
-  }
+  size_t done = layout.begins_with_image(of);
   if (done < of.posts.size() && of.posts[done].kind == kClamp) ++done;
   return of.posts.size() - done;
 }
@@ -175,14 +170,22 @@ double dense_linear_int8(const Operation& of, const Image& in,
   return time + passes * (dense::kCall + made * dense_int8::kMoved);
 }
 
-// Blocks of weights that are not all zero.
+// Blocks of weights that are not all zero. Weights of a block stand near each
+// other: they are sorted by output, row and channel.
 double blocks_of(const Operation& of) {
-  std::set<std::tuple<int, int, int, int>> blocks;
+  size_t blocks = 0;
+  const Nonzero* last = nullptr;
+  std::vector<bool> columns;
   for (const Nonzero& weight : of.weights) {
-    blocks.emplace(weight.output, weight.row, weight.column,
-                   weight.channel / kBlock);
+    if (!last || weight.output != last->output || weight.row != last->row ||
+        weight.channel / kBlock != last->channel / kBlock) {
+      columns.assign(size_t(of.kernel.width), false);
+    }
+    blocks += !columns[size_t(weight.column)];
+    columns[size_t(weight.column)] = true;
+    last = &weight;
   }
-  return double(blocks.size());
+  return double(blocks);
 }
 
 double sparse_linear_int8(const Operation& of, const Layout& layout) {
@@ -194,8 +197,7 @@ double sparse_linear_int8(const Operation& of, const Layout& layout) {
   const double tile = std::min({double(sparse::kVectorsOfTile),
                                 double(sparse::kRowsOfTile) * strip, vectors});
   const double planes = std::ceil(outputs / kBlock);
-  const bool adds = posts_left(of, layout) < of.posts.size() &&
-                    of.posts[0].kind == kAdd;
+  const bool adds = layout.begins_with_image(of);
   const double posts = double(of.posts.size()) - (adds ? 1 : 0);
   return sparse::kCall + vectors * blocks * sparse_int8::kProduct +
          vectors / tile * blocks * sparse_int8::kWalked +

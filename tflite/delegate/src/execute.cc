@@ -77,28 +77,23 @@ void Executor::compute(const Step& step, int turn, const Program& program,
   }
 }
 
-void Executor::run_tile(const Step& step, int turn, const Program& program,
-                        int row, int rows, int first, int vectors) const {
+// A tile that begins at a row and a vector of a step.
+template <class Of>
+Of Executor::tile_of(const Step& step, int turn, const Program& program,
+                     int row, int first) const {
   const Operation& of = network_.operations[step.operation];
-  const Image& in = layout_.images[of.input];
-  const Image& out = layout_.images[of.output];
   const size_t vector = layout_.format.vector();
-  Sums tile{};
-  tile.input_row = of.stride.height * in.row;
+  Of tile{};
+  tile.input_row = of.stride.height * layout_.images[of.input].row;
   tile.input_vector = of.stride.width * vector;
   tile.input = at(step.input.at(turn)) + row * tile.input_row +
                first * tile.input_vector;
-  tile.output_row = of.block * out.row;
+  tile.output_row = of.block * layout_.images[of.output].row;
   tile.output_vector = of.block * vector;
   tile.output = at(step.output.at(turn)) + row * tile.output_row +
                 first * tile.output_vector;
   tile.output_offsets = program.output_offsets.data();
-  tile.offsets = program.offsets.data();
-  tile.values = program.values.data();
   tile.outputs = program.outputs;
-  tile.bias = program.bias.data();
-  tile.low = program.low;
-  tile.high = program.high;
   if (program.adds) {
     tile.add_row = program.add_row;
     tile.add_vector = program.add_vector;
@@ -106,15 +101,37 @@ void Executor::run_tile(const Step& step, int turn, const Program& program,
     tile.add = at(step.add.at(turn)) + row * program.add_row +
                first * program.add_vector;
   }
-  make(of, program, rows, vectors, &tile);
-  for (size_t i = 0; i < program.posts.size(); ++i) {
-    TilePost post = program.posts[i];
+  return tile;
+}
+
+// Calls `run(post)` for what follows a tile, with the places of other images.
+template <class Post, class Run>
+void Executor::run_posts(const Step& step, int turn, const Program& program,
+                         const std::vector<Post>& posts, int row, int first,
+                         const Run& run) const {
+  for (size_t i = 0; i < posts.size(); ++i) {
+    Post post = posts[i];
     if (program.other_posts[i] >= 0) {
       post.other = at(step.others[i].at(turn)) + row * post.other_row +
                    first * post.other_vector;
     }
-    kernels_.posts(tile, rows, vectors, &post, 1);
+    run(post);
   }
+}
+
+void Executor::run_tile(const Step& step, int turn, const Program& program,
+                        int row, int rows, int first, int vectors) const {
+  Sums tile = tile_of<Sums>(step, turn, program, row, first);
+  tile.offsets = program.offsets.data();
+  tile.values = program.values.data();
+  tile.bias = program.bias.data();
+  tile.low = program.low;
+  tile.high = program.high;
+  make(network_.operations[step.operation], program, rows, vectors, &tile);
+  run_posts(step, turn, program, program.posts, row, first,
+            [&](const TilePost& post) {
+              kernels_.posts(tile, rows, vectors, &post, 1);
+            });
   kernels_.borders(tile, rows, first, vectors, program.border_begins.data(),
                    program.border_counts.data(), program.columns.data(), 0);
 }
@@ -123,22 +140,9 @@ void Executor::run_int8_tile(const Step& step, int turn,
                              const Program& program, int row, int rows,
                              int first, int vectors) const {
   const Operation& of = network_.operations[step.operation];
-  const Image& in = layout_.images[of.input];
-  const Image& out = layout_.images[of.output];
-  const size_t vector = layout_.format.vector();
   const Int8Program& int8 = program.int8;
   const Int8Kernels& kernels = *kernels_.int8;
-  Int8Sums tile{};
-  tile.input_row = of.stride.height * in.row;
-  tile.input_vector = of.stride.width * vector;
-  tile.input = at(step.input.at(turn)) + row * tile.input_row +
-               first * tile.input_vector;
-  tile.output_row = of.block * out.row;
-  tile.output_vector = of.block * vector;
-  tile.output = at(step.output.at(turn)) + row * tile.output_row +
-                first * tile.output_vector;
-  tile.output_offsets = program.output_offsets.data();
-  tile.outputs = program.outputs;
+  Int8Sums tile = tile_of<Int8Sums>(step, turn, program, row, first);
   tile.offsets = int8.offsets.data();
   if (of.kind == Operation::kQuantize) {
     kernels.quantize(tile, rows, vectors, int8.filters, int8.scale);
@@ -150,29 +154,18 @@ void Executor::run_int8_tile(const Step& step, int turn,
     tile.bias = int8.bias.data();
     tile.multipliers = int8.multipliers.data();
     tile.range = int8.range;
-    if (program.adds) {
-      tile.add_row = program.add_row;
-      tile.add_vector = program.add_vector;
-      tile.add_offsets = program.add_offsets.data();
-      tile.add_bits = int8.add_bits.data();
-      tile.addition = int8.addition;
-      tile.added = int8.added;
-      tile.add = at(step.add.at(turn)) + row * program.add_row +
-                 first * program.add_vector;
-    }
+    tile.add_bits = int8.add_bits.data();
+    tile.addition = int8.addition;
+    tile.added = int8.added;
     int8.sums[rows][vectors](tile);
   }
-  for (size_t i = 0; i < int8.posts.size(); ++i) {
-    Int8Post post = int8.posts[i];
-    if (program.other_posts[i] >= 0) {
-      post.other = at(step.others[i].at(turn)) + row * post.other_row +
-                   first * post.other_vector;
-    }
-    kernels.post(tile, rows, vectors, post);
-  }
+  run_posts(step, turn, program, int8.posts, row, first,
+            [&](const Int8Post& post) {
+              kernels.post(tile, rows, vectors, post);
+            });
   kernels.borders(tile, rows, first, vectors, program.border_begins.data(),
                   program.border_counts.data(), program.columns.data(),
-                  int32_t(out.zero * 0x01010101u));
+                  int32_t(layout_.images[of.output].zero * 0x01010101u));
 }
 
 // Makes a tile, before what follows value by value.
@@ -203,16 +196,16 @@ Row Executor::row_of(const Image& image) const {
   return row;
 }
 
-Int8Row Executor::int8_row_of(int value) const {
+// A row of an image in int8 that is packed, or unpacked.
+Int8Row Executor::int8_row_of(int value, bool packs) const {
   const Image& image = layout_.images[value];
   const Quantization& of = network_.values[value].quantization;
   Int8Row row{};
-  row.output = image.channel;
+  row.plane = image.channel;
   row.type = kPixelsFloat32;
-  row.scale = {of.scale,
-               {float(kLeastInt8 - of.zero_point),
-                float(kMostInt8 - of.zero_point),
-                of.zero_point + kernels_.int8->offset}};
+  row.scale = {packs ? 1 / of.scale : of.scale,
+               range_of(kLeastInt8, kMostInt8, of.zero_point,
+                        kernels_.int8->offset)};
   row.width = image.size.width;
   row.channels = image.channels;
   row.strip = image.strip;
@@ -258,9 +251,8 @@ void Executor::convert_int8(const Step& step, int turn, const Share& share,
   const bool packs = of.kind == Operation::kInput;
   const int value = packs ? of.output : of.input;
   const Image& image = layout_.images[value];
-  Int8Row row = int8_row_of(value);
+  Int8Row row = int8_row_of(value, packs);
   row.type = of.pixels;
-  if (packs) row.scale.factor = 1 / row.scale.factor;
   const auto [begin, end] = share.of(step.rows);
   for (int y = begin; y < end; ++y) {
     const size_t place =
@@ -312,7 +304,7 @@ void Executor::mean_int8(const Step& step, int turn, const Share& share) {
   if (share.thread > 0) return;
   const Operation& of = network_.operations[step.operation];
   const Image& image = layout_.images[of.input];
-  Int8Row row = int8_row_of(of.input);
+  Int8Row row = int8_row_of(of.input, false);
   const int64_t first = step.begin.at(turn);
   if (first == 0) std::fill_n(int8_sums_.data(), row.channels, 0);
   for (int y = 0; y < step.rows; ++y) {
@@ -326,8 +318,7 @@ void Executor::mean_int8(const Step& step, int turn, const Share& share) {
   for (int c = 0; c < row.channels; ++c) {
     means_[c] = float((double(int8_sums_[c]) / pixels - zero) * in.scale);
   }
-  Int8Row pixel = int8_row_of(of.output);
-  pixel.scale.factor = 1 / pixel.scale.factor;
+  Int8Row pixel = int8_row_of(of.output, true);
   pixel.pixels = means_.data();
   pixel.strips = at(step.output.at(turn));
   kernels_.int8->pack(pixel);

@@ -43,6 +43,13 @@ class Executor {
                 int rows, int vector, int vectors) const;
   void run_int8_tile(const Step& step, int turn, const Program& program,
                      int row, int rows, int first, int vectors) const;
+  template <class Of>
+  Of tile_of(const Step& step, int turn, const Program& program, int row,
+             int first) const;
+  template <class Post, class Run>
+  void run_posts(const Step& step, int turn, const Program& program,
+                 const std::vector<Post>& posts, int row, int first,
+                 const Run& run) const;
   void make(const Operation& of, const Program& program, int rows, int vectors,
             Sums* tile) const;
   void convert(const Step& step, int turn, const Share& share,
@@ -52,7 +59,7 @@ class Executor {
   void mean(const Step& step, int turn, const Share& share);
   void mean_int8(const Step& step, int turn, const Share& share);
   Row row_of(const Image& image) const;
-  Int8Row int8_row_of(int value) const;
+  Int8Row int8_row_of(int value, bool packs) const;
   char* at(int64_t place) const { return arena_.data() + place; }
 
   const Network& network_;

@@ -178,10 +178,13 @@ const char* Graph::problem_of_types(const GraphNode& node,
   if (!has_int8 || of.int8 == Operator::kConverts) return nullptr;
   if (of.int8 == Operator::kNone) return "it is not computed in int8";
   if (has_float) return "it takes one type and makes another";
-  const int in = node.input(0);
-  if (of.int8 == Operator::kSame && in >= 0 && tensors_.is_int8(in) &&
-      !(tensors_.quantization(in) == tensors_.quantization(out))) {
-    return "its numbers in int8 have other scales than those it takes";
+  for (int i = 0; of.int8 == Operator::kSame && i < node.node->inputs->size;
+       ++i) {
+    const int in = node.input(i);
+    if (in >= 0 && tensors_.is_int8(in) &&
+        !(tensors_.quantization(in) == tensors_.quantization(out))) {
+      return "its numbers in int8 have other scales than those it takes";
+    }
   }
   return nullptr;
 }

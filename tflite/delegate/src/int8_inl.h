@@ -12,6 +12,7 @@
 #include "vectors_inl.h"
 
 #include "int8_vectors_inl.h"
+#include "tiles_inl.h"
 #include "transpose_inl.h"
 
 #include "borders_inl.h"
@@ -21,6 +22,6 @@
 
 extern const Int8Kernels kernels;
 const Int8Kernels kernels = {
-    ISSP_NAME, kOffset,    ISSP_REGISTERS, find_sums, post,    borders,
-    quantize,  dequantize, pack,           unpack,    add_row,
+    ISSP_NAME, kOffset,    find_sums, post,   borders,
+    quantize,  dequantize, pack,      unpack, add_row,
 };

@@ -72,6 +72,12 @@ struct Int8Post {
   const uint8_t* other_bits;     // Of the lane, before the channel.
 };
 
+// The range of numbers from `low` to `high` that kernels store with an offset.
+inline Int8Range range_of(float low, float high, int zero_point, int offset) {
+  return {low - float(zero_point), high - float(zero_point),
+          zero_point + offset};
+}
+
 // How an image in float32 becomes one in int8, or the other way round: int8 is
 // round(float * factor) within `range`, float is (int8 - zero) * factor.
 struct Int8Scale {
@@ -82,7 +88,7 @@ struct Int8Scale {
 // A row of an image, and the same as the runtime has it, channels last.
 struct Int8Row {
   char* strips;  // The first four channels, vector 0.
-  size_t output;  // Bytes from four channels to the next.
+  size_t plane;  // Bytes from four channels to the next.
   void* pixels;
   PixelType type;
   Int8Scale scale;  // Of float32.
@@ -96,7 +102,6 @@ struct Int8Row {
 struct Int8Kernels {
   const char* name;
   int offset;
-  int registers;
   // By rows and vectors of the tile; null if there is none. `strided` is for
   // inputs whose vectors are not one behind the other.
   Int8SumsFunction (*find_sums)(int rows, int vectors, bool strided);

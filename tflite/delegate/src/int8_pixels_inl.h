@@ -56,60 +56,56 @@ void dequantize(const Int8Sums& tile, int rows, int vectors,
   }
 }
 
-// Calls `visit(lane, pixel)` for each lane of a row and where its pixel is, or
-// null beyond the image, channels `c` to before `c + count`.
+// Calls `visit(lane, pixel, count)` for each lane of a row, block by block of
+// channels, with where its first channel is in the runtime's pixels, or null
+// beyond the image, and how many channels the block has.
 template <int kSize, class Visit>
 ISSP_INLINE void visit_lanes(const Int8Row& row, int first, int last,
                              const Visit& visit) {
-  char* pixels = static_cast<char*>(row.pixels);
-  for (int l = 0; l < kLanes; ++l) {
-    for (int t = first; t < last; ++t) {
-      const int x = l * row.strip + t;
-      char* lane = row.strips + t * static_cast<ptrdiff_t>(kBytes) +
-                   l * static_cast<ptrdiff_t>(sizeof(Scalar));
-      const bool inside = x >= 0 && x < row.width;
-      visit(lane, inside ? pixels + static_cast<ptrdiff_t>(x) * row.channels *
-                                        kSize
-                         : nullptr);
+  for (int c = 0; c < row.channels; c += kBlock) {
+    const int left = row.channels - c;
+    const int count = left < kBlock ? left : kBlock;
+    char* strips = row.strips + c / kBlock * row.plane;
+    char* pixels = static_cast<char*>(row.pixels) + c * kSize;
+    for (int l = 0; l < kLanes; ++l) {
+      for (int t = first; t < last; ++t) {
+        const int x = l * row.strip + t;
+        char* lane = strips + t * static_cast<ptrdiff_t>(kBytes) +
+                     l * static_cast<ptrdiff_t>(sizeof(Scalar));
+        const bool inside = x >= 0 && x < row.width;
+        visit(lane,
+              inside ? pixels + static_cast<ptrdiff_t>(x) * row.channels * kSize
+                     : nullptr,
+              count);
+      }
     }
   }
 }
 
 template <int kSize, class Convert>
 ISSP_INLINE void pack_row(const Int8Row& row, const Convert& convert) {
-  for (int c = 0; c < row.channels; c += kBlock) {
-    const int left = row.channels - c;
-    const int count = left < kBlock ? left : kBlock;
-    Int8Row block = row;
-    block.strips += c / kBlock * row.output;
-    const uint8_t zero = uint8_t(row.scale.range.zero);
-    visit_lanes<kSize>(
-        block, -row.left, row.strip + row.right,
-        [&](char* lane, const char* pixel) {
-          uint8_t bytes[kBlock] = {zero, zero, zero, zero};
-          for (int i = 0; pixel && i < count; ++i) {
-            bytes[i] = convert(pixel + (c + i) * kSize);
-          }
-          __builtin_memcpy(lane, bytes, kBlock);
-        });
-  }
+  const uint8_t zero = uint8_t(row.scale.range.zero);
+  visit_lanes<kSize>(
+      row, -row.left, row.strip + row.right,
+      [&](char* lane, const char* pixel, int count) {
+        uint8_t bytes[kBlock] = {zero, zero, zero, zero};
+        for (int i = 0; pixel && i < count; ++i) {
+          bytes[i] = convert(pixel + i * kSize);
+        }
+        __builtin_memcpy(lane, bytes, kBlock);
+      });
 }
 
 template <int kSize, class Convert>
 ISSP_INLINE void unpack_row(const Int8Row& row, const Convert& convert) {
-  for (int c = 0; c < row.channels; c += kBlock) {
-    const int left = row.channels - c;
-    const int count = left < kBlock ? left : kBlock;
-    Int8Row block = row;
-    block.strips += c / kBlock * row.output;
-    visit_lanes<kSize>(block, 0, row.strip, [&](char* lane, char* pixel) {
-      uint8_t bytes[kBlock];
-      __builtin_memcpy(bytes, lane, kBlock);
-      for (int i = 0; pixel && i < count; ++i) {
-        convert(bytes[i], pixel + (c + i) * kSize);
-      }
-    });
-  }
+  visit_lanes<kSize>(row, 0, row.strip,
+                     [&](char* lane, char* pixel, int count) {
+                       uint8_t bytes[kBlock];
+                       __builtin_memcpy(bytes, lane, kBlock);
+                       for (int i = 0; pixel && i < count; ++i) {
+                         convert(bytes[i], pixel + i * kSize);
+                       }
+                     });
 }
 
 // Makes bytes that are stored such of the runtime, and back.
@@ -223,7 +219,7 @@ void add_row(const Int8Row& row, int64_t* sums) {
     int64_t sum = 0;
     for (int x = 0; x < row.width; ++x) {
       const char* lane =
-          row.strips + c / kBlock * row.output +
+          row.strips + c / kBlock * row.plane +
           x % row.strip * static_cast<ptrdiff_t>(kBytes) +
           x / row.strip * static_cast<ptrdiff_t>(sizeof(Scalar));
       const uint8_t byte = uint8_t(lane[c % kBlock]);

@@ -48,9 +48,8 @@ class Int8Lowering : public TileLowering {
 
   int as_stored(int zero_point) const { return zero_point + kernels_.offset; }
 
-  Int8Range range_of(float low, float high, int zero_point) const {
-    return {low - float(zero_point), high - float(zero_point),
-            as_stored(zero_point)};
+  Int8Range stored_range(float low, float high, int zero_point) const {
+    return range_of(low, high, zero_point, kernels_.offset);
   }
 
   void set_scale() {
@@ -59,7 +58,8 @@ class Int8Lowering : public TileLowering {
         network_.values[makes_int8 ? of_.output : of_.input].quantization;
     of_program_.filters = depth_;
     of_program_.scale = {makes_int8 ? 1 / numbers.scale : numbers.scale,
-                         range_of(kLeastInt8, kMostInt8, numbers.zero_point)};
+                         stored_range(kLeastInt8, kMostInt8,
+                                      numbers.zero_point)};
     // All planes of the image that is read.
     const int planes = makes_int8 ? depth_ : in_.planes;
     for (int p = 0; p < planes; ++p) {
@@ -111,14 +111,13 @@ class Int8Lowering : public TileLowering {
       of_program_.begins.push_back(uint32_t(of_program_.offsets.size()));
     }
     of_program_.range =
-        range_of(of_.int8.low, of_.int8.high, of_.int8.zero_point);
+        stored_range(of_.int8.low, of_.int8.high, of_.int8.zero_point);
   }
 
   // The first addition is done with the sums, where there are sums.
   void set_posts() {
     size_t next = 0;
-    if (of_.kind == Operation::kLinear && !of_.posts.empty() &&
-        of_.posts[0].kind == kAdd && !layout_.is_pixel_of(of_, of_.posts[0])) {
+    if (of_.kind == Operation::kLinear && layout_.begins_with_image(of_)) {
       const Post& post = of_.posts[next++];
       const Image& add = layout_.images[post.value];
       program_.adds = true;
@@ -126,7 +125,8 @@ class Int8Lowering : public TileLowering {
       program_.add_vector = vector_of(post);
       set_other(post, &program_.add_offsets, &of_program_.add_bits);
       of_program_.addition = addition_of(post);
-      of_program_.added = range_of(post.low, post.high, post.made_zero_point);
+      of_program_.added =
+          stored_range(post.low, post.high, post.made_zero_point);
     }
     for (; next < of_.posts.size(); ++next) add_post(int(next));
   }
@@ -158,7 +158,7 @@ class Int8Lowering : public TileLowering {
     Int8Post lowered{};
     lowered.kind = post.kind;
     lowered.addition = addition_of(post);
-    lowered.range = range_of(post.low, post.high, post.made_zero_point);
+    lowered.range = stored_range(post.low, post.high, post.made_zero_point);
     lowered.scale = post.factor;
     lowered.zero = as_stored(post.zero_point);
     lowered.other_zero = as_stored(post.other_zero_point);

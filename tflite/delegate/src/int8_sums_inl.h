@@ -61,42 +61,20 @@ void sums(const Int8Sums& tile) {
         }
       }
     }
-    char* output = tile.output + tile.output_offsets[o];
-    ISSP_UNROLL
-    for (int r = 0; r < kRows; ++r) {
-      ISSP_UNROLL
-      for (int v = 0; v < kVectors; ++v) {
-        store(output + r * tile.output_row + v * tile.output_vector,
-              made[r][v]);
-      }
-    }
+    store_tile(tile, o, made);
   }
 }
 
-// The largest tiles, of 1 to 4 rows.
-constexpr int kWidest[kMostRows] = {12, 6, 5, 5};
-
-template <int kRows, int kVectors>
-Int8SumsFunction find(int rows, int vectors, bool strided) {
-  if (rows != kRows) {
-    if constexpr (kRows < kMostRows) {
-      return find<kRows + 1, 1>(rows, vectors, strided);
-    }
-    return nullptr;
+struct InBlocks {
+  using Function = Int8SumsFunction;
+  template <int kRows, int kVectors, bool kStrided>
+  static void of(const Int8Sums& tile) {
+    sums<kRows, kVectors, kStrided>(tile);
   }
-  if (vectors != kVectors) {
-    if constexpr (kVectors < kWidest[kRows - 1]) {
-      return find<kRows, kVectors + 1>(rows, vectors, strided);
-    }
-    return nullptr;
-  }
-  if (!strided) return sums<kRows, kVectors, false>;
-  if constexpr (kRows <= 2 && kVectors <= 5) return sums<kRows, kVectors, true>;
-  return nullptr;
-}
+};
 
 Int8SumsFunction find_sums(int rows, int vectors, bool strided) {
-  return find<1, 1>(rows, vectors, strided);
+  return find_tile<InBlocks>(rows, vectors, strided);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 
 #include "vectors_inl.h"
 
+#include "tiles_inl.h"
 #include "transpose_inl.h"
 
 #include "exponential_inl.h"

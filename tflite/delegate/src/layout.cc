@@ -172,6 +172,11 @@ Format format_of(const Kernels& kernels) {
           kernels.int8 ? kernels.int8->offset : 0};
 }
 
+bool Layout::begins_with_image(const Operation& of) const {
+  return !of.posts.empty() && of.posts[0].kind == kAdd &&
+         !is_pixel_of(of, of.posts[0]);
+}
+
 std::string lay_out(const Network& network, const std::vector<Size>& sizes,
                     Format format, Layout* layout) {
   layout->format = format;

@@ -51,6 +51,9 @@ struct Layout {
   // Whether what is added or multiplied is one pixel, for all of a larger
   // image.
   bool is_pixel_of(const Operation& of, const Post& post) const;
+
+  // Whether another image is the first that is added, which is done with sums.
+  bool begins_with_image(const Operation& of) const;
 };
 
 // Lays out the images of a network. Args: `sizes`, of the images of the

@@ -64,10 +64,6 @@ const char* check(const GraphNode& node, Tensors* of_graph, Extent* made) {
     if (tensors.extent(in).name != tensors.extent(node.input(0)).name) {
       return "its images may have different sizes";
     }
-    if (tensors.is_int8(out) &&
-        !(tensors.quantization(in) == tensors.quantization(out))) {
-      return "its numbers in int8 have other scales than those it takes";
-    }
   }
   if (channels != tensors.channels(out)) return kOtherChannels;
   if (int(sources_of(node, tensors).size()) > kMostImages) {
@@ -120,7 +116,7 @@ std::string build(const GraphNode& node, Builder* builder) {
 }  // namespace
 
 const Operator kConcatenations[] = {
-    {tflite::kConcatenation, check, build, Operator::kPlain, Operator::kAny},
+    {tflite::kConcatenation, check, build, Operator::kPlain, Operator::kSame},
     {},
 };
 

@@ -88,22 +88,25 @@ const char* problem_of_int8(const GraphNode& node, const Tensors& tensors) {
   return nullptr;
 }
 
-// What convolutions and fully connected layers have in common.
-const char* problem_of_weights(const GraphNode& node,
-                               const Tensors& tensors) {
-  const int filter = node.input(1), bias = node.input(2);
-  if (tensors.is_int8(node.output())) {
-    const char* problem = problem_of_int8(node, tensors);
-    if (problem) return problem;
-  } else if (!tensors.is_constant(filter)) {
+const char* problem_of_floats(const GraphNode& node, const Tensors& tensors) {
+  const int bias = node.input(2);
+  const int outputs = tensors.channels(node.output());
+  if (!tensors.is_constant(node.input(1))) {
     return "its kernel is no constant in float32, float16 or int8";
   }
-  if (!tensors.is_int8(node.output()) && bias >= 0 &&
-      (!tensors.is_constant(bias) ||
-                    !tensors.is_by_channel(bias,
-                                           tensors.channels(node.output())))) {
+  if (bias >= 0 && (!tensors.is_constant(bias) ||
+                    !tensors.is_by_channel(bias, outputs))) {
     return "its bias is no constant";
   }
+  return nullptr;
+}
+
+// What convolutions and fully connected layers have in common.
+const char* problem_of_weights(const GraphNode& node, const Tensors& tensors) {
+  const char* problem = tensors.is_int8(node.output())
+                            ? problem_of_int8(node, tensors)
+                            : problem_of_floats(node, tensors);
+  if (problem) return problem;
   if (!node.node->parameters || !has_bounds(activation_of(node))) {
     return "its activation is none of the ReLU family";
   }

@@ -28,7 +28,7 @@ struct Operator {
   Role role = kPlain;
   enum Int8 {
     kNone,      // It is computed in float32 alone.
-    kSame,      // In int8 too, where what it makes has the scale of its input.
+    kSame,      // In int8 too, where what it makes has the scale of all inputs.
     kAny,       // In int8 too.
     kConverts,  // From one type to another.
   };

@@ -101,8 +101,7 @@ class Lowering : public TileLowering {
   void set_posts() {
     size_t next = 0;
     const bool sums = of_.kind == Operation::kLinear;
-    if (sums && next < of_.posts.size() && of_.posts[next].kind == kAdd &&
-        !layout_.is_pixel_of(of_, of_.posts[next])) {
+    if (sums && layout_.begins_with_image(of_)) {
       const Post& post = of_.posts[next];
       const Image& add = layout_.images[post.value];
       program_.adds = true;

@@ -4,7 +4,6 @@
 #include <bitset>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <numeric>
 #include <tuple>
 #include <utility>
@@ -74,8 +73,16 @@ using Bits = std::vector<uint64_t>;
 
 std::vector<Bits> bits_of(const Network& network, const Ties& ties, int root,
                           int channels) {
-  std::map<std::tuple<size_t, int, int, int>, size_t> places;
-  std::vector<Bits> bits(channels);
+  std::vector<size_t> begins;  // Of the places of each operation.
+  size_t places = 0;
+  for (const Operation& of : network.operations) {
+    begins.push_back(places);
+    if (of.kind == Operation::kLinear && ties.root_of(of.input) == root) {
+      places += of.bias.size() * size_t(of.kernel.height) *
+                size_t(of.kernel.width);
+    }
+  }
+  std::vector<Bits> bits(channels, Bits((places + 63) / 64));
   for (size_t i = 0; i < network.operations.size(); ++i) {
     const Operation& of = network.operations[i];
     if (of.kind != Operation::kLinear || ties.root_of(of.input) != root) {
@@ -83,15 +90,12 @@ std::vector<Bits> bits_of(const Network& network, const Ties& ties, int root,
     }
     for (const Nonzero& weight : of.weights) {
       const size_t place =
-          places.emplace(std::make_tuple(i, weight.output, weight.row,
-                                         weight.column),
-                         places.size()).first->second;
-      Bits& of_channel = bits[weight.channel];
-      of_channel.resize(std::max(of_channel.size(), place / 64 + 1));
-      of_channel[place / 64] |= uint64_t{1} << (place % 64);
+          begins[i] + (size_t(weight.output) * of.kernel.height + weight.row) *
+                          of.kernel.width +
+          size_t(weight.column);
+      bits[weight.channel][place / 64] |= uint64_t{1} << (place % 64);
     }
   }
-  for (Bits& of_channel : bits) of_channel.resize((places.size() + 63) / 64);
   return bits;
 }
 

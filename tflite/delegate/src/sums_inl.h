@@ -38,7 +38,6 @@ ISSP_INLINE void begin_sums(const Sums& tile, int o,
 template <int kRows, int kVectors>
 ISSP_INLINE void end_sums(const Sums& tile, int o,
                           Vector (&sum)[kRows][kVectors]) {
-  char* output = tile.output + tile.output_offsets[o];
   if (tile.clamps) {
     ISSP_UNROLL
     for (int r = 0; r < kRows; ++r) {
@@ -48,13 +47,7 @@ ISSP_INLINE void end_sums(const Sums& tile, int o,
       }
     }
   }
-  ISSP_UNROLL
-  for (int r = 0; r < kRows; ++r) {
-    ISSP_UNROLL
-    for (int v = 0; v < kVectors; ++v) {
-      store(output + r * tile.output_row + v * tile.output_vector, sum[r][v]);
-    }
-  }
+  store_tile(tile, o, sum);
 }
 
 template <int kRows, int kVectors, bool kStrided>
@@ -106,27 +99,13 @@ void group_sums(const Sums& tile) {
   }
 }
 
-// The largest tiles, of 1 to 4 rows.
-constexpr int kWidest[kMostRows] = {12, 6, 5, 5};
-
-template <int kRows, int kVectors>
-SumsFunction find(int rows, int vectors, bool strided) {
-  if (rows != kRows) {
-    if constexpr (kRows < kMostRows) {
-      return find<kRows + 1, 1>(rows, vectors, strided);
-    }
-    return nullptr;
+struct OneByOne {
+  using Function = SumsFunction;
+  template <int kRows, int kVectors, bool kStrided>
+  static void of(const Sums& tile) {
+    sums<kRows, kVectors, kStrided>(tile);
   }
-  if (vectors != kVectors) {
-    if constexpr (kVectors < kWidest[kRows - 1]) {
-      return find<kRows, kVectors + 1>(rows, vectors, strided);
-    }
-    return nullptr;
-  }
-  if (!strided) return sums<kRows, kVectors, false>;
-  if constexpr (kRows <= 2 && kVectors <= 5) return sums<kRows, kVectors, true>;
-  return nullptr;
-}
+};
 
 // Of a group, that registers hold beside its weights, on any CPU.
 constexpr int kMostGroupSums = 24;
@@ -141,7 +120,7 @@ SumsFunction find_group(int vectors) {
 }
 
 SumsFunction find_sums(int rows, int vectors, int group, bool strided) {
-  if (group == 1) return find<1, 1>(rows, vectors, strided);
+  if (group == 1) return find_tile<OneByOne>(rows, vectors, strided);
   if (rows != 1 || strided) return nullptr;
   if (group == 2) return find_group<2, 1>(vectors);
   return group == 4 ? find_group<4, 1>(vectors) : nullptr;

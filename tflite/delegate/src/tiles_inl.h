@@ -1,0 +1,44 @@
+// Tiles of sums: which there are, and how they are written.
+
+namespace {
+
+// The largest tiles, of 1 to 4 rows.
+constexpr int kWidest[kMostRows] = {12, 6, 5, 5};
+
+// The function `Family::of` of a tile, or null if there is none.
+template <class Family, int kRows = 1, int kVectors = 1>
+typename Family::Function find_tile(int rows, int vectors, bool strided) {
+  if (rows != kRows) {
+    if constexpr (kRows < kMostRows) {
+      return find_tile<Family, kRows + 1, 1>(rows, vectors, strided);
+    }
+    return nullptr;
+  }
+  if (vectors != kVectors) {
+    if constexpr (kVectors < kWidest[kRows - 1]) {
+      return find_tile<Family, kRows, kVectors + 1>(rows, vectors, strided);
+    }
+    return nullptr;
+  }
+  if (!strided) return Family::template of<kRows, kVectors, false>;
+  if constexpr (kRows <= 2 && kVectors <= 5) {
+    return Family::template of<kRows, kVectors, true>;
+  }
+  return nullptr;
+}
+
+// Writes what a tile has of output `o`.
+template <int kRows, int kVectors>
+ISSP_INLINE void store_tile(const Tile& tile, int o,
+                            const Vector (&made)[kRows][kVectors]) {
+  char* output = tile.output + tile.output_offsets[o];
+  ISSP_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    ISSP_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
+      store(output + r * tile.output_row + v * tile.output_vector, made[r][v]);
+    }
+  }
+}
+
+}  // namespace
