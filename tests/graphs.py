@@ -1,8 +1,12 @@
 """Small `.tflite` graphs, written by hand, operator by operator."""
 
+import functools
+
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from issp_keras.errors import InputError
+from issp_keras.tflite import delegate as delegates
 from issp_keras.tflite import encoding
 from issp_keras.tflite import flatbuffer
 from issp_keras.tflite.sparse import _parameters
@@ -112,6 +116,24 @@ class Graph:
         self._graph.operators.append(operator)
         return output
 
+    def convolution(self, filters, shape, padding=0):
+        """Adds a convolution of the first input, without strides.
+
+        Args:
+            filters: Number of the kernel.
+            shape: Tuple, of what it makes.
+            padding: Integer, 0 for "SAME" and 1 for "VALID".
+
+        Returns:
+            Number of its output.
+        """
+        bias = self.constant(np.zeros(shape[-1], np.float32))
+        output = self.image(shape)
+        options = {"strideH": 1, "strideW": 1, "padding": padding}
+        options |= {"dilationHFactor": 1, "dilationWFactor": 1}
+        inputs = [self.inputs[0], filters, bias]
+        return self.operator("CONV_2D", inputs, output, **options)
+
     @property
     def tensors(self):
         return self._graph.tensors
@@ -155,6 +177,19 @@ def interpreter(content, delegate=None, threads=1, xnnpack=True):
         experimental_op_resolver_type=default if xnnpack else plain,
         experimental_delegates=[delegate] if delegate else [],
     )
+
+
+@functools.cache
+def runnable_kernels(*names):
+    """Those sets of the delegate's kernels that this CPU runs."""
+    found = []
+    for name in names:
+        try:
+            delegates.load(kernels=name)
+        except InputError:
+            continue
+        found.append(name)
+    return found
 
 
 def run(interpreter, *images):

@@ -27,6 +27,7 @@ def figures(tmp_path_factory):
             "--quick",
             "--only=roofline",
             "--only=edsr",
+            "--only=int8",
             "--sizes=24x16",
             "--zeros=90",
         ],
@@ -122,6 +123,10 @@ def test_the_benchmark_of_the_delegate_compares_with_xnnpack(figures):
     assert len(of["nodes"]) == 1
     share = of["sparse_multiply_adds"] / of["dense_multiply_adds"]
     assert 0.05 < share < 0.15
+    of = found["int8"]["edsr, 24x16, 90 %, blocks of 4 inputs"]
+    ms = of["milliseconds"]
+    assert of["ratio"] == ms["int8"] / ms["delegate"] > 0
+    assert of["equal"] == 1
     roofline = found["roofline"]
     assert roofline["registers"] > roofline["memory"] > 0
 

@@ -1,6 +1,5 @@
 """The sparse delegate gives what TFLite gives."""
 
-import functools
 import itertools
 import os
 import pathlib
@@ -34,17 +33,9 @@ _FAST = settings(
 )
 
 
-@functools.cache
 def _kernels():
     """The sets of kernels that this CPU runs."""
-    names = []
-    for name in ("avx512", "avx2", "neon", "portable"):
-        try:
-            delegate.load(kernels=name)
-        except InputError:
-            continue
-        names.append(name)
-    return names
+    return graphs.runnable_kernels("avx512", "avx2", "neon", "portable")
 
 
 def _assert_equal(

@@ -14,7 +14,6 @@ from issp_keras import models
 from issp_keras.data import load_pairs
 from issp_keras.data import read_photograph
 from issp_keras.data import write_photograph
-from issp_keras.errors import InputError
 from issp_keras.inference import load_network
 from issp_keras.tflite import delegate
 from issp_keras.tflite import encode_sparse
@@ -31,11 +30,9 @@ _ONE_SIZE = (1, 9, 21, _CHANNELS)
 _EQUAL = 0.999
 
 
-@functools.cache
 def _kernels():
     """The sets of kernels that this CPU runs in int8."""
-    names = []
-    for name in (
+    return graphs.runnable_kernels(
         "avx512_vnni",
         "avx512",
         "avx_vnni",
@@ -45,13 +42,7 @@ def _kernels():
         "neon_dotprod",
         "neon",
         "portable",
-    ):
-        try:
-            delegate.load(kernels=name)
-        except InputError:
-            continue
-        names.append(name)
-    return names
+    )
 
 
 def _constant(*shape, zeros=0.6):

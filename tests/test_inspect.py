@@ -194,12 +194,7 @@ def _convolution(zeros):
     kernel = rng.standard_normal((16, 3, 3, 16), np.float32)
     kernel *= rng.random(kernel.shape) > zeros
     filters = graph.constant(kernel)
-    bias = graph.constant(np.zeros(16, np.float32))
-    output = graph.image((1, 32, 32, 16))
-    options = {"strideH": 1, "strideW": 1, "padding": 0}
-    options |= {"dilationHFactor": 1, "dilationWFactor": 1}
-    inputs = [graph.inputs[0], filters, bias]
-    graph.operator("CONV_2D", inputs, output, **options)
+    output = graph.convolution(filters, (1, 32, 32, 16))
     return flatbuffer.parse(graph.write(output), "model.tflite")
 
 

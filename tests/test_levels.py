@@ -33,12 +33,7 @@ def make_file(encoding, change=lambda graph, sparse: None):
     kernel = np.zeros((4, 1, 1, 4), np.float32)
     kernel[0, 0, 0, :2] = kernel[3, 0, 0, 3] = 1
     unpacked = graph.sparse(kernel, encoding)
-    bias = graph.constant(np.zeros(4, np.float32))
-    output = graph.image((1, 8, 8, 4))
-    options = {"strideH": 1, "strideW": 1, "padding": 1}
-    options |= {"dilationHFactor": 1, "dilationWFactor": 1}
-    inputs = [graph.inputs[0], unpacked, bias]
-    graph.operator("CONV_2D", inputs, output, **options)
+    output = graph.convolution(unpacked, (1, 8, 8, 4), padding=1)
     model = flatbuffer.parse(graph.write(output), "a file")
     (subgraph,) = model.subgraphs
     change(subgraph, next(of for of in subgraph.tensors if of.sparsity))

@@ -82,7 +82,6 @@ class SimulatedInt8(keras.callbacks.Callback):
                 f"`momentum` must be in [0, 1). Received: momentum={momentum!r}"
             )
         self.momentum = momentum
-        self._patched: list = []
 
     def set_model(self, model):
         super().set_model(model)
