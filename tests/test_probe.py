@@ -49,12 +49,7 @@ def _named(name):
     kernel = rng.standard_normal((64, 3, 3, 3), np.float32)
     kernel *= rng.random(kernel.shape) > 0.9
     filters = graph.constant(kernel)
-    bias = graph.constant(np.zeros(64, np.float32))
-    output = graph.image((1, None, None, 64))
-    options = {"strideH": 1, "strideW": 1, "padding": 0}
-    options |= {"dilationHFactor": 1, "dilationWFactor": 1}
-    inputs = [graph.inputs[0], filters, bias]
-    graph.operator("CONV_2D", inputs, output, **options)
+    output = graph.convolution(filters, (1, None, None, 64))
     for tensor in graph.tensors:
         tensor.name = name
     return graph.write(output)

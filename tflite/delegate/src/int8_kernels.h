@@ -16,7 +16,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "int8.h"
 #include "kernels.h"
 #include "post.h"
 

@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "across.h"
-#include "int8.h"
 #include "post.h"
 
 namespace issp {

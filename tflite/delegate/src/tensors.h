@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "constants.h"
-#include "int8.h"
+#include "post.h"
 #include "tflite_abi.h"
 
 namespace issp {
