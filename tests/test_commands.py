@@ -634,7 +634,8 @@ BAD_INPUT = [
         "train",
         ["--config=quikstart", "--workdir=run"],
         "--config: quikstart: no such file, and no config that comes with "
-        "issp_keras, which are cat_r, compare_methods, edsr_large, ",
+        "issp_keras, which are block_comparison, cat_r, compare_methods, "
+        "edsr_large, ",
     ),
     (
         "train",
