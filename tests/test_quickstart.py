@@ -54,6 +54,7 @@ def test_the_delegate_takes_the_network_as_one(rows):
     assert {pathlib.Path(row["file"]).stem for row in taken} == {
         "model_float32_dense",
         "model_float32_sparse",
+        "model_int8_dense",
     }
     for row in taken:
         assert row["delegation"]["nodes"] > 10
