@@ -6,13 +6,15 @@
 namespace issp {
 
 enum AcrossKind {
-  kSoftmax,  // exp(number * x[o]), as a share of the sum of all
+  kSoftmax,    // exp(number * x[o]), as a share of the sum of all
+  kNormalize,  // (x[o] - mean) / sqrt(variance + number)
   kAcrossKinds,  // How many there are.
 };
 
 // What a value costs, in products of a sparse kernel, by kind.
 constexpr double kAcrossCosts[] = {
     12,  // kSoftmax
+    6,   // kNormalize
 };
 
 }  // namespace issp

@@ -37,7 +37,39 @@ void softmax(const Sums& tile, int rows, int vectors, float beta) {
   });
 }
 
+// 1 / sqrt(x) of normal numbers: a guess of its bits, made exact by Newton's
+// method.
+ISSP_INLINE Wide inverse_root(Wide x) {
+  typedef int Bits __attribute__((vector_size(sizeof(Wide)), may_alias));
+  Wide y = (Wide)(0x5f375a86 - ((Bits)x >> 1));
+  ISSP_UNROLL
+  for (int i = 0; i < 4; ++i) y = y * (1.5f - 0.5f * x * y * y);
+  return y;
+}
+
+void normalize(const Sums& tile, int rows, int vectors, float epsilon) {
+  const float share = 1 / float(tile.outputs);
+  visit_vectors(tile, rows, vectors, [&](const char* input, char* output) {
+    Wide sum{};
+    for (int c = 0; c < tile.outputs; ++c) {
+      sum += widen(load(input + tile.offsets[c]));
+    }
+    const Wide mean = sum * share;
+    Wide squares{};
+    for (int c = 0; c < tile.outputs; ++c) {
+      const Wide x = widen(load(input + tile.offsets[c])) - mean;
+      squares += x * x;
+    }
+    const Wide scale = inverse_root(squares * share + epsilon);
+    for (int c = 0; c < tile.outputs; ++c) {
+      const Wide x = widen(load(input + tile.offsets[c])) - mean;
+      store(output + tile.output_offsets[c],
+            __builtin_convertvector(x * scale, Vector));
+    }
+  });
+}
+
 // By `AcrossKind`.
-constexpr AcrossFunction kAcross[] = {softmax};
+constexpr AcrossFunction kAcross[] = {softmax, normalize};
 
 }  // namespace

@@ -33,6 +33,9 @@ float round_factors(std::vector<float>* factors, std::vector<float>* below) {
   return 1 / 1024.0f;
 }
 
+constexpr char kWithin[] =
+    "it begins or ends within attention or a normalization";
+
 }  // namespace
 
 std::string build(const Graph& graph, const std::vector<int>& nodes,
@@ -43,11 +46,15 @@ std::string build(const Graph& graph, const std::vector<int>& nodes,
 std::string Builder::build(const std::vector<int>& nodes) {
   for (int index : nodes) {
     const GraphNode& node = graph_.node(index);
-    const std::string error = find_operator(node.code)->build(node, this);
+    node_ = index;
+    const std::string error =
+        find_operator(node, tensors())->build(node, this);
     if (!error.empty()) return error;
+    built_.insert(index);
     ++part_.nodes;
   }
   for (int tensor : outputs_) add_output(tensor);
+  if (!error_.empty()) return error_;
   if (!is_consistent()) return "its shapes contradict each other";
   postpone();
   return "";
@@ -64,13 +71,18 @@ void Builder::add_output(int tensor) {
   }
   const auto given = given_.find(tensor);
   const bool is_given = given != given_.end() && !values_.count(tensor);
-  const auto value = values_.find(is_given ? given->second.source : tensor);
+  const int source = is_given ? given->second.source : tensor;
   // Those of other parts, and constants.
-  if (value == values_.end()) return;
+  if (!values_.count(source)) return;
+  if (tensors().is_symbol(source) ||
+      (tensors().is_rearranged(source) && tensors().rank(source) != 4)) {
+    error_ = kWithin;
+    return;
+  }
   Operation output;
   output.kind = Operation::kOutput;
   output.rows = tensors().is_list(tensor);
-  output.input = value->second;
+  output.input = value_of(source);
   output.pixels = is_given ? given->second.type
                   : tensors().is_int8(tensor) ? kPixelsInt8
                                               : kPixelsFloat32;
@@ -88,12 +100,124 @@ int Builder::new_value(int channels, int tensor) {
   if (value.is_int8) value.quantization = tensors().quantization(tensor);
   part_.network.values.push_back(value);
   producers_.push_back(int(operations().size()));
+  orders_.emplace_back();
   return int(part_.network.values.size()) - 1;
 }
 
 int Builder::value_of(int tensor) {
+  const int value = held(tensor);
+  if (!tensors().is_rearranged(tensor)) return rearranged(value, {}, -1);
+  const View view = *tensors().view(tensor);
+  const int rank = int(view.dimensions.size());
+  return rearranged(value,
+                    arrangement_of(view, view.pixels(0, rank - 2),
+                                   view.pixels(rank - 2, rank - 1)),
+                    -1);
+}
+
+int Builder::held_like(int tensor, int other) {
+  const int value = held(tensor);
+  if (tensors().extent(tensor).is_pixel) return value;
+  return rearranged(value, orders_[held(other)], -1);
+}
+
+int Builder::arranged(int tensor, const Arrangement& order) {
+  return rearranged(held(tensor), order, -1);
+}
+
+void Builder::alias(int tensor, int source) {
+  values_[tensor] = held(source);
+}
+
+// Whether nothing but the node that is built needs a value as it is.
+bool Builder::has_no_other_use(int value) const {
+  for (const auto& [tensor, of] : values_) {
+    if (of != value) continue;
+    if (outputs_.count(tensor)) return false;
+    for (int user : graph_.users(tensor)) {
+      if (user != node_ && !only_moves(user, value)) return false;
+    }
+  }
+  return true;
+}
+
+// Whether a node has been built, and what it makes is the value itself.
+bool Builder::only_moves(int node, int value) const {
+  if (!built_.count(node)) return false;
+  for (int output : tflite::to_vector(graph_.node(node).node->outputs)) {
+    const auto made = values_.find(output);
+    if (made == values_.end() || made->second != value) return false;
+  }
+  return true;
+}
+
+// Brings the pixels of a value into an order. `user` is the operation that will
+// take it, or -1 for one that is not there yet.
+int Builder::rearranged(int value, const Arrangement& order, int user) {
+  if (orders_[value] == order) return value;
+  for (const Rearranged& known : rearranged_) {
+    if (known.value == value && known.order == order) return known.made;
+  }
+  if (rearrange_what_makes(value, order, user)) return value;
+  Operation of;
+  of.kind = Operation::kArrange;
+  of.name = "pixels";
+  of.input = value;
+  of.output = int(part_.network.values.size());
+  Arrangement from = orders_[value], to = order;
+  (from.is_image() ? from : to).image = (from.is_image() ? to : from).image;
+  of.arranged_from = from.size();
+  of.arranged_to = to.size();
+  std::vector<int> sources = to.pixels();
+  const std::vector<int> pixels = from.pixels();
+  std::vector<int> places(pixels.size(), 0);
+  for (size_t i = 0; i < pixels.size(); ++i) places[size_t(pixels[i])] = int(i);
+  for (int& source : sources) source = places[size_t(source)];
+  of.sources = std::make_shared<const std::vector<int>>(std::move(sources));
+  // Behind what makes it, so that all that comes later can take it.
+  const int place = producers_[value] + 1;
+  for (int& producer : producers_) producer += producer >= place;
+  part_.network.values.push_back(part_.network.values[value]);
+  producers_.push_back(place);
+  orders_.push_back(order);
+  const int made = of.output;
+  operations().insert(operations().begin() + place, std::move(of));
+  rearranged_.push_back({value, order, made});
+  return made;
+}
+
+// Makes what makes a value take its pixels in this order, which is done where
+// they have fewer channels then. Returns whether it is.
+bool Builder::rearrange_what_makes(int value, const Arrangement& order,
+                                   int user) {
+  const Operation& of = operations()[producers_[value]];
+  const std::vector<Value>& values = part_.network.values;
+  if (!of.is_pixelwise() || values[value].repeats ||
+      values[of.input].channels > values[value].channels) {
+    return false;
+  }
+  for (const Post& post : of.posts) {
+    if (post.value >= 0) return false;
+  }
+  for (int i = 0; i < int(operations().size()); ++i) {
+    bool uses = false;
+    visit_operands(operations()[i], [&](int operand, const Post*) {
+      uses = uses || operand == value;
+    });
+    if (uses && i != user) return false;
+  }
+  const int made = rearranged(of.input, order, producers_[value]);
+  operations()[producers_[value]].input = made;
+  orders_[value] = order;
+  return true;
+}
+
+int Builder::held(int tensor) {
   const auto known = values_.find(tensor);
   if (known != values_.end()) return known->second;
+  if (tensors().is_symbol(tensor) || tensors().is_rearranged(tensor)) {
+    error_ = kWithin;
+  }
   const auto given = given_.find(tensor);
   if (given == given_.end()) {
     return add_input(tensor, tensor,
@@ -101,7 +225,7 @@ int Builder::value_of(int tensor) {
   }
   Operation of;
   of.kind = Operation::kDequantize;
-  of.input = value_of(given->second.source);
+  of.input = held(given->second.source);
   const int channels = part_.network.values[of.input].channels;
   of.bias.assign(channels, 0);
   of.name = "float32";
@@ -147,8 +271,8 @@ std::string Builder::name_of(const GraphNode& node) const {
 
 Operation* Builder::open(int tensor) {
   const auto value = values_.find(tensor);
-  if (value == values_.end() || outputs_.count(tensor)) return nullptr;
-  if (graph_.users(tensor).size() != 1) return nullptr;
+  if (value == values_.end()) return nullptr;
+  if (!has_no_other_use(value->second)) return nullptr;
   Operation& of = operations()[producers_[value->second]];
   const bool repeats = part_.network.values[value->second].repeats;
   const bool converts = of.kind == Operation::kQuantize ||
@@ -164,10 +288,19 @@ Operation& Builder::opened(int tensor, const GraphNode& node) {
     }
     return *of;
   }
-  return append(copy_of(value_of(tensor), node), node);
+  return append(copy_of(held(tensor), node), node);
 }
 
 Operation& Builder::copied(int tensor, const GraphNode& node) {
+  return append(copy_of(held(tensor), node), node);
+}
+
+Operation& Builder::opened_image(int tensor, const GraphNode& node) {
+  return orders_[held(tensor)].is_image() ? opened(tensor, node)
+                                          : copied_image(tensor, node);
+}
+
+Operation& Builder::copied_image(int tensor, const GraphNode& node) {
   return append(copy_of(value_of(tensor), node), node);
 }
 
@@ -192,13 +325,25 @@ Operation& Builder::append(Operation of, const GraphNode& node) {
                                        : int(of.bias.size());
   of.output = new_value(channels / (of.block * of.block), node.output());
   values_[node.output()] = of.output;
+  if (of.is_pixelwise()) orders_[of.output] = orders_[of.input];
+  operations().push_back(std::move(of));
+  return operations().back();
+}
+
+Operation& Builder::append_attention(Operation of, const Arrangement& order,
+                                     const GraphNode& node) {
+  const Attention& attention = of.attention;
+  of.output = new_value(
+      int(attention.heads.size()) * attention.value_channels, node.output());
+  values_[node.output()] = of.output;
+  orders_[of.output] = order;
   operations().push_back(std::move(of));
   return operations().back();
 }
 
 Operation& Builder::across(int tensor, AcrossKind kind, float number,
                            const GraphNode& node) {
-  Operation of = copy_of(value_of(tensor), node);
+  Operation of = copy_of(held(tensor), node);
   of.kind = Operation::kAcross;
   of.across = kind;
   of.number = number;
@@ -321,6 +466,16 @@ std::string Builder::by_channel(int tensor, int channels,
 bool Builder::is_consistent() const {
   const std::vector<Value>& values = part_.network.values;
   for (const Operation& of : part_.network.operations) {
+    for (const Attention::Head& head : of.attention.heads) {
+      const Attention& attention = of.attention;
+      if (head.query < 0 || head.key < 0 || head.value < 0 ||
+          head.query + attention.channels > values[of.input].channels ||
+          head.key + attention.channels > values[attention.keys].channels ||
+          head.value + attention.value_channels >
+              values[attention.values].channels) {
+        return false;
+      }
+    }
     if (!of.has_tiles()) continue;
     const int sums = int(of.bias.size());
     const int depth = values[of.output].channels;

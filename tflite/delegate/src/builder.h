@@ -6,11 +6,13 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "graph.h"
 #include "network.h"
 #include "part.h"
+#include "views.h"
 
 namespace issp {
 
@@ -31,11 +33,20 @@ class Builder {
 
   const Tensors& tensors() const { return graph_.tensors(); }
 
-  // The value of a tensor, which may come from outside.
+  // The value of a tensor, which may come from outside, with pixels in the
+  // order of the image.
   int value_of(int tensor);
+  // The same with pixels in whatever order there is.
+  int held(int tensor);
+  // The same in the order of another, if both are as large.
+  int held_like(int tensor, int other);
+  // The same in this order.
+  int arranged(int tensor, const Arrangement& order);
+  // Notes that a tensor has the numbers of another in other places.
+  void alias(int tensor, int source);
 
   // The operation that makes the value of a tensor, by number.
-  int producer(int tensor) { return producers_[value_of(tensor)]; }
+  int producer(int tensor) { return producers_[held(tensor)]; }
 
   // The operation that makes a tensor, if more can be appended to it; null if
   // something else needs the tensor unchanged.
@@ -48,8 +59,15 @@ class Builder {
   // A copy, even if nothing else needs the tensor.
   Operation& copied(int tensor, const GraphNode& node);
 
+  // The same two where the order of pixels must be that of the image.
+  Operation& opened_image(int tensor, const GraphNode& node);
+  Operation& copied_image(int tensor, const GraphNode& node);
+
   // Adds an operation that makes the result of a node.
   Operation& append(Operation of, const GraphNode& node);
+
+  Operation& append_attention(Operation of, const Arrangement& order,
+                              const GraphNode& node);
 
   // A copy of a value as an operation, not yet added.
   Operation copy_of(int value, const GraphNode& node) const;
@@ -113,7 +131,11 @@ class Builder {
   };
 
   std::vector<Operation>& operations() { return part_.network.operations; }
+  bool has_no_other_use(int value) const;
+  bool only_moves(int node, int value) const;
   int new_value(int channels, int tensor);
+  int rearranged(int value, const Arrangement& order, int user);
+  bool rearrange_what_makes(int value, const Arrangement& order, int user);
   int add_input(int tensor, int value_of, PixelType type);
   void add_output(int tensor);
   bool is_consistent() const;
@@ -125,6 +147,16 @@ class Builder {
   Part& part_;
   std::map<int, int> values_;  // By tensor.
   std::vector<int> producers_;  // Operations, by value.
+  std::vector<Arrangement> orders_;  // By value.
+  int node_ = -1;        // That is built.
+  std::set<int> built_;  // Those before.
+  struct Rearranged {
+    int value;
+    Arrangement order;
+    int made;
+  };
+  std::vector<Rearranged> rearranged_;
+  std::string error_;
   std::map<int, Padded> pads_;  // By tensor that is made.
   struct Given {
     int source;

@@ -43,7 +43,9 @@ std::string why_not(const tflite::Context& context, const Graph& graph,
     if (!problem.empty()) return problem;
   }
   const double zeros = sparsity(part->network);
-  if (!options.always && zeros < options.min_sparsity) {
+  // Attention is faster here without zeros too.
+  if (!options.always && zeros < options.min_sparsity &&
+      !part->network.has_attention()) {
     return decimal(100 * zeros, 0) +
            " % of the weights of its part of the graph are zero, and " +
            decimal(100 * options.min_sparsity, 0) + " % must be";

@@ -21,6 +21,8 @@ constexpr double kDepthwise = 0.0518;  // A product of a depthwise convolution.
 constexpr double kWritten = 0.0262;    // A number that a convolution makes.
 constexpr double kMoved = 0.0672;      // A number of what is no convolution.
 constexpr double kFar = 0.0407;        // A number of what no cache holds.
+constexpr double kOfMatrices = 0.054;  // A product of two images.
+constexpr double kScore = 1.5;         // Of a pixel for another.
 constexpr int kOutputs = 16;           // That are computed at once.
 }  // namespace dense
 
@@ -35,6 +37,9 @@ constexpr double kBorder = 5.9;      // A vector beside a row.
 constexpr double kConverted = 3.25;  // A vector of pixels, channels last.
 constexpr double kFew = 7.65;        // The same with few channels.
 constexpr double kFar = 2.42;        // A vector of what no cache holds.
+constexpr double kArranged = 5;      // A vector whose pixels come from all over.
+constexpr double kOfMatrices = 0.3;  // A product of two images, of vectors.
+constexpr double kScore = 3;         // Of vectors of pixels.
 // See program.cc.
 constexpr double kProductsOfBlock = 20;
 constexpr int kChannelsOfBlock = 8;
@@ -261,6 +266,23 @@ Cost cost_of(const Network& network, const Layout& layout) {
         cost.dense += dense_conversion(of, value, image);
         cost.sparse += conversion(value, image, 0);
         break;
+      case Operation::kArrange:
+        cost.dense += dense_pass(pixels_of(image) * image.channels);
+        cost.sparse += sparse::kCall + vectors * sparse::kArranged;
+        break;
+      case Operation::kAttention: {
+        const Attention& of_rows = of.attention;
+        const double scores = pixels_of(image) * of_rows.pixels *
+                              double(of_rows.heads.size());
+        const double products =
+            scores * (of_rows.channels + of_rows.value_channels);
+        cost.dense += dense::kCall + products * dense::kOfMatrices +
+                      scores * dense::kScore;
+        cost.sparse += sparse::kCall +
+                       (products * sparse::kOfMatrices +
+                        scores * sparse::kScore) / kFormatOfCosts.lanes;
+        break;
+      }
       case Operation::kMean:
         cost.dense += dense_pass(pixels_of(image) * image.channels);
         cost.sparse += sparse::kCall + vectors * sparse::kPost;

@@ -15,12 +15,18 @@ int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 Executor::Executor(const Network& network, const Layout& layout,
                    const std::vector<std::vector<Program>>& programs,
-                   const Kernels& kernels, const Arena& arena)
+                   const std::vector<WindowProgram>& windows,
+                   const Kernels& kernels, const Arena& arena, int threads)
     : network_(network),
       layout_(layout),
       programs_(programs),
+      windows_(windows),
       kernels_(kernels),
-      arena_(arena) {
+      arena_(arena),
+      scratch_lines_((scratch_of(network) * layout.format.vector() +
+                      sizeof(Line) - 1) /
+                     sizeof(Line)),
+      scratch_(scratch_lines_ * size_t(threads)) {
   size_t channels = 0;
   for (const Operation& of : network.operations) {
     if (of.kind != Operation::kMean) continue;
@@ -46,6 +52,12 @@ void Executor::execute(const Step& step, int turn, const Share& share,
         compute(step, turn, program, share);
       }
       break;
+    case Operation::kArrange:
+      arrange(step, turn, share);
+      break;
+    case Operation::kAttention:
+      attend(step, turn, share);
+      break;
     case Operation::kMean:
       if (network_.values[network_.operations[step.operation].input].is_int8) {
         mean_int8(step, turn, share);
@@ -62,11 +74,16 @@ void Executor::execute(const Step& step, int turn, const Share& share,
 
 void Executor::compute(const Step& step, int turn, const Program& program,
                        const Share& share) const {
-  const int down = ceil_div(step.rows, program.tile_rows);
+  // Some of the rows, or some of the tiles of all rows.
+  const auto [first_row, last_row] = share.rows_of(step.rows);
+  const int rows = last_row - first_row;
+  const int down = ceil_div(rows, program.tile_rows);
   const int across = ceil_div(program.strip, program.tile_vectors);
-  const auto [begin, end] = share.of(down * across);
+  const auto [begin, end] = share.tiles_of(down * across);
   for (int tile = begin; tile < end; ++tile) {
-    const auto [row, row_end] = part_of(step.rows, tile % down, down);
+    auto [row, row_end] = part_of(rows, tile % down, down);
+    row += first_row;
+    row_end += first_row;
     const auto [first, last] = part_of(program.strip, tile / down, across);
     if (program.int8.is_used) {
       run_int8_tile(step, turn, program, row, row_end - row, first,
@@ -268,6 +285,75 @@ void Executor::convert_int8(const Step& step, int turn, const Share& share,
       row.strips = at(step.input.at(turn)) + y * image.row;
       row.pixels = static_cast<char*>(ends.outputs[of.tensor]) + place;
       kernels_.int8->unpack(row);
+    }
+  }
+}
+
+// Brings pixels together from all over an image.
+void Executor::arrange(const Step& step, int turn, const Share& share) const {
+  const Operation& of = network_.operations[step.operation];
+  const WindowProgram& program = windows_[step.operation];
+  const Image& in = layout_.images[of.input];
+  const Image& out = layout_.images[of.output];
+  Arranged row{};
+  row.input = at(step.input.at(turn));
+  row.input_channel = in.channel;
+  row.output_channel = out.channel;
+  row.channels = in.channels;
+  row.vectors = program.vectors;
+  const size_t offsets = size_t(row.vectors) * size_t(layout_.format.lanes);
+  const auto [begin, end] = share.of(step.rows);
+  for (int y = begin; y < end; ++y) {
+    row.output = at(step.output.at(turn)) + y * out.row -
+                 out.left * layout_.format.vector();
+    row.offsets =
+        program.offsets.data() + size_t(step.begin.at(turn) + y) * offsets;
+    kernels_.arrange(row);
+  }
+}
+
+void Executor::attend(const Step& step, int turn, const Share& share) {
+  const Operation& of = network_.operations[step.operation];
+  const Attention& attention = of.attention;
+  const WindowProgram& program = windows_[step.operation];
+  const Image& queries = layout_.images[of.input];
+  const Image& keys = layout_.images[attention.keys];
+  const Image& values = layout_.images[attention.values];
+  const Image& out = layout_.images[of.output];
+  Attended head{};
+  head.query_channel = queries.channel;
+  head.key_channel = keys.channel;
+  head.value_channel = values.channel;
+  head.output_channel = out.channel;
+  head.channels = attention.channels;
+  head.value_channels = attention.value_channels;
+  head.vectors = program.vectors;
+  head.pixels = attention.pixels;
+  head.places = program.places.data();
+  head.factor = attention.factor * 1.44269504f;
+  head.scratch =
+      scratch_[size_t(share.thread) * scratch_lines_].bytes;
+  const size_t table = size_t(attention.pixels) * size_t(program.vectors) *
+                       size_t(layout_.format.lanes);
+  const size_t heads = attention.heads.size();
+  const auto [begin, end] = share.of(step.rows);
+  for (int y = begin; y < end; ++y) {
+    const size_t kind =
+        size_t(attention.kinds[size_t(step.begin.at(turn) + y)]);
+    for (size_t i = 0; i < heads; ++i) {
+      const Attention::Head& from = attention.heads[i];
+      head.queries = at(step.input.at(turn)) + y * queries.row +
+                     from.query * queries.channel;
+      head.keys = at(step.others[0].at(turn)) + y * keys.row +
+                  from.key * keys.channel;
+      head.values = at(step.others[1].at(turn)) + y * values.row +
+                    from.value * values.channel;
+      head.output = at(step.output.at(turn)) + y * out.row +
+                    i * size_t(attention.value_channels) * out.channel;
+      head.added = program.added.empty()
+                       ? nullptr
+                       : program.added.data() + (kind * heads + i) * table;
+      kernels_.attend(head);
     }
   }
 }

@@ -14,6 +14,7 @@
 #include "program.h"
 #include "schedule.h"
 #include "share.h"
+#include "window_program.h"
 
 namespace issp {
 
@@ -28,7 +29,8 @@ class Executor {
   // All must outlive it. Images are in the arena.
   Executor(const Network& network, const Layout& layout,
            const std::vector<std::vector<Program>>& programs,
-           const Kernels& kernels, const Arena& arena);
+           const std::vector<WindowProgram>& windows, const Kernels& kernels,
+           const Arena& arena, int threads);
 
   // Does the share of a step, in a turn of its loop.
   void execute(const Step& step, int turn, const Share& share,
@@ -56,6 +58,8 @@ class Executor {
                const Ends& ends) const;
   void convert_int8(const Step& step, int turn, const Share& share,
                     const Ends& ends) const;
+  void arrange(const Step& step, int turn, const Share& share) const;
+  void attend(const Step& step, int turn, const Share& share);
   void mean(const Step& step, int turn, const Share& share);
   void mean_int8(const Step& step, int turn, const Share& share);
   Row row_of(const Image& image) const;
@@ -65,8 +69,14 @@ class Executor {
   const Network& network_;
   const Layout& layout_;
   const std::vector<std::vector<Program>>& programs_;
+  const std::vector<WindowProgram>& windows_;
   const Kernels& kernels_;
   const Arena& arena_;
+  struct alignas(64) Line {
+    char bytes[64];
+  };
+  size_t scratch_lines_;       // Of a thread.
+  std::vector<Line> scratch_;  // Of `kAttention`.
   std::vector<double> sums_;  // Of `kMean`.
   std::vector<int64_t> int8_sums_;
   std::vector<float> means_;

@@ -1,6 +1,41 @@
-// The exponential function.
+// Exponential functions.
 
 namespace {
+
+// Below what any product of a query and a key is.
+#ifdef ISSP_HALF
+constexpr float kLeastProduct = -65504.0f;
+#else
+constexpr float kLeastProduct = -3e38f;
+#endif
+
+// 2^x of numbers that are not above 0, to about 1e-7 of itself; what is too
+// small for a normal number becomes the least.
+#ifdef ISSP_HALF
+ISSP_INLINE Vector power_of_two(Vector x) {
+  for (int l = 0; l < kLanes; ++l) {
+    x[l] = Scalar(__builtin_exp2f(float(x[l])));
+  }
+  return x;
+}
+#else
+// A polynomial follows what is left of the nearest whole number.
+ISSP_INLINE Vector power_of_two(Vector x) {
+  typedef ISSP_LANE Bits __attribute__((vector_size(kBytes), may_alias));
+  const Vector round = all(12582912.0f);
+  const Vector least = all(-126.0f);
+  x = least > x ? least : x;
+  const Vector n = x + round;
+  const Vector rest = x - (n - round);
+  Vector sum = all(1.327646373e-3f);
+  sum = sum * rest + all(9.675541269e-3f);
+  sum = sum * rest + all(5.550713299e-2f);
+  sum = sum * rest + all(2.402211973e-1f);
+  sum = sum * rest + all(6.931469670e-1f);
+  sum = sum * rest + all(1.000000072f);
+  return (Vector)((Bits)sum + ((Bits)n << 23));
+}
+#endif
 
 // exp(x) of numbers that are not above 0, to about 1e-7 of itself; what is too
 // small for a normal number becomes the least.

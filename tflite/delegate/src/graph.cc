@@ -10,6 +10,7 @@ namespace {
 using tflite::IntArray;
 using tflite::new_array;
 using tflite::Tensor;
+using tflite::to_vector;
 
 bool is_same_shape(const Tensor& a, const Tensor& b) {
   return a.shape && b.shape && a.shape->size == b.shape->size &&
@@ -109,20 +110,13 @@ void Graph::find_placeholders() {
 
 void Graph::find_supported(const std::vector<int>& order) {
   std::set<int> known;
-  for (int index : order) {
-    const auto node = nodes_.find(index);
-    if (node == nodes_.end()) continue;
-    const int output = node->second.output();
-    if (tensors_.is_constant(output)) {
-      if (!outputs_.count(output)) known.insert(index);
-    } else if (const char* problem = problem_of(node->second)) {
-      problems_[index] = problem;
-    } else {
-      known.insert(index);
-    }
-  }
+  std::set<int> left;
+  // What moves numbers is known where all that takes them is.
+  do {
+    known = known_nodes(order, left);
+  } while (leave_movers(order, known, &left));
   for (const auto& [index, node] : nodes_) {
-    const Operator* of = find_operator(node.code);
+    const Operator* of = find_operator(node, tensors_);
     if (of && of->role == Operator::kPads && known.count(index) &&
         !is_convolved(node.output(), known)) {
       known.erase(index);
@@ -134,25 +128,89 @@ void Graph::find_supported(const std::vector<int>& order) {
   }
 }
 
+// The nodes that can be computed, without those that are left.
+std::set<int> Graph::known_nodes(const std::vector<int>& order,
+                                 const std::set<int>& left) {
+  std::set<int> known;
+  tensors_.forget();
+  for (int index : order) {
+    const auto node = nodes_.find(index);
+    if (node == nodes_.end()) continue;
+    const int output = node->second.output();
+    if (tensors_.is_constant(output)) {
+      if (!outputs_.count(output)) known.insert(index);
+    } else if (left.count(index)) {
+      problems_[index] = "what it makes is taken by a node that is not known";
+    } else if (const char* problem = problem_of(node->second)) {
+      problems_[index] = problem;
+    } else {
+      known.insert(index);
+      problems_.erase(index);
+    }
+  }
+  return known;
+}
+
+// Leaves nodes whose results only known nodes can take, where others do.
+// Returns whether there are any.
+bool Graph::leave_movers(const std::vector<int>& order, std::set<int> known,
+                         std::set<int>* left) const {
+  const size_t before = left->size();
+  for (size_t i = order.size(); i-- > 0;) {
+    if (!known.count(order[i])) continue;
+    for (int output : to_vector(nodes_.at(order[i]).node->outputs)) {
+      if (!tensors_.is_symbol(output) && !tensors_.is_rearranged(output)) {
+        continue;
+      }
+      bool is_taken = !outputs_.count(output);
+      for (int user : users(output)) {
+        is_taken = is_taken && known.count(user) > 0;
+      }
+      if (is_taken) continue;
+      known.erase(order[i]);
+      left->insert(order[i]);
+    }
+  }
+  return left->size() > before;
+}
+
 // A padded image is only known by what convolves it.
 bool Graph::is_convolved(int tensor, const std::set<int>& known) const {
   const std::vector<int> all = users(tensor);
   return !all.empty() && std::all_of(all.begin(), all.end(), [&](int user) {
     const auto node = nodes_.find(user);
     if (node == nodes_.end() || !known.count(user)) return false;
-    const Operator* of = find_operator(node->second.code);
+    const Operator* of = find_operator(node->second, tensors_);
     return of && of->role == Operator::kConvolves;
   });
 }
 
 // Why a node cannot be computed, or null; notes the extent of what it makes.
 const char* Graph::problem_of(const GraphNode& node) {
-  if (node.node->outputs->size != 1) return "it makes more than one tensor";
-  const Operator* of = find_operator(node.code);
+  if (node.node->outputs->size != 1 && node.code != tflite::kSplit) {
+    return "it makes more than one tensor";
+  }
+  const Operator* of = find_operator(node, tensors_);
   if (!of) return "it is another operator";
   if (const char* problem = problem_of_types(node, *of)) return problem;
+  int rearranged = -1;
+  for (int input : to_vector(node.node->inputs)) {
+    if (input >= 0 && tensors_.is_rearranged(input)) rearranged = input;
+  }
+  const bool keeps = is_pixelwise(node, *of, tensors_);
+  if (rearranged >= 0 && !keeps && of->role != Operator::kMoves) {
+    return "its pixels are in another order than those of an image";
+  }
   Extent made;
   if (const char* problem = of->check(node, &tensors_, &made)) return problem;
+  if (rearranged >= 0 && keeps && of->role != Operator::kMoves) {
+    View view =
+        tensors_.view(rearranged)->with_channels(
+            tensors_.channels(node.output()));
+    view.source = node.output();
+    tensors_.set_view(node.output(), std::move(view));
+    return nullptr;
+  }
   if (made.name.empty()) return nullptr;
   const Extent fixed = tensors_.extent_in_file(node.output());
   tensors_.set_extent(node.output(),
@@ -218,7 +276,7 @@ std::vector<std::vector<int>> Graph::connected(
     if (tensors_.is_constant(node.output())) continue;
     const size_t part = parts.size();
     parts.push_back({index});
-    std::vector<int> tensors{node.output()};
+    std::vector<int> tensors = to_vector(node.node->outputs);
     for (int i = 0; i < node.node->inputs->size; ++i) {
       const int input = node.node->inputs->data[i];
       if (input >= 0 && !tensors_.is_constant(input)) tensors.push_back(input);

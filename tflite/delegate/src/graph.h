@@ -62,6 +62,10 @@ class Graph {
   bool read_outputs(const std::vector<int>& order);
   void find_placeholders();
   void find_supported(const std::vector<int>& order);
+  std::set<int> known_nodes(const std::vector<int>& order,
+                            const std::set<int>& left);
+  bool leave_movers(const std::vector<int>& order, std::set<int> known,
+                    std::set<int>* left) const;
   const char* problem_of(const GraphNode& node);
   const char* problem_of_types(const GraphNode& node, const Operator& of) const;
   bool is_convolved(int tensor, const std::set<int>& known) const;

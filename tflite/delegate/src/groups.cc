@@ -71,6 +71,14 @@ class Cutter {
       if (network_.operations[j].kind == Operation::kMean) return true;
     }
     if (i + 1 == count_) return true;
+    if (network_.operations[i + 1].kind == Operation::kArrange) {
+      // It needs all of what it takes.
+      for (int j = begin; j <= i; ++j) {
+        if (network_.operations[j].output == network_.operations[i + 1].input) {
+          return true;
+        }
+      }
+    }
     return is_pixel(i) != is_pixel(i + 1) &&
            network_.operations[i + 1].kind != Operation::kMean;
   }

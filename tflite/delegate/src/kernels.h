@@ -93,6 +93,44 @@ struct TilePost {
   const int32_t* other_offsets;  // By output.
 };
 
+// Vectors of a row whose pixels come from anywhere in another image.
+struct Arranged {
+  const char* input;
+  size_t input_channel;
+  char* output;
+  size_t output_channel;
+  int channels;
+  int vectors;
+  const int32_t* offsets;  // By vector and lane, in bytes; -1 for a zero.
+};
+
+// Attention in a row of one head; see `Attention`. Queries are so many vectors,
+// and numbers of keys and values are read one by one.
+struct Attended {
+  const char* queries;
+  const char* keys;
+  const char* values;
+  char* output;
+  size_t query_channel;  // Bytes from one channel to the next.
+  size_t key_channel;
+  size_t value_channel;
+  size_t output_channel;
+  int channels;        // Of a query and a key.
+  int value_channels;
+  int vectors;
+  int pixels;
+  const int32_t* places;  // Of each pixel, in bytes.
+  float factor;           // With log2(e).
+  const float* added;  // By pixel, vector and lane, times log2(e); or null.
+  char* scratch;       // For `scratch_vectors`.
+};
+
+// Memory that attention needs, in vectors.
+constexpr int kQueriesAtOnce = 2;
+inline size_t scratch_vectors(int pixels, int channels) {
+  return size_t(kQueriesAtOnce) * size_t(pixels + channels);
+}
+
 // A row of an image, and the same as the runtime has it, channels last.
 struct Row {
   char* strips;  // Channel 0, vector 0.
@@ -122,6 +160,8 @@ struct Kernels {
   void (*unpack)(const Row& row);
   // Adds the pixels of a row to `sums`, by channel.
   void (*add_row)(const Row& row, double* sums);
+  void (*arrange)(const Arranged& of);
+  void (*attend)(const Attended& of);
   const Int8Kernels* int8;  // Of as many lanes; null if there are none.
 };
 

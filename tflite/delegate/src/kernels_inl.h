@@ -16,7 +16,10 @@
 #include "exponential_inl.h"
 
 #include "across_inl.h"
+#include "arrange_inl.h"
+#include "attention_inl.h"
 #include "borders_inl.h"
+#include "gelu_inl.h"
 #include "means_inl.h"
 #include "posts_inl.h"
 #include "strips_inl.h"
@@ -25,5 +28,6 @@
 extern const Kernels kernels;
 const Kernels kernels = {
     ISSP_NAME, kLanes,  sizeof(Scalar), ISSP_REGISTERS, find_sums, kAcross,
-    posts,     borders, pack,           unpack,         add_row, nullptr,
+    posts,     borders, pack,           unpack,         add_row,   arrange,
+    attend,    nullptr,
 };

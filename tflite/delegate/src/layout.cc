@@ -54,6 +54,15 @@ bool set_strips(const Network& network, Layout* layout, std::string* error) {
   };
   for (int v = 0; v < count; ++v) part[v] = v;
   for (const Operation& of : network.operations) {
+    if (of.kind == Operation::kAttention) {
+      const bool fits = join(of.input, of.output, ratio[of.input]) &&
+                        join(of.input, of.attention.keys, ratio[of.input]) &&
+                        join(of.input, of.attention.values, ratio[of.input]);
+      if (!fits) {
+        *error = of.name + ": takes images of different scales";
+        return false;
+      }
+    }
     if (!of.has_tiles()) continue;
     const Ratio core = ratio[of.input].over(of.stride.width);
     bool fits = join(of.input, of.output, core.times(of.block));
@@ -142,6 +151,10 @@ bool has_addresses(const Network& network, const Layout& layout,
   constexpr size_t kLargest = size_t{1} << 30;
   std::vector<size_t> rows(images.size(), 1);
   for (const Operation& of : network.operations) {
+    if (of.kind == Operation::kArrange) {
+      rows[of.input] = std::max(rows[of.input],
+                                size_t(images[of.input].size.height));
+    }
     if (!of.has_tiles()) continue;
     const size_t reach = size_t(of.kernel.height) * of.dilation.height;
     rows[of.input] = std::max(rows[of.input], reach);

@@ -24,7 +24,10 @@ std::vector<std::vector<bool>> used_channels(const Network& network) {
     if (of.kind == Operation::kInput) continue;
     if (of.kind != Operation::kLinear) {
       // All of them are made at once.
-      used[of.input].assign(used[of.input].size(), true);
+      for (int value :
+           {of.input, of.attention.keys, of.attention.values}) {
+        if (value >= 0) used[value].assign(used[value].size(), true);
+      }
       if (of.output >= 0) {
         used[of.output].assign(used[of.output].size(), true);
       }

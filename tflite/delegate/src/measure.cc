@@ -60,6 +60,26 @@ Misfit measure_linear(const Operation& of, Layout* layout, Padding* padding) {
   return {};
 }
 
+// An operation whose images have one size each.
+Misfit measure_arranged(const Operation& of, Layout* layout) {
+  std::vector<Image>& images = layout->images;
+  bool fits = true;
+  if (of.kind == Operation::kArrange) {
+    fits = images[of.input].size == of.arranged_from;
+    images[of.output].size = of.arranged_to;
+  } else {
+    const Attention& attention = of.attention;
+    const Size size = images[of.input].size;
+    fits = size.width == attention.pixels &&
+           size.height == int(attention.kinds.size()) &&
+           images[attention.keys].size == size &&
+           images[attention.values].size == size;
+    images[of.output].size = size;
+  }
+  if (fits) return {};
+  return {of.name + ": takes images of one size only", true};
+}
+
 }  // namespace
 
 Misfit measure(const Network& network, const std::vector<Size>& sizes,
@@ -82,8 +102,10 @@ Misfit measure(const Network& network, const std::vector<Size>& sizes,
     } else if (of.kind == Operation::kMean) {
       image.size = {1, 1};
     } else {
+      const bool is_linear = of.has_tiles();
       const Misfit misfit =
-          measure_linear(of, layout, &layout->paddings[i]);
+          is_linear ? measure_linear(of, layout, &layout->paddings[i])
+                    : measure_arranged(of, layout);
       if (!misfit.text.empty()) return misfit;
     }
     if (std::max(image.size.height, image.size.width) > kLargestSide) {

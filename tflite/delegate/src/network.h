@@ -4,12 +4,14 @@
 // operation, `kLinear`, with a list of non-zero weights. What follows it and is
 // done value by value is part of it (`Post`), and so is DEPTH_TO_SPACE. A
 // function of all channels of a pixel, `kAcross`, begins as a copy, and all of
-// that may follow it too.
+// that may follow it too. Attention of transformers is computed in images whose
+// rows are windows: `kArrange` brings pixels into that order, and back.
 
 #ifndef ISSP_NETWORK_H_
 #define ISSP_NETWORK_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -86,11 +88,33 @@ struct Int8Linear {
   int zero_point = 0;
 };
 
+// Attention in each row of an image: a pixel becomes the mean of all pixels of
+// its row, weighted by a softmax of how alike their channels are.
+struct Attention {
+  struct Head {
+    int query;  // The first channel of each.
+    int key;
+    int value;
+  };
+  int keys = -1;    // Values.
+  int values = -1;
+  std::vector<Head> heads;
+  int channels = 0;       // Of a query and a key, of a head.
+  int value_channels = 0;
+  int pixels = 0;         // Of a row.
+  float factor = 1;       // Of products of a query and a key.
+  // What is added to them, by kind of row, head, query and key, if anything is.
+  std::vector<float> added;
+  std::vector<int> kinds;  // By row.
+};
+
 struct Operation {
   enum Kind {
     kInput,   // From a tensor of the runtime, channels last.
     kLinear,
     kAcross,  // A function of all channels of a pixel.
+    kArrange,    // Brings all pixels into another order.
+    kAttention,
     kMean,    // Over height and width.
     kQuantize,    // From float32 to int8.
     kDequantize,  // From int8 to float32.
@@ -105,6 +129,12 @@ struct Operation {
   // Of `kAcross`.
   AcrossKind across = kAcrossKinds;
   float number = 0;  // That its function needs.
+  // Of `kArrange`: which pixel of the input each pixel is, row by row, and the
+  // sizes before and after.
+  std::shared_ptr<const std::vector<int>> sources;
+  Size arranged_from;
+  Size arranged_to;
+  Attention attention;  // Of `kAttention`.
   // Of `kLinear` and `kAcross`.
   std::vector<Nonzero> weights;  // By output, row, channel, column.
   std::vector<float> bias;  // In int8, it only says how many sums there are.
@@ -127,13 +157,22 @@ struct Operation {
     return kind == kLinear || kind == kAcross || kind == kQuantize ||
            kind == kDequantize;
   }
+
+  // Whether it computes each pixel of the same pixel, wherever that is.
+  bool is_pixelwise() const {
+    return (kind == kLinear || kind == kAcross) && kernel == Size{1, 1} &&
+           stride == Size{1, 1} && block == 1 && !padding.top &&
+           !padding.bottom && !padding.left && !padding.right;
+  }
 };
 
 // Calls `visit(value, post)` for each value that an operation takes, with what
 // takes it, or null for its input.
 template <class Visit>
 void visit_operands(const Operation& of, const Visit& visit) {
-  if (of.input >= 0) visit(of.input, static_cast<const Post*>(nullptr));
+  for (int value : {of.input, of.attention.keys, of.attention.values}) {
+    if (value >= 0) visit(value, static_cast<const Post*>(nullptr));
+  }
   for (const Post& post : of.posts) {
     if (post.value >= 0) visit(post.value, &post);
   }
@@ -147,6 +186,13 @@ inline int channel_of(const Operation& of, int o) {
 struct Network {
   std::vector<Value> values;
   std::vector<Operation> operations;  // In the order of their execution.
+
+  bool has_attention() const {
+    for (const Operation& of : operations) {
+      if (of.kind == Operation::kAttention) return true;
+    }
+    return false;
+  }
 
   bool has_int8() const {
     for (const Value& value : values) {

@@ -226,7 +226,10 @@ std::string build(const GraphNode& node, Builder* builder) {
                    is_int8 ? Numbers::kStored : Numbers::kReal);
   if (!error.empty()) return error;
   const int outputs = tensors.channels(node.output());
-  of.input = builder->value_of(source);
+  const Operator& entry = *find_operator(node, tensors);
+  of.input = is_pixelwise(node, entry, tensors) && source == node.input(0)
+                 ? builder->held(source)
+                 : builder->value_of(source);
   const Window window = window_of(node);
   of.stride = window.stride;
   of.dilation = window.dilation;
@@ -268,7 +271,7 @@ const Operator kConvolutions[] = {
      Operator::kAny},
     {tflite::kDepthwiseConv2D, check_convolution, build, Operator::kConvolves,
      Operator::kAny},
-    {tflite::kFullyConnected, check_fully_connected, build, Operator::kPlain,
+    {tflite::kFullyConnected, check_fully_connected, build, Operator::kEach,
      Operator::kAny},
     {},
 };

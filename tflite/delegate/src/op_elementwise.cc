@@ -106,7 +106,7 @@ void build_two(const GraphNode& node, int a, int b, Builder* builder) {
   if (swap) std::swap(a, b);
   Post post;
   post.kind = node.code == tflite::kAdd ? kAdd : kMultiply;
-  post.value = builder->value_of(b);
+  post.value = builder->held_like(b, a);
   if (builder->is_int8(node)) {
     const Tensors& tensors = builder->tensors();
     const Quantization of_a = tensors.quantization(a);
@@ -185,9 +185,9 @@ std::string build(const GraphNode& node, Builder* builder) {
 }  // namespace
 
 const Operator kElementwise[] = {
-    {tflite::kAdd, check, build, Operator::kPlain, Operator::kAny},
-    {tflite::kMul, check, build, Operator::kPlain, Operator::kAny},
-    {tflite::kSub, check, build, Operator::kPlain, Operator::kAny},
+    {tflite::kAdd, check, build, Operator::kEach, Operator::kAny},
+    {tflite::kMul, check, build, Operator::kEach, Operator::kAny},
+    {tflite::kSub, check, build, Operator::kEach, Operator::kAny},
     {},
 };
 

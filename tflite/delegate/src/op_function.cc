@@ -66,6 +66,11 @@ const char* check_logistic(const GraphNode& node, Tensors* tensors,
   return made->is_pixel ? nullptr : "it is slow for more than one pixel";
 }
 
+const char* check_gelu(const GraphNode& node, Tensors* tensors, Extent* made) {
+  if (const char* problem = check(node, tensors, made)) return problem;
+  return node.node->parameters ? nullptr : "it does not say how exact it is";
+}
+
 std::string build_bound(const GraphNode& node, Builder* builder) {
   int a = node.input(0), b = node.input(1);
   if (builder->tensors().is_constant(a)) std::swap(a, b);
@@ -159,25 +164,35 @@ std::string build_logistic(const GraphNode& node, Builder* builder) {
   return "";
 }
 
+std::string build_gelu(const GraphNode& node, Builder* builder) {
+  Post post;
+  post.kind = node.parameters<tflite::GeluParameters>().approximate
+                  ? kGeluTanh
+                  : kGelu;
+  builder->push(&builder->opened(node.input(0), node), std::move(post));
+  return "";
+}
+
 }  // namespace
 
 const Operator kFunctions[] = {
-    {tflite::kMinimum, check_bound, build_bound, Operator::kPlain,
+    {tflite::kMinimum, check_bound, build_bound, Operator::kEach,
      Operator::kSame},
-    {tflite::kMaximum, check_bound, build_bound, Operator::kPlain,
+    {tflite::kMaximum, check_bound, build_bound, Operator::kEach,
      Operator::kSame},
-    {tflite::kRelu, check, build_relu, Operator::kPlain,
+    {tflite::kRelu, check, build_relu, Operator::kEach,
      Operator::kAny},
-    {tflite::kRelu6, check, build_relu, Operator::kPlain,
+    {tflite::kRelu6, check, build_relu, Operator::kEach,
      Operator::kAny},
-    {tflite::kReluN1To1, check, build_relu, Operator::kPlain,
+    {tflite::kReluN1To1, check, build_relu, Operator::kEach,
      Operator::kAny},
-    {tflite::kRelu0To1, check, build_relu, Operator::kPlain,
+    {tflite::kRelu0To1, check, build_relu, Operator::kEach,
      Operator::kAny},
-    {tflite::kPrelu, check_prelu, build_prelu, Operator::kPlain,
+    {tflite::kPrelu, check_prelu, build_prelu, Operator::kEach,
      Operator::kAny},
-    {tflite::kLeakyRelu, check_leaky, build_leaky, Operator::kPlain,
+    {tflite::kLeakyRelu, check_leaky, build_leaky, Operator::kEach,
      Operator::kAny},
+    {tflite::kGelu, check_gelu, build_gelu, Operator::kEach},
     {tflite::kLogistic, check_logistic, build_logistic, Operator::kPlain,
      Operator::kAny},
     {},

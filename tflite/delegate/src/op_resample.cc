@@ -77,8 +77,8 @@ const char* check_shuffle(const GraphNode& node, Tensors* tensors,
 std::string build_shuffle(const GraphNode& node, Builder* builder) {
   const int in = node.input(0);
   const Operation* of = builder->open(in);
-  Operation& made = of && of->block > 1 ? builder->copied(in, node)
-                                        : builder->opened(in, node);
+  Operation& made = of && of->block > 1 ? builder->copied_image(in, node)
+                                        : builder->opened_image(in, node);
   builder->shuffle(
       &made, node.parameters<tflite::DepthToSpaceParameters>().block_size);
   return "";
@@ -140,7 +140,7 @@ std::string build_resize(const GraphNode& node, Builder* builder) {
   const int side = is_bilinear ? 3 : 1;
   of.kernel = {side, side};
   if (is_bilinear) {
-    of.input = builder->copied(node.input(0), node).output;
+    of.input = builder->copied_image(node.input(0), node).output;
     builder->repeat(of.input);
     of.padding = {false, 1, 1, 1, 1};
   }

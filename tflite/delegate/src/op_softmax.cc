@@ -31,7 +31,7 @@ std::string build(const GraphNode& node, Builder* builder) {
 }  // namespace
 
 const Operator kSoftmaxes[] = {
-    {tflite::kSoftmax, check, build},
+    {tflite::kSoftmax, check, build, Operator::kEach},
     {},
 };
 

@@ -17,6 +17,8 @@ struct Operator {
     kPlain,
     kPads,       // It makes an image that only what convolves takes.
     kConvolves,
+    kEach,       // It makes each pixel of the same pixel, wherever that is.
+    kMoves,      // It knows views, and makes what only nodes that do can take.
   };
 
   int code;
@@ -36,17 +38,28 @@ struct Operator {
 };
 
 // Each ends with an entry that has no `check`.
+extern const Operator kAttentions[];
 extern const Operator kConcatenations[];
 extern const Operator kConvolutions[];
 extern const Operator kElementwise[];
 extern const Operator kFunctions[];
+extern const Operator kMoves[];
+extern const Operator kNormalizations[];
 extern const Operator kQuantizations[];
 extern const Operator kReductions[];
 extern const Operator kResamplings[];
 extern const Operator kSoftmaxes[];
 
-// The operator of this code, or null.
-const Operator* find_operator(int code);
+// The operator of a node, or null. What takes a symbol (see `Tensors`) is
+// another than what has the same code and takes images.
+const Operator* find_operator(const GraphNode& node, const Tensors& tensors);
+
+// Whether a node makes each pixel of the same pixel, wherever that is.
+bool is_pixelwise(const GraphNode& node, const Operator& of,
+                  const Tensors& tensors);
+
+// Whether a node makes the mean of the last of four dimensions.
+bool is_mean_of_channels(const GraphNode& node, const Tensors& tensors);
 
 constexpr char kNoImages[] =
     "its images are not float32 or int8, or have no 4 dimensions";

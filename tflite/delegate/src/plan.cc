@@ -30,11 +30,12 @@ Plan::Plan(const Network& network, const std::vector<Size>& sizes,
     return;
   }
   programs_ = lower(network, layout_, kernels);
+  windows_ = lower_windows(network, layout_);
   schedule_ = schedule(network, layout_, lives, groups_, places_, programs_);
-  executor_ = std::make_unique<Executor>(network, layout_, programs_, kernels,
-                                         *arena);
+  executor_ = std::make_unique<Executor>(network, layout_, programs_, windows_,
+                                         kernels, *arena, threads_);
   if (!settings.all_threads &&
-      !is_worth_threads(schedule_, programs_, format)) {
+      !is_worth_threads(network, layout_, schedule_, programs_)) {
     threads_ = 1;
   }
   tune(network, layout_, schedule_, kernels, *executor_, threads_,
@@ -42,19 +43,20 @@ Plan::Plan(const Network& network, const std::vector<Size>& sizes,
 }
 
 void Plan::run_steps(int thread) {
-  const Share share{thread, threads_};
   for (const Loop& loop : schedule_.loops) {
+    const Share share{thread, threads_, loop.by_rows};
     for (int turn = 0; turn < loop.turns; ++turn) {
       for (int i = loop.begin; i < loop.end; ++i) {
         const Step& step = schedule_.steps[i];
         const double begin = seconds_ ? now() : 0;
         executor_->execute(step, turn, share, ends_);
-        if (threads_ > 1) pool_->wait();
+        if (threads_ > 1 && !loop.by_rows) pool_->wait();
         if (seconds_ && thread == 0 && step.operation >= 0) {
           seconds_[step.operation] += now() - begin;
         }
       }
     }
+    if (threads_ > 1 && loop.by_rows) pool_->wait();
   }
 }
 

@@ -23,6 +23,7 @@
 #include "program.h"
 #include "schedule.h"
 #include "thread_pool.h"
+#include "window_program.h"
 
 namespace issp {
 
@@ -75,6 +76,7 @@ class Plan {
   Places places_;
   Reservation reservation_;
   std::vector<std::vector<Program>> programs_;  // By operation.
+  std::vector<WindowProgram> windows_;  // By operation.
   Schedule schedule_;
   std::unique_ptr<Executor> executor_;
   // Of the image that is computed.

@@ -16,6 +16,8 @@ enum PostKind {
   kAffine,    // x * a[o] + b[o]
   kLeaky,     // x < 0 ? x * a[o] : x
   kLogistic,  // 1 / (1 + exp(-x))
+  kGelu,      // x times the share of normal numbers that are below x
+  kGeluTanh,  // The same with a tanh of a cube in place of the error function.
 };
 
 // A number q is (q - zero_point) * scale.

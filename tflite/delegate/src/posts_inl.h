@@ -69,6 +69,12 @@ void posts(const Sums& tile, int rows, int vectors, const TilePost* posts,
       case kLogistic:
         make([&](Vector x, int, const char*) { return logistic(x); });
         break;
+      case kGelu:
+        make([&](Vector x, int, const char*) { return gelu(x); });
+        break;
+      case kGeluTanh:
+        make([&](Vector x, int, const char*) { return gelu_tanh(x); });
+        break;
     }
   }
 }

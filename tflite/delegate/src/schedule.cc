@@ -90,7 +90,14 @@ class Writer {
     step.rows = end - begin;
     if (of.input >= 0) {
       step.input.first =
-          place(of.input, bands.first_read(operation, begin));
+          of.kind == Operation::kArrange
+              ? place(of.input, 0)
+              : place(of.input, bands.first_read(operation, begin));
+    }
+    if (of.kind == Operation::kAttention) {
+      for (int value : {of.attention.keys, of.attention.values}) {
+        step.others.push_back({place(value, begin), 0});
+      }
     }
     if (of.output >= 0) step.output.first = place(of.output, made);
     if (!programs_[operation].empty()) {
@@ -123,6 +130,18 @@ class Writer {
   std::vector<Step> band_;
 };
 
+// Whether each row is made of the same row of what is made in a group.
+bool is_by_rows(const Network& network, const Group& group) {
+  for (int i = group.begin; i < group.end; ++i) {
+    const Operation& of = network.operations[i];
+    const bool is_arranged = of.kind == Operation::kArrange ||
+                             of.kind == Operation::kAttention;
+    if (!is_arranged && !of.is_pixelwise()) return false;
+    if (network.values[of.output].repeats) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 Schedule schedule(const Network& network, const Layout& layout,
@@ -134,8 +153,13 @@ Schedule schedule(const Network& network, const Layout& layout,
   for (const Group& group : groups) {
     Bands bands(network, layout, lives, group.begin, group.end);
     Loops loops(&made);
+    const size_t first = made.loops.size();
     writer.write(&bands, group.rows, &loops);
     loops.finish();
+    if (!is_by_rows(network, group)) continue;
+    for (size_t i = first; i < made.loops.size(); ++i) {
+      made.loops[i].by_rows = true;
+    }
   }
   return made;
 }

@@ -7,6 +7,8 @@ namespace {
 // computed of what is between is infinite.
 constexpr float kLeastScale = 1e-12f;
 constexpr float kLargestScale = 1e12f;
+// Pixels of an image whose order is looked at.
+constexpr int64_t kLargestView = 1 << 24;
 
 }  // namespace
 
@@ -93,7 +95,54 @@ std::vector<float> Tensors::scales(int i, int dimension, int count) const {
 }
 
 bool Tensors::is_image(int i) const {
-  return is_new_image(i) && (rank(i) == 4 || extents_.count(i));
+  return is_new_image(i) && !is_symbol(i) &&
+         (rank(i) == 4 || extents_.count(i));
+}
+
+std::optional<View> Tensors::view(int i) const {
+  const auto known = views_.find(i);
+  if (known != views_.end()) return known->second;
+  if (!is_float(i) || !is_image(i) || rank(i) != 4) return std::nullopt;
+  const Extent of = extent_in_file(i);
+  const int* shape = at(i).shape->data;
+  if (!of.is_known || of.is_pixel || shape[0] < 1 ||
+      int64_t(shape[1]) * shape[2] > kLargestView) {
+    return std::nullopt;
+  }
+  View view = view_of_image(shape[0], {shape[1], shape[2]}, shape[3]);
+  view.source = i;
+  return view;
+}
+
+void Tensors::set_view(int i, View view) {
+  extents_[i] = {view.name(), false, true};
+  views_.erase(i);
+  if (!view.is_image() || view.factor != 1) views_[i] = std::move(view);
+}
+
+const Moment* Tensors::moment(int i) const {
+  const auto known = moments_.find(i);
+  return known == moments_.end() ? nullptr : &known->second;
+}
+
+const Scores* Tensors::scores(int i) const {
+  const auto known = scores_.find(i);
+  return known == scores_.end() ? nullptr : &known->second;
+}
+
+bool Tensors::is_symbol(int i) const {
+  if (moments_.count(i) || scores_.count(i)) return true;
+  const auto view = views_.find(i);
+  return view != views_.end() &&
+         (!view->second.has_all_pixels() || view->second.factor != 1);
+}
+
+void Tensors::forget() {
+  extents_.clear();
+  lists_.clear();
+  views_.clear();
+  moments_.clear();
+  scores_.clear();
 }
 
 bool Tensors::may_be_list(int i) const {

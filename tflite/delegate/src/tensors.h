@@ -7,13 +7,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "constants.h"
 #include "post.h"
 #include "tflite_abi.h"
+#include "views.h"
 
 namespace issp {
 
@@ -22,6 +25,36 @@ struct Extent {
   std::string name;  // Tensors of equal names always have equal sizes.
   bool is_pixel = false;
   bool is_known = false;  // Whether it is always that in the file.
+};
+
+// What a tensor is on the way to an image whose pixels are normalized: each has
+// a mean of 0 and a variance of 1 over its channels.
+struct Moment {
+  enum Kind {
+    kMean,
+    kCentered,   // The image without its mean.
+    kSquares,    // Of that.
+    kVariance,
+    kShifted,    // With `epsilon` added.
+    kInverse,    // 1 / sqrt of it.
+  };
+  Kind kind;
+  int image;  // A tensor.
+  float epsilon = 0;
+};
+
+// What a tensor is on the way to attention.
+struct Scores {
+  int queries;  // Tensors.
+  int keys;
+  struct Added {
+    int constant;
+    bool is_subtracted;
+  };
+  std::vector<Added> added;
+  bool is_softmax = false;
+  bool transposes = false;       // Whether channels of queries come first.
+  bool transposes_keys = false;
 };
 
 // Of an image or a kernel.
@@ -45,6 +78,20 @@ class Tensors {
 
   void set_extent(int i, const Extent& extent) { extents_[i] = extent; }
   void add_list(int i) { lists_.insert(i); }
+
+  // What a tensor is of an image, if that is known.
+  std::optional<View> view(int i) const;
+  void set_view(int i, View view);
+  const Moment* moment(int i) const;
+  void set_moment(int i, const Moment& of) { moments_[i] = of; }
+  const Scores* scores(int i) const;
+  void set_scores(int i, Scores of) { scores_[i] = std::move(of); }
+  // Whether only the nodes that know what a tensor is can take it.
+  bool is_symbol(int i) const;
+  // Whether its pixels are in another order than those of an image.
+  bool is_rearranged(int i) const { return views_.count(i) > 0; }
+  // Forgets what nodes were thought to make.
+  void forget();
 
   const tflite::Tensor& at(int i) const { return context_.tensors[i]; }
   bool is_constant(int i) const { return constants_.has(i); }
@@ -91,6 +138,9 @@ class Tensors {
   bool has_placeholders_ = false;
   std::map<int, Extent> extents_;
   std::set<int> lists_;
+  std::map<int, View> views_;  // Of those that are not the image itself.
+  std::map<int, Moment> moments_;
+  std::map<int, Scores> scores_;
 };
 
 }  // namespace issp

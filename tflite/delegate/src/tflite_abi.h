@@ -51,19 +51,27 @@ enum Operator {
   kRelu = 19,
   kReluN1To1 = 20,
   kRelu6 = 21,
+  kReshape = 22,
   kResizeBilinear = 23,
   kSoftmax = 25,
   kPad = 34,
+  kTranspose = 39,
   kMean = 40,
   kSub = 41,
+  kSplit = 49,
   kDelegate = 51,
   kPrelu = 54,
   kMaximum = 55,
   kMinimum = 57,
+  kSlice = 65,
+  kRsqrt = 76,
   kResizeNearestNeighbor = 97,
   kLeakyRelu = 98,
+  kSquaredDifference = 99,
   kQuantize = 114,
   kDensify = 124,
+  kBatchMatMul = 126,
+  kGelu = 150,
   kRelu0To1 = 152,
 };
 
@@ -282,6 +290,15 @@ struct ReducerParameters {
 
 struct SoftmaxParameters {
   float beta;
+};
+
+struct GeluParameters {
+  bool approximate;
+};
+
+struct BatchMatMulParameters {
+  bool adjoint_x;
+  bool adjoint_y;
 };
 
 struct LeakyReluParameters {

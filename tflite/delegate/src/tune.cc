@@ -97,25 +97,31 @@ std::vector<const Step*> largest_steps(const Network& network,
 
 }  // namespace
 
-bool is_worth_threads(const Schedule& schedule,
-                      const std::vector<std::vector<Program>>& programs,
-                      const Format& format) {
+bool is_worth_threads(const Network& network, const Layout& layout,
+                      const Schedule& schedule,
+                      const std::vector<std::vector<Program>>& programs) {
   double products = 0;
-  double computed = 0;
+  double waits = 0;
   for (const Loop& loop : schedule.loops) {
+    waits += loop.by_rows;
     for (int i = loop.begin; i < loop.end; ++i) {
       const Step& step = schedule.steps[i];
-      if (step.kind != Step::kCompute || programs[step.operation].empty()) {
-        continue;
-      }
+      if (step.kind != Step::kCompute) continue;
+      const double rows = double(step.rows) * loop.turns;
+      const Attention& attention = network.operations[step.operation].attention;
+      products += rows * attention.pixels * attention.pixels *
+                  double(attention.heads.size()) *
+                  (attention.channels + attention.value_channels);
       for (const Program& program : programs[step.operation]) {
-        products += double(program.products()) * step.rows *
-                    program.strip * format.lanes * loop.turns;
+        products += rows * double(program.products()) * program.strip *
+                    layout.format.lanes;
       }
-      computed += loop.turns;
+      if (!programs[step.operation].empty() && !loop.by_rows) {
+        waits += loop.turns;
+      }
     }
   }
-  return products >= kProductsOfStep * computed;
+  return products >= kProductsOfStep * waits;
 }
 
 void tune(const Network& network, const Layout& layout,

@@ -17,9 +17,9 @@ namespace issp {
 
 // Whether steps are so long that threads compute more than they wait for each
 // other.
-bool is_worth_threads(const Schedule& schedule,
-                      const std::vector<std::vector<Program>>& programs,
-                      const Format& format);
+bool is_worth_threads(const Network& network, const Layout& layout,
+                      const Schedule& schedule,
+                      const std::vector<std::vector<Program>>& programs);
 
 // Chooses tiles, as long as there is time; operations that are alike are tried
 // once. Results do not depend on tiles.

@@ -1,0 +1,125 @@
+// What moves numbers of an image to other places of a tensor: RESHAPE,
+// TRANSPOSE, SLICE, SPLIT, and CONCATENATION of what SLICE has parted. Nothing
+// is moved here; see views.h.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "operators.h"
+
+namespace issp {
+namespace {
+
+constexpr char kNoView[] =
+    "it moves numbers of what is no image of a known size in float32";
+constexpr char kOtherOrder[] =
+    "it moves numbers of an image to places that are not known";
+
+std::vector<int> shape_of(int tensor, const Tensors& tensors) {
+  const tflite::IntArray* shape = tensors.at(tensor).shape;
+  return shape ? tflite::to_vector(shape) : std::vector<int>();
+}
+
+bool makes_floats(const GraphNode& node, const Tensors& tensors) {
+  for (int out : tflite::to_vector(node.node->outputs)) {
+    if (!tensors.is_float(out) || tensors.is_constant(out)) return false;
+  }
+  return true;
+}
+
+const char* check_reshape(const GraphNode& node, Tensors* tensors, Extent*) {
+  std::optional<View> view = tensors->view(node.input(0));
+  if (!view || !makes_floats(node, *tensors)) return kNoView;
+  if (!reshape(shape_of(node.output(), *tensors), &*view)) return kOtherOrder;
+  tensors->set_view(node.output(), std::move(*view));
+  return nullptr;
+}
+
+const char* check_transpose(const GraphNode& node, Tensors* tensors, Extent*) {
+  std::optional<View> view = tensors->view(node.input(0));
+  if (!view || !makes_floats(node, *tensors)) return kNoView;
+  const size_t rank = view->dimensions.size();
+  const int32_t* order = tensors->integers_of(node.input(1), rank);
+  if (!order || !transpose({order, order + rank}, &*view)) return kOtherOrder;
+  tensors->set_view(node.output(), std::move(*view));
+  return nullptr;
+}
+
+const char* check_slice(const GraphNode& node, Tensors* tensors, Extent*) {
+  std::optional<View> view = tensors->view(node.input(0));
+  if (!view || !makes_floats(node, *tensors)) return kNoView;
+  const size_t rank = view->dimensions.size();
+  const int32_t* begins = tensors->integers_of(node.input(1), rank);
+  const std::vector<int> shape = shape_of(node.output(), *tensors);
+  if (!begins || shape.size() != rank) return kOtherOrder;
+  for (size_t i = 0; i < rank; ++i) {
+    if (!slice(int(i), begins[i], shape[i], &*view)) return kOtherOrder;
+  }
+  tensors->set_view(node.output(), std::move(*view));
+  return nullptr;
+}
+
+const char* check_split(const GraphNode& node, Tensors* tensors, Extent*) {
+  const std::optional<View> view = tensors->view(node.input(1));
+  if (!view || !makes_floats(node, *tensors)) return kNoView;
+  const int32_t* axis = tensors->integers_of(node.input(0), 1);
+  const int rank = int(view->dimensions.size());
+  if (!axis || *axis < -rank || *axis >= rank) return kOtherOrder;
+  const int dimension = *axis < 0 ? *axis + rank : *axis;
+  int begin = 0;
+  for (int out : tflite::to_vector(node.node->outputs)) {
+    const std::vector<int> shape = shape_of(out, *tensors);
+    if (int(shape.size()) != rank) return kOtherOrder;
+    View part = *view;
+    const int size = shape[size_t(dimension)];
+    if (!slice(dimension, begin, size, &part)) return kOtherOrder;
+    tensors->set_view(out, std::move(part));
+    begin += size;
+  }
+  return nullptr;
+}
+
+const char* check_concatenation(const GraphNode& node, Tensors* tensors,
+                                Extent*) {
+  std::optional<View> view = tensors->view(node.input(0));
+  if (!view || !makes_floats(node, *tensors) || !node.node->parameters) {
+    return kNoView;
+  }
+  const auto& of = node.parameters<tflite::ConcatenationParameters>();
+  const int rank = int(view->dimensions.size());
+  if (of.axis < -rank || of.axis >= rank ||
+      of.activation != tflite::kNoActivation) {
+    return kOtherOrder;
+  }
+  const int dimension = of.axis < 0 ? of.axis + rank : of.axis;
+  for (int i = 1; i < node.node->inputs->size; ++i) {
+    const std::optional<View> next = tensors->view(node.input(i));
+    if (!next || !concatenate(*next, dimension, &*view)) return kOtherOrder;
+  }
+  tensors->set_view(node.output(), std::move(*view));
+  return nullptr;
+}
+
+std::string build(const GraphNode& node, Builder* builder) {
+  const int in = node.input(node.code == tflite::kSplit ? 1 : 0);
+  for (int out : tflite::to_vector(node.node->outputs)) {
+    builder->alias(out, in);
+  }
+  return "";
+}
+
+}  // namespace
+
+const Operator kMoves[] = {
+    {tflite::kReshape, check_reshape, build, Operator::kMoves},
+    {tflite::kTranspose, check_transpose, build, Operator::kMoves},
+    {tflite::kSlice, check_slice, build, Operator::kMoves},
+    {tflite::kSplit, check_split, build, Operator::kMoves},
+    {tflite::kConcatenation, check_concatenation, build, Operator::kMoves},
+    {},
+};
+
+}  // namespace issp

@@ -1,0 +1,94 @@
+// Which pixel and channel of an image each number of a tensor is.
+//
+// RESHAPE, TRANSPOSE, SLICE, SPLIT and CONCATENATION move numbers of an image
+// to other places of a tensor. Nothing is moved here: a tensor is a view of the
+// image, whose dimensions are made of digits. A digit counts pixels down or
+// across, channels, or images, in steps: the rows of an image in windows of 8
+// are the digits (H / 8, by 8) and (8, by 1).
+
+#ifndef ISSP_VIEWS_H_
+#define ISSP_VIEWS_H_
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "network.h"
+
+namespace issp {
+
+enum Axis { kBatch, kDown, kAcrossPixels, kChannels, kAxes };
+
+struct Digit {
+  Axis axis;
+  int size;
+  int step;
+
+  bool operator==(const Digit& other) const {
+    return axis == other.axis && size == other.size && step == other.step;
+  }
+};
+
+using Digits = std::vector<Digit>;
+
+struct View {
+  int source = -1;                   // The tensor that is the image.
+  std::array<int, kAxes> extents{};  // Of the image.
+  std::array<int, kAxes> begins{};   // Where it begins; rows and columns go on
+                                     // at the other end.
+  std::vector<Digits> dimensions;    // The first moves the farthest.
+  float factor = 1;                  // By which its numbers are multiplied.
+
+  Size size() const { return {extents[kDown], extents[kAcrossPixels]}; }
+  int channels() const { return extents[kChannels]; }
+
+  // Whether each pixel is there once, with all its channels in the last
+  // dimension.
+  bool has_all_pixels() const;
+  // Whether that is the image itself.
+  bool is_image() const;
+  // Says which pixels there are in which order.
+  std::string name() const;
+  // The same pixels with other channels, all of them.
+  View with_channels(int channels) const;
+  // The digits of dimensions that count no channels, without those of images.
+  Digits pixels(int begin, int end) const;
+};
+
+// The view that is the image itself.
+View view_of_image(int batch, Size size, int channels);
+
+// Each returns whether the view has such numbers.
+bool reshape(const std::vector<int>& shape, View* view);
+bool transpose(const std::vector<int>& order, View* view);
+bool slice(int dimension, int begin, int size, View* view);
+// Appends what follows in the same image.
+bool concatenate(const View& next, int dimension, View* view);
+
+// An order of all pixels of an image, in rows and columns.
+struct Arrangement {
+  Size image;
+  int down = 0;    // Where the first pixel is.
+  int across = 0;
+  Digits rows;     // None for the image itself.
+  Digits columns;
+
+  bool is_image() const { return rows.empty() && columns.empty(); }
+  bool operator==(const Arrangement& other) const {
+    return rows == other.rows && columns == other.columns &&
+           (is_image() || (image == other.image && down == other.down &&
+                           across == other.across));
+  }
+  Size size() const;
+  // Pixels of the image by row and column.
+  std::vector<int> pixels() const;
+};
+
+// The pixels of a view, with rows of the first dimensions and columns of the
+// others.
+Arrangement arrangement_of(const View& view, const Digits& rows,
+                           const Digits& columns);
+
+}  // namespace issp
+
+#endif  // ISSP_VIEWS_H_
