@@ -47,26 +47,50 @@ ISSP_INLINE Wide inverse_root(Wide x) {
   return y;
 }
 
-void normalize(const Sums& tile, int rows, int vectors, float epsilon) {
+// Normalizes vectors beside each other, so that none waits for its sums.
+template <int kVectors>
+ISSP_INLINE void normalize_some(const Sums& tile, float epsilon,
+                                const char* input, char* output) {
   const float share = 1 / float(tile.outputs);
-  visit_vectors(tile, rows, vectors, [&](const char* input, char* output) {
-    Wide sum{};
+  const auto visit = [&](const auto& run) {
     for (int c = 0; c < tile.outputs; ++c) {
-      sum += widen(load(input + tile.offsets[c]));
+      ISSP_UNROLL
+      for (int v = 0; v < kVectors; ++v) {
+        run(c, v, widen(load(input + tile.offsets[c] + v * tile.input_vector)));
+      }
     }
-    const Wide mean = sum * share;
-    Wide squares{};
-    for (int c = 0; c < tile.outputs; ++c) {
-      const Wide x = widen(load(input + tile.offsets[c])) - mean;
-      squares += x * x;
-    }
-    const Wide scale = inverse_root(squares * share + epsilon);
-    for (int c = 0; c < tile.outputs; ++c) {
-      const Wide x = widen(load(input + tile.offsets[c])) - mean;
-      store(output + tile.output_offsets[c],
-            __builtin_convertvector(x * scale, Vector));
-    }
+  };
+  Wide mean[kVectors] = {}, scale[kVectors] = {};
+  visit([&](int, int v, Wide x) { mean[v] += x; });
+  ISSP_UNROLL
+  for (int v = 0; v < kVectors; ++v) mean[v] *= share;
+  visit([&](int, int v, Wide x) {
+    scale[v] += (x - mean[v]) * (x - mean[v]);
   });
+  ISSP_UNROLL
+  for (int v = 0; v < kVectors; ++v) {
+    scale[v] = inverse_root(scale[v] * share + epsilon);
+  }
+  visit([&](int c, int v, Wide x) {
+    store(output + tile.output_offsets[c] + v * tile.output_vector,
+          __builtin_convertvector((x - mean[v]) * scale[v], Vector));
+  });
+}
+
+void normalize(const Sums& tile, int rows, int vectors, float epsilon) {
+  for (int r = 0; r < rows; ++r) {
+    const char* input = tile.input + r * tile.input_row;
+    char* output = tile.output + r * tile.output_row;
+    int v = 0;
+    for (; v + 4 <= vectors; v += 4) {
+      normalize_some<4>(tile, epsilon, input + v * tile.input_vector,
+                        output + v * tile.output_vector);
+    }
+    for (; v < vectors; ++v) {
+      normalize_some<1>(tile, epsilon, input + v * tile.input_vector,
+                        output + v * tile.output_vector);
+    }
+  }
 }
 
 // By `AcrossKind`.

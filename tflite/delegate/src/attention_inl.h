@@ -51,24 +51,52 @@ ISSP_INLINE void multiply_keys(const Attended& of, const Vector* queries,
   }
 }
 
-// Means of some channels of all values, by weights of each query.
+// Means of some channels of all values, by weights of each query. The first
+// time, weights are made of products, and their sums inverted.
 template <int kValues, int kVectors>
-ISSP_INLINE void average_values(const Attended& of, const Vector* weights,
-                                const Wide (&shares)[kVectors], int channel,
+ISSP_INLINE void average_values(const Attended& of, Vector* weights,
+                                const Vector (&largest)[kVectors],
+                                Wide (&shares)[kVectors], int channel,
                                 int vector) {
+  const bool is_first = channel == 0;
+  const bool is_last = channel + kValues == of.value_channels;
   Vector made[kValues][kVectors] = {};
+  Wide sums[kVectors] = {};
   const char* values = of.values + channel * of.value_channel;
-  for (int k = 0; k < of.pixels; ++k) {
+  // Weights are made one pixel ahead, so that products need not wait for them.
+  Vector next[kVectors];
+  const auto find_next = [&](int k) {
+    ISSP_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
+      next[v] = weights[k * kVectors + v];
+      if (!is_first) continue;
+      next[v] = power_of_two(next[v] - largest[v]);
+      sums[v] += widen(next[v]);
+      if (!is_last) weights[k * kVectors + v] = next[v];
+    }
+  };
+  const auto add = [&](int k, const Vector (&weight)[kVectors]) {
     const char* value = values + of.places[k];
     ISSP_UNROLL
     for (int c = 0; c < kValues; ++c) {
       const Vector number = number_at(value);
       value += of.value_channel;
       ISSP_UNROLL
-      for (int v = 0; v < kVectors; ++v) {
-        made[c][v] += weights[k * kVectors + v] * number;
-      }
+      for (int v = 0; v < kVectors; ++v) made[c][v] += weight[v] * number;
     }
+  };
+  find_next(0);
+  for (int k = 0; k + 1 < of.pixels; ++k) {
+    Vector weight[kVectors];
+    ISSP_UNROLL
+    for (int v = 0; v < kVectors; ++v) weight[v] = next[v];
+    find_next(k + 1);
+    add(k, weight);
+  }
+  add(of.pixels - 1, next);
+  if (is_first) {
+    ISSP_UNROLL
+    for (int v = 0; v < kVectors; ++v) shares[v] = 1.0f / sums[v];
   }
   char* output = of.output + channel * of.output_channel +
                  vector * static_cast<ptrdiff_t>(kBytes);
@@ -84,14 +112,15 @@ ISSP_INLINE void average_values(const Attended& of, const Vector* weights,
 }
 
 template <int kValues, int kVectors>
-ISSP_INLINE void average_rest(const Attended& of, const Vector* weights,
-                              const Wide (&shares)[kVectors], int channel,
+ISSP_INLINE void average_rest(const Attended& of, Vector* weights,
+                              const Vector (&largest)[kVectors],
+                              Wide (&shares)[kVectors], int channel,
                               int vector) {
   if constexpr (kValues > 0) {
     if (of.value_channels - channel == kValues) {
-      average_values<kValues>(of, weights, shares, channel, vector);
+      average_values<kValues>(of, weights, largest, shares, channel, vector);
     } else {
-      average_rest<kValues - 1>(of, weights, shares, channel, vector);
+      average_rest<kValues - 1>(of, weights, largest, shares, channel, vector);
     }
   }
 }
@@ -119,23 +148,15 @@ void attend_some(const Attended& of, int vector) {
   for (; k < of.pixels; ++k) {
     multiply_keys<1>(of, queries, k, vector, products, largest);
   }
-  Wide sums[kVectors] = {};
-  for (int i = 0; i < of.pixels; ++i) {
-    ISSP_UNROLL
-    for (int v = 0; v < kVectors; ++v) {
-      Vector& product = products[i * kVectors + v];
-      product = power_of_two(product - largest[v]);
-      sums[v] += widen(product);
-    }
-  }
-  ISSP_UNROLL
-  for (int v = 0; v < kVectors; ++v) sums[v] = 1.0f / sums[v];
+  Wide shares[kVectors];
   int channel = 0;
   for (; channel + kValuesAtOnce <= of.value_channels;
        channel += kValuesAtOnce) {
-    average_values<kValuesAtOnce>(of, products, sums, channel, vector);
+    average_values<kValuesAtOnce>(of, products, largest, shares, channel,
+                                  vector);
   }
-  average_rest<kValuesAtOnce - 1>(of, products, sums, channel, vector);
+  average_rest<kValuesAtOnce - 1>(of, products, largest, shares, channel,
+                                  vector);
 }
 
 void attend(const Attended& of) {

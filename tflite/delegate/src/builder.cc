@@ -125,17 +125,23 @@ int Builder::arranged(int tensor, const Arrangement& order) {
   return rearranged(held(tensor), order, -1);
 }
 
-void Builder::alias(int tensor, int source) {
-  values_[tensor] = held(source);
+void Builder::hold(int tensor, int value) {
+  values_[tensor] = value;
+  tensors_of_[value].push_back(tensor);
 }
 
-// Whether nothing but the node that is built needs a value as it is.
-bool Builder::has_no_other_use(int value) const {
-  for (const auto& [tensor, of] : values_) {
-    if (of != value) continue;
+void Builder::alias(int tensor, int source) {
+  hold(tensor, held(source));
+}
+
+// Whether nothing but the node that is built needs a value as it is, and that
+// node once.
+bool Builder::has_no_other_use(int value) {
+  int uses = 0;
+  for (int tensor : tensors_of_[value]) {
     if (outputs_.count(tensor)) return false;
     for (int user : graph_.users(tensor)) {
-      if (user != node_ && !only_moves(user, value)) return false;
+      if (user == node_ ? ++uses > 1 : !only_moves(user, value)) return false;
     }
   }
   return true;
@@ -230,7 +236,7 @@ int Builder::held(int tensor) {
   of.bias.assign(channels, 0);
   of.name = "float32";
   of.output = new_value(channels, tensor);
-  values_[tensor] = of.output;
+  hold(tensor, of.output);
   operations().push_back(std::move(of));
   return values_[tensor];
 }
@@ -245,7 +251,7 @@ int Builder::add_input(int tensor, int value_of, PixelType type) {
   input.pixels = type;
   input.name = "input";
   part_.inputs.push_back(tensor);
-  values_[value_of] = input.output;
+  hold(value_of, input.output);
   operations().push_back(std::move(input));
   return values_[value_of];
 }
@@ -282,7 +288,7 @@ Operation* Builder::open(int tensor) {
 
 Operation& Builder::opened(int tensor, const GraphNode& node) {
   if (Operation* of = open(tensor)) {
-    values_[node.output()] = of->output;
+    hold(node.output(), of->output);
     if (is_int8(node)) {
       quantization_of(of->output) = tensors().quantization(node.output());
     }
@@ -324,7 +330,7 @@ Operation& Builder::append(Operation of, const GraphNode& node) {
   const int channels = of.bias.empty() ? tensors().channels(node.output())
                                        : int(of.bias.size());
   of.output = new_value(channels / (of.block * of.block), node.output());
-  values_[node.output()] = of.output;
+  hold(node.output(), of.output);
   if (of.is_pixelwise()) orders_[of.output] = orders_[of.input];
   operations().push_back(std::move(of));
   return operations().back();
@@ -335,7 +341,7 @@ Operation& Builder::append_attention(Operation of, const Arrangement& order,
   const Attention& attention = of.attention;
   of.output = new_value(
       int(attention.heads.size()) * attention.value_channels, node.output());
-  values_[node.output()] = of.output;
+  hold(node.output(), of.output);
   orders_[of.output] = order;
   operations().push_back(std::move(of));
   return operations().back();

@@ -131,7 +131,8 @@ class Builder {
   };
 
   std::vector<Operation>& operations() { return part_.network.operations; }
-  bool has_no_other_use(int value) const;
+  void hold(int tensor, int value);
+  bool has_no_other_use(int value);
   bool only_moves(int node, int value) const;
   int new_value(int channels, int tensor);
   int rearranged(int value, const Arrangement& order, int user);
@@ -146,6 +147,7 @@ class Builder {
   std::set<int> outputs_;
   Part& part_;
   std::map<int, int> values_;  // By tensor.
+  std::map<int, std::vector<int>> tensors_of_;  // By value.
   std::vector<int> producers_;  // Operations, by value.
   std::vector<Arrangement> orders_;  // By value.
   int node_ = -1;        // That is built.

@@ -1,6 +1,6 @@
 // What moves numbers of an image to other places of a tensor: RESHAPE,
-// TRANSPOSE, SLICE, SPLIT, and CONCATENATION of what SLICE has parted. Nothing
-// is moved here; see views.h.
+// TRANSPOSE, SLICE, STRIDED_SLICE, SPLIT, and CONCATENATION of what they have
+// parted. Nothing is moved here; see views.h.
 
 #include <cstdint>
 #include <optional>
@@ -62,6 +62,38 @@ const char* check_slice(const GraphNode& node, Tensors* tensors, Extent*) {
   return nullptr;
 }
 
+// Slices in steps of 1, of which some dimensions may vanish.
+const char* check_strided(const GraphNode& node, Tensors* tensors, Extent*) {
+  std::optional<View> view = tensors->view(node.input(0));
+  if (!view || !makes_floats(node, *tensors) || !node.node->parameters) {
+    return kNoView;
+  }
+  const auto& of = node.parameters<tflite::StridedSliceParameters>();
+  const size_t rank = view->dimensions.size();
+  const int32_t* begins = tensors->integers_of(node.input(1), rank);
+  const int32_t* steps = tensors->integers_of(node.input(3), rank);
+  const std::vector<int> before = shape_of(node.input(0), *tensors);
+  const std::vector<int> shape = shape_of(node.output(), *tensors);
+  if (!begins || !steps || before.size() != rank || of.ellipsis_mask ||
+      of.new_axis_mask) {
+    return kOtherOrder;
+  }
+  size_t next = 0;
+  for (size_t i = 0; i < rank; ++i) {
+    const bool vanishes = of.shrink_axis_mask >> i & 1;
+    if (steps[i] != 1 || (!vanishes && next == shape.size())) {
+      return kOtherOrder;
+    }
+    int begin = of.begin_mask >> i & 1 ? 0 : begins[i];
+    if (begin < 0 && begin >= -before[i]) begin += before[i];
+    const int size = vanishes ? 1 : shape[next++];
+    if (!slice(int(i), begin, size, &*view)) return kOtherOrder;
+  }
+  if (next != shape.size() || !reshape(shape, &*view)) return kOtherOrder;
+  tensors->set_view(node.output(), std::move(*view));
+  return nullptr;
+}
+
 const char* check_split(const GraphNode& node, Tensors* tensors, Extent*) {
   const std::optional<View> view = tensors->view(node.input(1));
   if (!view || !makes_floats(node, *tensors)) return kNoView;
@@ -117,6 +149,7 @@ const Operator kMoves[] = {
     {tflite::kReshape, check_reshape, build, Operator::kMoves},
     {tflite::kTranspose, check_transpose, build, Operator::kMoves},
     {tflite::kSlice, check_slice, build, Operator::kMoves},
+    {tflite::kStridedSlice, check_strided, build, Operator::kMoves},
     {tflite::kSplit, check_split, build, Operator::kMoves},
     {tflite::kConcatenation, check_concatenation, build, Operator::kMoves},
     {},

@@ -58,6 +58,7 @@ enum Operator {
   kTranspose = 39,
   kMean = 40,
   kSub = 41,
+  kStridedSlice = 45,
   kSplit = 49,
   kDelegate = 51,
   kPrelu = 54,
@@ -294,6 +295,14 @@ struct SoftmaxParameters {
 
 struct GeluParameters {
   bool approximate;
+};
+
+struct StridedSliceParameters {
+  int begin_mask;
+  int end_mask;
+  int ellipsis_mask;
+  int new_axis_mask;
+  int shrink_axis_mask;
 };
 
 struct BatchMatMulParameters {
