@@ -119,18 +119,6 @@ View View::with_channels(int channels) const {
   return made;
 }
 
-Digits View::pixels(int begin, int end) const {
-  Digits found;
-  for (int i = begin; i < end; ++i) {
-    for (const Digit& digit : dimensions[i]) {
-      if (digit.axis == kDown || digit.axis == kAcrossPixels) {
-        found.push_back(digit);
-      }
-    }
-  }
-  return found;
-}
-
 View view_of_image(int batch, Size size, int channels) {
   View view;
   view.extents = {batch, size.height, size.width, channels};
