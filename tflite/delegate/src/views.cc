@@ -52,6 +52,7 @@ bool take(int count, Digits* digits, size_t* next, Digits* taken) {
   while (count > 1) {
     if (*next == digits->size()) return false;
     Digit& digit = (*digits)[*next];
+    if (digit.size < 1) return false;
     if (count % digit.size == 0) {
       taken->push_back(digit);
       count /= digit.size;
@@ -160,24 +161,26 @@ bool transpose(const std::vector<int>& order, View* view) {
 }
 
 bool slice(int dimension, int begin, int size, View* view) {
+  if (dimension < 0 || dimension >= int(view->dimensions.size())) return false;
   Digits& digits = view->dimensions[size_t(dimension)];
   const int64_t all = product(digits);
   if (begin < 0 || size < 1 || begin + int64_t(size) > all) return false;
   if (size == all) return true;
-  if (digits.size() != 1) return false;
+  if (digits.size() != 1 || digits[0].axis == kBatch) return false;
   Digit& digit = digits[0];
   int& first = view->begins[digit.axis];
   first = int((first + int64_t(begin) * digit.step) %
               view->extents[digit.axis]);
   digit.size = size;
   digits = merged(digits);
-  return digit.axis != kBatch;
+  return true;
 }
 
 bool concatenate(const View& next, int dimension, View* view) {
   if (next.source != view->source || next.extents != view->extents ||
       next.factor != view->factor ||
-      next.dimensions.size() != view->dimensions.size()) {
+      next.dimensions.size() != view->dimensions.size() || dimension < 0 ||
+      dimension >= int(view->dimensions.size())) {
     return false;
   }
   View expected = *view;
@@ -201,7 +204,8 @@ bool concatenate(const View& next, int dimension, View* view) {
     return false;
   }
   const int extent = view->extents[digit.axis];
-  if (int64_t(size + other) * digit.step > extent || digit.axis == kBatch) {
+  if (digit.axis == kBatch ||
+      (int64_t(size) + other) * digit.step > extent) {
     return false;
   }
   expected.begins[digit.axis] = int(
