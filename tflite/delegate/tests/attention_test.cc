@@ -56,7 +56,7 @@ TEST(attention_equals_the_reference) {
   for (int i = 0; i < cases(60); ++i) {
     Random random{uint64_t(100 + i)};
     const int batch = random.between(1, 2);
-    const Attending of = random_attending(batch, &random);
+    const Attending of = random_attending(&random);
     const Shape shape = image_of(of, batch, random.between(1, 13), &random);
     Model model;
     const int image = model.input(shape);
@@ -87,7 +87,7 @@ TEST(networks_of_transformers_equal_the_reference) {
   for (int i = 0; i < cases(25); ++i) {
     Random random{uint64_t(1000 + i)};
     const int batch = random.between(1, 2);
-    const Attending of = random_attending(batch, &random);
+    const Attending of = random_attending(&random);
     const Shape shape = image_of(of, batch, random.between(1, 4), &random);
     Model model;
     const int image = model.input(shape);
