@@ -84,10 +84,10 @@ class Mutator {
         change_constant();
         return;
       case 5:
-        change_array(&node.inputs);
+        change_inputs(size_t(layer), &node.inputs);
         return;
       case 6:
-        if (random_.below(3) == 0) change_array(&node.outputs);
+        if (random_.below(3) == 0) remove_outputs(&node.outputs);
         return;
       case 7:
         change_parameters(size_t(layer), &node);
@@ -124,16 +124,23 @@ class Mutator {
     tensor.bytes = sizeof(int) * numbers.size();
   }
 
-  // Other tensors, or fewer or more.
-  void change_array(tflite::IntArray** array) {
+  // Other tensors of those that come before, or fewer or more.
+  void change_inputs(size_t layer, tflite::IntArray** array) {
     std::vector<int> tensors = to_vector(*array);
-    const int any = random_.below(int(model_.tensors.size()));
+    const int any = random_.below(model_.layers[layer].outputs[0]);
     if (tensors.empty() || random_.below(3) == 0) {
       tensors.resize(size_t(random_.between(0, int(tensors.size()) + 1)), any);
     } else {
       tensors[size_t(random_.below(int(tensors.size())))] =
           random_.below(8) ? any : -1;
     }
+    arrays_.push_back(new_integers(tensors));
+    *array = arrays_.back().get();
+  }
+
+  void remove_outputs(tflite::IntArray** array) {
+    std::vector<int> tensors = to_vector(*array);
+    tensors.resize(size_t(random_.below(int(tensors.size()) + 1)));
     arrays_.push_back(new_integers(tensors));
     *array = arrays_.back().get();
   }
@@ -154,7 +161,7 @@ class Mutator {
     tflite::Tensor& tensor =
         interpreter_.tensor(random_.below(int(model_.tensors.size())));
     tensor.type = random_.of<int>({tflite::kFloat32, tflite::kInt32,
-                                   tflite::kInt8, tflite::kInt64, -1});
+                                   tflite::kInt8, tflite::kInt64});
   }
 
   const Model& model_;
