@@ -4,6 +4,7 @@
 #include "kernels.h"
 #include "layers.h"
 #include "testing.h"
+#include "transformers.h"
 
 namespace issp::testing {
 namespace {
@@ -91,6 +92,25 @@ TEST(a_network_in_float16_is_near_the_reference) {
     const std::map<int, Array> inputs{{image, random_image(shape, &random)}};
     check(model, inputs, Expected(model, inputs), options, 0,
           "float16 network", kTolerance16);
+  }
+}
+
+TEST(attention_in_float16_is_near_the_reference) {
+  if (!has_float16()) return;
+  for (int i = 0; i < cases(60); ++i) {
+    Random random{uint64_t(30 + i)};
+    Attending of = random_attending(&random);
+    // Scores of many channels, and sums of masks, would be too large.
+    of.channels = random.between(1, 4);
+    of.values = of.channels;
+    const Shape shape = image_of(of, 1, random.between(1, 6), &random);
+    Model model;
+    const int image = model.input(shape);
+    const int made = attend(&model, image, of, &random).image;
+    model.output(normalize(&model, made, {}, &random));
+    const std::map<int, Array> inputs{{image, random_image(shape, &random)}};
+    check(model, inputs, Expected(model, inputs), kFloat16, 0,
+          "float16 attention " + std::to_string(i), 3 * kTolerance16);
   }
 }
 
