@@ -1,5 +1,5 @@
-// Attention: a product of queries and keys, additions of constants, SOFTMAX, and
-// a product with values. The last node computes all.
+// Attention: a product of queries and keys, additions of constants, SOFTMAX,
+// and a product with values. The last node computes all.
 
 #include <cstdint>
 #include <cstring>

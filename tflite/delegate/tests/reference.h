@@ -26,8 +26,8 @@ struct Array {
 // An operator that the delegate does not know.
 constexpr int kNegate = 59;
 
-// The shape of one of the `outputs` results of an operator; `inputs` need values
-// only where shapes depend on them.
+// The shape of one of the `outputs` results of an operator; `inputs` need
+// values only where shapes depend on them.
 Shape shape_of(int code, const void* parameters,
                const std::vector<const Array*>& inputs, int output = 0,
                int outputs = 1);

@@ -87,7 +87,8 @@ Slices slices_of(const void* parameters, const Arrays& inputs) {
 }
 
 Shape shape_of_product(const void* parameters, const Arrays& inputs) {
-  const auto& of = *static_cast<const tflite::BatchMatMulParameters*>(parameters);
+  const auto& of =
+      *static_cast<const tflite::BatchMatMulParameters*>(parameters);
   Shape shape = inputs[0]->shape;
   const Shape& other = inputs[1]->shape;
   const size_t rank = shape.size();
@@ -98,7 +99,8 @@ Shape shape_of_product(const void* parameters, const Arrays& inputs) {
 
 Array product(const void* parameters, const Arrays& inputs,
               const Shape& shape) {
-  const auto& of = *static_cast<const tflite::BatchMatMulParameters*>(parameters);
+  const auto& of =
+      *static_cast<const tflite::BatchMatMulParameters*>(parameters);
   const Array &a = *inputs[0], &b = *inputs[1];
   const size_t rank = shape.size();
   const int inner = a.shape[rank - (of.adjoint_x ? 2 : 1)];
@@ -142,7 +144,9 @@ Array from(const Array& in, const Shape& shape, const Index& begins,
 Array transposed(const Array& in, const Index& order, const Shape& shape) {
   return made(shape, [&](const Index& index) {
     Index place(index.size());
-    for (size_t i = 0; i < index.size(); ++i) place[size_t(order[i])] = index[i];
+    for (size_t i = 0; i < index.size(); ++i) {
+      place[size_t(order[i])] = index[i];
+    }
     return in.values[place_of(in.shape, place)];
   });
 }
