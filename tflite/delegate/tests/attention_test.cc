@@ -53,6 +53,23 @@ void check_once(const Model& model, int nodes_left, const std::string& what,
         nodes_left, what);
 }
 
+// Nodes that are left, and why.
+int left(const Model& model, std::string* report) {
+  const auto delegate = new_delegate({{"always", "1"}});
+  Interpreter interpreter(model);
+  EXPECT(interpreter.apply(delegate.get())) << interpreter.errors();
+  *report = issp_delegate_report(delegate.get());
+  return interpreter.left();
+}
+
+// Nodes that are left of what a function adds to a model.
+template <class Add>
+int nodes_of(Model* model, const Add& add) {
+  const size_t before = model->layers.size();
+  add();
+  return int(model->layers.size() - before);
+}
+
 std::string text_of(const Attending& of, const Shape& shape) {
   std::ostringstream text;
   text << shape[0] << "x" << shape[1] << "x" << shape[2] << "x" << shape[3]
@@ -80,23 +97,6 @@ TEST(attention_equals_the_reference) {
     check_all(model, 0, std::to_string(i) + ": " + text_of(of, shape),
               &random);
   }
-}
-
-// Nodes that are left, and why.
-int left(const Model& model, std::string* report) {
-  const auto delegate = new_delegate({{"always", "1"}});
-  Interpreter interpreter(model);
-  EXPECT(interpreter.apply(delegate.get())) << interpreter.errors();
-  *report = issp_delegate_report(delegate.get());
-  return interpreter.left();
-}
-
-// Nodes that are left of what a function adds to a model.
-template <class Add>
-int nodes_of(Model* model, const Add& add) {
-  const size_t before = model->layers.size();
-  add();
-  return int(model->layers.size() - before);
 }
 
 TEST(networks_of_transformers_equal_the_reference) {
@@ -128,8 +128,10 @@ TEST(networks_of_transformers_equal_the_reference) {
   }
 }
 
-TEST(one_window_of_all_pixels_and_rows_of_an_image_attend) {
-  for (const Shape& window : {Shape{4, 6}, Shape{1, 6}, Shape{4, 1}}) {
+TEST(windows_of_all_sizes_attend) {
+  // One of all pixels, rows, columns, single pixels, and large ones.
+  for (const Shape& window :
+       {Shape{4, 6}, Shape{1, 6}, Shape{4, 1}, Shape{1, 1}, Shape{2, 3}}) {
     Random random(1);
     Attending of;
     of.rows = window[0];
@@ -140,6 +142,49 @@ TEST(one_window_of_all_pixels_and_rows_of_an_image_attend) {
     model.output(attend(&model, image, of, &random).image);
     check_all(model, 0, text_of(of, {2, 4, 6, 5}), &random);
   }
+  Random random(2);
+  Attending of;
+  of.rows = of.columns = 16;
+  of.down = of.across = 8;
+  of.added = {Attending::kTables, Attending::kMasks};
+  Model model;
+  const int image = model.input({1, 16, 32, 3});
+  model.output(attend(&model, image, of, &random).image);
+  check_once(model, 0, "windows of 16x16", &random);
+}
+
+TEST(windows_of_too_many_pixels_are_left) {
+  Random random(3);
+  Attending of;
+  of.rows = 2;
+  of.columns = 513;
+  Model model;
+  const int image = model.input({1, 2, 513, 2});
+  const int nodes = int(model.layers.size());
+  model.output(attend(&model, image, of, &random).image);
+  std::string report;
+  EXPECT(left(model, &report) > nodes);
+  EXPECT(report.find("it is no step of attention") != std::string::npos)
+      << report;
+}
+
+TEST(lists_of_all_pixels_are_connected_and_attend) {
+  Random random(4);
+  Model model;
+  const Shape shape{2, 4, 6, 5};
+  const int image = model.input(shape);
+  const auto connected = [&](int list, int outputs) {
+    const int kernel = model.constant(
+        random_array({outputs, model.shape(list)[1]}, 0.3, &random));
+    return model.node(tflite::kFullyConnected, {list, kernel},
+                      tflite::FullyConnectedParameters{0, 0, false});
+  };
+  int list = connected(reshape(&model, image, {48, 5}), 8);
+  list = model.node(tflite::kGelu, {list}, tflite::GeluParameters{false});
+  list = connected(list, 5);
+  const int made = reshape(&model, list, shape);
+  model.output(add(&model, attend(&model, made, {2, 3}, &random).image, made));
+  check_all(model, 0, "lists of pixels", &random);
 }
 
 TEST(masks_that_differ_between_images_of_a_batch_are_right_or_left) {
@@ -216,6 +261,60 @@ TEST(a_symbol_that_is_an_output_is_left_with_a_reason) {
           << report;
       check_once(made.model, nodes, "a symbol leaves", &random);
     }
+  }
+}
+
+TEST(networks_of_which_anything_is_taken_elsewhere_are_right) {
+  for (int i = 0; i < cases(150); ++i) {
+    Random random{uint64_t(4000 + i)};
+    Attending of = random_attending(&random);
+    of.heads = random.between(1, 2);
+    const Shape shape = image_of(of, random.between(1, 2), 3, &random);
+    Model model;
+    Convolution by;
+    by.outputs = 4;
+    const int head = convolve(&model, model.input(shape), by, &random);
+    const size_t first = model.layers.size();
+    const int made = transform(&model, head, of, &random);
+    model.output(convolve(&model, made, by, &random));
+    const size_t last = model.layers.size() - 1;
+    for (int others = random.between(1, 2); others > 0; --others) {
+      const size_t layer =
+          first + size_t(random.below(int(last - first)));
+      int tensor = random.of(model.layers[layer].outputs);
+      if (random.below(2)) tensor = model.node(kNegate, {tensor});
+      model.output(tensor);
+    }
+    check_once(model, -1, std::to_string(i) + ": " + text_of(of, shape),
+               &random);
+  }
+}
+
+TEST(windows_are_images_to_what_needs_no_neighbours) {
+  for (int i = 0; i < cases(10); ++i) {
+    Random random{uint64_t(i)};
+    Model model;
+    const int batch = random.between(1, 2), channels = random.between(1, 9);
+    const int image = model.input({batch, 8, 12, channels});
+    const auto windows = [&](int tensor) {
+      tensor = reshape(&model, tensor, {batch * 2, 4, 3, 4, channels});
+      tensor = transpose(&model, tensor, {0, 2, 1, 3, 4});
+      return reshape(&model, tensor, {batch * 6, 4, 4, channels});
+    };
+    const int before = windows(image);
+    int made = normalize(&model, before, {}, &random);
+    made = project(&model, made, 2 * channels, &random);
+    made = model.node(tflite::kGelu, {made}, tflite::GeluParameters{true});
+    made = project(&model, made, channels, &random);
+    // The same windows, made before or once more.
+    made = add(&model, made, random.below(2) ? before : windows(image));
+    made = multiply(&model, made, windows(project(&model, image, channels,
+                                                  &random)));
+    made = reshape(&model, made, {batch * 2, 3, 4, 4, channels});
+    made = transpose(&model, made, {0, 2, 1, 3, 4});
+    made = reshape(&model, made, {batch, 8, 12, channels});
+    model.output(add(&model, made, image));
+    check_all(model, 0, "windows as images " + std::to_string(i), &random);
   }
 }
 
