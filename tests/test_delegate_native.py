@@ -64,7 +64,7 @@ def test_address_and_undefined_behaviour_sanitizers_find_nothing(
 
 
 def test_thread_sanitizer_finds_nothing(tmp_path):
-    names = ["thread_pool_test", "delegate_test"]
+    names = ["thread_pool_test", "delegate_test", "attention_test"]
     _build(
         tmp_path,
         *names,

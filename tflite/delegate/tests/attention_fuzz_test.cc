@@ -223,7 +223,7 @@ TEST(files_of_transformers_that_lie_do_no_harm) {
     }
     ran += runs(model, random.below(2) ? "1" : "2", &interpreter, &random);
   }
-  EXPECT(ran > all / 5) << ran;
+  EXPECT(ran >= all / 5) << ran;
 }
 
 }  // namespace
