@@ -168,6 +168,22 @@ TEST(windows_of_too_many_pixels_are_left) {
       << report;
 }
 
+TEST(images_whose_size_a_file_leaves_open_have_no_windows) {
+  Random random(16);
+  Model model;
+  const int image = model.input({1, 8, 12, 3}, true);
+  Convolution by;
+  by.outputs = 5;
+  const int head = convolve(&model, image, by, &random);
+  const int made = attend(&model, head, {}, &random).image;
+  model.output(convolve(&model, made, by, &random));
+  std::string report;
+  const int nodes = left(model, &report);
+  EXPECT(nodes >= 10 && report.find("of a known size") != std::string::npos)
+      << nodes << report;
+  check_once(model, nodes, "open size", &random);
+}
+
 TEST(lists_of_all_pixels_are_connected_and_attend) {
   Random random(4);
   Model model;
