@@ -22,7 +22,8 @@ constexpr double kWritten = 0.0262;    // A number that a convolution makes.
 constexpr double kMoved = 0.0672;      // A number of what is no convolution.
 constexpr double kFar = 0.0407;        // A number of what no cache holds.
 constexpr double kOfMatrices = 0.054;  // A product of two images.
-constexpr double kScore = 1.5;         // Of a pixel for another.
+constexpr double kScore = 0.85;        // Of a pixel for another.
+constexpr double kShuffled = 1.24;     // A number that goes to a window, or back.
 constexpr int kOutputs = 16;           // That are computed at once.
 }  // namespace dense
 
@@ -30,6 +31,7 @@ constexpr int kOutputs = 16;           // That are computed at once.
 namespace sparse {
 constexpr double kCall = 236;
 constexpr double kProduct = 0.4;     // Of a weight and a vector.
+constexpr double kAlike = 0.28;      // The same where filters have no zeros.
 constexpr double kWalked = 0.422;    // A weight of a tile.
 constexpr double kWritten = 0.782;   // A vector of sums.
 constexpr double kPost = 7.84;       // A vector that changes once more.
@@ -37,7 +39,7 @@ constexpr double kBorder = 5.9;      // A vector beside a row.
 constexpr double kConverted = 3.25;  // A vector of pixels, channels last.
 constexpr double kFew = 7.65;        // The same with few channels.
 constexpr double kFar = 2.42;        // A vector of what no cache holds.
-constexpr double kArranged = 5;      // A vector whose pixels come from all over.
+constexpr double kArranged = 9.6;    // A vector whose pixels come from all over.
 constexpr double kOfMatrices = 0.3;  // A product of two images, of vectors.
 constexpr double kScore = 3;         // Of vectors of pixels.
 // See program.cc.
@@ -142,7 +144,10 @@ double sparse_linear(const Operation& of, const Layout& layout) {
       1, std::min(int(weights / outputs / sparse::kProductsOfBlock),
                   in.channels / sparse::kChannelsOfBlock));
   const double tiles = vectors / tile;
-  return sparse::kCall + vectors * weights * sparse::kProduct +
+  // Filters that have all weights are computed together; see alike.h.
+  const bool is_full = of.dense > 0 && weights == of.dense;
+  const double product = is_full ? sparse::kAlike : sparse::kProduct;
+  return sparse::kCall + vectors * weights * product +
          tiles * weights * sparse::kWalked +
          outputs * vectors * blocks * sparse::kWritten +
          outputs * vectors * double(posts_left(of, layout)) * sparse::kPost +
@@ -267,7 +272,6 @@ Cost cost_of(const Network& network, const Layout& layout) {
         cost.sparse += conversion(value, image, 0);
         break;
       case Operation::kArrange:
-        cost.dense += dense_pass(pixels_of(image) * image.channels);
         cost.sparse += sparse::kCall + vectors * sparse::kArranged;
         break;
       case Operation::kAttention: {
@@ -276,8 +280,11 @@ Cost cost_of(const Network& network, const Layout& layout) {
                               double(of_rows.heads.size());
         const double products =
             scores * (of_rows.channels + of_rows.value_channels);
+        const double moved = 2 * pixels_of(image) *
+                             double(of_rows.heads.size()) *
+                             (of_rows.channels + of_rows.value_channels);
         cost.dense += dense::kCall + products * dense::kOfMatrices +
-                      scores * dense::kScore;
+                      scores * dense::kScore + moved * dense::kShuffled;
         cost.sparse += sparse::kCall +
                        (products * sparse::kOfMatrices +
                         scores * sparse::kScore) / kFormatOfCosts.lanes;
@@ -293,11 +300,9 @@ Cost cost_of(const Network& network, const Layout& layout) {
         cost.sparse += sparse::kCall + vectors * sparse::kPost;
         break;
       case Operation::kAcross: {
-        // It is one that a dense runtime computes as well.
-        const double both =
-            vectors * kAcrossCosts[of.across] * sparse::kProduct;
-        cost.dense += both;
-        cost.sparse += both;
+        const AcrossCost& across = kAcrossCosts[of.across];
+        cost.dense += vectors * across.dense * sparse::kProduct;
+        cost.sparse += vectors * across.sparse * sparse::kProduct;
         [[fallthrough]];
       }
       case Operation::kLinear:
