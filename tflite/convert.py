@@ -16,6 +16,7 @@ from issp_keras.tflite import flatbuffer
 from issp_keras.tflite import int8
 from issp_keras.tflite.dense import keeping_axes
 from issp_keras.tflite.flatbuffer import Graph
+from issp_keras.tflite.products import split_products
 from issp_keras.tflite.quantizer import quantize
 
 PRECISIONS = ("float32", "float16", "int8", "int8_dynamic")
@@ -73,6 +74,7 @@ def convert(
             )
         else:
             converted = _run(converter)
+            split_products(converted)
     for graph in converted.subgraphs:
         for tensor in graph.tensors:
             name = _short_name(flatbuffer.name(tensor), layers)

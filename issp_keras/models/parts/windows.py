@@ -28,20 +28,26 @@ def attend(qkv, heads, window, bias, mask=None):
     Returns:
         Tensor of shape (batch, height, width, channels).
     """
-    batch, height, width, channels = ops.shape(qkv)
+    # Of channels, since TFLite then makes three products of the one before.
+    query, key, value = ops.split(qkv, 3, axis=-1)
+    _, height, width, channels = ops.shape(query)
     rows, columns = window
     across = width // columns
     pixels = rows * columns
-    size = channels // (3 * heads)
-    # One transposition, of six axes at most for TFLite, makes windows and
-    # brings the heads to the front.
-    x = ops.reshape(qkv, (-1, rows, across, columns, 3 * heads, size))
-    x = ops.transpose(x, (4, 0, 2, 1, 3, 5))
-    x = ops.reshape(x, (3 * heads, -1, pixels, size))
-    query, key, value = ops.split(x, 3, axis=0)
+    size = channels // heads
+
+    def in_windows(x):
+        # One transposition, of six axes at most for TFLite, makes windows and
+        # brings the heads to the front.
+        x = ops.reshape(x, (-1, rows, across, columns, heads, size))
+        x = ops.transpose(x, (4, 0, 2, 1, 3, 5))
+        return ops.reshape(x, (heads, -1, pixels, size))
+
+    query = in_windows(query * size**-0.5)
+    key, value = in_windows(key), in_windows(value)
     # On CPUs 1.5 times as fast as `ops.dot_product_attention` on TensorFlow,
     # and on JAX 1.4 (with gradients) to 2.8 times.
-    logits = ops.einsum("hwqc,hwkc->hwqk", query * size**-0.5, key) + bias
+    logits = ops.einsum("hwqc,hwkc->hwqk", query, key) + bias
     if mask is not None:
         # Taken, not added: TFLite's converter would make one large constant of
         # what is added twice.
@@ -51,7 +57,7 @@ def attend(qkv, heads, window, bias, mask=None):
     x = ops.einsum("hwqk,hwkc->hwqc", ops.cast(shares, qkv.dtype), value)
     x = ops.reshape(x, (heads, -1, across, rows, columns, size))
     x = ops.transpose(x, (1, 3, 2, 4, 0, 5))
-    return ops.reshape(x, (batch, height, width, heads * size))
+    return ops.reshape(x, (-1, height, width, channels))
 
 
 @keras.saving.register_keras_serializable(package="issp_keras")
