@@ -130,6 +130,17 @@ def test_a_mask_keeps_apart_what_a_roll_has_brought_together():
     ]
 
 
+def test_a_mask_has_the_windows_of_every_image():
+    layer = WindowMask((2, 2), (1, 1))
+    one, two = (
+        ops.convert_to_numpy(layer(np.zeros((batch, 4, 6, 1), np.float32)))
+        for batch in (1, 2)
+    )
+    assert one.shape == layer.compute_output_shape((1, 4, 6, 1)) == (6, 4, 4)
+    np.testing.assert_array_equal(two, np.concatenate([one, one]))
+    assert layer.compute_output_shape((None, 4, 6, 1)) == (None, 4, 4)
+
+
 def test_a_mask_knows_both_directions_and_windows_without_end():
     image = np.zeros((1, 4, 4, 1), np.float32)
     mask = ops.convert_to_numpy(WindowMask((2, 2), (1, 1))(image))
