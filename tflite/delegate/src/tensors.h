@@ -89,7 +89,9 @@ class Tensors {
   // Whether only the nodes that know what a tensor is can take it.
   bool is_symbol(int i) const;
   // Whether its pixels are in another order than those of an image.
-  bool is_rearranged(int i) const { return views_.count(i) > 0; }
+  bool is_rearranged(int i) const;
+  // Whether it has some of the channels of an image.
+  bool has_some_channels(int i) const;
   // Forgets what nodes were thought to make.
   void forget();
 
