@@ -524,7 +524,8 @@ def test_a_product_that_is_split_becomes_a_product_for_each_part(
     image = keras.Input((2, 3, 8), 1)
     whole = keras.layers.Dense(12, bias_initializer="normal")(image)
     one, two, three = keras.ops.split(whole, 3, axis=-1)
-    outputs = [one * two - three, whole] if is_used else one * two - three
+    result = (0.5 * one) * two - three
+    outputs = [result, whole] if is_used else result
     path, again = tmp_path / "whole.tflite", tmp_path / "split.tflite"
     write_tflite(keras.Model(image, outputs), path)
     converted = flatbuffer.read(path)
@@ -534,6 +535,8 @@ def test_a_product_that_is_split_becomes_a_product_for_each_part(
     kinds = [graph.kind(operator) for operator in graph.operators]
     assert kinds.count("FULLY_CONNECTED") == (1 if is_used else 3)
     assert kinds.count("SPLIT") == is_used
+    # A factor of one part alone becomes part of its kernel.
+    assert kinds.count("MUL") == (2 if is_used else 1)
     images = RNG.standard_normal((1, 2, 3, 8)).astype("float32")
     np.testing.assert_allclose(_run(again, images), _run(path, images), 1e-6)
 

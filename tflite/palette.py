@@ -49,7 +49,7 @@ class _Constant:
 def store_palettes(model: schema.ModelT):
     """Makes palettes of those constants whose file gets smaller by it."""
     for graph in model.subgraphs:
-        gathers = []
+        gathers: list[Any] = []
         for shape, members in _candidates(Graph(model, graph)).items():
             # First each by itself, as matrices or more along the first axis.
             whole = [_in_shape(member, shape) for member in members]

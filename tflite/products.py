@@ -27,7 +27,59 @@ def split_products(model: schema.ModelT):
             operators = [of for of in operators if of is not product]
             operators += _products(model, subgraph, graph, product, operator)
         subgraph.operators = operators
+        _take_in_factors(model, subgraph)
         _forget_unused(Graph(model, subgraph))
+
+
+def _take_in_factors(model, subgraph):
+    """Multiplies kernels by the number that alone their products meet."""
+    graph = Graph(model, subgraph)
+    for factor in list(subgraph.operators):
+        product, number = _factor(graph, factor)
+        if product is None:
+            continue
+        for place in (1, 2):
+            constant = int(product.inputs[place])
+            values = graph.stored(constant) * number
+            model.buffers.append(schema.BufferT(values.view(np.uint8)))
+            tensor = copy.copy(graph.tensors[constant])
+            tensor.buffer = len(model.buffers) - 1
+            subgraph.tensors.append(tensor)
+            product.inputs[place] = len(subgraph.tensors) - 1
+        product.outputs = factor.outputs
+        subgraph.operators = [
+            of for of in subgraph.operators if of is not factor
+        ]
+
+
+def _factor(graph, operator):
+    """The float32 product that an operator multiplies by a number, and that."""
+    none = schema.ActivationFunctionType.NONE
+    if (
+        graph.kind(operator) != "MUL"
+        or operator.builtinOptions.fusedActivationFunction != none
+    ):
+        return None, None
+    image, other = inputs_of(operator)
+    product = graph.makers.get(image)
+    number = graph.stored(other)
+    if (
+        product is None
+        or number is None
+        or len(number) != 1
+        or graph.kind(product) != "FULLY_CONNECTED"
+        or product.builtinOptions.fusedActivationFunction != none
+        or len(graph.users[image]) > 1
+        or image in graph.outputs
+    ):
+        return None, None
+    constants = [graph.stored(n) for n in product.inputs[1:] if n >= 0]
+    # Rounding to fewer bits again would cost accuracy.
+    if len(constants) != 2 or any(
+        of is None or of.dtype != np.float32 for of in constants
+    ):
+        return None, None
+    return product, number[0]
 
 
 def _forget_unused(graph):

@@ -30,7 +30,7 @@ def attend(qkv, heads, window, bias, mask=None):
     """
     # Of channels, since TFLite then makes three products of the one before.
     query, key, value = ops.split(qkv, 3, axis=-1)
-    _, height, width, channels = ops.shape(query)
+    _, height, width, channels = ops.shape(value)
     rows, columns = window
     across = width // columns
     pixels = rows * columns
