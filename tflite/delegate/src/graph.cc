@@ -69,8 +69,35 @@ bool Graph::read_nodes(const std::vector<int>& order, std::string* error) {
         (tensors_.is_float(of.output()) || of.code == tflite::kDensify)) {
       tensors_.add_constant(of.output(), of.input(0));
     }
+    if (gathers_constant(of)) {
+      tensors_.add_gathered(of.output(), of.input(0), of.input(1));
+    }
   }
   return true;
+}
+
+// Whether a node makes a constant of some values of another, and has the shape
+// that follows.
+bool Graph::gathers_constant(const GraphNode& node) const {
+  const int values = node.input(0), indices = node.input(1);
+  const int out = node.output();
+  if (node.code != tflite::kGather || !node.node->parameters || out < 0 ||
+      values < 0 || indices < 0 || !tensors_.is_constant(values) ||
+      !tensors_.is_float(out)) {
+    return false;
+  }
+  const auto& of = node.parameters<tflite::GatherParameters>();
+  const Tensor& places = tensors_.at(indices);
+  const IntArray* from = tensors_.at(values).shape;
+  const IntArray* made = tensors_.at(out).shape;
+  if (of.axis || of.batch_dimensions || !from || !made || !places.shape ||
+      places.allocation_type != tflite::kReadOnly || !places.data ||
+      places.type != tflite::kInt32 || from->size < 1) {
+    return false;
+  }
+  std::vector<int> expected = to_vector(places.shape);
+  expected.insert(expected.end(), from->data + 1, from->data + from->size);
+  return expected == to_vector(made);
 }
 
 // The outputs of the graph are those of a part that has all nodes.

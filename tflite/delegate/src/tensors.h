@@ -70,6 +70,9 @@ class Tensors {
 
   // Notes that a node makes a constant of another.
   void add_constant(int i, int source) { constants_.add(i, source); }
+  void add_gathered(int i, int source, int indices) {
+    constants_.add_gathered(i, source, indices);
+  }
 
   // Notes whether all images from outside have one pixel, until they are
   // resized.
