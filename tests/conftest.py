@@ -136,9 +136,18 @@ def model(sparse_model_path):
 @pytest.fixture
 def folder_of_photographs(tmp_path):
     """Two small colour photographs and a grey one."""
+    return _write_photographs(tmp_path / "photographs")
+
+
+@pytest.fixture(scope="session")
+def shared_photographs(tmp_path_factory):
+    """The same, for trainings that tests share: nothing may be written."""
+    return _write_photographs(tmp_path_factory.mktemp("shared") / "photographs")
+
+
+def _write_photographs(folder):
     from issp_keras.data import write_photograph
 
-    folder = tmp_path / "photographs"
     folder.mkdir()
     rng = np.random.default_rng(0)
     for name, shape in {
