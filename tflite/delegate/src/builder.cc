@@ -74,8 +74,8 @@ void Builder::add_output(int tensor) {
   const int source = is_given ? given->second.source : tensor;
   // Those of other parts, and constants.
   if (!values_.count(source)) return;
-  if (tensors().is_symbol(source) ||
-      (tensors().is_rearranged(source) && tensors().rank(source) != 4)) {
+  // What is made image by image has not the shape of such a tensor.
+  if (tensors().is_symbol(source) || tensors().is_rearranged(source)) {
     error_ = kWithin;
     return;
   }
@@ -104,16 +104,7 @@ int Builder::new_value(int channels, int tensor) {
   return int(part_.network.values.size()) - 1;
 }
 
-int Builder::value_of(int tensor) {
-  const int value = held(tensor);
-  if (!tensors().is_rearranged(tensor)) return rearranged(value, {}, -1);
-  const View view = *tensors().view(tensor);
-  const int rank = int(view.dimensions.size());
-  return rearranged(value,
-                    arrangement_of(view, view.pixels(0, rank - 2),
-                                   view.pixels(rank - 2, rank - 1)),
-                    -1);
-}
+int Builder::value_of(int tensor) { return arranged(tensor, {}); }
 
 int Builder::held_like(int tensor, int other) {
   const int value = held(tensor);

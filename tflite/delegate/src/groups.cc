@@ -17,6 +17,17 @@ constexpr int kTypicalBands = 8;
 // images are larger than the cache would have them.
 constexpr int kMostBands = 1 << 13;
 
+bool is_by_rows(const Network& network, int begin, int end) {
+  for (int i = begin; i < end; ++i) {
+    const Operation& of = network.operations[i];
+    const bool is_arranged = of.kind == Operation::kArrange ||
+                             of.kind == Operation::kAttention;
+    if (!is_arranged && !of.is_pixelwise()) return false;
+    if (network.values[of.output].repeats) return false;
+  }
+  return true;
+}
+
 class Cutter {
  public:
   Cutter(const Network& network, const Layout& layout,
@@ -31,7 +42,8 @@ class Cutter {
     std::vector<Group> groups;
     for (int begin = 0; begin < count_;) {
       const int end = end_of(begin);
-      groups.push_back({begin, end, rows_of(begin, end)});
+      groups.push_back({begin, end, rows_of(begin, end),
+                        is_by_rows(network_, begin, end)});
       begin = end;
     }
     return groups;

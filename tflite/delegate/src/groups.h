@@ -19,6 +19,10 @@ struct Group {
   int begin;
   int end;
   int rows;  // Of the last operation, in a band.
+  // Whether each row is made of the same row of images that are made here, so
+  // that threads may share rows and never wait. Images of it share no memory:
+  // one thread would write what another still reads.
+  bool by_rows = false;
 };
 
 // Bands may take so many bytes.

@@ -18,6 +18,7 @@ struct Stay {
   int last_group = -1;
   // Whether each band uses up all rows that it makes.
   bool passes = false;
+  bool by_rows = false;  // Whether its group is.
   size_t bytes = 0;
 };
 
@@ -26,7 +27,7 @@ bool meet(const Stay& a, const Stay& b) {
   if (a.first_group > b.last_group || b.first_group > a.last_group) {
     return false;
   }
-  return !a.passes || !b.passes ||
+  return !a.passes || !b.passes || a.by_rows ||
          (a.life.first <= b.life.last && b.life.first <= a.life.last);
 }
 
@@ -83,6 +84,7 @@ Places allocate(const Network& network, const Layout& layout,
       stay.first_group = group_of[stay.life.first];
       stay.last_group = group_of[stay.life.last];
       stay.passes = bands.passes(value);
+      stay.by_rows = group.by_rows;
       const Image& image = layout.images[value];
       const int rows = rows_of(image, bands, value, stay);
       places.images[value].rows = rows;

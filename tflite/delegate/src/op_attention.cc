@@ -16,9 +16,11 @@ namespace {
 
 constexpr char kNoAttention[] =
     "it is no step of attention between pixels of windows of an image";
-// Of a window, and of what is added in all windows that differ.
+// Of a window, of what is added in all windows that differ, and of windows,
+// heads and images to which something is added.
 constexpr int kMostPixels = 1024;
 constexpr int64_t kMostAdded = 1 << 24;
+constexpr int64_t kMostTables = 1 << 20;
 
 // Queries, keys or values: of each window and head, pixels and channels.
 struct Operand {
@@ -177,8 +179,8 @@ const char* check_product(const GraphNode& node, Tensors* tensors, Extent*) {
                                         : check_products(node, tensors);
 }
 
-// Adds a constant to scores, or subtracts it. Its shape must be that of the scores, but for
-// dimensions of one number.
+// Adds a constant to scores, or subtracts it. Its shape must be that of the
+// scores, but for dimensions of one number.
 const char* check_add(const GraphNode& node, Tensors* tensors, Extent*) {
   int a = node.input(0), b = node.input(1);
   if (node.code == tflite::kAdd && !tensors->scores(a)) std::swap(a, b);
@@ -244,6 +246,7 @@ class Added {
       : queries_(queries),
         heads_(heads),
         windows_(windows),
+        images_(queries.view.extents[kBatch]),
         side_(count(queries.pixels)),
         kinds_(size_t(windows), 0) {}
 
@@ -260,16 +263,22 @@ class Added {
     return "";
   }
 
-  // Finds windows to which the same is added. Returns whether there is memory
-  // for all that differ.
-  bool find(Attention* attention) {
+  // Finds windows to which the same is added. Returns what forbids it, or
+  // nothing.
+  std::string find(Attention* attention) {
     if (numbers_.empty()) {
       attention->kinds = kinds_;
-      return true;
+      return "";
+    }
+    if (int64_t(windows_) * heads_ > kMostTables / images_) {
+      return "it has too many windows";
     }
     const size_t table = size_t(side_) * size_t(side_);
     // The tables of a window, head by head, in each constant.
     std::vector<std::vector<Place>> places = places_of_windows();
+    if (places.empty()) {
+      return "what is added to its scores is another in each image";
+    }
     std::map<std::vector<size_t>, int> known;
     for (int window = 0; window < windows_; ++window) {
       const std::vector<size_t> key = contents_of(places[size_t(window)]);
@@ -277,13 +286,13 @@ class Added {
       kinds_[size_t(window)] = found->second;
       if (!is_new) continue;
       if (int64_t(known.size()) * heads_ * int64_t(table) > kMostAdded) {
-        return false;
+        return "what is added to its scores is another in too many windows";
       }
       for (const Place& place : places[size_t(window)]) append(place);
     }
     attention->added = std::move(added_);
     attention->kinds = kinds_;
-    return true;
+    return "";
   }
 
  private:
@@ -298,6 +307,7 @@ class Added {
     return dimension < missing ? 1 : shape[dimension - missing];
   }
 
+  // None if they are others in another image of a batch.
   std::vector<std::vector<Place>> places_of_windows() const {
     const std::vector<Place> empty{size_t(heads_), Place{}};
     std::vector<std::vector<Place>> all{size_t(windows_), empty};
@@ -317,19 +327,46 @@ class Added {
       }
       int head = 0, window = 0, image = 0;
       split(index, &head, &window, &image);
-      if (image > 0) continue;
-      Place& place = all[size_t(window)][size_t(head)];
-      for (size_t c = 0; c < numbers_.size(); ++c) {
-        size_t at = 0;
-        for (size_t i = 0; i < dimensions; ++i) {
-          const int size = size_of(c, i);
-          at = at * size_t(size) + size_t(size == 1 ? 0 : index[i]);
-        }
-        at *= size_t(size_of(c, dimensions)) * size_t(size_of(c, dimensions + 1));
-        place.push_back(at);
-      }
+      const Place place = place_of(index);
+      // Which is known before that of other images of a batch.
+      Place& first = all[size_t(window)][size_t(head)];
+      if (image == 0) first = place;
+      if (!is_same(first, place)) return {};
     }
     return all;
+  }
+
+  // Where the table of scores with an index begins in each constant.
+  Place place_of(const std::vector<int>& index) const {
+    Place place;
+    for (size_t c = 0; c < numbers_.size(); ++c) {
+      size_t at = 0;
+      for (size_t i = 0; i < index.size(); ++i) {
+        const int size = size_of(c, i);
+        at = at * size_t(size) + size_t(size == 1 ? 0 : index[i]);
+      }
+      place.push_back(at * numbers_of_table(c));
+    }
+    return place;
+  }
+
+  size_t numbers_of_table(size_t constant) const {
+    const size_t rank = queries_.batch.size();
+    return size_t(size_of(constant, rank)) *
+           size_t(size_of(constant, rank + 1));
+  }
+
+  bool is_same(const Place& a, const Place& b) const {
+    for (size_t c = 0; c < numbers_.size(); ++c) {
+      if (a[c] != b[c] && !is_same(c, a[c], b[c])) return false;
+    }
+    return true;
+  }
+
+  bool is_same(size_t constant, size_t a, size_t b) const {
+    const float* numbers = numbers_[constant].data();
+    return !std::memcmp(numbers + a, numbers + b,
+                        sizeof(float) * numbers_of_table(constant));
   }
 
   // Which head, window and image an index is of.
@@ -365,13 +402,9 @@ class Added {
   }
 
   size_t content_of(size_t constant, size_t place) {
-    const size_t rank = queries_.batch.size();
-    const size_t bytes = sizeof(float) * size_t(size_of(constant, rank)) *
-                         size_t(size_of(constant, rank + 1));
-    const float* numbers = numbers_[constant].data();
     std::vector<size_t>& known = contents_[constant];
     for (size_t i = 0; i < known.size(); ++i) {
-      if (!std::memcmp(numbers + known[i], numbers + place, bytes)) return i;
+      if (is_same(constant, known[i], place)) return i;
     }
     known.push_back(place);
     return known.size() - 1;
@@ -397,6 +430,7 @@ class Added {
   const Operand& queries_;
   const int heads_;
   const int windows_;
+  const int images_;
   const int side_;
   std::vector<std::vector<float>> numbers_;  // Of each constant.
   std::vector<std::vector<int>> shapes_;
@@ -445,9 +479,8 @@ std::string build_product(const GraphNode& node, Builder* builder) {
     const std::string error = added.add(constant, tensors);
     if (!error.empty()) return error;
   }
-  if (!added.find(&attention)) {
-    return "what is added to its scores is another in too many windows";
-  }
+  const std::string error = added.find(&attention);
+  if (!error.empty()) return error;
   made.input = builder->arranged(scores.queries, order);
   attention.keys = builder->arranged(scores.keys, order);
   attention.values = builder->arranged(node.input(1), order);

@@ -23,7 +23,10 @@ const Operator* find_operator(const GraphNode& node, const Tensors& tensors) {
     const int in = node.input(i);
     if (in < 0) continue;
     takes_moment = takes_moment || tensors.moment(in);
-    takes_symbol = takes_symbol || tensors.is_symbol(in);
+    // One head of all channels is no symbol, and no image of 4 dimensions.
+    takes_symbol = takes_symbol || tensors.is_symbol(in) ||
+                   (node.code == tflite::kMul && tensors.is_rearranged(in) &&
+                    tensors.rank(in) != 4);
   }
   if (takes_moment) return find(node.code, {kNormalizations});
   if (takes_symbol) return find(node.code, {kAttentions, kMoves});

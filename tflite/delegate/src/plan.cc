@@ -23,6 +23,7 @@ Plan::Plan(const Network& network, const std::vector<Size>& sizes,
   if (!error->empty()) return;
   const std::vector<Life> lives = lives_of(network);
   groups_ = cut(network, layout_, lives, settings.cache_bytes);
+  for (Group& group : groups_) group.by_rows &= threads_ > 1;
   places_ = allocate(network, layout_, lives, groups_);
   const std::lock_guard<std::mutex> lock(arena->mutex());
   if (!reservation_.make(arena, places_.bytes)) {

@@ -1,6 +1,7 @@
 #include "schedule.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "bands.h"
@@ -130,14 +131,14 @@ class Writer {
   std::vector<Step> band_;
 };
 
-// Whether each row is made of the same row of what is made in a group.
-bool is_by_rows(const Network& network, const Group& group) {
-  for (int i = group.begin; i < group.end; ++i) {
-    const Operation& of = network.operations[i];
-    const bool is_arranged = of.kind == Operation::kArrange ||
-                             of.kind == Operation::kAttention;
-    if (!is_arranged && !of.is_pixelwise()) return false;
-    if (network.values[of.output].repeats) return false;
+// Whether a thread has the same rows of each image in all turns of a loop, and
+// nothing is moved.
+bool keeps_rows(const std::vector<Step>& steps, const Loop& loop) {
+  std::set<int> operations;
+  for (int i = loop.begin; i < loop.end; ++i) {
+    if (steps[i].kind == Step::kSlide) return false;
+    const bool computes = steps[i].kind == Step::kCompute;
+    if (computes && !operations.insert(steps[i].operation).second) return false;
   }
   return true;
 }
@@ -156,9 +157,9 @@ Schedule schedule(const Network& network, const Layout& layout,
     const size_t first = made.loops.size();
     writer.write(&bands, group.rows, &loops);
     loops.finish();
-    if (!is_by_rows(network, group)) continue;
     for (size_t i = first; i < made.loops.size(); ++i) {
-      made.loops[i].by_rows = true;
+      Loop& loop = made.loops[i];
+      loop.by_rows = group.by_rows && keeps_rows(made.steps, loop);
     }
   }
   return made;

@@ -46,9 +46,7 @@ struct Loop {
   int begin;
   int end;
   int turns;
-  // Whether each row is made of the same row of images that are made here, so
-  // that threads may share rows and never wait.
-  bool by_rows = false;
+  bool by_rows = false;  // See `Group`.
 };
 
 struct Schedule {

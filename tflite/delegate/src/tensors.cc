@@ -7,7 +7,7 @@ namespace {
 // computed of what is between is infinite.
 constexpr float kLeastScale = 1e-12f;
 constexpr float kLargestScale = 1e12f;
-// Pixels of an image whose order is looked at.
+// Pixels of a batch of images whose order is looked at.
 constexpr int64_t kLargestView = 1 << 24;
 
 }  // namespace
@@ -105,9 +105,11 @@ std::optional<View> Tensors::view(int i) const {
   if (!is_float(i) || !is_image(i) || rank(i) != 4) return std::nullopt;
   const Extent of = extent_in_file(i);
   const int* shape = at(i).shape->data;
-  if (!of.is_known || of.is_pixel || shape[0] < 1 ||
-      int64_t(shape[1]) * shape[2] > kLargestView) {
-    return std::nullopt;
+  if (!of.is_known || of.is_pixel) return std::nullopt;
+  int64_t pixels = 1;
+  for (int k = 0; k < 3; ++k) {
+    if (shape[k] < 1 || pixels > kLargestView / shape[k]) return std::nullopt;
+    pixels *= shape[k];
   }
   View view = view_of_image(shape[0], {shape[1], shape[2]}, shape[3]);
   view.source = i;

@@ -52,6 +52,7 @@ bool take(int count, Digits* digits, size_t* next, Digits* taken) {
   while (count > 1) {
     if (*next == digits->size()) return false;
     Digit& digit = (*digits)[*next];
+    if (digit.size < 1) return false;
     if (count % digit.size == 0) {
       taken->push_back(digit);
       count /= digit.size;
@@ -128,18 +129,6 @@ View View::with_channels(int channels) const {
   return made;
 }
 
-Digits View::pixels(int begin, int end) const {
-  Digits found;
-  for (int i = begin; i < end; ++i) {
-    for (const Digit& digit : dimensions[i]) {
-      if (digit.axis == kDown || digit.axis == kAcrossPixels) {
-        found.push_back(digit);
-      }
-    }
-  }
-  return found;
-}
-
 View view_of_image(int batch, Size size, int channels) {
   View view;
   view.extents = {batch, size.height, size.width, channels};
@@ -181,6 +170,7 @@ bool transpose(const std::vector<int>& order, View* view) {
 }
 
 bool slice(int dimension, int begin, int size, View* view) {
+  if (dimension < 0 || dimension >= int(view->dimensions.size())) return false;
   Digits& digits = view->dimensions[size_t(dimension)];
   int64_t all = product(digits);
   if (begin < 0 || size < 1 || begin + int64_t(size) > all) return false;
@@ -212,7 +202,8 @@ bool slice(int dimension, int begin, int size, View* view) {
 bool concatenate(const View& next, int dimension, View* view) {
   if (next.source != view->source || next.extents != view->extents ||
       next.factor != view->factor ||
-      next.dimensions.size() != view->dimensions.size()) {
+      next.dimensions.size() != view->dimensions.size() || dimension < 0 ||
+      dimension >= int(view->dimensions.size())) {
     return false;
   }
   View expected = *view;
@@ -236,7 +227,8 @@ bool concatenate(const View& next, int dimension, View* view) {
     return false;
   }
   const int extent = view->extents[digit.axis];
-  if (int64_t(size + other) * digit.step > extent || digit.axis == kBatch) {
+  if (digit.axis == kBatch ||
+      (int64_t(size) + other) * digit.step > extent) {
     return false;
   }
   expected.begins[digit.axis] = int(

@@ -55,8 +55,6 @@ struct View {
   std::string name() const;
   // The same pixels with other channels, all of them.
   View with_channels(int channels) const;
-  // The digits of dimensions that count no channels, without those of images.
-  Digits pixels(int begin, int end) const;
 };
 
 // The view that is the image itself.

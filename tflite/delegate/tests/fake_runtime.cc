@@ -63,7 +63,7 @@ int Model::unpacked(Array array, const Encoding& encoding) {
 }
 
 int Model::add(int code, const std::vector<int>& inputs,
-               const void* parameters, size_t bytes) {
+               const void* parameters, size_t bytes, int outputs) {
   Layer layer;
   layer.code = code;
   layer.inputs = inputs;
@@ -75,15 +75,22 @@ int Model::add(int code, const std::vector<int>& inputs,
     arrays.push_back(&tensors[input].array);
     made.is_dynamic = made.is_dynamic || tensors[input].is_dynamic;
   }
-  made.array.shape = shape_of(code, layer.parameters.data(), arrays);
   if (code == tflite::kMean) made.is_dynamic = false;
   if (code == tflite::kDensify) {
     made.encoding.type = tensors[inputs[0]].encoding.type;
   }
-  tensors.push_back(std::move(made));
-  layer.output = int(tensors.size()) - 1;
+  std::vector<Shape> shapes;
+  for (int i = 0; i < outputs; ++i) {
+    shapes.push_back(
+        shape_of(code, layer.parameters.data(), arrays, i, outputs));
+  }
+  for (const Shape& shape : shapes) {
+    made.array.shape = shape;
+    tensors.push_back(made);
+    layer.outputs.push_back(int(tensors.size()) - 1);
+  }
   layers.push_back(std::move(layer));
-  return layers.back().output;
+  return layers.back().outputs[0];
 }
 
 std::map<int, Array> evaluate(const Model& model,
@@ -96,10 +103,13 @@ std::map<int, Array> evaluate(const Model& model,
   for (const Model::Layer& layer : model.layers) {
     std::vector<const Array*> arrays;
     for (int input : layer.inputs) arrays.push_back(&all.at(input));
-    Array& made = all[layer.output];
-    made = compute(layer.code, layer.parameters.data(), arrays);
-    for (double& value : made.values) {
-      if (rounds) value = float(value);
+    const int outputs = int(layer.outputs.size());
+    for (int i = 0; i < outputs; ++i) {
+      Array& made = all[layer.outputs[size_t(i)]];
+      made = compute(layer.code, layer.parameters.data(), arrays, i, outputs);
+      for (double& value : made.values) {
+        if (rounds) value = float(value);
+      }
     }
   }
   return all;
@@ -146,7 +156,7 @@ Interpreter::Interpreter(const Model& model) : model_(model) {
     registration.operator_code = layer.code;
     registration.version = 1;
     registration.invoke = compute_nothing;
-    const int index = add_node(registration, layer.inputs, {layer.output});
+    const int index = add_node(registration, layer.inputs, layer.outputs);
     if (!layer.parameters.empty()) {
       parameters_.push_back(new_memory(layer.parameters.size()));
       std::memcpy(parameters_.back().get(), layer.parameters.data(),
@@ -350,8 +360,11 @@ bool Interpreter::allocate() {
     for (int t : to_vector(node.inputs)) inputs.push_back(input_of(t));
     std::vector<const Array*> pointers;
     for (const Array& input : inputs) pointers.push_back(&input);
-    set_shape(node.outputs->data[0],
-              shape_of(registration.operator_code, node.parameters, pointers));
+    for (int i = 0; i < node.outputs->size; ++i) {
+      set_shape(node.outputs->data[i],
+                shape_of(registration.operator_code, node.parameters, pointers,
+                         i, node.outputs->size));
+    }
   }
   // What nodes of the plan pass on, and not what is inside of one.
   std::set<int> passed(model_.inputs.begin(), model_.inputs.end());
@@ -403,8 +416,11 @@ bool Interpreter::invoke() {
     }
     std::vector<const Array*> pointers;
     for (const Array& input : inputs) pointers.push_back(&input);
-    set(node.outputs->data[0],
-        compute(registration.operator_code, node.parameters, pointers));
+    for (int i = 0; i < node.outputs->size; ++i) {
+      set(node.outputs->data[i],
+          compute(registration.operator_code, node.parameters, pointers, i,
+                  node.outputs->size));
+    }
   }
   return true;
 }

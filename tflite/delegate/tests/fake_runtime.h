@@ -49,6 +49,12 @@ class Model {
   int node(int code, const std::vector<int>& inputs) {
     return add(code, inputs, nullptr, 0);
   }
+  // One that makes several tensors.
+  std::vector<int> nodes(int code, const std::vector<int>& inputs,
+                         int outputs) {
+    add(code, inputs, nullptr, 0, outputs);
+    return layers.back().outputs;
+  }
 
   void output(int tensor) { outputs.push_back(tensor); }
   const Shape& shape(int tensor) const { return tensors[tensor].array.shape; }
@@ -63,7 +69,7 @@ class Model {
   struct Layer {
     int code;
     std::vector<int> inputs;
-    int output;
+    std::vector<int> outputs;
     std::vector<char> parameters;
   };
   std::vector<Variable> tensors;
@@ -73,7 +79,7 @@ class Model {
 
  private:
   int add(int code, const std::vector<int>& inputs, const void* parameters,
-          size_t bytes);
+          size_t bytes, int outputs = 1);
 };
 
 // What all tensors are of these inputs; if it `rounds`, in float32.

@@ -297,8 +297,8 @@ TEST(shapes_of_a_file_that_lie_do_no_harm) {
     Interpreter interpreter(model);
     for (int lies = random.between(1, 2); lies > 0; --lies) {
       const Model::Layer& layer = random.of(model.layers);
-      interpreter.resize(layer.output,
-                         lie_of(model.shape(layer.output), &random));
+      interpreter.resize(layer.outputs[0],
+                         lie_of(model.shape(layer.outputs[0]), &random));
     }
     const Array pixels = random_image(shape, &random);
     if (!interpreter.apply(delegate.get()) || !interpreter.allocate()) {
@@ -448,7 +448,7 @@ TEST(a_constant_that_is_broken_leaves_its_part_to_the_runtime) {
       stored.segments().back()[1] = std::max(2, stored.segments().back()[1]);
     }
     for (const Model::Layer& layer : model.layers) {
-      if (layer.output != kernels[0]) continue;
+      if (layer.outputs[0] != kernels[0]) continue;
       stored.fill(&interpreter.tensor(layer.inputs[0]));
     }
     const auto delegate = new_delegate({{"always", "1"}});

@@ -5,6 +5,8 @@
 #include <functional>
 #include <numeric>
 
+#include "reference_moves.h"
+
 namespace issp::testing {
 namespace {
 
@@ -105,10 +107,10 @@ Array connect(const void* parameters, const Arrays& inputs,
               const Shape& shape) {
   const auto& of =
       *static_cast<const tflite::FullyConnectedParameters*>(parameters);
-  const int channels = inputs[0]->shape[1];
+  const int channels = inputs[0]->shape.back(), outputs = shape.back();
   Array out{shape, {}};
-  for (int n = 0; n < shape[0]; ++n) {
-    for (int o = 0; o < shape[1]; ++o) {
+  for (int64_t n = 0; n < size_of(shape) / outputs; ++n) {
+    for (int o = 0; o < outputs; ++o) {
       double sum = inputs.size() > 2 ? inputs[2]->values[o] : 0;
       for (int c = 0; c < channels; ++c) {
         sum += inputs[1]->values[size_t(o) * channels + c] *
@@ -195,6 +197,26 @@ Array mean(const Array& in, const Shape& shape) {
   return out;
 }
 
+// Whether a mean is one of the last dimension, and not of height and width.
+bool is_of_channels(const Arrays& inputs) {
+  return inputs.size() > 1 && inputs[1]->values.size() == 1;
+}
+
+Array mean_of_channels(const Array& in, const Shape& shape) {
+  Array out{shape, std::vector<double>(size_t(size_of(shape)))};
+  const size_t channels = size_t(in.shape.back());
+  for (size_t i = 0; i < in.values.size(); ++i) {
+    out.values[i / channels] += in.values[i] / double(channels);
+  }
+  return out;
+}
+
+double gelu(double x, bool is_approximate) {
+  if (!is_approximate) return x / 2 * std::erfc(-x / std::sqrt(2.));
+  const double root = std::sqrt(2 / std::acos(-1.));
+  return x / 2 * (1 + std::tanh(root * (x + 0.044715 * x * x * x)));
+}
+
 // Over the last dimension.
 Array softmax(const Array& in, double beta) {
   Array out = in;
@@ -269,7 +291,11 @@ double& Array::at(int n, int y, int x, int c) {
   return values[place_in(shape, n, y, x, c)];
 }
 
-Shape shape_of(int code, const void* parameters, const Arrays& inputs) {
+Shape shape_of(int code, const void* parameters, const Arrays& inputs,
+               int output, int outputs) {
+  if (is_move(code)) {
+    return moved_shape(code, parameters, inputs, output, outputs);
+  }
   const Shape& in = inputs[0]->shape;
   switch (code) {
     case tflite::kConv2D:
@@ -283,13 +309,17 @@ Shape shape_of(int code, const void* parameters, const Arrays& inputs) {
                      of.padding),
               code == tflite::kConv2D ? filter[0] : filter[3]};
     }
-    case tflite::kFullyConnected:
-      return {in[0], inputs[1]->shape[0]};
+    case tflite::kFullyConnected: {
+      Shape shape = in;
+      shape.back() = inputs[1]->shape[0];
+      return shape;
+    }
     case tflite::kAdd:
     case tflite::kMul:
     case tflite::kSub:
     case tflite::kMaximum:
     case tflite::kMinimum:
+    case tflite::kSquaredDifference:
       return larger(in, inputs[1]->shape);
     case tflite::kDepthToSpace: {
       const int block =
@@ -303,6 +333,11 @@ Shape shape_of(int code, const void* parameters, const Arrays& inputs) {
               in[3]};
     }
     case tflite::kMean: {
+      if (is_of_channels(inputs)) {
+        Shape shape = in;
+        shape.back() = 1;
+        return shape;
+      }
       const bool keeps =
           static_cast<const tflite::ReducerParameters*>(parameters)
               ->keep_dimensions;
@@ -317,7 +352,9 @@ Shape shape_of(int code, const void* parameters, const Arrays& inputs) {
   return in;
 }
 
-Array compute(int code, const void* parameters, const Arrays& inputs) {
+Array compute(int code, const void* parameters, const Arrays& inputs,
+              int output, int outputs) {
+  if (is_move(code)) return moved(code, parameters, inputs, output, outputs);
   const Array& in = *inputs[0];
   const Shape shape = shape_of(code, parameters, inputs);
   switch (code) {
@@ -341,6 +378,9 @@ Array compute(int code, const void* parameters, const Arrays& inputs) {
     case tflite::kMinimum:
       return combine(inputs, shape, tflite::kNoActivation,
                      [](double a, double b) { return std::min(a, b); });
+    case tflite::kSquaredDifference:
+      return combine(inputs, shape, tflite::kNoActivation,
+                     [](double a, double b) { return (a - b) * (a - b); });
     case tflite::kPrelu:
       return combine(inputs, shape, tflite::kNoActivation,
                      [](double x, double a) { return x < 0 ? a * x : x; });
@@ -352,7 +392,15 @@ Array compute(int code, const void* parameters, const Arrays& inputs) {
     case tflite::kPad:
       return pad(in, *inputs[1], shape);
     case tflite::kMean:
-      return mean(in, shape);
+      return is_of_channels(inputs) ? mean_of_channels(in, shape)
+                                    : mean(in, shape);
+    case tflite::kRsqrt:
+      return map(in, [](double x) { return 1 / std::sqrt(x); });
+    case tflite::kGelu: {
+      const bool is_approximate =
+          static_cast<const tflite::GeluParameters*>(parameters)->approximate;
+      return map(in, [=](double x) { return gelu(x, is_approximate); });
+    }
     case tflite::kResizeBilinear:
       return resize(in, shape, true);
     case tflite::kResizeNearestNeighbor:

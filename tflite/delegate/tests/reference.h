@@ -26,13 +26,16 @@ struct Array {
 // An operator that the delegate does not know.
 constexpr int kNegate = 59;
 
-// The shape of what an operator makes; `inputs` need values only where shapes
-// depend on them.
+// The shape of one of the `outputs` results of an operator; `inputs` need values
+// only where shapes depend on them.
 Shape shape_of(int code, const void* parameters,
-               const std::vector<const Array*>& inputs);
+               const std::vector<const Array*>& inputs, int output = 0,
+               int outputs = 1);
 
+// One of the `outputs` results of an operator.
 Array compute(int code, const void* parameters,
-              const std::vector<const Array*>& inputs);
+              const std::vector<const Array*>& inputs, int output = 0,
+              int outputs = 1);
 
 }  // namespace issp::testing
 

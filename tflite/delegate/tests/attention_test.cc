@@ -1,0 +1,388 @@
+// Networks of transformers: which of their nodes are taken, and what they make.
+
+#include <algorithm>
+
+#include "fake_runtime.h"
+#include "layers.h"
+#include "testing.h"
+#include "transformers.h"
+
+namespace issp::testing {
+namespace {
+
+// Of a network whose one input has these pixels.
+void check_all(const Model& model, int nodes_left, const std::string& what,
+               Random* random) {
+  std::map<int, Array> inputs;
+  for (int input : model.inputs) {
+    inputs[input] = random_image(model.shape(input), random);
+  }
+  const Expected expected(model, inputs);
+  for (const std::string& kernels : kernel_names()) {
+    std::vector<std::vector<float>> first;
+    for (const char* threads : {"1", "2", "3"}) {
+      // So little that each layer is a group, something, and all in one.
+      for (const char* cache : {"1", "20000", "100000000"}) {
+        const auto outputs = check(model, inputs, expected,
+                                   {{"kernels", kernels},
+                                    {"num_threads", threads},
+                                    {"cache_bytes", cache}},
+                                   nodes_left, what);
+        if (first.empty()) first = outputs;
+        EXPECT(outputs == first)
+            << what << " differs: " << kernels << ", " << threads
+            << " threads, " << cache << " bytes";
+      }
+    }
+  }
+}
+
+std::string text_of(const Attending& of, const Shape& shape) {
+  std::ostringstream text;
+  text << shape[0] << "x" << shape[1] << "x" << shape[2] << "x" << shape[3]
+       << ", windows of " << of.rows << "x" << of.columns << " from "
+       << of.down << "," << of.across << ", " << of.heads << " heads of "
+       << of.channels << " and " << of.values << " channels, "
+       << (of.heads_first ? "heads first" : "windows first")
+       << (of.is_flat ? ", flat" : "") << ", adjoint " << of.adjoint_queries
+       << of.adjoint_keys << of.adjoint_values << ", parts " << of.parts
+       << ", place " << of.place << ", scale " << of.scale << ", added";
+  for (int added : of.added) text << " " << added;
+  text << (of.subtracts ? " subtracted" : "");
+  return text.str();
+}
+
+TEST(attention_equals_the_reference) {
+  for (int i = 0; i < cases(60); ++i) {
+    Random random{uint64_t(100 + i)};
+    const int batch = random.between(1, 2);
+    const Attending of = random_attending(batch, &random);
+    const Shape shape = image_of(of, batch, random.between(1, 13), &random);
+    Model model;
+    const int image = model.input(shape);
+    model.output(attend(&model, image, of, &random).image);
+    check_all(model, 0, std::to_string(i) + ": " + text_of(of, shape),
+              &random);
+  }
+}
+
+// Nodes that are left, and why.
+int left(const Model& model, std::string* report) {
+  const auto delegate = new_delegate({{"always", "1"}});
+  Interpreter interpreter(model);
+  EXPECT(interpreter.apply(delegate.get())) << interpreter.errors();
+  *report = issp_delegate_report(delegate.get());
+  return interpreter.left();
+}
+
+// Nodes that are left of what a function adds to a model.
+template <class Add>
+int nodes_of(Model* model, const Add& add) {
+  const size_t before = model->layers.size();
+  add();
+  return int(model->layers.size() - before);
+}
+
+TEST(networks_of_transformers_equal_the_reference) {
+  for (int i = 0; i < cases(25); ++i) {
+    Random random{uint64_t(1000 + i)};
+    const int batch = random.between(1, 2);
+    const Attending of = random_attending(batch, &random);
+    const Shape shape = image_of(of, batch, random.between(1, 4), &random);
+    Model model;
+    const int image = model.input(shape);
+    Convolution by;
+    by.outputs = random.between(1, 13);
+    const int head = convolve(&model, image, by, &random);
+    int made = transform(&model, head, of, &random);
+    if (random.below(2)) {
+      // The same windows again, or others.
+      Attending next = of;
+      next.down = random.below(of.rows);
+      next.across = random.below(of.columns);
+      made = transform(&model, made, next, &random);
+    }
+    by.activation = random.below(4);
+    made = add(&model, convolve(&model, made, by, &random), head);
+    by.outputs = 4 * random.between(1, 3);
+    model.output(shuffle(&model, convolve(&model, made, by, &random), 2));
+    if (random.chance(0.2)) model.output(made);
+    check_all(model, 0, std::to_string(i) + ": " + text_of(of, shape),
+              &random);
+  }
+}
+
+TEST(one_window_of_all_pixels_and_rows_of_an_image_attend) {
+  for (const Shape& window : {Shape{4, 6}, Shape{1, 6}, Shape{4, 1}}) {
+    Random random(1);
+    Attending of;
+    of.rows = window[0];
+    of.columns = window[1];
+    of.heads = 2;
+    Model model;
+    const int image = model.input({2, 4, 6, 5});
+    model.output(attend(&model, image, of, &random).image);
+    check_all(model, 0, text_of(of, {2, 4, 6, 5}), &random);
+  }
+}
+
+TEST(masks_that_differ_between_images_of_a_batch_are_right_or_left) {
+  for (bool heads_first : {false, true}) {
+    Random random(2);
+    const int batch = 2, windows = 4, side = 4;
+    Model model;
+    const int image = model.input({batch, 4, 4, 3});
+    const auto operand = [&](bool is_key) {
+      int tensor = project(&model, image, 3, &random);
+      tensor = reshape(&model, tensor, {batch * 2, 2, 2, 2, 1, 3});
+      tensor = transpose(&model, tensor,
+                         heads_first ? std::vector<int>{4, 0, 2, 1, 3, 5}
+                                     : std::vector<int>{0, 2, 4, 1, 3, 5});
+      (void)is_key;
+      return reshape(&model, tensor,
+                     heads_first ? Shape{1, batch * windows, side, 3}
+                                 : Shape{batch * windows, 1, side, 3});
+    };
+    const int queries = operand(false), keys = operand(true),
+              values = operand(false);
+    int scores = batch_matmul(&model, queries, keys, false, true);
+    scores = add(&model, scores,
+                 model.constant(random_array(model.shape(scores), 0,
+                                             &random)));
+    scores = model.node(tflite::kSoftmax, {scores},
+                        tflite::SoftmaxParameters{1});
+    int made = batch_matmul(&model, scores, values, false, false);
+    made = reshape(&model, made, {batch * 2, 2, 2, 2, 3});
+    made = transpose(&model, made, {0, 2, 1, 3, 4});
+    model.output(reshape(&model, made, {batch, 4, 4, 3}));
+    check_all(model, -1, "masks of images", &random);
+  }
+}
+
+// A network of attention with something else that takes what is on the way.
+struct Branched {
+  Model model;
+  Attended attended;
+  int nodes = 0;  // Of the attention, with the projections.
+};
+
+Branched branched(Random* random) {
+  Branched made;
+  Attending of;
+  of.rows = of.columns = 2;
+  of.heads = 2;
+  of.added = {Attending::kTables};
+  const int image = made.model.input({1, 4, 6, 5});
+  Convolution by;
+  by.outputs = 6;
+  const int head = convolve(&made.model, image, by, random);
+  made.nodes = nodes_of(&made.model, [&] {
+    made.attended = attend(&made.model, head, of, random);
+  });
+  made.model.output(convolve(&made.model, made.attended.image, by, random));
+  return made;
+}
+
+TEST(a_symbol_that_is_an_output_is_left_with_a_reason) {
+  for (int Attended::* symbol :
+       {&Attended::queries, &Attended::keys, &Attended::values,
+        &Attended::products, &Attended::scores, &Attended::means}) {
+    for (bool negates : {false, true}) {
+      Random random(3);
+      Branched made = branched(&random);
+      int tensor = made.attended.*symbol;
+      if (negates) tensor = made.model.node(kNegate, {tensor});
+      made.model.output(tensor);
+      std::string report;
+      const int nodes = left(made.model, &report);
+      // The convolutions, before and behind, are taken.
+      EXPECT(nodes > negates && nodes < made.nodes) << nodes << report;
+      EXPECT(report.find("what it makes is taken by a node that is not known")
+             != std::string::npos)
+          << report;
+      check_all(made.model, nodes, "a symbol leaves", &random);
+    }
+  }
+}
+
+TEST(a_network_without_other_takers_is_taken_as_a_whole) {
+  Random random(3);
+  const Branched made = branched(&random);
+  check_all(made.model, 0, "no symbol leaves", &random);
+}
+
+TEST(a_step_of_a_normalization_that_is_an_output_is_left) {
+  Random random(4);
+  for (int step = 0; step < 6; ++step) {
+    for (bool negates : {false, true}) {
+      Model model;
+      const int image = model.input({1, 3, 7, 5});
+      const int head = project(&model, image, 6, &random);
+      const size_t first = model.layers.size();
+      const int made = normalize(&model, head, {}, &random);
+      model.output(project(&model, made, 4, &random));
+      int tensor = model.layers[first + size_t(step)].outputs[0];
+      if (negates) tensor = model.node(kNegate, {tensor});
+      model.output(tensor);
+      std::string report;
+      const int nodes = left(model, &report);
+      EXPECT(nodes >= 6 && nodes < 10) << nodes << report;
+      check_all(model, nodes, "a moment leaves", &random);
+    }
+  }
+}
+
+TEST(normalizations_equal_the_reference) {
+  Random random(5);
+  for (int i = 0; i < cases(20); ++i) {
+    const Shape shape{random.between(1, 2), random.between(1, 9),
+                      random.between(2, 40), random.between(1, 20)};
+    Normalizing of;
+    of.has_scale = random.below(2);
+    of.has_shift = random.below(2);
+    of.multiplies = random.below(2);
+    of.epsilon = random.of<double>({1e-6, 1e-5, 1e-3, 1});
+    Model model;
+    const int image = model.input(shape);
+    int made = normalize(&model, image, of, &random);
+    if (random.below(2)) made = add(&model, made, image);
+    if (random.below(2)) made = normalize(&model, made, of, &random);
+    model.output(made);
+    check_all(model, 0, "normalization " + std::to_string(i), &random);
+  }
+}
+
+TEST(a_window_tensor_that_is_an_output_is_right) {
+  for (bool is_list : {false, true}) {
+    Random random(6);
+    Model model;
+    const int image = model.input({2, 4, 6, 3});
+    const int head = project(&model, image, 4, &random);
+    int windows = reshape(&model, head, {4, 2, 3, 2, 4});
+    windows = transpose(&model, windows, {0, 2, 1, 3, 4});
+    windows = reshape(&model, windows,
+                      is_list ? Shape{12, 4, 4} : Shape{12, 2, 2, 4});
+    model.output(windows);
+    std::string report;
+    const int nodes = left(model, &report);
+    EXPECT(nodes == 3) << nodes << report;
+    check_all(model, nodes, "windows leave", &random);
+  }
+}
+
+TEST(windows_whose_taker_is_in_another_part_are_right) {
+  // What multiplies waits for a node that is not known, with what makes the
+  // windows before it.
+  for (int batch : {1, 2}) {
+    Random random(7);
+    Model model;
+    const int image = model.input({batch, 4, 6, 3});
+    const int head = project(&model, image, 4, &random);
+    int windows = reshape(&model, head, {batch * 2, 2, 3, 2, 4});
+    windows = transpose(&model, windows, {2, 0, 1, 3, 4});
+    windows = reshape(&model, windows, {6 * batch, 2, 2, 4});
+    const int projected = project(&model, windows, 4, &random);
+    int other = model.node(kNegate, {head});
+    other = project(&model, other, 4, &random);
+    other = reshape(&model, other, {batch * 2, 2, 3, 2, 4});
+    other = transpose(&model, other, {2, 0, 1, 3, 4});
+    other = reshape(&model, other, {6 * batch, 2, 2, 4});
+    int made = add(&model, projected, other);
+    made = reshape(&model, made, {3, batch * 2, 2, 2, 4});
+    made = transpose(&model, made, {1, 2, 0, 3, 4});
+    made = reshape(&model, made, {batch, 4, 6, 4});
+    Convolution by;
+    by.outputs = 3;
+    model.output(convolve(&model, made, by, &random));
+    check_all(model, -1, "windows of two parts", &random);
+  }
+}
+
+TEST(shuffled_channels_leave_their_convolutions_taken) {
+  Random random(8);
+  Model model;
+  const int image = model.input({1, 5, 12, 4});
+  Convolution of;
+  of.outputs = 6;
+  int tensor = convolve(&model, image, of, &random);
+  tensor = reshape(&model, tensor, {1, 5, 12, 2, 3});
+  tensor = transpose(&model, tensor, {0, 1, 2, 4, 3});
+  tensor = reshape(&model, tensor, {1, 5, 12, 6});
+  model.output(convolve(&model, tensor, of, &random));
+  check_all(model, 3, "shuffled channels", &random);
+}
+
+TEST(a_value_is_added_to_itself) {
+  Random random(9);
+  Model model;
+  const int image = model.input({1, 4, 8, 5});
+  Attending of;
+  of.heads = 2;
+  int tensor = project(&model, image, 5, &random);
+  tensor = add(&model, tensor, tensor);
+  tensor = attend(&model, tensor, of, &random).image;
+  tensor = add(&model, tensor, tensor);
+  tensor = multiply(&model, tensor, tensor);
+  model.output(normalize(&model, add(&model, tensor, tensor), {}, &random));
+  check_all(model, 0, "twice the same", &random);
+}
+
+TEST(values_of_attention_are_convolved_too) {
+  Random random(10);
+  for (int i = 0; i < cases(6); ++i) {
+    Model model;
+    const int image = model.input({random.between(1, 2), 8, 12, 5});
+    Attending of;
+    of.rows = random.of<int>({2, 4, 8});
+    of.heads = random.between(1, 3);
+    of.heads_first = random.below(2);
+    of.added = {Attending::kTables};
+    if (random.below(2)) of.down = of.across = 1;
+    const Attended made = attend(&model, image, of, &random);
+    Convolution by;
+    by.outputs = model.shape(made.convolved)[3];
+    int beside = convolve_depthwise(&model, made.convolved, by, &random);
+    if (of.down) beside = roll(&model, beside, -1, -1);
+    by.rows = by.columns = 1;
+    by.outputs = 5;
+    beside = convolve(&model, beside, by, &random);
+    model.output(add(&model, made.image, beside));
+    // A depthwise convolution of a rolled image is none of the image.
+    check_all(model, of.down ? -1 : 0, "values beside", &random);
+  }
+}
+
+TEST(attention_at_another_size_than_in_the_file_is_refused) {
+  Random random(11);
+  Model model;
+  const int image = model.input({1, 4, 8, 3});
+  model.output(attend(&model, image, {}, &random).image);
+  const auto delegate = new_delegate({{"always", "1"}});
+  Interpreter interpreter(model);
+  EXPECT(interpreter.apply(delegate.get()));
+  EXPECT(interpreter.left() == 0);
+  interpreter.resize(image, {1, 8, 8, 3});
+  EXPECT(!interpreter.allocate());
+  EXPECT(interpreter.errors().find("of one size only") != std::string::npos)
+      << interpreter.errors();
+}
+
+TEST(gelu_and_softmax_between_equal_the_reference) {
+  Random random(12);
+  for (bool is_approximate : {false, true}) {
+    Model model;
+    const int image = model.input({2, 3, 21, 4});
+    int tensor = project(&model, image, 7, &random);
+    tensor = model.node(tflite::kGelu, {tensor},
+                        tflite::GeluParameters{is_approximate});
+    tensor = add(&model, tensor, tensor);
+    tensor = model.node(tflite::kSoftmax, {tensor},
+                        tflite::SoftmaxParameters{1});
+    model.output(model.node(tflite::kGelu, {tensor},
+                            tflite::GeluParameters{is_approximate}));
+    check_all(model, 0, "gelu", &random);
+  }
+}
+
+}  // namespace
+}  // namespace issp::testing
