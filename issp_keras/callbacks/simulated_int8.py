@@ -51,6 +51,8 @@ class SimulatedInt8(keras.callbacks.Callback):
     follows a layer, TFLite computes both at once, and its output alone is
     rounded. The output of the network is not: a file has the levels of 8-bit
     images there. Batch normalisation is not followed. Train in float32.
+    With `MirroredStrategy`, the extremes are those of each replica's share of a
+    batch, and their mean is followed.
 
     Example:
 
