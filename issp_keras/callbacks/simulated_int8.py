@@ -118,6 +118,15 @@ class SimulatedInt8(keras.callbacks.Callback):
         _remove(self.model)
         self.model.make_train_function(force=True)
 
+    def give_ranges(self, network: keras.Model):
+        """Puts the ranges of this callback's model beside another network.
+
+        Args:
+            network: Another `keras.Model` of the same layers, such as one
+                without optimizer.
+        """
+        attach(network, attached(self.model))
+
     def _ranges(self):
         names = [
             _name(layer) for layer in _rounded(self.model, _kernels(self.model))

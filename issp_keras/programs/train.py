@@ -31,8 +31,6 @@ from absl import flags
 
 from issp_keras import files
 from issp_keras import locks
-from issp_keras.activation_ranges import attach
-from issp_keras.activation_ranges import attached
 from issp_keras.callbacks import SimulatedInt8
 from issp_keras.callbacks import SparsitySummaries
 from issp_keras.callbacks import count_zeros
@@ -183,7 +181,7 @@ def _train(config, workdir, parts, processes, until, callbacks):
     # Without optimizer.
     network.set_weights(model.get_weights())
     if parts.int8:
-        attach(network, attached(model))
+        parts.int8.give_ranges(network)
     if processes.is_first:
         with files.replacing(workdir / "model.keras") as partial:
             network.save(partial)

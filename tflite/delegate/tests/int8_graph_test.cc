@@ -43,9 +43,11 @@ class Quantised {
         zero_points_(new_integers(of.zero_points)) {
     scales_->size = int(of.scales.size());
     std::copy(of.scales.begin(), of.scales.end(), scales_->data);
-    affine_ = {of.has_scales ? scales_.get() : nullptr,
-               of.has_zero_points ? zero_points_.get() : nullptr,
-               of.dimension};
+    // All of it is read, what is between its members too.
+    std::memset(&affine_, 0, sizeof(affine_));
+    affine_.scale = of.has_scales ? scales_.get() : nullptr;
+    affine_.zero_point = of.has_zero_points ? zero_points_.get() : nullptr;
+    affine_.dimension = of.dimension;
     tensor->quantization.type =
         of.is_affine ? tflite::kAffine : tflite::kNoQuantization;
     tensor->quantization.parameters = of.has_parameters ? &affine_ : nullptr;
