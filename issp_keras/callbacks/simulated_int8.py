@@ -125,7 +125,7 @@ class SimulatedInt8(keras.callbacks.Callback):
             network: Another `keras.Model` of the same layers, such as one
                 without optimizer.
         """
-        attach(network, attached(self.model))
+        attach(network, self._ranges())
 
     def _ranges(self):
         names = [

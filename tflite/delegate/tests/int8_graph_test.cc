@@ -423,9 +423,10 @@ TEST(tensors_of_other_types_or_sizes_do_no_harm) {
     const bool is_bias =
         std::count(graph.biases.begin(), graph.biases.end(), tensor) > 0;
     const int kind = random.below(4);
+    // No runtime has constants of float32 that are shorter than their shapes.
     const int type =
-        random.of<int>({tflite::kFloat32, tflite::kInt32, tflite::kUint8,
-                        tflite::kInt64, tflite::kInt16, tflite::kFloat16});
+        random.of<int>({tflite::kInt32, tflite::kUint8, tflite::kInt64,
+                        tflite::kInt16, tflite::kFloat16});
     const Outcome made = run_all(
         graph, "tensor " + std::to_string(i), [&](Interpreter* of) {
           tflite::Tensor& changed = of->tensor(tensor);
