@@ -23,6 +23,9 @@ class Layer:
         height: Integer, of the image it makes; 0 before the first run, None
             if unknown.
         width: Integer, likewise.
+        blocks: Integer, of four input channels, in which a layer in int8 has a
+            weight that is not zero; None of other layers.
+        dense_blocks: Integer, blocks of its dense kernel, likewise.
     """
 
     name: str
@@ -32,6 +35,8 @@ class Layer:
     dense: int | None = None
     height: int | None = None
     width: int | None = None
+    blocks: int | None = None
+    dense_blocks: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,6 +107,8 @@ def _part(part):
                 layer["dense"],
                 layer.get("height", 0),
                 layer.get("width", 0),
+                layer.get("nonzero_blocks"),
+                layer.get("dense_blocks"),
             )
             for layer in part["layers"]
         ],

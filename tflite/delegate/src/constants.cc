@@ -1,5 +1,6 @@
 #include "constants.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -47,6 +48,20 @@ std::string gather(const tflite::Tensor& indices, Constant* constant) {
   return "";
 }
 
+// Whether a tensor has numbers in int8 of which 0 stands for zero.
+bool is_int8_with_zero(const tflite::Tensor& of) {
+  if (of.type != tflite::kInt8 || of.quantization.type != tflite::kAffine ||
+      !of.quantization.parameters) {
+    return false;
+  }
+  const tflite::IntArray* zeros =
+      static_cast<const tflite::AffineQuantization*>(
+          of.quantization.parameters)
+          ->zero_point;
+  return !zeros || std::all_of(zeros->data, zeros->data + zeros->size,
+                               [](int zero) { return zero == 0; });
+}
+
 }  // namespace
 
 std::string blame(const tflite::Tensor& tensor, const std::string& what) {
@@ -69,7 +84,13 @@ void Constants::add_gathered(int tensor, int source, int indices) {
 std::string Constants::read(const tflite::Context& context, int tensor,
                             Constant* constant, Numbers numbers) const {
   const Source& of = sources_.at(tensor);
+  const tflite::Tensor& made = context.tensors[tensor];
   const tflite::Tensor& source = context.tensors[of.tensor];
+  // What unpacks it may tell of other numbers than the file has.
+  if (numbers == Numbers::kStored && &made != &source &&
+      !(is_int8_with_zero(made) && is_int8_with_zero(source))) {
+    return blame(source, "is unpacked into int8, and is none whose zero is 0");
+  }
   std::string error = read_constant(source, constant, numbers);
   if (error.empty() && of.indices >= 0) {
     error = gather(context.tensors[of.indices], constant);

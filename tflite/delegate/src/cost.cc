@@ -180,28 +180,10 @@ double dense_linear_int8(const Operation& of, const Image& in,
   return time + passes * (dense::kCall + made * dense_int8::kMoved);
 }
 
-// Blocks of weights that are not all zero. Weights of a block stand near each
-// other: they are sorted by output, row and channel.
-double blocks_of(const Operation& of) {
-  size_t blocks = 0;
-  const Nonzero* last = nullptr;
-  std::vector<bool> columns;
-  for (const Nonzero& weight : of.weights) {
-    if (!last || weight.output != last->output || weight.row != last->row ||
-        weight.channel / kBlock != last->channel / kBlock) {
-      columns.assign(size_t(of.kernel.width), false);
-    }
-    blocks += !columns[size_t(weight.column)];
-    columns[size_t(weight.column)] = true;
-    last = &weight;
-  }
-  return double(blocks);
-}
-
 double sparse_linear_int8(const Operation& of, const Layout& layout) {
   const Image& out = layout.images[of.output];
   const double outputs = double(of.bias.size());
-  const double blocks = blocks_of(of);
+  const double blocks = double(blocks_of(of));
   const int strip = out.strip / of.block;
   const double vectors = vectors_of(out) / of.block / of.block;
   const double tile = std::min({double(sparse::kVectorsOfTile),
@@ -245,6 +227,24 @@ double conversion(const Value& value, const Image& image, int beside) {
 }
 
 }  // namespace
+
+// Weights of a block stand near each other: they are sorted by output, row and
+// channel.
+int64_t blocks_of(const Operation& of) {
+  int64_t blocks = 0;
+  const Nonzero* last = nullptr;
+  std::vector<bool> columns;
+  for (const Nonzero& weight : of.weights) {
+    if (!last || weight.output != last->output || weight.row != last->row ||
+        weight.channel / kBlock != last->channel / kBlock) {
+      columns.assign(size_t(of.kernel.width), false);
+    }
+    blocks += !columns[size_t(weight.column)];
+    columns[size_t(weight.column)] = true;
+    last = &weight;
+  }
+  return blocks;
+}
 
 double sparsity(const Network& network) {
   double dense = 0, kept = 0;

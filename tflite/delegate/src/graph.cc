@@ -266,7 +266,8 @@ const char* Graph::problem_of_types(const GraphNode& node,
   for (int i = 0; of.int8 == Operator::kSame && i < node.node->inputs->size;
        ++i) {
     const int in = node.input(i);
-    if (in >= 0 && tensors_.is_int8(in) &&
+    if (in < 0 || !tensors_.is_int8(in)) continue;
+    if (!tensors_.is_int8(out) ||
         !(tensors_.quantization(in) == tensors_.quantization(out))) {
       return "its numbers in int8 have other scales than those it takes";
     }

@@ -57,10 +57,11 @@ struct Range {
         zero(spread(of.zero)) {}
 
   // Rounds, to even where two are as near. Added to a number of few digits,
-  // 1.5 * 2^23 leaves no place for a fraction.
+  // 1.5 * 2^23 leaves no place for a fraction. What is no number becomes `low`,
+  // and does not reach other channels.
   ISSP_INLINE Vector round(Floats x) const {
-    x = x < low ? low : x;
-    x = x > high ? high : x;
+    x = x > low ? x : low;
+    x = x < high ? x : high;
     x += spread_float(12582912.f);
     return Vector(x) + (zero - spread(0x4b400000));
   }
