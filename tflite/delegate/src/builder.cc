@@ -104,7 +104,9 @@ int Builder::new_value(int channels, int tensor) {
   return int(part_.network.values.size()) - 1;
 }
 
-int Builder::value_of(int tensor) { return arranged(tensor, {}); }
+int Builder::value_of(int tensor) {
+  return rearranged(held(tensor), {}, -1);
+}
 
 int Builder::held_like(int tensor, int other) {
   const int value = held(tensor);
