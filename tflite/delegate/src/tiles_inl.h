@@ -5,23 +5,35 @@ namespace {
 // The largest tiles, of 1 to 4 rows.
 constexpr int kWidest[kMostRows] = {12, 6, 5, 5};
 
+// The sums of several outputs that are made at once, at most.
+constexpr int kMostGroupSums = 24;
+
+// Whether there is a tile of a family that makes so many outputs at once.
+constexpr bool is_tile(int outputs, int rows, int vectors, bool strided) {
+  if (rows > kMostRows || vectors > kWidest[rows - 1]) return false;
+  if (outputs > 1) {
+    return !strided && outputs * rows * vectors <= kMostGroupSums;
+  }
+  return !strided || (rows <= 2 && vectors <= 5);
+}
+
 // The function `Family::of` of a tile, or null if there is none.
 template <class Family, int kRows = 1, int kVectors = 1>
 typename Family::Function find_tile(int rows, int vectors, bool strided) {
   if (rows != kRows) {
-    if constexpr (kRows < kMostRows) {
+    if constexpr (is_tile(Family::kOutputs, kRows + 1, 1, false)) {
       return find_tile<Family, kRows + 1, 1>(rows, vectors, strided);
     }
     return nullptr;
   }
   if (vectors != kVectors) {
-    if constexpr (kVectors < kWidest[kRows - 1]) {
+    if constexpr (is_tile(Family::kOutputs, kRows, kVectors + 1, false)) {
       return find_tile<Family, kRows, kVectors + 1>(rows, vectors, strided);
     }
     return nullptr;
   }
   if (!strided) return Family::template of<kRows, kVectors, false>;
-  if constexpr (kRows <= 2 && kVectors <= 5) {
+  if constexpr (is_tile(Family::kOutputs, kRows, kVectors, true)) {
     return Family::template of<kRows, kVectors, true>;
   }
   return nullptr;
