@@ -1,7 +1,9 @@
 // Programs in int8.
 
 #include <algorithm>
+#include <bitset>
 #include <map>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -9,6 +11,13 @@
 
 namespace issp {
 namespace {
+
+// What one vector of a tile takes, in products: a block that only one of the
+// filters that are computed at once has, since it waits for a load; and what
+// ends a list of blocks, where several filters leave fewer vectors to a tile.
+constexpr double kAlone = 1.25;
+constexpr double kSet = 1.5;
+constexpr double kSetAtOnce = 2.7;
 
 class Int8Lowering : public TileLowering {
  public:
@@ -39,6 +48,7 @@ class Int8Lowering : public TileLowering {
  private:
   using Place = std::tuple<int, int, int>;  // Row, plane and column.
   using Blocks = std::map<Place, uint32_t>;
+  using Group = std::vector<const Blocks*>;
 
   void find_sums() {
     for (int rows = 1; rows <= kMostRows; ++rows) {
@@ -97,26 +107,55 @@ class Int8Lowering : public TileLowering {
 
   void set_weights(int left) {
     const std::vector<Blocks> blocks = blocks_of_filters();
-    program_.group = of_.stride.width == 1 ? kernels_.group : 1;
+    if (of_.stride.width == 1 &&
+        cost_of(grouped(blocks, kernels_.group)) <= cost_of(grouped(blocks, 1))) {
+      program_.group = kernels_.group;
+    }
     of_program_.begins.push_back(0);
-    for (size_t i = 0; i < filters_.size(); i += size_t(program_.group)) {
-      std::vector<const Blocks*> group;
-      static const Blocks kNone;
-      for (int j = 0; j < program_.group; ++j) {
-        const int f = filters_[i + size_t(j)];
-        group.push_back(f < 0 ? &kNone : &blocks[size_t(f)]);
-      }
+    for (const Group& group : grouped(blocks, program_.group)) {
       add_group(group, left);
     }
     set_ends_of_sums();
   }
 
-  // Lists the blocks of a group: by set of filters, the largest number first.
-  void add_group(const std::vector<const Blocks*>& group, int left) {
+  // The filters that are computed, so many at once.
+  std::vector<Group> grouped(const std::vector<Blocks>& blocks,
+                             int size) const {
+    static const Blocks kNone;
+    std::vector<Group> groups(filters_.size() / size_t(size));
+    for (size_t i = 0; i < filters_.size(); ++i) {
+      const int f = filters_[i];
+      groups[i / size_t(size)].push_back(f < 0 ? &kNone : &blocks[size_t(f)]);
+    }
+    return groups;
+  }
+
+  // The filters of a group that have a block, by place: a bit for each.
+  static std::map<Place, int> sets_of(const Group& group) {
     std::map<Place, int> sets;
     for (size_t i = 0; i < group.size(); ++i) {
       for (const auto& [place, block] : *group[i]) sets[place] |= 1 << i;
     }
+    return sets;
+  }
+
+  static double cost_of(const std::vector<Group>& groups) {
+    double cost = 0;
+    for (const Group& group : groups) {
+      std::set<int> found;
+      for (const auto& [place, set] : sets_of(group)) {
+        const bool is_single = (set & (set - 1)) == 0;
+        cost += is_single ? kAlone : double(std::bitset<kBlock>(set).count());
+        found.insert(set);
+      }
+      cost += double(found.size()) * (group.size() > 1 ? kSetAtOnce : kSet);
+    }
+    return cost;
+  }
+
+  // Lists the blocks of a group: by set of filters, the largest number first.
+  void add_group(const Group& group, int left) {
+    const std::map<Place, int> sets = sets_of(group);
     for (int set = (1 << group.size()) - 1; set > 0; --set) {
       for (const auto& [place, of_place] : sets) {
         if (of_place != set) continue;

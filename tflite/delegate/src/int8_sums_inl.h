@@ -2,16 +2,78 @@
 
 namespace {
 
+template <int kRows, int kVectors, bool kStrided>
+void sums(const Int8Sums& tile) {
+  const size_t input_vector = kStrided ? tile.input_vector : kBytes;
+  const Range range(tile.range), added(tile.added);
+  const Addition addition(tile.addition);
+  for (int o = 0; o < tile.outputs; ++o) {
+    Vector made[kRows][kVectors] = {};
+    for (int i = 0; i < kBlock; ++i) {
+      const int f = kBlock * o + i;
+      Vector sum[kRows][kVectors];
+      ISSP_UNROLL
+      for (int r = 0; r < kRows; ++r) {
+        ISSP_UNROLL
+        for (int v = 0; v < kVectors; ++v) sum[r][v] = spread(tile.bias[f]);
+      }
+      const uint32_t end = tile.begins[f + 1];
+      for (uint32_t k = tile.begins[f]; k < end; ++k) {
+        const char* input = tile.input + tile.offsets[k];
+        const auto weight = ISSP_WEIGHT(tile.weights[k]);
+        ISSP_UNROLL
+        for (int r = 0; r < kRows; ++r) {
+          ISSP_UNROLL
+          for (int v = 0; v < kVectors; ++v) {
+            sum[r][v] = ISSP_DOT(
+                sum[r][v],
+                load(input + r * tile.input_row + v * input_vector), weight);
+          }
+        }
+      }
+      const Floats multiplier = spread_float(tile.multipliers[f]);
+      ISSP_UNROLL
+      for (int r = 0; r < kRows; ++r) {
+        ISSP_UNROLL
+        for (int v = 0; v < kVectors; ++v) {
+          sum[r][v] = range.round(to_floats(sum[r][v]) * multiplier);
+        }
+      }
+      if (tile.add) {
+        const char* add = tile.add + tile.add_offsets[f];
+        const Vector bias = spread(tile.addition.bias);
+        ISSP_UNROLL
+        for (int r = 0; r < kRows; ++r) {
+          ISSP_UNROLL
+          for (int v = 0; v < kVectors; ++v) {
+            const Vector other = channel_of(
+                load(add + r * tile.add_row + v * tile.add_vector),
+                tile.add_bits[f]);
+            sum[r][v] = addition.of(sum[r][v], other, bias, added);
+          }
+        }
+      }
+      ISSP_UNROLL
+      for (int r = 0; r < kRows; ++r) {
+        ISSP_UNROLL
+        for (int v = 0; v < kVectors; ++v) {
+          made[r][v] |= as_channel(sum[r][v], 8 * i);
+        }
+      }
+    }
+    store_tile(tile, o, made);
+  }
+}
+
 using Weight = decltype(ISSP_WEIGHT(0));
 
 // Adds the blocks of some filters of a group, those that `kSet` has the bits
 // of, and then those of all smaller numbers. Each vector of the input is loaded
 // once for all filters of a set.
-template <int kSet, bool kStrided, int kGroup, int kRows, int kVectors>
+template <int kSet, int kGroup, int kRows, int kVectors>
 ISSP_INLINE void add_products(const Int8Sums& tile, const uint32_t*& begins,
                               const int32_t*& weights,
                               Vector (&sum)[kGroup][kRows][kVectors]) {
-  const size_t input_vector = kStrided ? tile.input_vector : kBytes;
   const uint32_t end = begins[1];
   for (uint32_t k = begins[0]; k < end; ++k) {
     const char* input = tile.input + tile.offsets[k];
@@ -24,7 +86,7 @@ ISSP_INLINE void add_products(const Int8Sums& tile, const uint32_t*& begins,
     for (int r = 0; r < kRows; ++r) {
       ISSP_UNROLL
       for (int v = 0; v < kVectors; ++v) {
-        const Vector x = load(input + r * tile.input_row + v * input_vector);
+        const Vector x = load(input + r * tile.input_row + v * kBytes);
         ISSP_UNROLL
         for (int i = 0; i < kGroup; ++i) {
           if (kSet >> i & 1) {
@@ -36,7 +98,7 @@ ISSP_INLINE void add_products(const Int8Sums& tile, const uint32_t*& begins,
   }
   ++begins;
   if constexpr (kSet > 1) {
-    add_products<kSet - 1, kStrided>(tile, begins, weights, sum);
+    add_products<kSet - 1>(tile, begins, weights, sum);
   }
 }
 
@@ -68,8 +130,9 @@ ISSP_INLINE void end_sums(const Int8Sums& tile, int f, const Range& range,
   }
 }
 
-template <int kGroup, int kRows, int kVectors, bool kStrided>
-void sums(const Int8Sums& tile) {
+// Of groups of filters.
+template <int kGroup, int kRows, int kVectors>
+void group_sums(const Int8Sums& tile) {
   const Range range(tile.range), added(tile.added);
   const Addition addition(tile.addition);
   const uint32_t* begins = tile.begins;
@@ -88,7 +151,7 @@ void sums(const Int8Sums& tile) {
           }
         }
       }
-      add_products<(1 << kGroup) - 1, kStrided>(tile, begins, weights, sum);
+      add_products<(1 << kGroup) - 1>(tile, begins, weights, sum);
       ISSP_UNROLL
       for (int i = 0; i < kGroup; ++i) {
         end_sums(tile, kBlock * o + first + i, range, addition, added, sum[i]);
@@ -111,7 +174,11 @@ struct InBlocks {
   static constexpr int kOutputs = kFilters;
   template <int kRows, int kVectors, bool kStrided>
   static void of(const Int8Sums& tile) {
-    sums<kFilters, kRows, kVectors, kStrided>(tile);
+    if constexpr (kFilters == 1) {
+      sums<kRows, kVectors, kStrided>(tile);
+    } else {
+      group_sums<kFilters, kRows, kVectors>(tile);
+    }
   }
 };
 

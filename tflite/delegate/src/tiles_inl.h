@@ -5,8 +5,12 @@ namespace {
 // The largest tiles, of 1 to 4 rows.
 constexpr int kWidest[kMostRows] = {12, 6, 5, 5};
 
-// The sums of several outputs that are made at once, at most.
-constexpr int kMostGroupSums = 24;
+// Sums of several outputs at once, beside their weights: four outputs are for
+// CPUs that have 32 registers, two in int8 for those that have 16.
+#ifndef ISSP_GROUP
+#define ISSP_GROUP 4
+#endif
+constexpr int kMostGroupSums = ISSP_GROUP > 2 ? 24 : 10;
 
 // Whether there is a tile of a family that makes so many outputs at once.
 constexpr bool is_tile(int outputs, int rows, int vectors, bool strided) {
