@@ -107,8 +107,8 @@ class Int8Lowering : public TileLowering {
 
   void set_weights(int left) {
     const std::vector<Blocks> blocks = blocks_of_filters();
-    if (of_.stride.width == 1 &&
-        cost_of(grouped(blocks, kernels_.group)) <= cost_of(grouped(blocks, 1))) {
+    if (of_.stride.width == 1 && cost_of(grouped(blocks, kernels_.group)) <=
+                                     cost_of(grouped(blocks, 1))) {
       program_.group = kernels_.group;
     }
     of_program_.begins.push_back(0);
