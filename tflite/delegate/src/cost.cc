@@ -65,6 +65,9 @@ constexpr int kInputs = 8;        // That are multiplied at once.
 namespace sparse_int8 {
 constexpr double kProduct = 0.34;   // Of a block and a vector.
 constexpr double kWalked = 0.6;     // A block of a tile.
+// The same where four filters are computed at once.
+constexpr double kProductAtOnce = 0.275;
+constexpr double kSets = 8;         // A vector of four filters.
 constexpr double kWritten = 9;      // A vector of sums.
 constexpr double kAdded = 7;        // A vector to which another is added.
 constexpr double kPost = 20;        // A vector that changes once more.
@@ -191,8 +194,14 @@ double sparse_linear_int8(const Operation& of, const Layout& layout) {
   const double planes = std::ceil(outputs / kBlock);
   const bool adds = layout.begins_with_image(of);
   const double posts = double(of.posts.size()) - (adds ? 1 : 0);
-  return sparse::kCall + vectors * blocks * sparse_int8::kProduct +
-         vectors / tile * blocks * sparse_int8::kWalked +
+  const double alone =
+      blocks * (sparse_int8::kProduct + sparse_int8::kWalked / tile);
+  const double at_once =
+      blocks * sparse_int8::kProductAtOnce + planes * sparse_int8::kSets;
+  // See int8_program.cc.
+  const bool may_group = of.stride.width == 1;
+  return sparse::kCall +
+         vectors * (may_group ? std::min(alone, at_once) : alone) +
          planes * vectors *
              (sparse_int8::kWritten + (adds ? sparse_int8::kAdded : 0) +
               posts * sparse_int8::kPost) +
