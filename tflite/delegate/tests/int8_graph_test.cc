@@ -359,7 +359,8 @@ void change(Numbers* of, Random* random) {
 int users_of(const Model& model, int tensor) {
   int count = 0;
   for (const Model::Layer& layer : model.layers) {
-    bool uses = layer.output == tensor;
+    bool uses = false;
+    for (int output : layer.outputs) uses = uses || output == tensor;
     for (int input : layer.inputs) uses = uses || input == tensor;
     count += uses;
   }
