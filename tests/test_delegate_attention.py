@@ -119,14 +119,10 @@ def _attention(
     )
     if heads_first:
         qkv = tf.transpose(qkv, (4, 0, 2, 1, 3, 5))
-        qkv = tf.reshape(
-            qkv, (3 * heads, batch * rows * columns, pixels, size)
-        )
+        qkv = tf.reshape(qkv, (3 * heads, batch * rows * columns, pixels, size))
     else:
         qkv = tf.transpose(qkv, (0, 2, 4, 1, 3, 5))
-        qkv = tf.reshape(
-            qkv, (batch * rows * columns, 3 * heads, pixels, size)
-        )
+        qkv = tf.reshape(qkv, (batch * rows * columns, 3 * heads, pixels, size))
     q, k, v = tf.split(qkv, 3, 0 if heads_first else 1)
     scores = tf.matmul(q * size**-0.5, k, transpose_b=True)
     if bias:
@@ -194,9 +190,7 @@ def test_a_layer_of_a_transformer_is_one_node_and_equals_tflite(
 def test_several_images_at_once_equal_tflite(heads_first, tmp_path):
     shape = (2, _HEIGHT, _WIDTH, _CHANNELS)
     path = _file(
-        lambda x: _layer(
-            x, shift=(4, 4), mask=True, heads_first=heads_first
-        ),
+        lambda x: _layer(x, shift=(4, 4), mask=True, heads_first=heads_first),
         tmp_path / "layer.tflite",
         shape,
     )
@@ -272,9 +266,7 @@ def test_a_rolled_image_may_leave(tmp_path):
 
 
 def test_attention_in_a_file_of_any_size_is_left_with_a_reason(tmp_path):
-    model = _trained_like(
-        models.swinir(2, 12, (2,), heads=2)
-    )
+    model = _trained_like(models.swinir(2, 12, (2,), heads=2))
     path = tmp_path / "any.tflite"
     export(model, path, sparse=False)
     expected, _ = _run(path, _image((1, 1, 1, 3)))
@@ -298,9 +290,7 @@ def test_networks_are_one_node_and_equal_tflite(
 ):
     model = _trained_like(network())
     path = tmp_path / "model.tflite"
-    export(
-        model, path, precision=precision, sparse=sparse, height=32, width=48
-    )
+    export(model, path, precision=precision, sparse=sparse, height=32, width=48)
     x = np.random.default_rng(0).random((1, 32, 48, 3), np.float32)
     _compare(path, x)
 
