@@ -15,8 +15,8 @@ class Layer:
         name: String, of the tensor it makes.
         ms: Float, mean milliseconds of one inference; of the sparse delegate,
             of the runs with `profile=1`.
-        kind: String, the operator, or None where the sparse delegate has
-            fused several.
+        kind: String, the operator of TFLite, or what the sparse delegate
+            computes: "convolution", "linear", "attention" and so on.
         nonzeros: Integer, weights that are not zero, or None if unknown.
         dense: Integer, multiply-adds a pixel of a dense kernel, 0 for what
             has no kernel, or None if unknown.
@@ -102,7 +102,7 @@ def _part(part):
             Layer(
                 layer["name"],
                 layer["ms"],
-                None,
+                layer["kind"],
                 layer["nonzeros"],
                 layer["dense"],
                 layer.get("height", 0),

@@ -20,6 +20,35 @@ std::string quoted(const std::string& text) {
   return result + "\"";
 }
 
+// What an operation computes, in a word or two.
+const char* kind_of(const Operation& of) {
+  switch (of.kind) {
+    case Operation::kInput:
+      return "input";
+    case Operation::kLinear:
+      if (of.dense == 0) return "copy";
+      if (of.kernel != Size{1, 1}) return "convolution";
+      for (const Post& post : of.posts) {
+        if (post.kind == kGelu || post.kind == kGeluTanh) return "linear, GELU";
+      }
+      return "linear";
+    case Operation::kAcross:
+      return of.across == kNormalize ? "normalization" : "softmax";
+    case Operation::kArrange:
+      return "order of pixels";
+    case Operation::kAttention:
+      return "attention";
+    case Operation::kMean:
+      return "mean";
+    case Operation::kQuantize:
+    case Operation::kDequantize:
+      return "conversion";
+    case Operation::kOutput:
+      return "output";
+  }
+  return "";
+}
+
 // How many blocks of weights a layer in int8 has that are not all zero, and how
 // many its dense kernel has; nothing of other layers.
 std::string describe_blocks(const Network& network, const Operation& of) {
@@ -50,6 +79,7 @@ std::string describe(const Job& job) {
     const Operation& of = network.operations[i];
     if (i) text += ", ";
     text += "{\"name\": " + quoted(of.name);
+    text += ", \"kind\": " + quoted(kind_of(of));
     text += ", \"nonzeros\": " + std::to_string(of.weights.size());
     text += ", \"dense\": " + std::to_string(int64_t(of.dense));
     text += describe_blocks(network, of);
