@@ -105,13 +105,19 @@ int Builder::new_value(int channels, int tensor) {
 }
 
 int Builder::value_of(int tensor) {
-  return rearranged(held(tensor), {}, -1);
+  const int value = rearranged(held(tensor), {}, -1);
+  // Attention makes nothing beside its rows.
+  return operations()[producers_[value]].kind == Operation::kAttention
+             ? moved(value, {})
+             : value;
 }
 
 int Builder::held_like(int tensor, int other) {
   const int value = held(tensor);
   if (tensors().extent(tensor).is_pixel) return value;
-  return rearranged(value, orders_[held(other)], -1);
+  // A copy: what is rearranged has an order, too, with those that are known.
+  const Arrangement order = orders_[held(other)];
+  return rearranged(value, order, -1);
 }
 
 int Builder::arranged(int tensor, const Arrangement& order) {
@@ -154,17 +160,33 @@ bool Builder::only_moves(int node, int value) const {
 // take it, or -1 for one that is not there yet.
 int Builder::rearranged(int value, const Arrangement& order, int user) {
   if (orders_[value] == order) return value;
+  const int known = known_move(value, order);
+  if (known >= 0) return known;
+  return rearrange_what_makes(value, order, user) ? value
+                                                  : moved(value, order);
+}
+
+// What has the pixels of a value in an order, or -1.
+int Builder::known_move(int value, const Arrangement& order) const {
   for (const Rearranged& known : rearranged_) {
     if (known.value == value && known.order == order) return known.made;
   }
-  if (rearrange_what_makes(value, order, user)) return value;
+  return -1;
+}
+
+// Moves the pixels of a value into an order.
+int Builder::moved(int value, const Arrangement& order) {
+  const int known = known_move(value, order);
+  if (known >= 0) return known;
   Operation of;
   of.kind = Operation::kArrange;
   of.name = "pixels";
   of.input = value;
   of.output = int(part_.network.values.size());
   Arrangement from = orders_[value], to = order;
-  (from.is_image() ? from : to).image = (from.is_image() ? to : from).image;
+  // Who has the order of the image need not know its size.
+  if (to.is_image()) to.image = from.image;
+  if (from.is_image()) from.image = to.image;
   of.arranged_from = from.size();
   of.arranged_to = to.size();
   std::vector<int> sources = to.pixels();

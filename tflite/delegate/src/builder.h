@@ -138,6 +138,8 @@ class Builder {
   bool only_moves(int node, int value) const;
   int new_value(int channels, int tensor);
   int rearranged(int value, const Arrangement& order, int user);
+  int known_move(int value, const Arrangement& order) const;
+  int moved(int value, const Arrangement& order);
   bool rearrange_what_makes(int value, const Arrangement& order, int user);
   int add_input(int tensor, int value_of, PixelType type);
   void add_output(int tensor);

@@ -54,7 +54,7 @@ ISSP_INLINE Vector gelu_tanh(Vector x) {
   const Vector negative = twice < Vector{} ? twice : -twice;
   const Vector power = power_of_two(negative * all(1.44269504f));
   const Vector share = power / (all(1.0f) + power);
-  return twice < Vector{} ? x * share : x - x * share;
+  return x * (twice < Vector{} ? share : all(1.0f) - share);
 }
 
 }  // namespace

@@ -13,6 +13,8 @@
 namespace issp {
 namespace {
 
+// Of what STRIDED_SLICE takes, in the runtime too.
+constexpr size_t kMostDimensions = 8;
 constexpr char kNoView[] =
     "it moves numbers of what is no image of a known size in float32";
 constexpr char kOtherOrder[] =
@@ -74,7 +76,8 @@ const char* check_strided(const GraphNode& node, Tensors* tensors, Extent*) {
   const int32_t* steps = tensors->integers_of(node.input(3), rank);
   const std::vector<int> before = shape_of(node.input(0), *tensors);
   const std::vector<int> shape = shape_of(node.output(), *tensors);
-  if (!begins || !steps || before.size() != rank || of.ellipsis_mask ||
+  if (rank > kMostDimensions || !begins || !steps || before.size() != rank ||
+      of.ellipsis_mask ||
       of.new_axis_mask) {
     return kOtherOrder;
   }
@@ -85,7 +88,7 @@ const char* check_strided(const GraphNode& node, Tensors* tensors, Extent*) {
       return kOtherOrder;
     }
     int begin = of.begin_mask >> i & 1 ? 0 : begins[i];
-    if (begin < 0 && begin >= -before[i]) begin += before[i];
+    if (begin < 0 && before[i] > 0) begin += before[i];
     const int size = vanishes ? 1 : shape[next++];
     if (!slice(int(i), begin, size, &*view)) return kOtherOrder;
   }
@@ -101,15 +104,19 @@ const char* check_split(const GraphNode& node, Tensors* tensors, Extent*) {
   const int rank = int(view->dimensions.size());
   if (!axis || *axis < -rank || *axis >= rank) return kOtherOrder;
   const int dimension = *axis < 0 ? *axis + rank : *axis;
+  const std::vector<int> outputs = tflite::to_vector(node.node->outputs);
+  std::vector<View> parts;
   int begin = 0;
-  for (int out : tflite::to_vector(node.node->outputs)) {
+  for (int out : outputs) {
     const std::vector<int> shape = shape_of(out, *tensors);
     if (int(shape.size()) != rank) return kOtherOrder;
-    View part = *view;
+    parts.push_back(*view);
     const int size = shape[size_t(dimension)];
-    if (!slice(dimension, begin, size, &part)) return kOtherOrder;
-    tensors->set_view(out, std::move(part));
+    if (!slice(dimension, begin, size, &parts.back())) return kOtherOrder;
     begin += size;
+  }
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    tensors->set_view(outputs[i], std::move(parts[i]));
   }
   return nullptr;
 }

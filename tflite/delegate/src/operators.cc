@@ -39,7 +39,8 @@ const Operator* find_operator(const GraphNode& node, const Tensors& tensors) {
 bool is_pixelwise(const GraphNode& node, const Operator& of,
                   const Tensors& tensors) {
   if (of.role == Operator::kEach) return true;
-  if (node.code != tflite::kConv2D) return false;
+  const bool is_whole = node.input(1) >= 0 && node.node->parameters;
+  if (node.code != tflite::kConv2D || !is_whole) return false;
   const tflite::IntArray* kernel = tensors.at(node.input(1)).shape;
   const auto& window = node.parameters<tflite::ConvParameters>();
   return kernel && kernel->size == 4 && kernel->data[1] == 1 &&

@@ -7,6 +7,7 @@
 #include "fake_runtime.h"
 #include "layers.h"
 #include "testing.h"
+#include "transformers.h"
 
 namespace {
 
@@ -57,10 +58,34 @@ TEST(inferences_allocate_nothing) {
   }
 }
 
-// Calls a function with less and less memory, until it has enough.
+TEST(inferences_of_attention_allocate_nothing) {
+  for (int i = 0; i < cases(5); ++i) {
+    Random random{uint64_t(9500 + i)};
+    Attending of = random_attending(&random);
+    const Shape shape = image_of(of, 2, 6, &random);
+    Model model;
+    const int image = model.input(shape);
+    model.output(transform(&model, image, of, &random));
+    for (const char* threads : {"1", "3"}) {
+      const auto delegate = new_delegate({{"always", "1"},
+                                          {"num_threads", threads},
+                                          {"tuning_seconds", "0"}});
+      Interpreter interpreter(model);
+      EXPECT(interpreter.apply(delegate.get()) && interpreter.allocate());
+      EXPECT(interpreter.left() == 0);
+      interpreter.set(image, random_image(shape, &random));
+      const int before = allocations;
+      EXPECT(interpreter.invoke());
+      EXPECT(allocations == before)
+          << "network " << i << ": " << allocations - before;
+    }
+  }
+}
+
+// Calls a function with more and more memory, until it has enough.
 template <class Function>
 void starve(const Function& function) {
-  for (int enough = 0; enough < 2000; ++enough) {
+  for (int enough = 0; enough < 20000; enough += 1 + enough / 200) {
     allocations_left = enough;
     const bool is_done = function();
     const bool was_enough = allocations_left >= 0;
@@ -94,7 +119,7 @@ TEST(no_exception_reaches_the_runtime) {
   });
   const auto delegate = new_delegate({{"always", "1"}});
   starve([&] { return issp_delegate_report(delegate.get())[1] == '"'; });
-  starve([&] {
+  const auto prepares = [&](const Model& model) {
     const int left = allocations_left;
     allocations_left = -1;
     Interpreter interpreter(model);
@@ -106,7 +131,15 @@ TEST(no_exception_reaches_the_runtime) {
     const bool runs = status == tflite::kOk && interpreter.left() == 0;
     allocations_left = after;
     return runs;
-  });
+  };
+  starve([&] { return prepares(model); });
+  Attending attending;
+  attending.rows = attending.columns = 2;
+  attending.added = {Attending::kTables};
+  Model transformer;
+  transformer.output(transform(
+      &transformer, transformer.input({1, 4, 4, 2}), attending, &random));
+  starve([&] { return prepares(transformer); });
 }
 
 }  // namespace

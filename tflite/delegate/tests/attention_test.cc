@@ -56,7 +56,7 @@ TEST(attention_equals_the_reference) {
   for (int i = 0; i < cases(60); ++i) {
     Random random{uint64_t(100 + i)};
     const int batch = random.between(1, 2);
-    const Attending of = random_attending(batch, &random);
+    const Attending of = random_attending(&random);
     const Shape shape = image_of(of, batch, random.between(1, 13), &random);
     Model model;
     const int image = model.input(shape);
@@ -87,7 +87,7 @@ TEST(networks_of_transformers_equal_the_reference) {
   for (int i = 0; i < cases(25); ++i) {
     Random random{uint64_t(1000 + i)};
     const int batch = random.between(1, 2);
-    const Attending of = random_attending(batch, &random);
+    const Attending of = random_attending(&random);
     const Shape shape = image_of(of, batch, random.between(1, 4), &random);
     Model model;
     const int image = model.input(shape);
@@ -350,6 +350,56 @@ TEST(values_of_attention_are_convolved_too) {
     // A depthwise convolution of a rolled image is none of the image.
     check_all(model, of.down ? -1 : 0, "values beside", &random);
   }
+}
+
+TEST(rows_that_attend_are_convolved_without_a_projection) {
+  // Pixels have the order of the image, and what is beyond it is zero.
+  for (int width : {5, 16, 21}) {
+    Random random(13);
+    Model model;
+    const int image = model.input({2, 4, width, 3});
+    const int tensor = reshape(&model, image, {8, width, 3});
+    int scores = batch_matmul(&model, tensor, tensor, false, true);
+    scores = model.node(tflite::kSoftmax, {scores},
+                        tflite::SoftmaxParameters{1});
+    const int means = batch_matmul(&model, scores, tensor, false, false);
+    const int made = reshape(&model, means, {2, 4, width, 3});
+    Convolution by;
+    by.outputs = 4;
+    model.output(convolve(&model, made, by, &random));
+    model.output(made);
+    check_all(model, 0, "rows of " + std::to_string(width), &random);
+  }
+}
+
+TEST(a_batch_that_is_larger_than_in_the_file_is_computed) {
+  Random random(14);
+  Model model;
+  const Shape shape{1, 4, 8, 3};
+  const int image = model.input(shape);
+  Attending of;
+  of.heads = 2;
+  of.heads_first = true;
+  of.added = {Attending::kAll};
+  model.output(attend(&model, image, of, &random).image);
+  const auto delegate = new_delegate({{"always", "1"}});
+  Interpreter interpreter(model);
+  EXPECT(interpreter.apply(delegate.get()));
+  interpreter.resize(image, {2, 4, 8, 3});
+  EXPECT(interpreter.allocate()) << interpreter.errors();
+  Array both{{2, 4, 8, 3}, {}}, expected{{2, 4, 8, 3}, {}};
+  for (int i = 0; i < 2; ++i) {
+    const Array one = random_image(shape, &random);
+    const Array made = evaluate(model, {{image, one}}).at(model.outputs[0]);
+    both.values.insert(both.values.end(), one.values.begin(),
+                       one.values.end());
+    expected.values.insert(expected.values.end(), made.values.begin(),
+                           made.values.end());
+  }
+  interpreter.set(image, both);
+  EXPECT(interpreter.invoke());
+  EXPECT(difference(interpreter.get(model.outputs[0]), expected) <=
+         kTolerance);
 }
 
 TEST(attention_at_another_size_than_in_the_file_is_refused) {

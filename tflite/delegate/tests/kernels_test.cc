@@ -6,6 +6,7 @@
 #include "kernels.h"
 #include "layers.h"
 #include "testing.h"
+#include "transformers.h"
 
 namespace issp::testing {
 namespace {
@@ -352,6 +353,113 @@ TEST(softmax_of_channels_equals_the_reference) {
     model.output(tensor);
     check_all(model, random_image(shape, &random),
               "softmax of " + text_of(of, shape));
+  }
+}
+
+// What kernels make of an image, of one node.
+Array made_by(const std::string& kernels, const Model& model,
+              const Array& image) {
+  const auto delegate = new_delegate({{"always", "1"}, {"kernels", kernels}});
+  Interpreter interpreter(model);
+  EXPECT(interpreter.apply(delegate.get()) && interpreter.allocate());
+  EXPECT(interpreter.left() == 0) << issp_delegate_report(delegate.get());
+  interpreter.set(model.inputs[0], image);
+  EXPECT(interpreter.invoke());
+  return interpreter.get(model.outputs[0]);
+}
+
+// Rounded as the runtime has it.
+void round_to_floats(Array* array) {
+  for (double& value : array->values) value = float(value);
+}
+
+TEST(gelu_is_exact_to_a_millionth) {
+  Array image{{1, 50, 80, 2}, {}};
+  const double last = double(size_of(image.shape) - 1);
+  for (int i = 0; i < size_of(image.shape); ++i) {
+    image.values.push_back(-20 + 40 * i / last);
+  }
+  round_to_floats(&image);
+  for (bool is_approximate : {false, true}) {
+    Model model;
+    const int input = model.input(image.shape);
+    model.output(model.node(tflite::kGelu, {input},
+                            tflite::GeluParameters{is_approximate}));
+    const Array expected =
+        evaluate(model, {{input, image}}).at(model.outputs[0]);
+    for (const std::string& kernels : kernel_names()) {
+      const Array made = made_by(kernels, model, image);
+      for (size_t i = 0; i < made.values.size(); ++i) {
+        const double off = std::abs(made.values[i] - expected.values[i]);
+        EXPECT(off <= 1e-6 + 1e-6 * std::abs(expected.values[i]))
+            << kernels << " of " << image.values[i] << ": " << off;
+      }
+    }
+  }
+}
+
+TEST(gelu_is_nothing_far_below_0_and_the_same_far_above) {
+  const Array image{{1, 1, 8, 1},
+                    {-6, -10, -1000, -1e30, 6, 1000, 1e30, INFINITY}};
+  for (bool is_approximate : {false, true}) {
+    Model model;
+    const int input = model.input(image.shape);
+    model.output(model.node(tflite::kGelu, {input},
+                            tflite::GeluParameters{is_approximate}));
+    for (const std::string& kernels : kernel_names()) {
+      const Array made = made_by(kernels, model, image);
+      for (size_t i = 0; i < 4; ++i) {
+        EXPECT(std::abs(made.values[i]) < 1e-7)
+            << kernels << is_approximate << ": " << made.values[i];
+      }
+      for (size_t i = 4; i < 8; ++i) {
+        EXPECT(made.values[i] == float(image.values[i]))
+            << kernels << is_approximate << ": " << made.values[i];
+      }
+    }
+  }
+}
+
+TEST(attention_whose_scores_differ_by_200_equals_the_reference) {
+  Random random(15);
+  for (double factor : {1., 20., 200., 2000.}) {
+    Model model;
+    const int image = model.input({1, 4, 8, 3});
+    int tensor = reshape(&model, image, {2, 2, 2, 4, 3});
+    tensor = reshape(&model, transpose(&model, tensor, {0, 2, 1, 3, 4}),
+                     {4, 8, 3});
+    const int queries =
+        multiply(&model, tensor, model.constant({{}, {factor}}));
+    int scores = batch_matmul(&model, queries, tensor, false, true);
+    scores = model.node(tflite::kSoftmax, {scores},
+                        tflite::SoftmaxParameters{1});
+    tensor = batch_matmul(&model, scores, tensor, false, false);
+    tensor = transpose(&model, reshape(&model, tensor, {2, 2, 2, 4, 3}),
+                       {0, 2, 1, 3, 4});
+    model.output(reshape(&model, tensor, {1, 4, 8, 3}));
+    Array pixels = random_image({1, 4, 8, 3}, &random);
+    round_to_floats(&pixels);
+    check_all(model, pixels, "scores times " + std::to_string(factor));
+  }
+}
+
+TEST(normalizations_of_large_numbers_that_differ_little_are_right) {
+  Random random(16);
+  for (double mean : {0., 1., -300.}) {
+    for (double deviation : {0., 1e-8, 1e-3, 1e4}) {
+      const Shape shape{1, 3, 37, 20};
+      Model model;
+      const int image = model.input(shape);
+      Normalizing by;
+      by.epsilon = 1e-6;
+      model.output(normalize(&model, image, by, &random));
+      Array pixels = random_image(shape, &random);
+      for (double& value : pixels.values) value = mean + deviation * value;
+      round_to_floats(&pixels);
+      check_all(model, pixels,
+                "normalization of " + std::to_string(mean) + " and " +
+                    std::to_string(deviation));
+    }
   }
 }
 

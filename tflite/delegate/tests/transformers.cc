@@ -322,7 +322,7 @@ int project(Model* model, int tensor, int outputs, Random* random) {
   return convolve(model, tensor, of, random);
 }
 
-Attending random_attending(int batch, Random* random) {
+Attending random_attending(Random* random) {
   Attending of;
   const Shape sides = random->of<Shape>({{4, 4}, {2, 12}, {8, 8}, {3, 5},
                                          {1, 4}, {4, 1}, {5, 3}, {2, 2},

@@ -62,7 +62,7 @@ struct Attending {
   bool subtracts = false;
 };
 
-Attending random_attending(int batch, Random* random);
+Attending random_attending(Random* random);
 
 // An image of whole windows.
 Shape image_of(const Attending& of, int batch, int channels, Random* random);
