@@ -17,7 +17,8 @@ there are several, and figures are medians.
   own, since threads of TFLite wait for work by spinning.
 - blocks: EDSR-baseline with masks of blocks of four output channels, as
   `Block(outputs=4)` makes them, at the first size.
-- edge_sr, swinir: edge_sr_100k x4 and SwinIR-light x4, whole networks.
+- edge_sr, swinir: edge_sr_100k x4 and SwinIR-light x4, whole networks. Beside
+  the time of SwinIR: how it is shared by what is computed.
 - int8: full-integer networks with the delegate against XNNPACK in int8 and in
   float32, with masks of blocks of four input channels and of single weights:
   EDSR-baseline at each size, edge_sr_100k, and a plain body of 48 features and
@@ -27,6 +28,7 @@ there are several, and figures are medians.
 Prints the table of the README.
 """
 
+import collections
 import itertools
 import json
 import pathlib
@@ -165,6 +167,19 @@ def turns(interpreters, repeats):
     return {name: statistics.median(of) for name, of in times.items()}
 
 
+def shares(path, size, repeats):
+    """The share of the delegate's time by what it computes."""
+    made, loaded = interpreter(path, size, True, profile=1)
+    for _ in range(repeats):
+        made.invoke()
+    times = collections.Counter()
+    for part in delegate.report(loaded).parts:
+        for layer in part.layers:
+            times[layer.kind] += layer.ms
+    total = sum(times.values())
+    return {kind: ms / total for kind, ms in times.most_common()}
+
+
 def compared(name, percent, size, repeats, folder):
     """A network with the delegate and without."""
     variants = {"sparse": {}}
@@ -174,8 +189,12 @@ def compared(name, percent, size, repeats, folder):
             "sparse": False,
             "ranges": "min_max",
         }
+    if name == "swinir":
+        # The sparse file unpacks its masks each time.
+        variants["dense"] = {"sparse": False}
     paths = dict(files_of(name, percent, size, folder, **variants))
-    made = {"dense": interpreter(paths["sparse"], size)[0]}
+    dense = paths.get("dense", paths["sparse"])
+    made = {"dense": interpreter(dense, size)[0]}
     made["delegate"], loaded = interpreter(paths["sparse"], size, True)
     if "int8" in paths:
         made["int8"] = interpreter(paths["int8"], size)[0]
@@ -192,6 +211,9 @@ def compared(name, percent, size, repeats, folder):
         "gflops": 2e-6 * about.sparse_macs / medians["delegate"],
         "dense_gflops": 2e-6 * about.macs / medians["dense"],
     }
+    if name == "swinir":
+        found["shares"] = shares(paths["sparse"], size, repeats)
+        print(f"  {found['shares']}")
     if "int8" in medians:
         found["ratio_to_int8"] = medians["int8"] / medians["delegate"]
     text = ", ".join(f"{of} {ms:.2f} ms" for of, ms in medians.items())
@@ -288,7 +310,7 @@ def edge_sr(repeats):
 
 
 def swinir(repeats):
-    return _by_size("swinir", ["160x90"], [90, 95, 99], repeats)
+    return _by_size("swinir", ["160x90"], [0, 90, 95, 99], repeats)
 
 
 def _by_size(name, sizes, zeros, repeats):

@@ -8,6 +8,7 @@ interpolation has 32.7 dB.
 """
 
 from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
 
 
 def get_config() -> ConfigDict:
@@ -46,4 +47,6 @@ def get_config() -> ConfigDict:
             "iss_p": {"shrink_ratio": 0.95},
         }
     )
+    # From which step on int8 is simulated; None for not at all.
+    config.simulated_int8 = ConfigDict({"begin_step": placeholder(int)})
     return config

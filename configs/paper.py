@@ -4,6 +4,7 @@ Source: options/train of the released code of ISS-P (arXiv 2303.09650).
 """
 
 from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
 
 _PRUNING = 100_021
 
@@ -39,4 +40,6 @@ def training(scale: int, sparsity: float, fine_tuning: int) -> ConfigDict:
             "iss_p": {"shrink_ratio": 0.95},
         }
     )
+    # From which step on int8 is simulated; None for not at all.
+    config.simulated_int8 = ConfigDict({"begin_step": placeholder(int)})
     return config

@@ -10,6 +10,7 @@ three held-out photographs, where bicubic interpolation has 32.7 dB.
 """
 
 from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
 
 
 def get_config() -> ConfigDict:
@@ -43,4 +44,6 @@ def get_config() -> ConfigDict:
             "latent": {"power": 3.0, "pruned_rate": 1.0},
         }
     )
+    # From which step on int8 is simulated; None for not at all.
+    config.simulated_int8 = ConfigDict({"begin_step": placeholder(int)})
     return config

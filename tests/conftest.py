@@ -1,7 +1,9 @@
 """What tests share: tiny networks and photographs."""
 
 import importlib.util
+import os
 import pathlib
+import tempfile
 
 import keras
 import numpy as np
@@ -42,6 +44,27 @@ _CORE = (
     "torch_weights",
     "zeros",
 )
+
+
+def pytest_configure(config):
+    if keras.backend.backend() == "jax":
+        _keep_compiled_programs(config)
+
+
+def _keep_compiled_programs(config):
+    """JAX compiles the same program anew for each model and process."""
+    import jax
+
+    # Each worker has its own folder, since JAX locks no file in it.
+    folder = tempfile.TemporaryDirectory()
+    config.add_cleanup(folder.cleanup)
+    for name, value in {
+        "jax_compilation_cache_dir": folder.name,
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+    }.items():
+        jax.config.update(name, value)
+        # The processes that tests start read it there.
+        os.environ[name.upper()] = str(value)
 
 
 def pytest_ignore_collect(collection_path):
@@ -113,9 +136,18 @@ def model(sparse_model_path):
 @pytest.fixture
 def folder_of_photographs(tmp_path):
     """Two small colour photographs and a grey one."""
+    return _write_photographs(tmp_path / "photographs")
+
+
+@pytest.fixture(scope="session")
+def shared_photographs(tmp_path_factory):
+    """The same, for trainings that tests share: nothing may be written."""
+    return _write_photographs(tmp_path_factory.mktemp("shared") / "photographs")
+
+
+def _write_photographs(folder):
     from issp_keras.data import write_photograph
 
-    folder = tmp_path / "photographs"
     folder.mkdir()
     rng = np.random.default_rng(0)
     for name, shape in {

@@ -31,6 +31,14 @@ TINY = {
 }
 
 
+def without_values():
+    """A context for networks of full size, of which only shapes are read.
+
+    To draw their initial values takes most of the time to build them.
+    """
+    return keras.StatelessScope(initialize_variables=False)
+
+
 @functools.cache
 def small_pairs(scale=2):
     """The middles of the held-out photographs."""

@@ -41,6 +41,7 @@ from issp_keras.tflite.benchmarking.timing import Timing
 from issp_keras.tflite.benchmarking.timing import percentile
 from issp_keras.tflite.benchmarking.timing import summarize
 from issp_keras.tflite.contents import Weights
+from issp_keras.tflite.inspection import inspect
 from issp_keras.tflite.programs import tables
 
 PROTOCOL = Protocol(8, 8, rounds=3)
@@ -143,6 +144,18 @@ def test_a_further_row_for_integers_in_blocks(tmp_path):
     row = network_row(fast, plain, small_pairs()[:1], 256)
     assert row.name == "dense int8 + delegate"
     assert row.psnr == network_row(plain, plain, small_pairs()[:1], 256).psnr
+    found = {
+        (layer.blocks, layer.dense_blocks)
+        for layer in row.delegation.profile
+        if layer.blocks is not None
+    }
+    assert found == {
+        (layer.blocks, layer.all_blocks) for layer in inspect(path).layers
+    }
+    blocks, dense = max(found)
+    ((header, cells),) = tables.profiles([row])
+    assert header[-2:] == ["blocks of 4", "pixels"]
+    assert f"{blocks:,} of {dense:,}" in [line[-2] for line in cells]
 
 
 def test_memory_is_that_of_each_file(rows):

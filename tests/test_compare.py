@@ -4,6 +4,7 @@ import json
 import operator
 import pathlib
 import runpy
+import shutil
 import subprocess
 import sys
 
@@ -30,16 +31,15 @@ def _config(name, *arguments):
     return runpy.run_path(str(CONFIGS / name))["get_config"](*arguments)
 
 
-@pytest.fixture
-def config(folder_of_photographs):
+def _tiny_config(photographs):
     config = _config("compare_methods.py")
     training = config.training
     training.steps = 4
     training.steps_per_epoch = 2
     training.network.features = 4
     training.network.blocks = 1
-    training.data.train = str(folder_of_photographs)
-    training.data.held_out = str(folder_of_photographs)
+    training.data.train = str(photographs)
+    training.data.held_out = str(photographs)
     training.data.patch_size = 8
     training.data.batch_size = 2
     training.sparsity.end_step = 2
@@ -49,13 +49,39 @@ def config(folder_of_photographs):
             "wide": {"network": {"features": 6}},
         }
     )
-    config.score_on = (str(folder_of_photographs),)
+    config.score_on = (str(photographs),)
     return config
 
 
-def test_trains_every_training_with_every_seed(config, tmp_path):
+@pytest.fixture
+def config(shared_photographs):
+    return _tiny_config(shared_photographs)
+
+
+@pytest.fixture(scope="module")
+def compared(shared_photographs, tmp_path_factory):
+    """A folder where all trainings are done, their results, what was told."""
+    folder = tmp_path_factory.mktemp("compared")
     lines = []
-    results = compare(config, tmp_path, report=lines.append)
+    config = _tiny_config(shared_photographs)
+    results = compare(config, folder, report=lines.append)
+    return folder, results, lines
+
+
+@pytest.fixture
+def done(compared, config, tmp_path):
+    """The results of the first seed, whose trainings are done in `tmp_path`."""
+    config.seeds = (10,)
+    folder, _, _ = compared
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    return [
+        files.read_json(folder / name / "result.json")
+        for name in ("ISS-P-10", "wide-10")
+    ]
+
+
+def test_trains_every_training_with_every_seed(compared, config):
+    folder, results, lines = compared
     runs = [(r["seed"], r["name"]) for r in results]
     assert runs == [
         (seed, name) for seed in (10, 11) for name in ("ISS-P", "wide")
@@ -66,17 +92,17 @@ def test_trains_every_training_with_every_seed(config, tmp_path):
         assert 5 < result["scores"]["photographs"]["psnr"] < 60
     assert results[1]["weights"] > results[0]["weights"]
     assert len({r["scores"]["photographs"]["psnr"] for r in results}) == 4
-    assert json.loads((tmp_path / "results.json").read_text()) == results
-    with (tmp_path / "results.csv").open(newline="") as file:
+    assert json.loads((folder / "results.json").read_text()) == results
+    with (folder / "results.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["name"] for row in rows] == [r["name"] for r in results]
     assert float(rows[0]["psnr"]) == results[0]["scores"]["photographs"]["psnr"]
-    assert (tmp_path / "results.md").read_text().count("\n") == 4
+    assert (folder / "results.md").read_text().count("\n") == 4
     assert "step 4 of 4" in lines[1] and "3 of 4 done" in lines[-2]
     # What is done is not done again.
-    del lines[:]
-    assert compare(config, tmp_path, report=lines.append) == results
-    assert not lines
+    again = []
+    assert compare(config, folder, report=again.append) == results
+    assert not again
 
 
 @pytest.mark.long
@@ -141,18 +167,14 @@ def test_what_another_process_has_is_left_to_it(config, tmp_path):
 
 
 @pytest.mark.tensorflow
-def test_known_results_are_not_trained_again(config, tmp_path):
-    config.seeds = (10,)
-    known = compare(config, tmp_path / "here", report=str)
+def test_known_results_are_not_trained_again(config, done, tmp_path):
     lines = []
-    found = compare(
-        config, tmp_path / "there", known=known, report=lines.append
-    )
-    assert found == known and not lines
+    found = compare(config, tmp_path / "there", known=done, report=lines.append)
+    assert found == done and not lines
     # Another length is another training.
     config.training.steps = 6
     config.trainings = ConfigDict({"wide": {"network": {"features": 6}}})
-    found = compare(config, tmp_path / "more", known=known, report=str)
+    found = compare(config, tmp_path / "more", known=done, report=str)
     assert [result["steps"] for result in found] == [6]
 
 
@@ -189,17 +211,14 @@ def test_scores_on_further_sets_without_training_again(config, tmp_path):
 
 
 @pytest.mark.tensorflow
-def test_settings_that_change_no_weight_may_differ(config, tmp_path):
-    config.seeds = (10,)
-    del config.trainings["wide"]
-    known = compare(config, tmp_path, report=str)
+def test_settings_that_change_no_weight_may_differ(config, done, tmp_path):
     with config.unlocked():
         config.training.steps_per_execution = 2
         config.training.data.held_out = ""
     lines = []
-    assert compare(config, tmp_path, report=lines.append) == known
-    found = compare(config, tmp_path / "b", known=known, report=lines.append)
-    assert found == known and not lines
+    assert compare(config, tmp_path, report=lines.append) == done
+    found = compare(config, tmp_path / "b", known=done, report=lines.append)
+    assert found == done and not lines
 
 
 @pytest.mark.tensorflow
@@ -248,10 +267,9 @@ def test_that_a_training_diverges_is_a_result(config, tmp_path):
 
 
 @pytest.mark.tensorflow
-def test_results_are_on_the_channels_of_the_config(config, tmp_path):
-    config.seeds = (10,)
+def test_results_are_on_the_channels_of_the_config(config, done, tmp_path):
     del config.trainings["wide"]
-    (on_y,) = compare(config, tmp_path, report=str)
+    on_y, _ = done
     # A result of an earlier version does not say that it is on Y.
     path = tmp_path / "ISS-P-10/result.json"
     del on_y["channels"]
@@ -284,9 +302,8 @@ def test_a_dense_training_has_no_zeros(config, tmp_path):
 
 
 @pytest.mark.tensorflow
+@pytest.mark.usefixtures("done")
 def test_results_of_another_config_are_refused(config, tmp_path):
-    config.seeds = (10,)
-    compare(config, tmp_path, report=str)
     config.training.steps = 6
     with pytest.raises(InputError, match="10 was begun with another config"):
         compare(config, tmp_path)

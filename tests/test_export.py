@@ -26,6 +26,7 @@ from issp_keras.tflite import export_all
 from issp_keras.tflite import flatbuffer
 from issp_keras.tflite import inspect
 from issp_keras.tflite.convert import PRECISIONS
+from issp_keras.tflite.products import split_products
 
 RNG = np.random.default_rng(0)
 _CONVERTED: dict = {}
@@ -499,6 +500,56 @@ def test_constants_that_repeat_values_are_stored_as_these(tmp_path):
     assert sparse.stat().st_size < 4 * 32 * 32 * 4 + 3 * 400 + 4000
     assert dense.stat().st_size > 3 * 4 * 32 * 32 * 4
     np.testing.assert_array_equal(_run(sparse, unlike), _run(dense, unlike))
+
+
+def test_constants_that_repeat_matrices_are_stored_as_these(tmp_path):
+    """As the mask of shifted windows, of which most are alike."""
+    matrices = RNG.random((3, 16, 16), np.float32)
+    mask = matrices[RNG.integers(0, 3, 64)]
+    image = keras.Input((64, 16, 16), 1)
+    model = keras.Model(image, keras.ops.sin(image - mask))
+    dense, sparse = tmp_path / "dense.tflite", tmp_path / "sparse.tflite"
+    write_tflite(model, dense)
+    assert encode_sparse(dense, sparse) == 0
+    assert dense.stat().st_size > mask.nbytes
+    assert sparse.stat().st_size < matrices.nbytes + 64 * 4 + 2500
+    unlike = RNG.random((1, 64, 16, 16), np.float32)
+    np.testing.assert_array_equal(_run(sparse, unlike), _run(dense, unlike))
+
+
+@pytest.mark.parametrize("is_used", [False, True])
+def test_a_product_that_is_split_becomes_a_product_for_each_part(
+    is_used, tmp_path
+):
+    image = keras.Input((2, 3, 8), 1)
+    whole = keras.layers.Dense(12, bias_initializer="normal")(image)
+    one, two, three = keras.ops.split(whole, 3, axis=-1)
+    result = (0.5 * one) * two - three
+    outputs = [result, whole] if is_used else result
+    path, again = tmp_path / "whole.tflite", tmp_path / "split.tflite"
+    write_tflite(keras.Model(image, outputs), path)
+    converted = flatbuffer.read(path)
+    split_products(converted)
+    again.write_bytes(flatbuffer.write(converted))
+    graph = flatbuffer.Graph(converted)
+    kinds = [graph.kind(operator) for operator in graph.operators]
+    assert kinds.count("FULLY_CONNECTED") == (1 if is_used else 3)
+    assert kinds.count("SPLIT") == is_used
+    # A factor of one part alone becomes part of its kernel.
+    assert kinds.count("MUL") == (2 if is_used else 1)
+    images = RNG.standard_normal((1, 2, 3, 8)).astype("float32")
+    np.testing.assert_allclose(_run(again, images), _run(path, images), 1e-6)
+
+
+def test_export_leaves_the_dense_layers_of_a_model_as_they_were(tmp_path):
+    image = keras.Input((None, None, 3))
+    dense = keras.layers.Dense(3, "relu")
+    model = keras.Model(image, keras.layers.UpSampling2D()(dense(image)))
+    before = np.array(model(np.ones((1, 2, 2, 3), np.float32)))
+    export(model, tmp_path / "model.tflite", height=4, width=5)
+    assert "call" not in vars(dense)
+    after = np.array(model(np.ones((1, 2, 2, 3), np.float32)))
+    np.testing.assert_array_equal(before, after)
 
 
 @pytest.mark.parametrize("size", [4, 5, 6, 8, 12])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 from networks import TINY
+from networks import without_values
 
 from issp_keras import ISSPCallback
 from issp_keras import ISSPSchedule
@@ -72,7 +73,8 @@ def test_networks_have_the_official_counts(
     network, scale, parameters, kernels, weights, kept
 ):
     """Table C.1: of the official files, and kept at 90, 95 and 99 %."""
-    model = network(scale)
+    with without_values():
+        model = network(scale)
     assert model.count_params() == parameters
     sizes = [math.prod(kernel.shape) for kernel in prunable_kernels(model)]
     assert len(sizes) == kernels
@@ -90,8 +92,10 @@ def _kept(weights, sparsity):
 
 
 def test_cat_a_has_the_counts_of_cat_r():
-    regular = models.cat(2, 32, (2, 2), heads=2)
-    axial = models.cat(2, 32, (2, 2), heads=2, windows=((2, None), (4, None)))
+    windows = (2, None), (4, None)
+    with without_values():
+        regular = models.cat(2, 32, (2, 2), heads=2)
+        axial = models.cat(2, 32, (2, 2), heads=2, windows=windows)
     assert regular.count_params() == axial.count_params()
 
 
@@ -107,7 +111,8 @@ def test_cat_a_has_the_counts_of_cat_r():
 def test_sizes_of_the_edge_network_have_the_weights_they_say(
     name, about, scale
 ):
-    count = models.NETWORKS[name](scale).count_params()
+    with without_values():
+        count = models.NETWORKS[name](scale).count_params()
     assert 0.9 * about < count < 1.05 * about
 
 

@@ -40,6 +40,42 @@ def test_a_file_of_one_odd_size_equals_its_network(network, tmp_path):
     assert exported.parity.max_error <= 1e-5
 
 
+@pytest.mark.parametrize("size", [(16, 24), (None, None)])
+def test_attention_in_windows_is_few_operators_that_move_nothing_in_vain(
+    size, tmp_path
+):
+    """Two blocks of SwinIR, the second of which shifts the windows."""
+    model = models.swinir(2, 6, (2,), heads=2)
+    for weight in model.trainable_variables:
+        weight.assign(weight + 0.1 * RNG.standard_normal(weight.shape))
+    path = tmp_path / "model.tflite"
+    reference = Reference(model, small_pairs())
+    exported = export(model, path, "float32", False, *size, reference=reference)
+    assert exported.parity.max_error < 1e-5
+    graph = _Graph(path)
+    # Attention is ten operators between its products and `proj`, and one
+    # fewer where there is no mask: nothing makes its logits anew.
+    for second, logits in ((0, ["ADD"]), (1, ["ADD", "SUB"])):
+        first, last = graph.nodes("BATCH_MATMUL")[2 * second :][:2]
+        kinds = [graph.kind(node) for node in range(first + 1, last)]
+        assert kinds == [*logits, "SOFTMAX"]
+    # Queries, keys, values, `proj`, `fc1` and `fc2`, on whole images.
+    products = graph.nodes("FULLY_CONNECTED")
+    assert len(products) == 2 * 6
+    assert all(len(graph.shape_of_output(node)) == 4 for node in products)
+    assert len(graph.nodes("TRANSPOSE")) - (None in size) == 2 * 4
+    assert not graph.nodes("REDUCE_PROD") + graph.nodes("SPLIT")
+    # Normalisation of `norm1` and `norm2` is part of what follows.
+    assert len(graph.nodes("RSQRT")) == 6
+    if None in size:
+        # The size is asked for by image and crop, mask, and each attention.
+        assert len(graph.nodes("SHAPE")) <= 5
+        return
+    mask = 6 * 64 * 64 * 4
+    others = 2 * 2 * 64 * 64 * 4 + 4 * model.count_params()
+    assert mask + others / 2 < path.stat().st_size < mask + others + 25_000
+
+
 @pytest.mark.parametrize("skip", ["bilinear", "nearest", None])
 @pytest.mark.parametrize("size", [(16, 24), (13, 9), (16, 9), (None, None)])
 def test_the_edge_network_keeps_the_rules_of_sparse_inference(
@@ -140,6 +176,9 @@ class _Graph:
         tensor = self._graph.tensors[self._op(node).inputs[place]]
         content = self._model.buffers[tensor.buffer].data
         return np.frombuffer(bytes(content), np.int32).reshape(tensor.shape)
+
+    def shape_of_output(self, node):
+        return self._graph.tensors[self._op(node).outputs[0]].shape.tolist()
 
     def shape_of_kernel(self, node):
         return self._graph.tensors[self._op(node).inputs[1]].shape.tolist()

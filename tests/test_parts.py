@@ -123,28 +123,39 @@ def test_a_mask_keeps_apart_what_a_roll_has_brought_together():
     # Only the last window has a pixel from the other side, its last.
     assert not mask[0].any()
     assert mask[1].tolist() == [
-        [0, 0, 0, -100],
-        [0, 0, 0, -100],
-        [0, 0, 0, -100],
-        [-100, -100, -100, 0],
+        [0, 0, 0, 100],
+        [0, 0, 0, 100],
+        [0, 0, 0, 100],
+        [100, 100, 100, 0],
     ]
+
+
+def test_a_mask_has_the_windows_of_every_image():
+    layer = WindowMask((2, 2), (1, 1))
+    one, two = (
+        ops.convert_to_numpy(layer(np.zeros((batch, 4, 6, 1), np.float32)))
+        for batch in (1, 2)
+    )
+    assert one.shape == layer.compute_output_shape((1, 4, 6, 1)) == (6, 4, 4)
+    np.testing.assert_array_equal(two, np.concatenate([one, one]))
+    assert layer.compute_output_shape((None, 4, 6, 1)) == (None, 4, 4)
 
 
 def test_a_mask_knows_both_directions_and_windows_without_end():
     image = np.zeros((1, 4, 4, 1), np.float32)
     mask = ops.convert_to_numpy(WindowMask((2, 2), (1, 1))(image))
     # Of four windows, the first has no seam and the last has two.
-    assert [(window < 0).sum() for window in mask] == [0, 8, 8, 12]
+    assert [(window > 0).sum() for window in mask] == [0, 8, 8, 12]
     mask = ops.convert_to_numpy(WindowMask((None, 2), (0, 1))(image))
     assert mask.shape == (2, 8, 8)
-    assert [(window < 0).sum() for window in mask] == [0, 32]
+    assert [(window > 0).sum() for window in mask] == [0, 32]
 
 
 def test_attention_is_that_of_each_window_and_head():
     heads, rows, columns, size = 2, 2, 3, 4
     qkv = RNG.standard_normal((2, 4, 6, 3 * heads * size)).astype("float32")
-    bias = RNG.standard_normal((heads, 6, 6)).astype("float32")
-    mask = np.where(RNG.random((4, 6, 6)) < 0.3, -100, 0).astype("float32")
+    bias = RNG.standard_normal((heads, 1, 6, 6)).astype("float32")
+    mask = np.where(RNG.random((8, 6, 6)) < 0.3, 100, 0).astype("float32")
     output = ops.convert_to_numpy(
         attend(qkv, heads, (rows, columns), bias, mask)
     )
@@ -158,8 +169,8 @@ def test_attention_is_that_of_each_window_and_head():
         query, key, value = (
             qkv[place].reshape(6, 3, heads, size)[:, i, head] for i in range(3)
         )
-        logits = query @ key.T / np.sqrt(size) + bias[head]
-        logits = np.exp(logits + mask[2 * top + left])
+        logits = query @ key.T / np.sqrt(size) + bias[head, 0]
+        logits = np.exp(logits - mask[4 * image + 2 * top + left])
         shares = logits / logits.sum(axis=1, keepdims=True)
         channels = slice(head * size, head * size + size)
         expected[(*place, channels)] = (shares @ value).reshape(

@@ -67,18 +67,21 @@ def test_make_targets_are_run_by_ci():
         assert target in ci
 
 
-# What makes a moment of days on a GPU.
-_A_MOMENT = [
-    f"--config.{name}={value}"
-    for name, value in {
-        "steps": 2,
-        "steps_per_epoch": 2,
-        "data.batch_size": 1,
+_SHORT = {
+    "steps": 2,
+    "steps_per_epoch": 2,
+    "data.batch_size": 1,
+    "sparsity.end_step": 1,
+}
+# What makes a moment of minutes, and of days on a GPU.
+_MOMENTS = {
+    "--workdir=runs/int8": {**_SHORT, "simulated_int8.begin_step": 1},
+    "configs/edsr_large.py": {
+        **_SHORT,
         "network.features": 4,
         "network.blocks": 1,
-        "sparsity.end_step": 1,
-    }.items()
-]
+    },
+}
 
 
 @pytest.mark.long
@@ -108,8 +111,9 @@ def test_commands_run_as_they_stand_after_quickstart(tmp_path):
     with programs.started() as run:
         for command in itertools.chain(*blocks):
             name, *words = shlex.split(command)
-            if "configs/edsr_large.py" in command:
-                words += _A_MOMENT
+            for part, entries in _MOMENTS.items():
+                if part in command:
+                    words += [f"--config.{n}={v}" for n, v in entries.items()]
             if name == "issp-compare":
                 words.append("--minutes=0")
             module, _, function = scripts[name].value.partition(":")

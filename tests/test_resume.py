@@ -1,5 +1,7 @@
 """A training that was killed goes on as if it had not been."""
 
+import functools
+import json
 import os
 import pathlib
 import re
@@ -73,7 +75,7 @@ def _fit(model, callbacks, epochs=5):
 
 
 def _train(method, folder, kill_in=None):
-    """The program that is killed, and that goes on."""
+    """The training that is killed, and that goes on."""
     model = _model()
     callbacks = [
         keras.callbacks.BackupAndRestore(str(folder), delete_checkpoint=False),
@@ -86,23 +88,61 @@ def _train(method, folder, kill_in=None):
     return model
 
 
+@functools.cache
+def _weights_of_whole_run(method):
+    model = _model()
+    _fit(model, [_callback(method)])
+    return model.get_weights()
+
+
+def _serve():
+    """Trains as each line of standard input says, and prints how it ended.
+
+    Each training has a process of its own, which imports nothing again.
+    """
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            _train(*json.loads(line))
+            sys.exit()
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+@pytest.fixture(scope="module")
+def train_elsewhere():
+    """Calls `_train` in another process, and returns its exit code."""
+    with subprocess.Popen(
+        [sys.executable, str(HERE)],
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+
+        def train(*arguments):
+            print(json.dumps(arguments), file=server.stdin, flush=True)
+            return int(server.stdout.readline())
+
+        yield train
+        server.stdin.close()
+
+
 @pytest.mark.parametrize(
     ("method", "kill_in"),
     [("iss_p", 2), ("iss_p", 4), ("iss_r", 2), ("srp", 1), ("assl", 2)]
     + [("latent", 1), ("regrowth", 2), ("ac_dc", 1)],
 )
-def test_resume_equals_uninterrupted_run(tmp_path, method, kill_in):
+def test_resume_equals_uninterrupted_run(
+    train_elsewhere, tmp_path, method, kill_in
+):
     """Steps 0..29 shrink (epochs 0..2), the others fine-tune."""
-    killed = subprocess.run(
-        [sys.executable, str(HERE), method, str(tmp_path), str(kill_in)],
-        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"},
-    )
-    assert killed.returncode == -signal.SIGKILL
+    code = train_elsewhere(method, str(tmp_path), kill_in)
+    assert code == -signal.SIGKILL
     resumed = _train(method, tmp_path)
-    whole = _model()
-    _fit(whole, [_callback(method)])
+    whole = _weights_of_whole_run(method)
     assert int(keras.ops.copy(resumed.optimizer.iterations)) == 50
-    for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+    for a, b in zip(whole, resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     found = [int((k.numpy() == 0).sum()) for k in prunable_kernels(resumed)]
     assert found == [45, 34]
@@ -299,4 +339,4 @@ def test_the_log_of_a_killed_training_is_that_of_a_whole_one(
 
 
 if __name__ == "__main__":
-    _train(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    _serve()

@@ -26,19 +26,37 @@ from issp_keras.programs.train import train
 EDSR_SMALL = pathlib.Path(__file__).parent.parent / "configs/edsr_small.py"
 
 
-@pytest.fixture
-def config(folder_of_photographs):
+def _tiny_config(photographs):
     config = runpy.run_path(str(EDSR_SMALL))["get_config"]()
     config.steps = 12
     config.steps_per_epoch = 3
     config.network.features = 4
     config.network.blocks = 1
-    config.data.train = str(folder_of_photographs)
-    config.data.held_out = str(folder_of_photographs)
+    config.data.train = str(photographs)
+    config.data.held_out = str(photographs)
     config.data.patch_size = 8
     config.data.batch_size = 2
     config.sparsity.end_step = 7
     return config
+
+
+@pytest.fixture
+def config(shared_photographs):
+    return _tiny_config(shared_photographs)
+
+
+@pytest.fixture(scope="module")
+def trained(shared_photographs, tmp_path_factory):
+    """The weights of a whole training, and the folder that it leaves."""
+    workdir = tmp_path_factory.mktemp("trained") / "new" / "workdir"
+    network = train(_tiny_config(shared_photographs), workdir)
+    return network.get_weights(), workdir
+
+
+@pytest.fixture
+def workdir(trained, tmp_path):
+    """A copy of that folder."""
+    return shutil.copytree(trained[1], tmp_path / "workdir")
 
 
 def _epochs(workdir):
@@ -46,9 +64,7 @@ def _epochs(workdir):
         return [int(row["epoch"]) for row in csv.DictReader(file)]
 
 
-def test_leaves_a_sparse_model_and_its_history(config, tmp_path):
-    workdir = tmp_path / "new" / "workdir"
-    train(config, workdir)
+def test_leaves_a_sparse_model_and_its_history(workdir):
     model = keras.models.load_model(workdir / "model.keras")
     assert not hasattr(model, "optimizer")
     for kernel in prunable_kernels(model):
@@ -82,8 +98,8 @@ def test_trains_with_every_part_that_a_config_can_name(config, tmp_path):
     assert shares["conv_first"] >= 0.9
 
 
-def test_trains_on_the_loss_that_a_config_names(config, tmp_path):
-    plain = train(config, tmp_path / "plain").get_weights()
+def test_trains_on_the_loss_that_a_config_names(config, trained, tmp_path):
+    plain, _ = trained
     losses = {}
     for name in ("l1", "l1_fft"):
         with config.unlocked():
@@ -100,10 +116,10 @@ def test_trains_on_the_loss_that_a_config_names(config, tmp_path):
 
 
 def test_prepared_photographs_train_to_the_same_weights(
-    config, tmp_path, folder_of_photographs
+    config, trained, tmp_path
 ):
-    expected = train(config, tmp_path / "memory").get_weights()
-    pairs = data.load_pairs(str(folder_of_photographs), "train", 2)
+    expected, _ = trained
+    pairs = data.load_pairs(config.data.train, "train", 2)
     data.prepare([lambda pair=pair: pair for pair in pairs], 2, tmp_path / "p")
     config.data.train = str(tmp_path / "p")
     found = train(config, tmp_path / "mapped").get_weights()
@@ -111,14 +127,14 @@ def test_prepared_photographs_train_to_the_same_weights(
         np.testing.assert_array_equal(a, b)
 
 
-def test_a_second_run_changes_nothing(config, tmp_path):
-    first = train(config, tmp_path).get_weights()
-    second = train(config, tmp_path).get_weights()
-    model = keras.models.load_model(tmp_path / "model.keras")
+def test_a_second_run_changes_nothing(config, trained, workdir):
+    first, _ = trained
+    second = train(config, workdir).get_weights()
+    model = keras.models.load_model(workdir / "model.keras")
     assert not hasattr(model, "optimizer")
     for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a, b)
-    assert _epochs(tmp_path) == [0, 1, 2, 3]
+    assert _epochs(workdir) == [0, 1, 2, 3]
 
 
 def test_a_second_run_has_the_averages_too(config, tmp_path):
@@ -140,7 +156,7 @@ def test_a_training_may_have_no_held_out_photographs(config, tmp_path):
 
 
 def test_a_killed_run_goes_on_to_the_same_weights(
-    config, tmp_path, folder_of_photographs
+    config, tmp_path, shared_photographs
 ):
     config.steps = 24
     whole = train(config, tmp_path / "whole").get_weights()
@@ -148,8 +164,8 @@ def test_a_killed_run_goes_on_to_the_same_weights(
     arguments = [
         f"--config={EDSR_SMALL}",
         f"--workdir={workdir}",
-        f"--config.data.train={folder_of_photographs}",
-        f"--config.data.held_out={folder_of_photographs}",
+        f"--config.data.train={shared_photographs}",
+        f"--config.data.held_out={shared_photographs}",
     ] + [
         f"--config.{name}={value}"
         for name, value in {
@@ -178,13 +194,12 @@ def test_a_killed_run_goes_on_to_the_same_weights(
 
 
 def test_a_run_that_was_killed_in_its_first_epoch_begins_again(
-    config, tmp_path
+    config, trained, tmp_path
 ):
-    train(config, tmp_path / "whole")
     workdir = tmp_path / "killed"
     workdir.mkdir()
     (workdir / "metrics.csv").touch()
-    shutil.copy(tmp_path / "whole" / "config.json", workdir)
+    shutil.copy(trained[1] / "config.json", workdir)
     (workdir / ".partial-checkpoint.keras").write_bytes(b"half a checkpoint")
     train(config, workdir)
     assert _epochs(workdir) == [0, 1, 2, 3]
@@ -192,10 +207,9 @@ def test_a_run_that_was_killed_in_its_first_epoch_begins_again(
 
 
 def test_the_rate_is_constant_until_end_step_and_then_falls_to_0(
-    config, tmp_path
+    workdir,
 ):
-    train(config, tmp_path)
-    model = keras.models.load_model(tmp_path / "checkpoint.keras")
+    model = keras.models.load_model(workdir / "checkpoint.keras")
     rate = model.optimizer.get_config()["learning_rate"]["config"]
     rate = keras.optimizers.schedules.CosineDecay(**rate)
     rates = [float(rate(step)) for step in (0, 3, 7, 9, 12)]
@@ -220,13 +234,12 @@ def test_a_training_that_diverges_is_ended_before_its_checkpoint(
 # A whole row, and one of epoch 10 of which a kill left the first digit.
 @pytest.mark.parametrize("end", ["4,0.1,30.0,0.9\n\n", "1"])
 def test_rows_of_an_epoch_without_checkpoint_are_written_once(
-    end, config, tmp_path
+    end, config, workdir
 ):
-    train(config, tmp_path)
-    path = tmp_path / "metrics.csv"
+    path = workdir / "metrics.csv"
     path.write_text(path.read_text() + end)
-    train(config, tmp_path)
-    assert _epochs(tmp_path) == [0, 1, 2, 3]
+    train(config, workdir)
+    assert _epochs(workdir) == [0, 1, 2, 3]
 
 
 def test_a_workdir_where_another_training_is_at_work_is_refused(
@@ -248,39 +261,32 @@ def test_a_workdir_where_another_training_is_at_work_is_refused(
     assert train(config, tmp_path) is not None
 
 
-def test_a_workdir_of_another_config_is_refused(config, tmp_path):
-    train(config, tmp_path)
+def test_a_workdir_of_another_config_is_refused(config, workdir):
     config.seed = 11
     with pytest.raises(InputError, match=r"seed \(10 before, 11 now\)"):
-        train(config, tmp_path)
+        train(config, workdir)
 
 
-def test_a_checkpoint_of_another_network_is_refused(config, tmp_path):
-    train(config, tmp_path / "first")
+def test_a_checkpoint_of_another_network_is_refused(config, trained, tmp_path):
     config.network.features = 5
-    train(config, tmp_path / "second")
-    shutil.copy(
-        tmp_path / "first" / "checkpoint.keras",
-        tmp_path / "second" / "checkpoint.keras",
-    )
+    train(config, tmp_path)
+    shutil.copy(trained[1] / "checkpoint.keras", tmp_path)
     with pytest.raises(InputError, match="is not a checkpoint of this"):
-        train(config, tmp_path / "second")
+        train(config, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["config.json", "metrics.csv"])
-def test_a_broken_workdir_is_refused(config, tmp_path, name):
-    train(config, tmp_path)
-    (tmp_path / name).write_text("[1, 2]\nno,sense\n")
+def test_a_broken_workdir_is_refused(config, workdir, name):
+    (workdir / name).write_text("[1, 2]\nno,sense\n")
     with pytest.raises(InputError, match=f"{name}: is not a"):
-        train(config, tmp_path)
+        train(config, workdir)
 
 
-def test_a_broken_checkpoint_is_refused(config, tmp_path):
-    train(config, tmp_path)
-    checkpoint = tmp_path / "checkpoint.keras"
+def test_a_broken_checkpoint_is_refused(config, workdir):
+    checkpoint = workdir / "checkpoint.keras"
     checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
     with pytest.raises(InputError, match=r"checkpoint\.keras: is not a"):
-        train(config, tmp_path)
+        train(config, workdir)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,9 @@ from issp_keras.activation_ranges import trained_ranges
 from issp_keras.errors import blame
 from issp_keras.tflite import flatbuffer
 from issp_keras.tflite import int8
+from issp_keras.tflite.dense import keeping_axes
 from issp_keras.tflite.flatbuffer import Graph
+from issp_keras.tflite.products import split_products
 from issp_keras.tflite.quantizer import quantize
 
 PRECISIONS = ("float32", "float16", "int8", "int8_dynamic")
@@ -64,13 +66,15 @@ def convert(
     if precision == "float16":
         converter.target_spec.supported_types = [tf.float16]
     layers = {layer.name for layer in model._flatten_layers()} - {model.name}
-    if is_int8:
-        trained = trained_ranges(model)
-        converted = _in_integers(
-            converter, input, ranges, calibration, trained, layers
-        )
-    else:
-        converted = _run(converter)
+    with keeping_axes(model):
+        if is_int8:
+            trained = trained_ranges(model)
+            converted = _in_integers(
+                converter, input, ranges, calibration, trained, layers
+            )
+        else:
+            converted = _run(converter)
+            split_products(converted)
     for graph in converted.subgraphs:
         for tensor in graph.tensors:
             name = _short_name(flatbuffer.name(tensor), layers)

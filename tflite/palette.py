@@ -3,11 +3,13 @@
 The relative position bias of windows of attention has 225 values a head, and
 the converter stores it with each of them in up to 64 places, which are the
 same places in every block. What is stored here is the values of each block,
-and the places once.
+and the places once. The mask of shifted windows has a matrix for each window,
+and four of them differ. Of such constants, the matrices that differ are stored.
 """
 
 import collections
 import dataclasses
+import itertools
 from typing import Any
 
 import numpy as np
@@ -34,7 +36,8 @@ class _Constant:
         made: Integer, of the tensor that is used: the same, or what `unpack`
             makes of a float16 one.
         unpack: Operator, or None.
-        values: Array, flat.
+        values: Array, flat if each number may be repeated, and of the
+            constant's shape if only all of one place of its first axis may.
     """
 
     number: int
@@ -46,24 +49,47 @@ class _Constant:
 def store_palettes(model: schema.ModelT):
     """Makes palettes of those constants whose file gets smaller by it."""
     for graph in model.subgraphs:
-        gathers = []
+        gathers: list[Any] = []
         for shape, members in _candidates(Graph(model, graph)).items():
-            places = _places(members)
-            _, first = np.unique(places, return_index=True)
-            gain = sum(
-                member.values.nbytes - member.values[first].nbytes - _OVERHEAD
-                for member in members
-            )
-            if gain <= places.nbytes:
-                continue
-            index = _add(model, graph, shape, np.int32, places)
-            for member in members:
-                gathers += _gather(model, graph, member, index, first)
+            # First each by itself, as matrices or more along the first axis.
+            whole = [_in_shape(member, shape) for member in members]
+            found = [_palettes(model, graph, shape, [of]) for of in whole]
+            gathers += itertools.chain(*found)
+            left = [
+                member
+                for member, operators in zip(members, found, strict=True)
+                if not operators
+            ]
+            gathers += _palettes(model, graph, shape, left)
         graph.operators = gathers + [
             operator
             for operator in graph.operators
             if not any(operator is gather for gather in gathers)
         ]
+
+
+def _in_shape(constant, shape):
+    return dataclasses.replace(constant, values=constant.values.reshape(shape))
+
+
+def _palettes(model, graph, shape, members):
+    """The operators that make constants of palettes; none if that is larger."""
+    if not members:
+        return []
+    places = _places(members)
+    _, first = np.unique(places, return_index=True)
+    gain = sum(
+        member.values.nbytes - member.values[first].nbytes - _OVERHEAD
+        for member in members
+    )
+    if gain <= places.nbytes:
+        return []
+    index = shape if members[0].values.ndim == 1 else shape[:1]
+    index = _add(model, graph, index, np.int32, places)
+    gathers = []
+    for member in members:
+        gathers += _gather(model, graph, member, index, first)
+    return gathers
 
 
 def _candidates(graph):
@@ -93,8 +119,9 @@ def _places(members):
     """Numbers that are equal where all members repeat a value."""
     places = np.zeros(len(members[0].values), np.int64)
     for member in members:
-        values, which = np.unique(member.values, return_inverse=True)
-        places = places * len(values) + which
+        axis = 0 if member.values.ndim > 1 else None
+        values, which = np.unique(member.values, return_inverse=True, axis=axis)
+        places = places * len(values) + which.ravel()
         _, places = np.unique(places, return_inverse=True)
     return places.astype(np.int32)
 

@@ -51,6 +51,8 @@ class SimulatedInt8(keras.callbacks.Callback):
     follows a layer, TFLite computes both at once, and its output alone is
     rounded. The output of the network is not: a file has the levels of 8-bit
     images there. Batch normalisation is not followed. Train in float32.
+    With `MirroredStrategy`, the extremes are those of each replica's share of a
+    batch, and their mean is followed.
 
     Example:
 
@@ -115,6 +117,15 @@ class SimulatedInt8(keras.callbacks.Callback):
         keras_internals.synchronise(self.model)
         _remove(self.model)
         self.model.make_train_function(force=True)
+
+    def give_ranges(self, network: keras.Model):
+        """Puts the ranges of this callback's model beside another network.
+
+        Args:
+            network: Another `keras.Model` of the same layers, such as one
+                without optimizer.
+        """
+        attach(network, self._ranges())
 
     def _ranges(self):
         names = [

@@ -139,10 +139,11 @@ def swinir(
 
 def _block(x, heads, window, mask, drop_path, name):
     """The first half of a block: attention in windows, which a mask shifts."""
-    y = ChannelNormalization(name=f"{name}.norm1")(x)
+    y = x
     half = window // 2
     if mask is not None:
         y = Roll(half, half, name=f"{name}.attn.roll")(y)
+    y = ChannelNormalization(name=f"{name}.norm1")(y)
     y = linear(y, 3 * x.shape[-1], f"{name}.attn.qkv")
     attention = WindowAttention(heads, (window, window), name=f"{name}.attn")
     y = attention(y, mask)

@@ -40,7 +40,9 @@ class HeldOutScore(keras.callbacks.Callback):
             # So that the history has the same columns in any case.
             logs["val_psnr"] = logs["val_ssim"] = float("nan")
             return
-        weights = self.model.get_weights()
+        # On JAX, ranges of activations are behind the network's weights.
+        count = len(self._network.weights)
+        weights = self.model.get_weights()[:count]
         with self._processes.apart():
             self._network.set_weights(weights)
             score = score_network(self._network, self._pairs, self._channels)

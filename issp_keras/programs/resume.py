@@ -10,12 +10,13 @@ from issp_keras.errors import blame
 from issp_keras.models import load_model
 
 
-def restore(model, sparse, checkpoint):
+def restore(model, callbacks, checkpoint):
     """Puts the state of a checkpoint into a compiled model.
 
     Args:
         model: A compiled `keras.Model`.
-        sparse: `SparseTraining` whose state is loaded too, or None.
+        callbacks: List of callbacks whose state beside the model is loaded
+            too.
         checkpoint: Path of a `.keras` file.
 
     Raises:
@@ -24,9 +25,9 @@ def restore(model, sparse, checkpoint):
     other = f"{checkpoint}: is not a checkpoint of this config's network"
     if _shapes(load_model(checkpoint)) != _shapes(model):
         raise InputError(f"{other}.")
-    if sparse:
-        # So that the state of sparse training is loaded too.
-        sparse.set_model(model)
+    for callback in callbacks:
+        # So that its state is loaded too.
+        callback.set_model(model)
     with blame(other, ValueError, KeyError):
         model.load_weights(checkpoint)
     logging.info("Going on from %s", checkpoint)

@@ -7,6 +7,9 @@ workdir: `metrics.csv`, `sparsity.csv`, `tensorboard/`, `checkpoint.keras`
 after every epoch, from which the same command goes on, and at the end
 `model.keras`, whose kernels hold exact zeros. With `config.teacher`, the
 outputs of that network, of which the training learns too, are in `teacher/`.
+From `--config.simulated_int8.begin_step=STEP` on, when the zeros are final, the
+training sees kernels and activations as int8 has them. PSNR in `metrics.csv` is
+that of the float network.
 
 Several processes share the work, on one machine or more that see one
 workdir, under the JAX backend: start on each
@@ -28,6 +31,7 @@ from absl import flags
 
 from issp_keras import files
 from issp_keras import locks
+from issp_keras.callbacks import SimulatedInt8
 from issp_keras.callbacks import SparsitySummaries
 from issp_keras.callbacks import count_zeros
 from issp_keras.data import RandomPatches
@@ -90,15 +94,21 @@ class _Parts(NamedTuple):
 
     network: keras.Model
     sparse: Any
+    int8: SimulatedInt8 | None
     teacher: Teacher | None
     pairs: list
     held_out: list
+
+    def compressing(self):
+        """The callbacks that change what the network is."""
+        return [part for part in (self.sparse, self.int8) if part]
 
 
 def _check(config, processes):
     """Makes what the config describes, and writes nothing."""
     configuration.check(config)
     sparse = configuration.sparse_training(config)
+    int8 = configuration.simulated_int8(config)
     processes.check_batch(config.data.batch_size)
     if config.data.get("on_device", False) and processes.count > 1:
         raise InputError(
@@ -117,7 +127,7 @@ def _check(config, processes):
         held_out = load_pairs(config.data.held_out, "held_out", scale, SMALLEST)
     if teacher and config.teacher.get("cache"):
         files.make_folder(config.teacher.cache)
-    return _Parts(network, sparse, teacher, pairs, held_out)
+    return _Parts(network, sparse, int8, teacher, pairs, held_out)
 
 
 def _teacher(config):
@@ -146,7 +156,7 @@ def _train(config, workdir, parts, processes, until, callbacks):
     network = parts.network
     with processes.sharing_data():
         model = _compiled(config, network.get_weights())
-        done = _go_on(model, config, workdir, parts.sparse, processes)
+        done = _go_on(model, config, workdir, parts, processes)
         if done < config.steps:
             patches = RandomPatches(
                 pairs,
@@ -170,6 +180,8 @@ def _train(config, workdir, parts, processes, until, callbacks):
             model.optimizer.finalize_variable_values(model.trainable_variables)
     # Without optimizer.
     network.set_weights(model.get_weights())
+    if parts.int8:
+        parts.int8.give_ranges(network)
     if processes.is_first:
         with files.replacing(workdir / "model.keras") as partial:
             network.save(partial)
@@ -188,11 +200,11 @@ def _compiled(config, weights):
     return model
 
 
-def _go_on(model, config, workdir, sparse, processes):
+def _go_on(model, config, workdir, parts, processes):
     """Takes up the checkpoint, if any; returns the steps that are done."""
     checkpoint = workdir / "checkpoint.keras"
     if checkpoint.exists():
-        restore(model, sparse, checkpoint)
+        restore(model, parts.compressing(), checkpoint)
     done = int(keras.ops.copy(model.optimizer.iterations))
     if processes.is_first:
         keep_rows(workdir / "metrics.csv", done // config.steps_per_epoch)
@@ -203,7 +215,7 @@ def _callbacks(config, workdir, parts, processes):
     return [
         CpuSeconds(),
         StopIfDiverged(),
-        *([parts.sparse] if parts.sparse else []),
+        *parts.compressing(),
         HeldOutScore(
             parts.network,
             parts.held_out,

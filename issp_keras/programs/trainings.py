@@ -228,6 +228,7 @@ def _settings(config, name, seed):
     configuration.check(settings)
     configuration.check_network(settings)
     configuration.sparse_training(settings)
+    configuration.simulated_int8(settings)
     configuration.optimizer(settings)
     return settings
 

@@ -15,14 +15,17 @@ class Layer:
         name: String, of the tensor it makes.
         ms: Float, mean milliseconds of one inference; of the sparse delegate,
             of the runs with `profile=1`.
-        kind: String, the operator, or None where the sparse delegate has
-            fused several.
+        kind: String, the operator of TFLite, or what the sparse delegate
+            computes: "convolution", "linear", "attention" and so on.
         nonzeros: Integer, weights that are not zero, or None if unknown.
         dense: Integer, multiply-adds a pixel of a dense kernel, 0 for what
             has no kernel, or None if unknown.
         height: Integer, of the image it makes; 0 before the first run, None
             if unknown.
         width: Integer, likewise.
+        blocks: Integer, of four input channels, in which a layer in int8 has a
+            weight that is not zero; None of other layers.
+        dense_blocks: Integer, blocks of its dense kernel, likewise.
     """
 
     name: str
@@ -32,6 +35,8 @@ class Layer:
     dense: int | None = None
     height: int | None = None
     width: int | None = None
+    blocks: int | None = None
+    dense_blocks: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,11 +102,13 @@ def _part(part):
             Layer(
                 layer["name"],
                 layer["ms"],
-                None,
+                layer["kind"],
                 layer["nonzeros"],
                 layer["dense"],
                 layer.get("height", 0),
                 layer.get("width", 0),
+                layer.get("nonzero_blocks"),
+                layer.get("dense_blocks"),
             )
             for layer in part["layers"]
         ],

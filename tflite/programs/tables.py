@@ -180,14 +180,23 @@ def _profile(name, delegation):
     """The slowest layers of a delegate."""
     total = sum(layer.ms for layer in delegation.profile)
     slowest = sorted(delegation.profile, key=lambda layer: -layer.ms)
+    has_blocks = any(layer.blocks is not None for layer in slowest)
     rows = [
         [
             layer.name.split(";")[0][-_LONGEST:],
             f"{layer.ms:.3f}",
             f"{layer.ms / total:.0%}" if total else "",
             "" if layer.nonzeros is None else f"{layer.nonzeros:,}",
+            *[_blocks(layer)] * has_blocks,
             f"{layer.width}x{layer.height}" if layer.width else "",
         ]
         for layer in slowest[:_SLOWEST]
     ]
-    return [name, "ms", "share", "non-zeros", "pixels"], rows
+    blocks = ["blocks of 4"] * has_blocks
+    return [name, "ms", "share", "non-zeros", *blocks, "pixels"], rows
+
+
+def _blocks(layer):
+    if layer.blocks is None:
+        return ""
+    return f"{layer.blocks:,} of {layer.dense_blocks:,}"

@@ -46,7 +46,7 @@ class WindowAttention(layers.Layer):
 
     def call(self, qkv, window_mask=None):
         table = ops.transpose(self.relative_position_bias_table)
-        bias = ops.take(table, self._index, axis=1)
+        bias = ops.take(table, self._index[None], axis=1)
         return attend(qkv, self.heads, self.window, bias, window_mask)
 
     def compute_output_shape(self, qkv_shape, window_mask_shape=None):
@@ -100,7 +100,7 @@ class RectangleAttention(layers.Layer):
         window = whole_window(self.window, height, width)
         differences, index = relative_positions(window)
         bias = self.pos(ops.cast(differences, self.compute_dtype))
-        bias = ops.take(ops.transpose(bias), index, axis=1)
+        bias = ops.take(ops.transpose(bias), index[None], axis=1)
         x = roll(x, rows, columns)
         x = attend(x, self.heads, window, bias, window_mask)
         return roll(x, -rows, -columns)

@@ -171,5 +171,6 @@ def _mask(window, shift, masks):
         size = math.lcm(_PATCH, *(side for side in window if side))
         patch = np.zeros((1, size, size, 1), np.float32)
         mask = WindowMask(window, shift, dtype="float32")(patch)
-        masks[key] = ops.convert_to_numpy(mask)
+        # BasicSR adds its masks. From 0, since -0 is another number in a file.
+        masks[key] = 0 - ops.convert_to_numpy(mask)
     return masks[key]

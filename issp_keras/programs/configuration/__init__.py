@@ -5,6 +5,7 @@ from issp_keras.programs.configuration.entries import score_channels
 from issp_keras.programs.configuration.entries import steps_per_execution
 from issp_keras.programs.configuration.identity import check_same
 from issp_keras.programs.configuration.identity import digest
+from issp_keras.programs.configuration.int8 import simulated_int8
 from issp_keras.programs.configuration.parts import check_network
 from issp_keras.programs.configuration.parts import loss
 from issp_keras.programs.configuration.parts import network
@@ -20,6 +21,7 @@ __all__ = [
     "network",
     "optimizer",
     "score_channels",
+    "simulated_int8",
     "sparse_training",
     "steps_per_execution",
 ]

@@ -32,6 +32,10 @@ def _decisive(settings):
     for name in ("on_device", "held_out"):
         settings["data"].pop(name, None)
     (settings.get("teacher") or {}).pop("cache", None)
+    int8 = settings.get("simulated_int8")
+    if isinstance(int8, dict) and int8.get("begin_step") is None:
+        # So that results from before there was this entry stay valid.
+        del settings["simulated_int8"]
     return settings
 
 

@@ -65,7 +65,7 @@ void Builder::add_output(int tensor) {
   if (padded != pads_.end()) {
     // By a kernel of one pixel.
     const auto& [node, padding] = padded->second;
-    Operation of = copy_of(value_of(node->input(0)), *node);
+    Operation of = copy_of(value_of(node->input(0)), node);
     of.padding = padding;
     append(std::move(of), *node);
   }
@@ -105,7 +105,7 @@ int Builder::new_value(int channels, int tensor) {
 }
 
 int Builder::value_of(int tensor) {
-  const int value = arranged(tensor, {});
+  const int value = rearranged(held(tensor), {}, -1);
   // Attention makes nothing beside its rows.
   return operations()[producers_[value]].kind == Operation::kAttention
              ? moved(value, {})
@@ -121,7 +121,7 @@ int Builder::held_like(int tensor, int other) {
 }
 
 int Builder::arranged(int tensor, const Arrangement& order) {
-  return rearranged(held(tensor), order, -1);
+  return rearranged(raw(tensor), order, -1);
 }
 
 void Builder::hold(int tensor, int value) {
@@ -130,7 +130,7 @@ void Builder::hold(int tensor, int value) {
 }
 
 void Builder::alias(int tensor, int source) {
-  hold(tensor, held(source));
+  hold(tensor, raw(source));
 }
 
 // Whether nothing but the node that is built needs a value as it is, and that
@@ -233,7 +233,29 @@ bool Builder::rearrange_what_makes(int value, const Arrangement& order,
   return true;
 }
 
+// Copies the channels that a tensor has, if those are not all.
 int Builder::held(int tensor) {
+  const int value = raw(tensor);
+  if (!tensors().has_some_channels(tensor)) return value;
+  const auto known = selected_.find(tensor);
+  if (known != selected_.end()) return known->second;
+  const View view = *tensors().view(tensor);
+  const int channels = tensors().channels(tensor);
+  Operation of = copy_of(value, nullptr);
+  of.name = "channels";
+  of.bias.resize(size_t(channels));
+  of.weights.resize(size_t(channels));
+  for (Nonzero& weight : of.weights) {
+    weight.channel += view.begins[kChannels];
+  }
+  of.output = new_value(channels, tensor);
+  orders_[of.output] = orders_[of.input];
+  selected_[tensor] = of.output;
+  operations().push_back(std::move(of));
+  return selected_[tensor];
+}
+
+int Builder::raw(int tensor) {
   const auto known = values_.find(tensor);
   if (known != values_.end()) return known->second;
   if (tensors().is_symbol(tensor) || tensors().is_rearranged(tensor)) {
@@ -292,7 +314,9 @@ std::string Builder::name_of(const GraphNode& node) const {
 
 Operation* Builder::open(int tensor) {
   const auto value = values_.find(tensor);
-  if (value == values_.end()) return nullptr;
+  if (value == values_.end() || tensors().has_some_channels(tensor)) {
+    return nullptr;
+  }
   if (!has_no_other_use(value->second)) return nullptr;
   Operation& of = operations()[producers_[value->second]];
   const bool repeats = part_.network.values[value->second].repeats;
@@ -309,11 +333,11 @@ Operation& Builder::opened(int tensor, const GraphNode& node) {
     }
     return *of;
   }
-  return append(copy_of(held(tensor), node), node);
+  return append(copy_of(held(tensor), &node), node);
 }
 
 Operation& Builder::copied(int tensor, const GraphNode& node) {
-  return append(copy_of(held(tensor), node), node);
+  return append(copy_of(held(tensor), &node), node);
 }
 
 Operation& Builder::opened_image(int tensor, const GraphNode& node) {
@@ -322,10 +346,10 @@ Operation& Builder::opened_image(int tensor, const GraphNode& node) {
 }
 
 Operation& Builder::copied_image(int tensor, const GraphNode& node) {
-  return append(copy_of(value_of(tensor), node), node);
+  return append(copy_of(value_of(tensor), &node), node);
 }
 
-Operation Builder::copy_of(int value, const GraphNode& node) const {
+Operation Builder::copy_of(int value, const GraphNode* node) const {
   Operation copy;
   copy.kind = Operation::kLinear;
   copy.input = value;
@@ -337,7 +361,7 @@ Operation Builder::copy_of(int value, const GraphNode& node) const {
     copy.int8.multipliers.assign(channels, 1);
     copy.int8.zero_point = quantization_of(value).zero_point;
   }
-  copy.name = name_of(node);
+  if (node) copy.name = name_of(*node);
   return copy;
 }
 
@@ -364,7 +388,7 @@ Operation& Builder::append_attention(Operation of, const Arrangement& order,
 
 Operation& Builder::across(int tensor, AcrossKind kind, float number,
                            const GraphNode& node) {
-  Operation of = copy_of(held(tensor), node);
+  Operation of = copy_of(held(tensor), &node);
   of.kind = Operation::kAcross;
   of.across = kind;
   of.number = number;

@@ -69,8 +69,9 @@ class Builder {
   Operation& append_attention(Operation of, const Arrangement& order,
                               const GraphNode& node);
 
-  // A copy of a value as an operation, not yet added.
-  Operation copy_of(int value, const GraphNode& node) const;
+  // A copy of a value as an operation, not yet added. It has the name of a
+  // node, if that is not null.
+  Operation copy_of(int value, const GraphNode* node) const;
 
   // Adds a function of all channels of an image.
   Operation& across(int tensor, AcrossKind kind, float number,
@@ -132,6 +133,7 @@ class Builder {
 
   std::vector<Operation>& operations() { return part_.network.operations; }
   void hold(int tensor, int value);
+  int raw(int tensor);
   bool has_no_other_use(int value);
   bool only_moves(int node, int value) const;
   int new_value(int channels, int tensor);
@@ -152,6 +154,7 @@ class Builder {
   std::map<int, std::vector<int>> tensors_of_;  // By value.
   std::vector<int> producers_;  // Operations, by value.
   std::vector<Arrangement> orders_;  // By value.
+  std::map<int, int> selected_;  // Values, by tensor that has some channels.
   int node_ = -1;        // That is built.
   std::set<int> built_;  // Those before.
   struct Rearranged {

@@ -3,6 +3,8 @@
 #ifndef ISSP_CLOCK_H_
 #define ISSP_CLOCK_H_
 
+#include <time.h>
+
 #include <chrono>
 
 namespace issp {
@@ -11,6 +13,13 @@ namespace issp {
 inline double now() {
   const auto time = std::chrono::steady_clock::now().time_since_epoch();
   return std::chrono::duration<double>(time).count();
+}
+
+// Seconds that this thread has computed, whatever else the machine does.
+inline double thread_now() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return double(time.tv_sec) + 1e-9 * double(time.tv_nsec);
 }
 
 }  // namespace issp

@@ -12,7 +12,7 @@
 namespace issp {
 
 // Constants of a graph by the tensors they are used as, which may be made of
-// those that are stored by DENSIFY and DEQUANTIZE.
+// those that are stored by DENSIFY, DEQUANTIZE and GATHER.
 class Constants {
  public:
   // Whether a tensor is a constant, or made of one.
@@ -21,12 +21,21 @@ class Constants {
   // Notes that `tensor` has the values of `source`.
   void add(int tensor, int source);
 
+  // Notes that `tensor` has the values of `source` along its first dimension,
+  // in the order that `indices`, of int32, have.
+  void add_gathered(int tensor, int source, int indices);
+
   // Reads a constant. Returns what is wrong with it, or nothing.
   std::string read(const tflite::Context& context, int tensor,
                    Constant* constant, Numbers numbers) const;
 
  private:
-  std::map<int, int> sources_;
+  struct Source {
+    int tensor;
+    int indices = -1;  // A tensor, or -1 for all values as they are.
+  };
+
+  std::map<int, Source> sources_;
 };
 
 // Says what is wrong with a tensor.

@@ -22,7 +22,8 @@ constexpr double kWritten = 0.0262;    // A number that a convolution makes.
 constexpr double kMoved = 0.0672;      // A number of what is no convolution.
 constexpr double kFar = 0.0407;        // A number of what no cache holds.
 constexpr double kOfMatrices = 0.054;  // A product of two images.
-constexpr double kScore = 1.5;         // Of a pixel for another.
+constexpr double kScore = 0.85;        // Of a pixel for another.
+constexpr double kShuffled = 1.24;     // A number that goes to a window, or back.
 constexpr int kOutputs = 16;           // That are computed at once.
 }  // namespace dense
 
@@ -30,6 +31,7 @@ constexpr int kOutputs = 16;           // That are computed at once.
 namespace sparse {
 constexpr double kCall = 236;
 constexpr double kProduct = 0.4;     // Of a weight and a vector.
+constexpr double kAlike = 0.28;      // The same where filters have no zeros.
 constexpr double kWalked = 0.422;    // A weight of a tile.
 constexpr double kWritten = 0.782;   // A vector of sums.
 constexpr double kPost = 7.84;       // A vector that changes once more.
@@ -37,7 +39,7 @@ constexpr double kBorder = 5.9;      // A vector beside a row.
 constexpr double kConverted = 3.25;  // A vector of pixels, channels last.
 constexpr double kFew = 7.65;        // The same with few channels.
 constexpr double kFar = 2.42;        // A vector of what no cache holds.
-constexpr double kArranged = 5;      // A vector whose pixels come from all over.
+constexpr double kArranged = 9.6;    // A vector whose pixels come from all over.
 constexpr double kOfMatrices = 0.3;  // A product of two images, of vectors.
 constexpr double kScore = 3;         // Of vectors of pixels.
 // See program.cc.
@@ -63,6 +65,9 @@ constexpr int kInputs = 8;        // That are multiplied at once.
 namespace sparse_int8 {
 constexpr double kProduct = 0.34;   // Of a block and a vector.
 constexpr double kWalked = 0.6;     // A block of a tile.
+// The same where four filters are computed at once.
+constexpr double kProductAtOnce = 0.275;
+constexpr double kSets = 8;         // A vector of four filters.
 constexpr double kWritten = 9;      // A vector of sums.
 constexpr double kAdded = 7;        // A vector to which another is added.
 constexpr double kPost = 20;        // A vector that changes once more.
@@ -142,7 +147,10 @@ double sparse_linear(const Operation& of, const Layout& layout) {
       1, std::min(int(weights / outputs / sparse::kProductsOfBlock),
                   in.channels / sparse::kChannelsOfBlock));
   const double tiles = vectors / tile;
-  return sparse::kCall + vectors * weights * sparse::kProduct +
+  // Filters that have all weights are computed together; see alike.h.
+  const bool is_full = of.dense > 0 && weights == of.dense;
+  const double product = is_full ? sparse::kAlike : sparse::kProduct;
+  return sparse::kCall + vectors * weights * product +
          tiles * weights * sparse::kWalked +
          outputs * vectors * blocks * sparse::kWritten +
          outputs * vectors * double(posts_left(of, layout)) * sparse::kPost +
@@ -175,28 +183,10 @@ double dense_linear_int8(const Operation& of, const Image& in,
   return time + passes * (dense::kCall + made * dense_int8::kMoved);
 }
 
-// Blocks of weights that are not all zero. Weights of a block stand near each
-// other: they are sorted by output, row and channel.
-double blocks_of(const Operation& of) {
-  size_t blocks = 0;
-  const Nonzero* last = nullptr;
-  std::vector<bool> columns;
-  for (const Nonzero& weight : of.weights) {
-    if (!last || weight.output != last->output || weight.row != last->row ||
-        weight.channel / kBlock != last->channel / kBlock) {
-      columns.assign(size_t(of.kernel.width), false);
-    }
-    blocks += !columns[size_t(weight.column)];
-    columns[size_t(weight.column)] = true;
-    last = &weight;
-  }
-  return double(blocks);
-}
-
 double sparse_linear_int8(const Operation& of, const Layout& layout) {
   const Image& out = layout.images[of.output];
   const double outputs = double(of.bias.size());
-  const double blocks = blocks_of(of);
+  const double blocks = double(blocks_of(of));
   const int strip = out.strip / of.block;
   const double vectors = vectors_of(out) / of.block / of.block;
   const double tile = std::min({double(sparse::kVectorsOfTile),
@@ -204,8 +194,14 @@ double sparse_linear_int8(const Operation& of, const Layout& layout) {
   const double planes = std::ceil(outputs / kBlock);
   const bool adds = layout.begins_with_image(of);
   const double posts = double(of.posts.size()) - (adds ? 1 : 0);
-  return sparse::kCall + vectors * blocks * sparse_int8::kProduct +
-         vectors / tile * blocks * sparse_int8::kWalked +
+  const double alone =
+      blocks * (sparse_int8::kProduct + sparse_int8::kWalked / tile);
+  const double at_once =
+      blocks * sparse_int8::kProductAtOnce + planes * sparse_int8::kSets;
+  // See int8_program.cc.
+  const bool may_group = of.stride.width == 1;
+  return sparse::kCall +
+         vectors * (may_group ? std::min(alone, at_once) : alone) +
          planes * vectors *
              (sparse_int8::kWritten + (adds ? sparse_int8::kAdded : 0) +
               posts * sparse_int8::kPost) +
@@ -241,6 +237,24 @@ double conversion(const Value& value, const Image& image, int beside) {
 
 }  // namespace
 
+// Weights of a block stand near each other: they are sorted by output, row and
+// channel.
+int64_t blocks_of(const Operation& of) {
+  int64_t blocks = 0;
+  const Nonzero* last = nullptr;
+  std::vector<bool> columns;
+  for (const Nonzero& weight : of.weights) {
+    if (!last || weight.output != last->output || weight.row != last->row ||
+        weight.channel / kBlock != last->channel / kBlock) {
+      columns.assign(size_t(of.kernel.width), false);
+    }
+    blocks += !columns[size_t(weight.column)];
+    columns[size_t(weight.column)] = true;
+    last = &weight;
+  }
+  return blocks;
+}
+
 double sparsity(const Network& network) {
   double dense = 0, kept = 0;
   for (const Operation& of : network.operations) {
@@ -267,7 +281,6 @@ Cost cost_of(const Network& network, const Layout& layout) {
         cost.sparse += conversion(value, image, 0);
         break;
       case Operation::kArrange:
-        cost.dense += dense_pass(pixels_of(image) * image.channels);
         cost.sparse += sparse::kCall + vectors * sparse::kArranged;
         break;
       case Operation::kAttention: {
@@ -276,8 +289,11 @@ Cost cost_of(const Network& network, const Layout& layout) {
                               double(of_rows.heads.size());
         const double products =
             scores * (of_rows.channels + of_rows.value_channels);
+        const double moved = 2 * pixels_of(image) *
+                             double(of_rows.heads.size()) *
+                             (of_rows.channels + of_rows.value_channels);
         cost.dense += dense::kCall + products * dense::kOfMatrices +
-                      scores * dense::kScore;
+                      scores * dense::kScore + moved * dense::kShuffled;
         cost.sparse += sparse::kCall +
                        (products * sparse::kOfMatrices +
                         scores * sparse::kScore) / kFormatOfCosts.lanes;
@@ -293,11 +309,9 @@ Cost cost_of(const Network& network, const Layout& layout) {
         cost.sparse += sparse::kCall + vectors * sparse::kPost;
         break;
       case Operation::kAcross: {
-        // It is one that a dense runtime computes as well.
-        const double both =
-            vectors * kAcrossCosts[of.across] * sparse::kProduct;
-        cost.dense += both;
-        cost.sparse += both;
+        const AcrossCost& across = kAcrossCosts[of.across];
+        cost.dense += vectors * across.dense * sparse::kProduct;
+        cost.sparse += vectors * across.sparse * sparse::kProduct;
         [[fallthrough]];
       }
       case Operation::kLinear:

@@ -11,6 +11,9 @@ namespace issp {
 // Share of the weights that are zero, of what has more than one a channel.
 double sparsity(const Network& network);
 
+// Blocks of four input channels in which a layer has a weight.
+int64_t blocks_of(const Operation& of);
+
 // Nanoseconds of one core.
 struct Cost {
   double dense = 0;   // In XNNPACK.

@@ -69,8 +69,35 @@ bool Graph::read_nodes(const std::vector<int>& order, std::string* error) {
         (tensors_.is_float(of.output()) || of.code == tflite::kDensify)) {
       tensors_.add_constant(of.output(), of.input(0));
     }
+    if (gathers_constant(of)) {
+      tensors_.add_gathered(of.output(), of.input(0), of.input(1));
+    }
   }
   return true;
+}
+
+// Whether a node makes a constant of some values of another, and has the shape
+// that follows.
+bool Graph::gathers_constant(const GraphNode& node) const {
+  const int values = node.input(0), indices = node.input(1);
+  const int out = node.output();
+  if (node.code != tflite::kGather || !node.node->parameters || out < 0 ||
+      values < 0 || indices < 0 || !tensors_.is_constant(values) ||
+      !tensors_.is_float(out)) {
+    return false;
+  }
+  const auto& of = node.parameters<tflite::GatherParameters>();
+  const Tensor& places = tensors_.at(indices);
+  const IntArray* from = tensors_.at(values).shape;
+  const IntArray* made = tensors_.at(out).shape;
+  if (of.axis || of.batch_dimensions || !from || !made || !places.shape ||
+      places.allocation_type != tflite::kReadOnly || !places.data ||
+      places.type != tflite::kInt32 || from->size < 1) {
+    return false;
+  }
+  std::vector<int> expected = to_vector(places.shape);
+  expected.insert(expected.end(), from->data + 1, from->data + from->size);
+  return expected == to_vector(made);
 }
 
 // The outputs of the graph are those of a part that has all nodes.
@@ -239,7 +266,8 @@ const char* Graph::problem_of_types(const GraphNode& node,
   for (int i = 0; of.int8 == Operator::kSame && i < node.node->inputs->size;
        ++i) {
     const int in = node.input(i);
-    if (in >= 0 && tensors_.is_int8(in) &&
+    if (in < 0 || !tensors_.is_int8(in)) continue;
+    if (!tensors_.is_int8(out) ||
         !(tensors_.quantization(in) == tensors_.quantization(out))) {
       return "its numbers in int8 have other scales than those it takes";
     }

@@ -59,6 +59,7 @@ class Graph {
 
  private:
   bool read_nodes(const std::vector<int>& order, std::string* error);
+  bool gathers_constant(const GraphNode& node) const;
   bool read_outputs(const std::vector<int>& order);
   void find_placeholders();
   void find_supported(const std::vector<int>& order);

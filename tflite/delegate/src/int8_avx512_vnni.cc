@@ -14,6 +14,7 @@
 
 #define ISSP_NAME "avx512_vnni"
 #define ISSP_LANES 16
+#define ISSP_GROUP 4
 #define ISSP_WEIGHT(w) _mm512_set1_epi32(w)
 #define ISSP_DOT(sum, x, w) \
   Vector(_mm512_dpbusd_epi32(__m512i(sum), __m512i(x), w))

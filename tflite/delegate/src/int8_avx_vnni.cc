@@ -14,6 +14,7 @@
 
 #define ISSP_NAME "avx_vnni"
 #define ISSP_LANES 8
+#define ISSP_GROUP 1
 #define ISSP_WEIGHT(w) _mm256_set1_epi32(w)
 #define ISSP_DOT(sum, x, w) Vector( \
     _mm256_dpbusd_avx_epi32(__m256i(sum), __m256i(x), w))

@@ -22,6 +22,6 @@
 
 extern const Int8Kernels kernels;
 const Int8Kernels kernels = {
-    ISSP_NAME, kOffset,    find_sums, post,   borders,
-    quantize,  dequantize, pack,      unpack, add_row,
+    ISSP_NAME, kOffset,  ISSP_GROUP, find_sums, post,   borders,
+    quantize,  dequantize, pack,       unpack,    add_row,
 };

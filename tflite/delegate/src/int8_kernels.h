@@ -28,14 +28,21 @@ struct Int8Range {
   int32_t zero;
 };
 
-// The sums of a tile, for all outputs: of weights[k] * the input at offsets[k],
-// for k in begins[f]..begins[f + 1], where f counts filters, four an output.
+// The sums of a tile, for all outputs, of which each has four filters: of
+// weights * the input at offsets[k], for k in begins[f]..begins[f + 1], where f
+// counts filters.
+//
+// Some filters may be computed at once, a *group*. Then f counts the sets of
+// filters that have blocks at the same places: first those that all of a group
+// have, then those of all other sets, from the largest number to the least,
+// where a set is a number with a bit for each of its filters. Weights follow
+// each other in this order; those of one place stand together.
 struct Int8Sums : Tile {
   const char* input;
   size_t input_row;
   size_t input_vector;
   const int32_t* offsets;
-  const int32_t* weights;    // Of a block, as the channels of a lane.
+  const int32_t* weights;    // Of blocks, as the channels of a lane.
   const uint32_t* begins;
   const int32_t* bias;       // By filter.
   const float* multipliers;  // By filter.
@@ -101,9 +108,11 @@ struct Int8Row {
 struct Int8Kernels {
   const char* name;
   int offset;
-  // By rows and vectors of the tile; null if there is none. `strided` is for
-  // inputs whose vectors are not one behind the other.
-  Int8SumsFunction (*find_sums)(int rows, int vectors, bool strided);
+  int group;  // Filters that may be computed at once: 1, 2 or 4.
+  // By rows and vectors of the tile and filters of a group, 1 or `group`; null
+  // if there is none. `strided` is for inputs whose vectors are not one behind
+  // the other.
+  Int8SumsFunction (*find_sums)(int rows, int vectors, int group, bool strided);
   // What follows the sums of a tile.
   void (*post)(const Tile& tile, int rows, int vectors, const Int8Post& post);
   BordersFunction borders;

@@ -7,6 +7,7 @@
 #define ISSP_NAME "neon"
 #define ISSP_SIGNED
 #define ISSP_LANES 4
+#define ISSP_GROUP 4
 #define ISSP_WEIGHT(w) vreinterpretq_s8_s32(vdupq_n_s32(w))
 #define ISSP_DOT(sum, x, w) \
   Vector(dot_of(int32x4_t(sum), vreinterpretq_s8_s32(int32x4_t(x)), w))

@@ -15,6 +15,7 @@
 #define ISSP_NAME "neon_dotprod"
 #define ISSP_SIGNED
 #define ISSP_LANES 4
+#define ISSP_GROUP 4
 #define ISSP_WEIGHT(w) vreinterpretq_s8_s32(vdupq_n_s32(w))
 #define ISSP_DOT(sum, x, w) \
   Vector(vdotq_s32(int32x4_t(sum), vreinterpretq_s8_s32(int32x4_t(x)), w))

@@ -14,6 +14,7 @@
 
 #define ISSP_NAME "neon_i8mm"
 #define ISSP_LANES 4
+#define ISSP_GROUP 4
 #define ISSP_WEIGHT(w) vreinterpretq_s8_s32(vdupq_n_s32(w))
 #define ISSP_DOT(sum, x, w) \
   Vector(vusdotq_s32(int32x4_t(sum), vreinterpretq_u8_s32(int32x4_t(x)), w))

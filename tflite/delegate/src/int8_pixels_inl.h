@@ -5,8 +5,8 @@ namespace {
 // One number of a lane.
 ISSP_INLINE uint8_t rounded(float x, const Int8Scale& scale) {
   x *= scale.factor;
-  x = x < scale.range.low ? scale.range.low : x;
-  x = x > scale.range.high ? scale.range.high : x;
+  x = x > scale.range.low ? x : scale.range.low;
+  x = x < scale.range.high ? x : scale.range.high;
   x += 12582912.f;
   int bits;
   __builtin_memcpy(&bits, &x, sizeof(bits));

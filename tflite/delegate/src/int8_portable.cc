@@ -2,6 +2,7 @@
 
 #define ISSP_NAME "portable"
 #define ISSP_LANES 4
+#define ISSP_GROUP 1
 #define ISSP_PORTABLE_DOT
 
 namespace issp::int8_portable {

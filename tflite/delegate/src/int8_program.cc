@@ -1,7 +1,9 @@
 // Programs in int8.
 
 #include <algorithm>
+#include <bitset>
 #include <map>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -9,6 +11,13 @@
 
 namespace issp {
 namespace {
+
+// What one vector of a tile takes, in products: a block that only one of the
+// filters that are computed at once has, since it waits for a load; and what
+// ends a list of blocks, where several filters leave fewer vectors to a tile.
+constexpr double kAlone = 1.25;
+constexpr double kSet = 1.5;
+constexpr double kSetAtOnce = 2.7;
 
 class Int8Lowering : public TileLowering {
  public:
@@ -21,7 +30,6 @@ class Int8Lowering : public TileLowering {
         depth_(network.values[of.output].channels) {
     of_program_.is_used = true;
     program_.blocks = 1;
-    find_sums();
     switch (of.kind) {
       case Operation::kQuantize:
       case Operation::kDequantize:
@@ -30,6 +38,7 @@ class Int8Lowering : public TileLowering {
       default:
         set_filters();
         set_weights(padding.left);
+        find_sums();
     }
     set_posts();
   }
@@ -37,11 +46,16 @@ class Int8Lowering : public TileLowering {
   Program take() { return std::move(program_); }
 
  private:
+  using Place = std::tuple<int, int, int>;  // Row, plane and column.
+  using Blocks = std::map<Place, uint32_t>;
+  using Group = std::vector<const Blocks*>;
+
   void find_sums() {
     for (int rows = 1; rows <= kMostRows; ++rows) {
       for (int vectors = 1; vectors <= kMostVectors; ++vectors) {
         of_program_.sums[rows][vectors] =
-            kernels_.find_sums(rows, vectors, of_.stride.width != 1);
+            kernels_.find_sums(rows, vectors, program_.group,
+                               of_.stride.width != 1);
       }
     }
   }
@@ -79,36 +93,99 @@ class Int8Lowering : public TileLowering {
     of_program_.filters = int(filters_.size());
   }
 
-  void set_weights(int left) {
-    const Quantization& in = network_.values[of_.input].quantization;
-    // Blocks by filter and place.
-    using Place = std::tuple<int, int, int>;
-    std::vector<std::map<Place, uint32_t>> blocks(of_.bias.size());
-    std::vector<int64_t> sums(of_.bias.size());
+  // Blocks of each filter.
+  std::vector<Blocks> blocks_of_filters() const {
+    std::vector<Blocks> blocks(of_.bias.size());
     for (const Nonzero& weight : of_.weights) {
       const Place place{weight.row, weight.channel / kBlock, weight.column};
       const int bits = 8 * (weight.channel % kBlock);
       blocks[weight.output][place] |= uint32_t(uint8_t(int8_t(weight.value)))
                                       << bits;
-      sums[weight.output] += int64_t(weight.value);
+    }
+    return blocks;
+  }
+
+  void set_weights(int left) {
+    const std::vector<Blocks> blocks = blocks_of_filters();
+    if (of_.stride.width == 1 && cost_of(grouped(blocks, kernels_.group)) <=
+                                     cost_of(grouped(blocks, 1))) {
+      program_.group = kernels_.group;
     }
     of_program_.begins.push_back(0);
-    for (int f : filters_) {
-      if (f >= 0) {
-        for (const auto& [place, block] : blocks[f]) {
-          const auto& [row, plane, column] = place;
-          of_program_.offsets.push_back(
-              int32_t(offset_of(row, column, plane, left)));
-          of_program_.weights.push_back(int32_t(block));
+    for (const Group& group : grouped(blocks, program_.group)) {
+      add_group(group, left);
+    }
+    set_ends_of_sums();
+  }
+
+  // The filters that are computed, so many at once.
+  std::vector<Group> grouped(const std::vector<Blocks>& blocks,
+                             int size) const {
+    static const Blocks kNone;
+    std::vector<Group> groups(filters_.size() / size_t(size));
+    for (size_t i = 0; i < filters_.size(); ++i) {
+      const int f = filters_[i];
+      groups[i / size_t(size)].push_back(f < 0 ? &kNone : &blocks[size_t(f)]);
+    }
+    return groups;
+  }
+
+  // The filters of a group that have a block, by place: a bit for each.
+  static std::map<Place, int> sets_of(const Group& group) {
+    std::map<Place, int> sets;
+    for (size_t i = 0; i < group.size(); ++i) {
+      for (const auto& [place, block] : *group[i]) sets[place] |= 1 << i;
+    }
+    return sets;
+  }
+
+  static double cost_of(const std::vector<Group>& groups) {
+    double cost = 0;
+    for (const Group& group : groups) {
+      std::set<int> found;
+      for (const auto& [place, set] : sets_of(group)) {
+        const bool is_single = (set & (set - 1)) == 0;
+        cost += is_single ? kAlone : double(std::bitset<kBlock>(set).count());
+        found.insert(set);
+      }
+      cost += double(found.size()) * (group.size() > 1 ? kSetAtOnce : kSet);
+    }
+    return cost;
+  }
+
+  // Lists the blocks of a group: by set of filters, the largest number first.
+  void add_group(const Group& group, int left) {
+    const std::map<Place, int> sets = sets_of(group);
+    for (int set = (1 << group.size()) - 1; set > 0; --set) {
+      for (const auto& [place, of_place] : sets) {
+        if (of_place != set) continue;
+        const auto& [row, plane, column] = place;
+        of_program_.offsets.push_back(
+            int32_t(offset_of(row, column, plane, left)));
+        for (size_t i = 0; i < group.size(); ++i) {
+          if (set >> i & 1) {
+            of_program_.weights.push_back(int32_t(group[i]->at(place)));
+          }
         }
       }
+      of_program_.begins.push_back(uint32_t(of_program_.offsets.size()));
+    }
+  }
+
+  // What sums begin with, and are multiplied with.
+  void set_ends_of_sums() {
+    const Quantization& in = network_.values[of_.input].quantization;
+    std::vector<int64_t> sums(of_.bias.size());
+    for (const Nonzero& weight : of_.weights) {
+      sums[weight.output] += int64_t(weight.value);
+    }
+    for (int f : filters_) {
       // Sums are of numbers as they are stored, and wrap as the runtime's do.
       const int64_t bias =
           f < 0 ? 0
                 : of_.int8.bias[f] - as_stored(in.zero_point) * sums[f];
       of_program_.bias.push_back(int32_t(uint32_t(bias)));
       of_program_.multipliers.push_back(f < 0 ? 0 : of_.int8.multipliers[f]);
-      of_program_.begins.push_back(uint32_t(of_program_.offsets.size()));
     }
     of_program_.range =
         stored_range(of_.int8.low, of_.int8.high, of_.int8.zero_point);

@@ -2,7 +2,8 @@
 //
 // `ISSP_DOT(sum, x, w)` adds the products of the channels of x and of the block
 // w, as `ISSP_WEIGHT` makes it, to the lanes of a sum. Where `ISSP_SIGNED` is
-// defined, bytes of x have a sign.
+// defined, bytes of x have a sign. `ISSP_GROUP` is how many filters may be
+// computed at once, as registers have place for their sums and weights.
 
 namespace {
 
@@ -57,10 +58,11 @@ struct Range {
         zero(spread(of.zero)) {}
 
   // Rounds, to even where two are as near. Added to a number of few digits,
-  // 1.5 * 2^23 leaves no place for a fraction.
+  // 1.5 * 2^23 leaves no place for a fraction. What is no number becomes `low`,
+  // and does not reach other channels.
   ISSP_INLINE Vector round(Floats x) const {
-    x = x < low ? low : x;
-    x = x > high ? high : x;
+    x = x > low ? x : low;
+    x = x < high ? x : high;
     x += spread_float(12582912.f);
     return Vector(x) + (zero - spread(0x4b400000));
   }
@@ -100,6 +102,8 @@ typedef unsigned short Halves __attribute__((vector_size(kBytes), may_alias));
 // bits. Sums of their products with bytes without a sign are exact, where those
 // of bytes would saturate at 16 bits.
 struct Pairs {
+  Pairs() = default;
+
   explicit ISSP_INLINE Pairs(int w)
       : even((Shorts(spread(w)) << 8) >> 8), odd(Shorts(spread(w)) >> 8) {}
 

@@ -80,7 +80,7 @@ std::string build(const GraphNode& node, Builder* builder) {
   const int channels = tensors.channels(node.output());
   int before = -1;
   for (const Source& source : sources_of(node, tensors)) {
-    Operation of = builder->copy_of(builder->value_of(source.tensor), node);
+    Operation of = builder->copy_of(builder->value_of(source.tensor), &node);
     const int copied = int(of.bias.size());
     of.bias.assign(channels, 0);
     of.weights.clear();

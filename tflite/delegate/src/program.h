@@ -40,7 +40,8 @@ struct Program {
   Program(Program&&) = default;
   Program& operator=(Program&&) = default;
 
-  int group = 1;  // Outputs with weights at the same places.
+  // Outputs with weights at the same places; in int8, filters at once.
+  int group = 1;
   std::vector<int32_t> offsets;
   std::vector<float> values;
   std::vector<uint32_t> begins;  // By block of channels and group of outputs.
@@ -74,7 +75,7 @@ struct Program {
 
   // Of a weight, or a block of them, and a vector.
   size_t products() const {
-    return int8.is_used ? int8.offsets.size() : values.size();
+    return int8.is_used ? int8.weights.size() : values.size();
   }
   // Whether there are kernels for a tile.
   bool has_tile(int rows, int vectors) const {

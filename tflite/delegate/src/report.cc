@@ -20,6 +20,49 @@ std::string quoted(const std::string& text) {
   return result + "\"";
 }
 
+// What an operation computes, in a word or two.
+const char* kind_of(const Operation& of) {
+  switch (of.kind) {
+    case Operation::kInput:
+      return "input";
+    case Operation::kLinear:
+      if (of.dense == 0) return "copy";
+      if (of.kernel != Size{1, 1}) return "convolution";
+      for (const Post& post : of.posts) {
+        if (post.kind == kGelu || post.kind == kGeluTanh) return "linear, GELU";
+      }
+      return "linear";
+    case Operation::kAcross:
+      return of.across == kNormalize ? "normalization" : "softmax";
+    case Operation::kArrange:
+      return "order of pixels";
+    case Operation::kAttention:
+      return "attention";
+    case Operation::kMean:
+      return "mean";
+    case Operation::kQuantize:
+    case Operation::kDequantize:
+      return "conversion";
+    case Operation::kOutput:
+      return "output";
+  }
+  return "";
+}
+
+// How many blocks of weights a layer in int8 has that are not all zero, and how
+// many its dense kernel has; nothing of other layers.
+std::string describe_blocks(const Network& network, const Operation& of) {
+  const bool has_blocks = of.kind == Operation::kLinear && of.dense > 0 &&
+                          network.values[of.input].is_int8;
+  if (!has_blocks) return "";
+  const int64_t filters = int64_t(of.bias.size()) * of.kernel.height *
+                          of.kernel.width;
+  const int64_t inputs = int64_t(of.dense) / filters;
+  return ", \"nonzero_blocks\": " + std::to_string(blocks_of(of)) +
+         ", \"dense_blocks\": " +
+         std::to_string(filters * ((inputs + kBlock - 1) / kBlock));
+}
+
 std::string describe(const Job& job) {
   const Network& network = job.part.network;
   std::string text = "{\"nodes\": " + std::to_string(job.part.nodes) +
@@ -36,8 +79,10 @@ std::string describe(const Job& job) {
     const Operation& of = network.operations[i];
     if (i) text += ", ";
     text += "{\"name\": " + quoted(of.name);
+    text += ", \"kind\": " + quoted(kind_of(of));
     text += ", \"nonzeros\": " + std::to_string(of.weights.size());
     text += ", \"dense\": " + std::to_string(int64_t(of.dense));
+    text += describe_blocks(network, of);
     if (job.plan) text += ", " + job.plan->describe(int(i));
     const double seconds = job.runs ? job.seconds[i] / job.runs : 0;
     text += ", \"ms\": " + decimal(1e3 * seconds) + "}";

@@ -101,14 +101,12 @@ void group_sums(const Sums& tile) {
 
 struct OneByOne {
   using Function = SumsFunction;
+  static constexpr int kOutputs = 1;
   template <int kRows, int kVectors, bool kStrided>
   static void of(const Sums& tile) {
     sums<kRows, kVectors, kStrided>(tile);
   }
 };
-
-// Of a group, that registers hold beside its weights, on any CPU.
-constexpr int kMostGroupSums = 24;
 
 template <int kGroup, int kVectors>
 SumsFunction find_group(int vectors) {

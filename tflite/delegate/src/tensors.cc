@@ -139,6 +139,16 @@ bool Tensors::is_symbol(int i) const {
          (!view->second.has_all_pixels() || view->second.factor != 1);
 }
 
+bool Tensors::is_rearranged(int i) const {
+  const auto view = views_.find(i);
+  return view != views_.end() && !view->second.has_image_order();
+}
+
+bool Tensors::has_some_channels(int i) const {
+  const auto view = views_.find(i);
+  return view != views_.end() && !view->second.has_all_channels();
+}
+
 void Tensors::forget() {
   extents_.clear();
   lists_.clear();

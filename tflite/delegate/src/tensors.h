@@ -70,6 +70,9 @@ class Tensors {
 
   // Notes that a node makes a constant of another.
   void add_constant(int i, int source) { constants_.add(i, source); }
+  void add_gathered(int i, int source, int indices) {
+    constants_.add_gathered(i, source, indices);
+  }
 
   // Notes whether all images from outside have one pixel, until they are
   // resized.
@@ -89,7 +92,9 @@ class Tensors {
   // Whether only the nodes that know what a tensor is can take it.
   bool is_symbol(int i) const;
   // Whether its pixels are in another order than those of an image.
-  bool is_rearranged(int i) const { return views_.count(i) > 0; }
+  bool is_rearranged(int i) const;
+  // Whether it has some of the channels of an image.
+  bool has_some_channels(int i) const;
   // Forgets what nodes were thought to make.
   void forget();
 

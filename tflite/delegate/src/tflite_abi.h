@@ -55,6 +55,7 @@ enum Operator {
   kResizeBilinear = 23,
   kSoftmax = 25,
   kPad = 34,
+  kGather = 36,
   kTranspose = 39,
   kMean = 40,
   kSub = 41,
@@ -295,6 +296,11 @@ struct SoftmaxParameters {
 
 struct GeluParameters {
   bool approximate;
+};
+
+struct GatherParameters {
+  int axis;
+  int batch_dimensions;
 };
 
 struct StridedSliceParameters {

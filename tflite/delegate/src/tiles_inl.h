@@ -5,23 +5,39 @@ namespace {
 // The largest tiles, of 1 to 4 rows.
 constexpr int kWidest[kMostRows] = {12, 6, 5, 5};
 
+// Sums of several outputs at once, beside their weights: four outputs are for
+// CPUs that have 32 registers, two in int8 for those that have 16.
+#ifndef ISSP_GROUP
+#define ISSP_GROUP 4
+#endif
+constexpr int kMostGroupSums = ISSP_GROUP > 2 ? 24 : 10;
+
+// Whether there is a tile of a family that makes so many outputs at once.
+constexpr bool is_tile(int outputs, int rows, int vectors, bool strided) {
+  if (rows > kMostRows || vectors > kWidest[rows - 1]) return false;
+  if (outputs > 1) {
+    return !strided && outputs * rows * vectors <= kMostGroupSums;
+  }
+  return !strided || (rows <= 2 && vectors <= 5);
+}
+
 // The function `Family::of` of a tile, or null if there is none.
 template <class Family, int kRows = 1, int kVectors = 1>
 typename Family::Function find_tile(int rows, int vectors, bool strided) {
   if (rows != kRows) {
-    if constexpr (kRows < kMostRows) {
+    if constexpr (is_tile(Family::kOutputs, kRows + 1, 1, false)) {
       return find_tile<Family, kRows + 1, 1>(rows, vectors, strided);
     }
     return nullptr;
   }
   if (vectors != kVectors) {
-    if constexpr (kVectors < kWidest[kRows - 1]) {
+    if constexpr (is_tile(Family::kOutputs, kRows, kVectors + 1, false)) {
       return find_tile<Family, kRows, kVectors + 1>(rows, vectors, strided);
     }
     return nullptr;
   }
   if (!strided) return Family::template of<kRows, kVectors, false>;
-  if constexpr (kRows <= 2 && kVectors <= 5) {
+  if constexpr (is_tile(Family::kOutputs, kRows, kVectors, true)) {
     return Family::template of<kRows, kVectors, true>;
   }
   return nullptr;

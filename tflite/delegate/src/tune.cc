@@ -68,9 +68,9 @@ class Tuner {
     for (int i = 0; i < kRepetitions; ++i) {
       double slowest = 0;
       for (int thread = 0; thread < threads_; ++thread) {
-        const double begin = now();
+        const double begin = thread_now();
         executor_.compute(step, 0, *program, {thread, threads_});
-        slowest = std::max(slowest, now() - begin);
+        slowest = std::max(slowest, thread_now() - begin);
       }
       best = std::min(best, slowest);
     }

@@ -77,8 +77,9 @@ std::string text_of(const Digit& digit) {
 }  // namespace
 
 bool View::has_all_pixels() const {
-  if (dimensions.size() < 2 || begins[kChannels] != 0) return false;
-  if (dimensions.back() != merged({{kChannels, channels(), 1}})) return false;
+  if (dimensions.size() < 2) return false;
+  const Digits& last = dimensions.back();
+  if (last != merged({{kChannels, int(product(last)), 1}})) return false;
   const std::vector<Digits> pixels(dimensions.begin(), dimensions.end() - 1);
   for (Axis axis : {kBatch, kDown, kAcrossPixels}) {
     if (!counts_all(pixels, axis, extents[axis])) return false;
@@ -86,11 +87,15 @@ bool View::has_all_pixels() const {
   return counts_all(pixels, kChannels, 1);
 }
 
-bool View::is_image() const {
-  if (dimensions.size() != kAxes || begins != std::array<int, kAxes>{}) {
+bool View::has_all_channels() const {
+  return begins[kChannels] == 0 && product(dimensions.back()) == channels();
+}
+
+bool View::has_image_order() const {
+  if (dimensions.size() != kAxes || begins[kDown] || begins[kAcrossPixels]) {
     return false;
   }
-  for (int axis = 0; axis < kAxes; ++axis) {
+  for (int axis = 0; axis < kChannels; ++axis) {
     if (dimensions[axis] != merged({{Axis(axis), extents[axis], 1}})) {
       return false;
     }
@@ -98,10 +103,14 @@ bool View::is_image() const {
   return true;
 }
 
+bool View::is_image() const {
+  return has_image_order() && has_all_pixels() && has_all_channels();
+}
+
 std::string View::name() const {
   std::string name = std::to_string(extents[kDown]) + "x" +
                      std::to_string(extents[kAcrossPixels]);
-  if (is_image()) return name;
+  if (has_image_order()) return name;
   name += " from " + std::to_string(begins[kDown]) + "," +
           std::to_string(begins[kAcrossPixels]);
   for (size_t i = 0; i + 1 < dimensions.size(); ++i) {
@@ -163,15 +172,29 @@ bool transpose(const std::vector<int>& order, View* view) {
 bool slice(int dimension, int begin, int size, View* view) {
   if (dimension < 0 || dimension >= int(view->dimensions.size())) return false;
   Digits& digits = view->dimensions[size_t(dimension)];
-  const int64_t all = product(digits);
+  int64_t all = product(digits);
   if (begin < 0 || size < 1 || begin + int64_t(size) > all) return false;
-  if (size == all) return true;
-  if (digits.size() != 1 || digits[0].axis == kBatch) return false;
-  Digit& digit = digits[0];
-  int& first = view->begins[digit.axis];
-  first = int((first + int64_t(begin) * digit.step) %
-              view->extents[digit.axis]);
-  digit.size = size;
+  // Digits of which one place is left vanish; one that keeps some is the last
+  // that changes.
+  size_t i = 0;
+  for (; size < all; ++i) {
+    Digit& digit = digits[i];
+    all /= digit.size;
+    const int first = int(begin / all);
+    const bool is_one = begin % all + size <= all;
+    if (digit.axis == kBatch || (!is_one && (begin % all || size % all))) {
+      return false;
+    }
+    int& place = view->begins[digit.axis];
+    place = int((place + int64_t(first) * digit.step) %
+                view->extents[digit.axis]);
+    begin -= int(first * all);
+    if (!is_one) {
+      digit.size = int(size / all);
+      break;
+    }
+    digit.size = 1;
+  }
   digits = merged(digits);
   return true;
 }

@@ -42,9 +42,13 @@ struct View {
   Size size() const { return {extents[kDown], extents[kAcrossPixels]}; }
   int channels() const { return extents[kChannels]; }
 
-  // Whether each pixel is there once, with all its channels in the last
-  // dimension.
+  // Whether each pixel is there once, with channels that follow each other in
+  // the last dimension.
   bool has_all_pixels() const;
+  // Whether these are all channels.
+  bool has_all_channels() const;
+  // Whether pixels are in the order of the image.
+  bool has_image_order() const;
   // Whether that is the image itself.
   bool is_image() const;
   // Says which pixels there are in which order.

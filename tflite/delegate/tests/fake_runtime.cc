@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstdarg>
 #include <cstdio>
-#include <limits>
 
 #include "kernels.h"
 #include "testing.h"
@@ -373,15 +372,18 @@ bool Interpreter::allocate() {
   }
   for (int i : passed) {
     Tensor& tensor = tensors_[i];
-    tensor.bytes =
-        sizeof(float) * size_t(size_of(shape_of_tensor(tensor)));
+    tensor.bytes = (computes(i) ? sizeof(float) : 1) *
+                   size_t(size_of(shape_of_tensor(tensor)));
     memory_[i] = new_memory(tensor.bytes);
     tensor.data = memory_[i].get();
-    // What is not written shows.
-    std::fill_n(static_cast<float*>(tensor.data), tensor.bytes / sizeof(float),
-                std::numeric_limits<float>::quiet_NaN());
+    // What is not written shows: all bits are those of a NaN.
+    std::memset(tensor.data, 0xff, tensor.bytes);
   }
   return true;
+}
+
+bool Interpreter::computes(int tensor) const {
+  return tensors_[tensor].type == model_.tensors[tensor].encoding.type;
 }
 
 void Interpreter::set(int tensor, const Array& array) {
@@ -409,6 +411,7 @@ bool Interpreter::invoke() {
       if (registration.invoke(&context_, &node) != tflite::kOk) return false;
       continue;
     }
+    if (!computes(node.outputs->data[0])) continue;
     std::vector<Array> inputs;
     for (int t : to_vector(node.inputs)) {
       inputs.push_back(model_.tensors[t].is_constant ? model_.tensors[t].array

@@ -145,6 +145,8 @@ class Interpreter {
 
   std::vector<Part> partition(const tflite::IntArray* chosen);
   void set_shape(int tensor, const Shape& shape);
+  // Whether it computes what is in a tensor. Tests may make others int8.
+  bool computes(int tensor) const;
   Array input_of(int tensor) const;
   int add_node(const tflite::Registration& registration,
                const std::vector<int>& inputs, const std::vector<int>& outputs);

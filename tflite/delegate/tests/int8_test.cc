@@ -349,6 +349,31 @@ TEST(all_kernels_make_what_a_plain_computation_makes) {
   }
 }
 
+TEST(filters_are_computed_at_once_unless_they_have_few_blocks) {
+  for (const char* name : kNames) {
+    const Kernels* kernels = find_kernels(name);
+    if (!kernels || kernels->int8->group == 1) continue;
+    const std::string at_once = "\"outputs_at_once\": ";
+    const std::string many = at_once + std::to_string(kernels->int8->group);
+    int alone = 0, together = 0;
+    for (uint64_t seed = 0; seed < 30; ++seed) {
+      const Case of(seed);
+      ThreadPool pool(1);
+      Arena arena;
+      std::string error;
+      Plan plan(of.network, {of.input.size}, {kernels}, &pool, &arena, &error);
+      if (!error.empty()) continue;
+      for (int i = 0; i < int(of.network.operations.size()); ++i) {
+        const std::string text = plan.describe(i);
+        alone += text.find(at_once + "1") != std::string::npos;
+        together += text.find(many) != std::string::npos;
+      }
+    }
+    EXPECT(alone > 0 && together > 0)
+        << name << ": " << alone << " alone, " << together << " at once";
+  }
+}
+
 int blocks_of(const Network& network) {
   std::set<std::tuple<const Operation*, int, int, int, int>> blocks;
   for (const Operation& of : network.operations) {
