@@ -23,7 +23,7 @@ constexpr double kMoved = 0.0672;      // A number of what is no convolution.
 constexpr double kFar = 0.0407;        // A number of what no cache holds.
 constexpr double kOfMatrices = 0.054;  // A product of two images.
 constexpr double kScore = 0.85;        // Of a pixel for another.
-constexpr double kShuffled = 1.24;     // A number that goes to a window, or back.
+constexpr double kShuffled = 1.24;     // A number that goes to a window.
 constexpr int kOutputs = 16;           // That are computed at once.
 }  // namespace dense
 
@@ -39,7 +39,7 @@ constexpr double kBorder = 5.9;      // A vector beside a row.
 constexpr double kConverted = 3.25;  // A vector of pixels, channels last.
 constexpr double kFew = 7.65;        // The same with few channels.
 constexpr double kFar = 2.42;        // A vector of what no cache holds.
-constexpr double kArranged = 9.6;    // A vector whose pixels come from all over.
+constexpr double kArranged = 9.6;    // A vector of pixels from all over.
 constexpr double kOfMatrices = 0.3;  // A product of two images, of vectors.
 constexpr double kScore = 3;         // Of vectors of pixels.
 // See program.cc.

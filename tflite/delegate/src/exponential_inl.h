@@ -23,7 +23,7 @@ ISSP_INLINE Vector power_of_two(Vector x) {
 ISSP_INLINE Vector power_of_two(Vector x) {
   typedef ISSP_LANE Bits __attribute__((vector_size(kBytes), may_alias));
   const Vector round = all(12582912.0f);
-  const Vector least = all(-126.0f);
+  const Vector least = unknown(all(-126.0f));
   x = least < x ? x : least;
   const Vector n = x + round;
   const Vector rest = x - (n - round);

@@ -68,6 +68,15 @@ ISSP_INLINE Vector spread(Scalar x) {
 
 ISSP_INLINE Vector all(float value) { return spread(Scalar(value)); }
 
+// Hides from the compiler that a vector is a constant. With one, GCC computes
+// the larger of two vectors in two steps.
+ISSP_INLINE Vector unknown(Vector x) {
+#ifdef __x86_64__
+  asm("" : "+x"(x));
+#endif
+  return x;
+}
+
 // Sums of many numbers are in float32, whatever the numbers are.
 typedef float Wide __attribute__((vector_size(kLanes * sizeof(float))));
 

@@ -259,7 +259,12 @@ TEST(names_tell_orders_of_pixels_apart) {
 
 TEST(channels_in_part_are_no_image) {
   View view = image({1, 4, 4, 6}).view;
-  EXPECT(slice(3, 2, 2, &view) && !view.has_all_pixels());
+  EXPECT(slice(3, 2, 2, &view) && !view.has_all_channels());
+  EXPECT(view.has_all_pixels() && view.has_image_order() && !view.is_image());
+  view = image({1, 4, 4, 6}).view;
+  EXPECT(reshape({1, 4, 4, 2, 3}, &view) && slice(3, 1, 1, &view) &&
+         reshape({1, 4, 4, 3}, &view));
+  EXPECT(view.has_all_pixels() && view.begins[kChannels] == 3);
   view = image({1, 4, 4, 6}).view;
   EXPECT(reshape({1, 4, 4, 2, 3}, &view) && !view.has_all_pixels());
   view = image({1, 4, 4, 6}).view;
