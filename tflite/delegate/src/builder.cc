@@ -56,6 +56,7 @@ std::string Builder::build(const std::vector<int>& nodes) {
   for (int tensor : outputs_) add_output(tensor);
   if (!error_.empty()) return error_;
   if (!is_consistent()) return "its shapes contradict each other";
+  drop_first_orders();
   postpone();
   return "";
 }
@@ -162,8 +163,9 @@ int Builder::rearranged(int value, const Arrangement& order, int user) {
   if (orders_[value] == order) return value;
   const int known = known_move(value, order);
   if (known >= 0) return known;
-  return rearrange_what_makes(value, order, user) ? value
-                                                  : moved(value, order);
+  if (rearrange_what_makes(value, order, user)) return value;
+  const int again = computed_again(value, order);
+  return again >= 0 ? again : moved(value, order);
 }
 
 // What has the pixels of a value in an order, or -1.
@@ -182,7 +184,6 @@ int Builder::moved(int value, const Arrangement& order) {
   of.kind = Operation::kArrange;
   of.name = "pixels";
   of.input = value;
-  of.output = int(part_.network.values.size());
   Arrangement from = orders_[value], to = order;
   // Who has the order of the image need not know its size.
   if (to.is_image()) to.image = from.image;
@@ -195,16 +196,54 @@ int Builder::moved(int value, const Arrangement& order) {
   for (size_t i = 0; i < pixels.size(); ++i) places[size_t(pixels[i])] = int(i);
   for (int& source : sources) source = places[size_t(source)];
   of.sources = std::make_shared<const std::vector<int>>(std::move(sources));
-  // Behind what makes it, so that all that comes later can take it.
+  return insert_behind(value, order, std::move(of));
+}
+
+// Adds an operation that makes a value in another order. It stands behind what
+// makes the value, so that all that comes later can take it.
+int Builder::insert_behind(int value, const Arrangement& order, Operation of) {
+  const int made = int(part_.network.values.size());
+  of.output = made;
   const int place = producers_[value] + 1;
   for (int& producer : producers_) producer += producer >= place;
   part_.network.values.push_back(part_.network.values[value]);
   producers_.push_back(place);
   orders_.push_back(order);
-  const int made = of.output;
   operations().insert(operations().begin() + place, std::move(of));
   rearranged_.push_back({value, order, made});
   return made;
+}
+
+// Computes a function of all channels once more, of what it takes in another
+// order: layers that follow a normalization take both it and what is behind it
+// in the order of windows. Returns the value, or -1 if it is no such function.
+int Builder::computed_again(int value, const Arrangement& order) {
+  Operation of = operations()[producers_[value]];
+  if (of.kind != Operation::kAcross || !of.is_pixelwise()) return -1;
+  for (const Post& post : of.posts) {
+    if (post.value >= 0) return -1;
+  }
+  of.input = rearranged(of.input, order, -1);
+  again_.push_back(value);
+  return insert_behind(value, order, std::move(of));
+}
+
+// Removes what is computed in another order alone.
+void Builder::drop_first_orders() {
+  for (int value : again_) {
+    bool is_used = false;
+    for (const Operation& of : operations()) {
+      visit_operands(of, [&](int operand, const Post*) {
+        is_used = is_used || operand == value;
+      });
+    }
+    if (is_used) continue;
+    std::vector<Operation>& all = operations();
+    all.erase(std::remove_if(
+                  all.begin(), all.end(),
+                  [&](const Operation& of) { return of.output == value; }),
+              all.end());
+  }
 }
 
 // Makes what makes a value take its pixels in this order, which is done where

@@ -140,6 +140,9 @@ class Builder {
   int rearranged(int value, const Arrangement& order, int user);
   int known_move(int value, const Arrangement& order) const;
   int moved(int value, const Arrangement& order);
+  int insert_behind(int value, const Arrangement& order, Operation of);
+  int computed_again(int value, const Arrangement& order);
+  void drop_first_orders();
   bool rearrange_what_makes(int value, const Arrangement& order, int user);
   int add_input(int tensor, int value_of, PixelType type);
   void add_output(int tensor);
@@ -155,6 +158,7 @@ class Builder {
   std::vector<int> producers_;  // Operations, by value.
   std::vector<Arrangement> orders_;  // By value.
   std::map<int, int> selected_;  // Values, by tensor that has some channels.
+  std::vector<int> again_;  // Values that are made in another order, too.
   int node_ = -1;        // That is built.
   std::set<int> built_;  // Those before.
   struct Rearranged {
