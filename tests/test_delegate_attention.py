@@ -11,6 +11,8 @@ from issp_keras import models
 from issp_keras.tflite import delegate
 from issp_keras.tflite import export
 
+pytestmark = pytest.mark.any_version
+
 # Of the largest number of an output.
 _TOLERANCE = 1e-5
 _HEIGHT, _WIDTH, _CHANNELS = 24, 32, 12
@@ -275,8 +277,9 @@ def test_attention_in_a_file_of_any_size_is_left_with_a_reason(tmp_path):
     assert report.declined
 
 
-@pytest.mark.parametrize("precision", ["float32", "float16"])
-@pytest.mark.parametrize("sparse", [True, False])
+@pytest.mark.parametrize(
+    "precision, sparse", [("float32", True), ("float16", False)]
+)
 @pytest.mark.parametrize(
     "network",
     [
