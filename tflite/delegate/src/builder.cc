@@ -33,6 +33,21 @@ float round_factors(std::vector<float>* factors, std::vector<float>* below) {
   return 1 / 1024.0f;
 }
 
+// Whether an operation takes a value.
+bool uses(const Operation& of, int value) {
+  bool found = false;
+  visit_operands(of, [&](int operand, const Post*) {
+    found = found || operand == value;
+  });
+  return found;
+}
+
+// Whether it takes other images than its input, to add or multiply them.
+bool takes_others(const Operation& of) {
+  return std::any_of(of.posts.begin(), of.posts.end(),
+                     [](const Post& post) { return post.value >= 0; });
+}
+
 constexpr char kWithin[] =
     "it begins or ends within attention or a normalization";
 
@@ -220,9 +235,7 @@ int Builder::insert_behind(int value, const Arrangement& order, Operation of) {
 int Builder::computed_again(int value, const Arrangement& order) {
   Operation of = operations()[producers_[value]];
   if (of.kind != Operation::kAcross || !of.is_pixelwise()) return -1;
-  for (const Post& post : of.posts) {
-    if (post.value >= 0) return -1;
-  }
+  if (takes_others(of)) return -1;
   of.input = rearranged(of.input, order, -1);
   again_.push_back(value);
   return insert_behind(value, order, std::move(of));
@@ -231,14 +244,12 @@ int Builder::computed_again(int value, const Arrangement& order) {
 // Removes what is computed in another order alone.
 void Builder::drop_first_orders() {
   for (int value : again_) {
-    bool is_used = false;
-    for (const Operation& of : operations()) {
-      visit_operands(of, [&](int operand, const Post*) {
-        is_used = is_used || operand == value;
-      });
-    }
-    if (is_used) continue;
     std::vector<Operation>& all = operations();
+    const bool is_used =
+        std::any_of(all.begin(), all.end(), [&](const Operation& of) {
+          return uses(of, value);
+        });
+    if (is_used) continue;
     all.erase(std::remove_if(
                   all.begin(), all.end(),
                   [&](const Operation& of) { return of.output == value; }),
@@ -256,15 +267,9 @@ bool Builder::rearrange_what_makes(int value, const Arrangement& order,
       values[of.input].channels > values[value].channels) {
     return false;
   }
-  for (const Post& post : of.posts) {
-    if (post.value >= 0) return false;
-  }
+  if (takes_others(of)) return false;
   for (int i = 0; i < int(operations().size()); ++i) {
-    bool uses = false;
-    visit_operands(operations()[i], [&](int operand, const Post*) {
-      uses = uses || operand == value;
-    });
-    if (uses && i != user) return false;
+    if (i != user && uses(operations()[i], value)) return false;
   }
   const int made = rearranged(of.input, order, producers_[value]);
   operations()[producers_[value]].input = made;
@@ -584,13 +589,6 @@ bool Builder::is_consistent() const {
 // small image is kept meanwhile, and not the large one.
 void Builder::postpone() {
   std::vector<Operation>& all = operations();
-  const auto uses = [](const Operation& of, int value) {
-    bool found = false;
-    visit_operands(of, [&](int operand, const Post*) {
-      found = found || operand == value;
-    });
-    return found;
-  };
   for (size_t i = all.size(); i-- > 0;) {
     if (!enlarges(all[i])) continue;
     size_t user = i + 1;

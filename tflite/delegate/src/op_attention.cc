@@ -26,11 +26,6 @@ bool read_products(const GraphNode& node, const Tensors& tensors,
          queries->channels == keys->channels && is_alike(*queries, *keys);
 }
 
-std::vector<int> shape_of(int tensor, const Tensors& tensors) {
-  const tflite::IntArray* shape = tensors.at(tensor).shape;
-  return shape ? tflite::to_vector(shape) : std::vector<int>();
-}
-
 // The first node, of queries and keys.
 const char* check_products(const GraphNode& node, Tensors* tensors) {
   Operand queries, keys;
@@ -50,7 +45,7 @@ const char* check_products(const GraphNode& node, Tensors* tensors) {
       keys.view.factor * queries.view.factor == 0) {
     return kNoAttention;
   }
-  const std::vector<int> shape = shape_of(node.output(), *tensors);
+  const std::vector<int> shape = tensors->shape(node.output());
   if (shape.size() != queries.batch.size() + 2) return kNoAttention;
   for (size_t i = 0; i < queries.batch.size(); ++i) {
     if (shape[i] != count(queries.batch[i])) return kNoAttention;
@@ -111,15 +106,13 @@ const char* check_add(const GraphNode& node, Tensors* tensors, Extent*) {
   if (node.code == tflite::kAdd && !tensors->scores(a)) std::swap(a, b);
   const Scores* scores = tensors->scores(a);
   if (!scores || scores->is_softmax || b < 0 || !tensors->is_constant(b) ||
-      !node.node->parameters ||
-      node.parameters<tflite::ElementwiseParameters>().activation !=
-          tflite::kNoActivation) {
+      !has_no_activation(node)) {
     return kNoAttention;
   }
-  const std::vector<int> shape = shape_of(a, *tensors);
-  const std::vector<int> added = shape_of(b, *tensors);
+  const std::vector<int> shape = tensors->shape(a);
+  const std::vector<int> added = tensors->shape(b);
   if (added.size() > shape.size() ||
-      shape_of(node.output(), *tensors) != shape) {
+      tensors->shape(node.output()) != shape) {
     return kNoAttention;
   }
   for (size_t i = 0; i < added.size(); ++i) {
@@ -150,9 +143,7 @@ const char* check_scale(const GraphNode& node, Tensors* tensors, Extent*) {
   if (a >= 0 && tensors->is_constant(a)) std::swap(a, b);
   std::optional<View> view = tensors->view(a);
   if (!view || b < 0 || !tensors->is_constant(b) ||
-      !tensors->is_by_channel(b, 1) || !node.node->parameters ||
-      node.parameters<tflite::ElementwiseParameters>().activation !=
-          tflite::kNoActivation ||
+      !tensors->is_by_channel(b, 1) || !has_no_activation(node) ||
       tensors->scores(a)) {
     return kNoAttention;
   }

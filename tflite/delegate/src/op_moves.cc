@@ -20,11 +20,6 @@ constexpr char kNoView[] =
 constexpr char kOtherOrder[] =
     "it moves numbers of an image to places that are not known";
 
-std::vector<int> shape_of(int tensor, const Tensors& tensors) {
-  const tflite::IntArray* shape = tensors.at(tensor).shape;
-  return shape ? tflite::to_vector(shape) : std::vector<int>();
-}
-
 bool makes_floats(const GraphNode& node, const Tensors& tensors) {
   for (int out : tflite::to_vector(node.node->outputs)) {
     if (!tensors.is_float(out) || tensors.is_constant(out)) return false;
@@ -35,7 +30,7 @@ bool makes_floats(const GraphNode& node, const Tensors& tensors) {
 const char* check_reshape(const GraphNode& node, Tensors* tensors, Extent*) {
   std::optional<View> view = tensors->view(node.input(0));
   if (!view || !makes_floats(node, *tensors)) return kNoView;
-  if (!reshape(shape_of(node.output(), *tensors), &*view)) return kOtherOrder;
+  if (!reshape(tensors->shape(node.output()), &*view)) return kOtherOrder;
   tensors->set_view(node.output(), std::move(*view));
   return nullptr;
 }
@@ -55,7 +50,7 @@ const char* check_slice(const GraphNode& node, Tensors* tensors, Extent*) {
   if (!view || !makes_floats(node, *tensors)) return kNoView;
   const size_t rank = view->dimensions.size();
   const int32_t* begins = tensors->integers_of(node.input(1), rank);
-  const std::vector<int> shape = shape_of(node.output(), *tensors);
+  const std::vector<int> shape = tensors->shape(node.output());
   if (!begins || shape.size() != rank) return kOtherOrder;
   for (size_t i = 0; i < rank; ++i) {
     if (!slice(int(i), begins[i], shape[i], &*view)) return kOtherOrder;
@@ -74,8 +69,8 @@ const char* check_strided(const GraphNode& node, Tensors* tensors, Extent*) {
   const size_t rank = view->dimensions.size();
   const int32_t* begins = tensors->integers_of(node.input(1), rank);
   const int32_t* steps = tensors->integers_of(node.input(3), rank);
-  const std::vector<int> before = shape_of(node.input(0), *tensors);
-  const std::vector<int> shape = shape_of(node.output(), *tensors);
+  const std::vector<int> before = tensors->shape(node.input(0));
+  const std::vector<int> shape = tensors->shape(node.output());
   if (rank > kMostDimensions || !begins || !steps || before.size() != rank ||
       of.ellipsis_mask ||
       of.new_axis_mask) {
@@ -108,7 +103,7 @@ const char* check_split(const GraphNode& node, Tensors* tensors, Extent*) {
   std::vector<View> parts;
   int begin = 0;
   for (int out : outputs) {
-    const std::vector<int> shape = shape_of(out, *tensors);
+    const std::vector<int> shape = tensors->shape(out);
     if (int(shape.size()) != rank) return kOtherOrder;
     parts.push_back(*view);
     const int size = shape[size_t(dimension)];

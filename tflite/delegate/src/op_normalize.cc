@@ -13,12 +13,6 @@ namespace {
 constexpr char kNoStep[] =
     "it is no step of a normalization over channels that is known";
 
-bool has_no_activation(const GraphNode& node) {
-  return node.node->parameters &&
-         node.parameters<tflite::ElementwiseParameters>().activation ==
-             tflite::kNoActivation;
-}
-
 // What the other input is, if one is a moment of this kind; or -1.
 int other_than(Moment::Kind kind, const GraphNode& node,
                const Tensors& tensors) {
@@ -141,6 +135,12 @@ std::string build_multiply(const GraphNode& node, Builder* builder) {
 }
 
 }  // namespace
+
+bool has_no_activation(const GraphNode& node) {
+  return node.node->parameters &&
+         node.parameters<tflite::ElementwiseParameters>().activation ==
+             tflite::kNoActivation;
+}
 
 bool is_mean_of_channels(const GraphNode& node, const Tensors& tensors) {
   if (node.code != tflite::kMean || node.node->inputs->size != 2) return false;

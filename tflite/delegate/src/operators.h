@@ -58,6 +58,9 @@ const Operator* find_operator(const GraphNode& node, const Tensors& tensors);
 bool is_pixelwise(const GraphNode& node, const Operator& of,
                   const Tensors& tensors);
 
+// Whether an ADD, MUL or SUB has parameters, and no activation follows it.
+bool has_no_activation(const GraphNode& node);
+
 // Whether a node makes the mean of the last of four dimensions.
 bool is_mean_of_channels(const GraphNode& node, const Tensors& tensors);
 

@@ -171,6 +171,11 @@ bool Tensors::is_new_image(int i) const {
 
 int Tensors::rank(int i) const { return at(i).shape->size; }
 
+std::vector<int> Tensors::shape(int i) const {
+  const tflite::IntArray* shape = at(i).shape;
+  return shape ? tflite::to_vector(shape) : std::vector<int>();
+}
+
 int Tensors::channels(int i) const {
   const tflite::IntArray* shape = at(i).shape;
   return shape->data[shape->size - 1];

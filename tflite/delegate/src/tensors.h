@@ -132,6 +132,8 @@ class Tensors {
   bool is_list(int i) const { return lists_.count(i) > 0; }
   int channels(int i) const;
   int rank(int i) const;
+  // Its dimensions; none if it has no shape.
+  std::vector<int> shape(int i) const;
 
   Extent extent(int i) const;
   // What the file says, without what the nodes before tell.
