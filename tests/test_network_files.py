@@ -68,8 +68,9 @@ def test_attention_in_windows_is_few_operators_that_move_nothing_in_vain(
     # Normalisation of `norm1` and `norm2` is part of what follows.
     assert len(graph.nodes("RSQRT")) == 6
     if None in size:
-        # The size is asked for by image and crop, mask, and each attention.
-        assert len(graph.nodes("SHAPE")) <= 5
+        # Image, crop, mask and each attention ask for the size. TensorFlow's
+        # least version asks once more.
+        assert len(graph.nodes("SHAPE")) <= 6
         return
     mask = 6 * 64 * 64 * 4
     others = 2 * 2 * 64 * 64 * 4 + 4 * model.count_params()
