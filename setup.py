@@ -77,12 +77,17 @@ setup(
         Extension(
             f"{_DELEGATE}.library_file",
             [str(path.relative_to(_ROOT)) for path in _builder.SOURCES],
+            include_dirs=[str(of) for of in _builder.FOLDERS],
             optional=True,
         )
     ],
     cmdclass={"build_ext": BuildDelegate},
     package_data={
-        _DELEGATE: ["README.md", "CMakeLists.txt", "src/*", "cmake/*"],
+        _DELEGATE: [
+            "README.md",
+            "CMakeLists.txt",
+            *(f"{of}/*" for of in ("cmake", "engine", "plugin", "src")),
+        ],
         "issp_keras.data.tfds": ["*/*.bib", "*/*.md", "*/*.tsv", "*/*.txt"],
         "issp_keras.inference": ["*.keras"],
     },

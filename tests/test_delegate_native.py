@@ -110,8 +110,8 @@ def test_it_does_not_compile_for_32_bits():
     if platform.machine() != "x86_64":
         pytest.skip("the compiler has no option for 32 bits")
     done = subprocess.run(
-        ["g++", "-m32", "-std=c++17", "-fsyntax-only", "plugin.cc"],
-        cwd=_DELEGATE / "src",
+        ["g++", "-m32", "-std=c++17", "-I../src", "-fsyntax-only", "plugin.cc"],
+        cwd=_DELEGATE / "plugin",
         capture_output=True,
         text=True,
     )

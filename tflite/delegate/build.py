@@ -17,8 +17,10 @@ import sys
 import tempfile
 
 _FOLDER = pathlib.Path(__file__).parent
-SOURCES = sorted((_FOLDER / "src").glob("*.cc"))
-_HEADERS = sorted((_FOLDER / "src").glob("*.h"))
+# What computes networks, and the door to it that is a delegate.
+FOLDERS = (_FOLDER / "src", _FOLDER / "plugin")
+SOURCES = sorted(path for of in FOLDERS for path in of.glob("*.cc"))
+_HEADERS = sorted(path for of in FOLDERS for path in of.glob("*.h"))
 NAME = "libissp_sparse_delegate.so"
 # The same as in CMakeLists.txt.
 FLAGS = (
@@ -80,7 +82,7 @@ def _exports():
     """Hides what the standard library would export besides."""
     if sys.platform != "linux":
         return []
-    return [f"-Wl,--version-script={_FOLDER / 'src' / 'exports.map'}"]
+    return [f"-Wl,--version-script={_FOLDER / 'plugin' / 'exports.map'}"]
 
 
 def build(output):
@@ -106,6 +108,7 @@ def build(output):
             "-shared",
             "-s",
             *_exports(),
+            *(f"-I{folder}" for folder in FOLDERS),
             *map(str, SOURCES),
             "-o",
             str(library),

@@ -53,7 +53,7 @@ void Arena::release() {
 
 Reservation::~Reservation() {
   if (!arena_) return;
-  const std::lock_guard<std::mutex> lock(arena_->mutex());
+  const Lock lock(arena_->mutex());
   arena_->remove(bytes_);
 }
 

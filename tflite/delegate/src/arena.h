@@ -4,8 +4,9 @@
 #define ISSP_ARENA_H_
 
 #include <cstddef>
-#include <mutex>
 #include <set>
+
+#include "mutex.h"
 
 namespace issp {
 
@@ -17,7 +18,7 @@ class Arena {
   Arena& operator=(const Arena&) = delete;
 
   // To be held by who uses the memory, and around the following.
-  std::mutex& mutex() { return mutex_; }
+  Mutex& mutex() { return mutex_; }
 
   // Makes room for one more user of so many bytes; what is there is lost.
   // Returns whether there is memory.
@@ -31,7 +32,7 @@ class Arena {
  private:
   void release();
 
-  std::mutex mutex_;
+  Mutex mutex_;
   std::multiset<size_t> users_;
   char* data_ = nullptr;
   size_t bytes_ = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "activation.h"
@@ -277,8 +278,56 @@ bool Builder::rearrange_what_makes(int value, const Arrangement& order,
   return true;
 }
 
-// Copies the channels that a tensor has, if those are not all.
+// An operation that makes an image of some pixels of another.
+Operation Builder::pixels_of(int value, const std::vector<int>& rows,
+                             const std::vector<int>& columns,
+                             Size size) const {
+  Operation of;
+  of.kind = Operation::kArrange;
+  of.input = value;
+  of.arranged_from = size;
+  of.arranged_to = {int(rows.size()), int(columns.size())};
+  std::vector<int> sources;
+  sources.reserve(rows.size() * columns.size());
+  for (int row : rows) {
+    for (int column : columns) sources.push_back(row * size.width + column);
+  }
+  of.sources = std::make_shared<const std::vector<int>>(std::move(sources));
+  return of;
+}
+
+void Builder::append_pixels(int from, const std::vector<int>& rows,
+                            const std::vector<int>& columns,
+                            const GraphNode& node) {
+  const std::vector<int> shape = tensors().shape(from);
+  Operation of =
+      pixels_of(value_of(from), rows, columns, {shape[1], shape[2]});
+  of.name = name_of(node);
+  append(std::move(of), node);
+}
+
+// Copies the pixels of a tensor that is cut out of an image.
+int Builder::cropped(int tensor) {
+  const View view = *tensors().view(tensor);
+  const Size size = view.cropped();
+  std::vector<int> rows(size_t(size.height)), columns(size_t(size.width));
+  std::iota(rows.begin(), rows.end(), view.begins[kDown]);
+  std::iota(columns.begin(), columns.end(), view.begins[kAcrossPixels]);
+  Operation of = pixels_of(rearranged(raw(tensor), {}, -1), rows, columns,
+                           view.size());
+  of.name = "crop";
+  of.output = new_value(view.channels(), tensor);
+  selected_[tensor] = of.output;
+  operations().push_back(std::move(of));
+  return selected_[tensor];
+}
+
+// Copies the channels or pixels that a tensor has, if those are not all.
 int Builder::held(int tensor) {
+  if (tensors().is_crop(tensor)) {
+    const auto known = selected_.find(tensor);
+    return known != selected_.end() ? known->second : cropped(tensor);
+  }
   const int value = raw(tensor);
   if (!tensors().has_some_channels(tensor)) return value;
   const auto known = selected_.find(tensor);
@@ -358,7 +407,8 @@ std::string Builder::name_of(const GraphNode& node) const {
 
 Operation* Builder::open(int tensor) {
   const auto value = values_.find(tensor);
-  if (value == values_.end() || tensors().has_some_channels(tensor)) {
+  if (value == values_.end() || tensors().has_some_channels(tensor) ||
+      tensors().is_crop(tensor)) {
     return nullptr;
   }
   if (!has_no_other_use(value->second)) return nullptr;

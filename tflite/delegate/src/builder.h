@@ -73,6 +73,11 @@ class Builder {
   // node, if that is not null.
   Operation copy_of(int value, const GraphNode* node) const;
 
+  // Adds an operation that makes a tensor of pixels of an image: each row has
+  // pixels of a row, and each column of a column.
+  void append_pixels(int from, const std::vector<int>& rows,
+                     const std::vector<int>& columns, const GraphNode& node);
+
   // Adds a function of all channels of an image.
   Operation& across(int tensor, AcrossKind kind, float number,
                     const GraphNode& node);
@@ -137,6 +142,9 @@ class Builder {
   bool has_no_other_use(int value);
   bool only_moves(int node, int value) const;
   int new_value(int channels, int tensor);
+  int cropped(int tensor);
+  Operation pixels_of(int value, const std::vector<int>& rows,
+                      const std::vector<int>& columns, Size size) const;
   int rearranged(int value, const Arrangement& order, int user);
   int known_move(int value, const Arrangement& order) const;
   int moved(int value, const Arrangement& order);
@@ -157,7 +165,8 @@ class Builder {
   std::map<int, std::vector<int>> tensors_of_;  // By value.
   std::vector<int> producers_;  // Operations, by value.
   std::vector<Arrangement> orders_;  // By value.
-  std::map<int, int> selected_;  // Values, by tensor that has some channels.
+  // Values, by tensor that has some channels, or some pixels.
+  std::map<int, int> selected_;
   std::vector<int> again_;  // Values that are made in another order, too.
   int node_ = -1;        // That is built.
   std::set<int> built_;  // Those before.

@@ -12,6 +12,13 @@ using tflite::new_array;
 using tflite::Tensor;
 using tflite::to_vector;
 
+// Whether the file says that all dimensions are known.
+bool has_signature(const Tensor& of) {
+  const IntArray* all = of.shape_signature;
+  return all && all->size == 4 &&
+         std::all_of(all->data, all->data + 4, [](int n) { return n > 0; });
+}
+
 bool is_same_shape(const Tensor& a, const Tensor& b) {
   return a.shape && b.shape && a.shape->size == b.shape->size &&
          std::equal(a.shape->data, a.shape->data + a.shape->size,
@@ -130,7 +137,9 @@ void Graph::find_placeholders() {
     if (!is_image) continue;
     ++images;
     const int* shape = tensors_.at(i).shape->data;
-    if (shape[1] == 1 && shape[2] == 1) ++pixels;
+    if (shape[1] == 1 && shape[2] == 1 && !has_signature(tensors_.at(i))) {
+      ++pixels;
+    }
   }
   tensors_.set_placeholders(images > 0 && images == pixels);
 }

@@ -67,17 +67,27 @@ const char* check_strided(const GraphNode& node, Tensors* tensors, Extent*) {
   }
   const auto& of = node.parameters<tflite::StridedSliceParameters>();
   const size_t rank = view->dimensions.size();
-  const int32_t* begins = tensors->integers_of(node.input(1), rank);
-  const int32_t* steps = tensors->integers_of(node.input(3), rank);
+  // It may slice the first dimensions alone.
+  const std::vector<int> count = node.input(1) < 0
+                                     ? std::vector<int>()
+                                     : tensors->shape(node.input(1));
+  const size_t sliced = count.size() == 1 ? size_t(count[0]) : rank + 1;
+  const int32_t* begins = tensors->integers_of(node.input(1), sliced);
+  const int32_t* steps = tensors->integers_of(node.input(3), sliced);
   const std::vector<int> before = tensors->shape(node.input(0));
   const std::vector<int> shape = tensors->shape(node.output());
-  if (rank > kMostDimensions || !begins || !steps || before.size() != rank ||
-      of.ellipsis_mask ||
-      of.new_axis_mask) {
+  if (rank > kMostDimensions || sliced > rank || !begins || !steps ||
+      before.size() != rank || of.ellipsis_mask || of.new_axis_mask) {
     return kOtherOrder;
   }
   size_t next = 0;
   for (size_t i = 0; i < rank; ++i) {
+    if (i >= sliced) {
+      if (next == shape.size() || shape[next++] != before[i]) {
+        return kOtherOrder;
+      }
+      continue;
+    }
     const bool vanishes = of.shrink_axis_mask >> i & 1;
     if (steps[i] != 1 || (!vanishes && next == shape.size())) {
       return kOtherOrder;

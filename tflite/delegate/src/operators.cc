@@ -25,6 +25,8 @@ const Operator* find_operator(const GraphNode& node, const Tensors& tensors) {
     takes_moment = takes_moment || tensors.moment(in);
     // One head of all channels is no symbol, and no image of 4 dimensions.
     takes_symbol = takes_symbol || tensors.is_symbol(in) ||
+                   (node.code == tflite::kConcatenation &&
+                    tensors.is_crop(in)) ||
                    (node.code == tflite::kMul && tensors.is_rearranged(in) &&
                     tensors.rank(in) != 4);
   }
@@ -32,7 +34,7 @@ const Operator* find_operator(const GraphNode& node, const Tensors& tensors) {
   if (takes_symbol) return find(node.code, {kAttentions, kMoves});
   return find(node.code,
               {kConcatenations, kConvolutions, kElementwise, kFunctions,
-               kMoves, kQuantizations, kReductions, kResamplings, kSoftmaxes,
+               kGathers, kMoves, kQuantizations, kReductions, kResamplings, kSoftmaxes,
                kAttentions});
 }
 

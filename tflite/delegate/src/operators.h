@@ -43,6 +43,7 @@ extern const Operator kConcatenations[];
 extern const Operator kConvolutions[];
 extern const Operator kElementwise[];
 extern const Operator kFunctions[];
+extern const Operator kGathers[];
 extern const Operator kMoves[];
 extern const Operator kNormalizations[];
 extern const Operator kQuantizations[];

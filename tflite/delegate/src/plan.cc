@@ -1,7 +1,5 @@
 #include "plan.h"
 
-#include <mutex>
-
 #include "clock.h"
 #include "liveness.h"
 #include "tune.h"
@@ -25,7 +23,7 @@ Plan::Plan(const Network& network, const std::vector<Size>& sizes,
   groups_ = cut(network, layout_, lives, settings.cache_bytes);
   for (Group& group : groups_) group.by_rows &= threads_ > 1;
   places_ = allocate(network, layout_, lives, groups_);
-  const std::lock_guard<std::mutex> lock(arena->mutex());
+  const Lock lock(arena->mutex());
   if (!reservation_.make(arena, places_.bytes)) {
     *error = "there is no memory for images of this size";
     return;
@@ -63,7 +61,7 @@ void Plan::run_steps(int thread) {
 
 void Plan::run(const void* const* inputs, void* const* outputs,
                double* seconds) {
-  const std::lock_guard<std::mutex> lock(arena_->mutex());
+  const Lock lock(arena_->mutex());
   ends_ = {inputs, outputs};
   seconds_ = seconds;
   if (threads_ == 1) {

@@ -117,7 +117,8 @@ std::optional<View> Tensors::view(int i) const {
 }
 
 void Tensors::set_view(int i, View view) {
-  extents_[i] = {view.name(), false, true};
+  extents_[i] =
+      view.is_crop() ? extent_in_file(i) : Extent{view.name(), false, true};
   views_.erase(i);
   if (!view.is_image() || view.factor != 1) views_[i] = std::move(view);
 }
@@ -135,13 +136,19 @@ const Scores* Tensors::scores(int i) const {
 bool Tensors::is_symbol(int i) const {
   if (moments_.count(i) || scores_.count(i)) return true;
   const auto view = views_.find(i);
-  return view != views_.end() &&
-         (!view->second.has_all_pixels() || view->second.factor != 1);
+  if (view == views_.end() || view->second.is_crop()) return false;
+  return !view->second.has_all_pixels() || view->second.factor != 1;
+}
+
+bool Tensors::is_crop(int i) const {
+  const auto view = views_.find(i);
+  return view != views_.end() && view->second.is_crop();
 }
 
 bool Tensors::is_rearranged(int i) const {
   const auto view = views_.find(i);
-  return view != views_.end() && !view->second.has_image_order();
+  return view != views_.end() && !view->second.has_image_order() &&
+         !view->second.is_crop();
 }
 
 bool Tensors::has_some_channels(int i) const {

@@ -93,6 +93,8 @@ class Tensors {
   bool is_symbol(int i) const;
   // Whether its pixels are in another order than those of an image.
   bool is_rearranged(int i) const;
+  // Whether it is an image that is cut out of another.
+  bool is_crop(int i) const;
   // Whether it has some of the channels of an image.
   bool has_some_channels(int i) const;
   // Forgets what nodes were thought to make.

@@ -25,6 +25,7 @@ enum Type {
   kInt32 = 2,
   kUint8 = 3,
   kInt64 = 4,
+  kBool = 6,
   kInt16 = 7,
   kInt8 = 9,
   kFloat16 = 10,

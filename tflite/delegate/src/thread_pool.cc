@@ -1,8 +1,38 @@
 #include "thread_pool.h"
 
+#include <algorithm>
+
+// WebAssembly has one thread.
+#ifdef __wasm__
+
+namespace issp {
+
+struct ThreadPool::Crew {};
+
+int usable_cores() { return 1; }
+
+ThreadPool::ThreadPool(int) : threads_(1) {}
+
+ThreadPool::~ThreadPool() = default;
+
+void ThreadPool::run(void (*function)(void*, int), void* argument) {
+  function(argument, 0);
+}
+
+void ThreadPool::wait() {}
+
+}  // namespace issp
+
+#else
+
 #include <unistd.h>
 
-#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+#include <vector>
 
 #ifdef __linux__
 #include <sched.h>
@@ -32,6 +62,31 @@ int usable_cores() {
 #endif
   return std::max(int(std::thread::hardware_concurrency()), 1);
 }
+
+// The threads of one process, and how they find each other.
+struct ThreadPool::Crew {
+  explicit Crew(int threads);
+  ~Crew();
+
+  void run(void (*function)(void* argument, int thread), void* argument);
+  void wait();
+  void work(int thread);
+  void stop();
+
+  const int threads;
+  const long process;
+  std::vector<std::thread> workers;
+  void (*function)(void*, int) = nullptr;
+  void* argument = nullptr;
+
+  std::mutex mutex;
+  std::condition_variable wake;
+  std::atomic<uint32_t> runs{0};
+  std::atomic<bool> ends{false};
+
+  alignas(64) std::atomic<int> arrived{0};
+  alignas(64) std::atomic<uint32_t> rounds{0};
+};
 
 ThreadPool::Crew::Crew(int threads) : threads(threads), process(getpid()) {
   try {
@@ -134,3 +189,5 @@ void ThreadPool::wait() {
 }
 
 }  // namespace issp
+
+#endif  // __wasm__

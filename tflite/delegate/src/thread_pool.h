@@ -3,13 +3,7 @@
 #ifndef ISSP_THREAD_POOL_H_
 #define ISSP_THREAD_POOL_H_
 
-#include <atomic>
-#include <condition_variable>
-#include <cstdint>
 #include <memory>
-#include <mutex>
-#include <thread>
-#include <vector>
 
 namespace issp {
 
@@ -32,30 +26,7 @@ class ThreadPool {
   void wait();
 
  private:
-  // The threads of one process, and how they find each other.
-  struct Crew {
-    explicit Crew(int threads);
-    ~Crew();
-
-    void run(void (*function)(void* argument, int thread), void* argument);
-    void wait();
-    void work(int thread);
-    void stop();
-
-    const int threads;
-    const long process;
-    std::vector<std::thread> workers;
-    void (*function)(void*, int) = nullptr;
-    void* argument = nullptr;
-
-    std::mutex mutex;
-    std::condition_variable wake;
-    std::atomic<uint32_t> runs{0};
-    std::atomic<bool> ends{false};
-
-    alignas(64) std::atomic<int> arrived{0};
-    alignas(64) std::atomic<uint32_t> rounds{0};
-  };
+  struct Crew;
 
   void leave_crew_of_other_process();
 

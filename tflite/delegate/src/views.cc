@@ -107,6 +107,28 @@ bool View::is_image() const {
   return has_image_order() && has_all_pixels() && has_all_channels();
 }
 
+bool View::is_crop() const {
+  if (dimensions.size() != kAxes || factor != 1 || !has_all_channels() ||
+      has_all_pixels()) {
+    return false;
+  }
+  const Size size = cropped();
+  const std::array<int, kAxes> sizes{extents[kBatch], size.height, size.width,
+                                     extents[kChannels]};
+  for (int axis = 0; axis < kAxes; ++axis) {
+    if (begins[axis] < 0 || sizes[axis] > extents[axis] - begins[axis] ||
+        dimensions[axis] != merged({{Axis(axis), sizes[axis], 1}})) {
+      return false;
+    }
+  }
+  return size.height > 0 && size.width > 0;
+}
+
+Size View::cropped() const {
+  return {int(product(dimensions[kDown])),
+          int(product(dimensions[kAcrossPixels]))};
+}
+
 std::string View::name() const {
   std::string name = std::to_string(extents[kDown]) + "x" +
                      std::to_string(extents[kAcrossPixels]);

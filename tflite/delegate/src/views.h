@@ -51,6 +51,10 @@ struct View {
   bool has_image_order() const;
   // Whether that is the image itself.
   bool is_image() const;
+  // Whether it is an image of its own, cut out of the other.
+  bool is_crop() const;
+  // The height and width of a crop.
+  Size cropped() const;
   // Says which pixels there are in which order.
   std::string name() const;
   // The same pixels with other channels, all of them.

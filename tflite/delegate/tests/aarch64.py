@@ -268,22 +268,25 @@ def build(folder, command):
 
 def _compile(half, command, builder):
     # Tests are built faster, and their reference is slow enough for this.
-    parts = (("src", builder.FLAGS), ("tests", (*builder.FLAGS, "-O1")))
+    folders = [*builder.FOLDERS, _DELEGATE / "engine", _DELEGATE / "tests"]
+    includes = [f"-I{folder}" for folder in folders]
     objects = {}
-    for part, flags in parts:
-        for source in sorted((_DELEGATE / part).glob("*.cc")):
+    for folder in folders:
+        is_tests = folder.name == "tests"
+        flags = (*builder.FLAGS, "-O1") if is_tests else builder.FLAGS
+        for source in sorted(folder.glob("*.cc")):
             if source.stem.startswith("fuzz"):
                 continue
             objects[source.stem] = half / f"{source.stem}.o"
             run(
                 [
-                    *(*command, *flags, f"-I{_DELEGATE / 'src'}", "-c"),
+                    *(*command, *flags, *includes, "-c"),
                     *(source, "-o", objects[source.stem]),
                 ]
             )
     tests = {name for name in objects if name.endswith("_test")}
     inside = [path for name, path in objects.items() if name not in tests]
-    library = {path.stem for path in (_DELEGATE / "src").glob("*.cc")}
+    library = {path.stem for path in builder.SOURCES}
     run(
         [
             *(*command, *builder.FLAGS, "-shared", "-o", half / builder.NAME),

@@ -1,24 +1,13 @@
-#include "report.h"
+#include "description.h"
 
+#include <cstddef>
 #include <cstdint>
-#include <map>
-#include <string>
 
 #include "cost.h"
 #include "decimal.h"
-#include "node.h"
 
 namespace issp {
 namespace {
-
-std::string quoted(const std::string& text) {
-  std::string result = "\"";
-  for (char c : text) {
-    if (c == '"' || c == '\\') result += '\\';
-    result += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
-  }
-  return result + "\"";
-}
 
 // What an operation computes, in a word or two.
 const char* kind_of(const Operation& of) {
@@ -63,16 +52,28 @@ std::string describe_blocks(const Network& network, const Operation& of) {
          std::to_string(filters * ((inputs + kBlock - 1) / kBlock));
 }
 
-std::string describe(const Job& job) {
-  const Network& network = job.part.network;
-  std::string text = "{\"nodes\": " + std::to_string(job.part.nodes) +
+}  // namespace
+
+std::string quoted(const std::string& text) {
+  std::string result = "\"";
+  for (char c : text) {
+    if (c == '"' || c == '\\') result += '\\';
+    result += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
+  }
+  return result + "\"";
+}
+
+std::string describe(const Part& part, const Plan* plan,
+                     const std::vector<double>& seconds, int runs) {
+  const Network& network = part.network;
+  std::string text = "{\"nodes\": " + std::to_string(part.nodes) +
                      ", \"expected_speedup\": " +
-                     decimal(job.part.expected_speedup) +
-                     ", \"runs\": " + std::to_string(job.runs) +
+                     decimal(part.expected_speedup) +
+                     ", \"runs\": " + std::to_string(runs) +
                      ", \"sparsity\": " + decimal(sparsity(network));
-  if (job.plan) {
-    text += ", \"bytes\": " + std::to_string(job.plan->bytes()) +
-            ", \"groups\": " + std::to_string(job.plan->groups());
+  if (plan) {
+    text += ", \"bytes\": " + std::to_string(plan->bytes()) +
+            ", \"groups\": " + std::to_string(plan->groups());
   }
   text += ", \"layers\": [";
   for (size_t i = 0; i < network.operations.size(); ++i) {
@@ -83,43 +84,9 @@ std::string describe(const Job& job) {
     text += ", \"nonzeros\": " + std::to_string(of.weights.size());
     text += ", \"dense\": " + std::to_string(int64_t(of.dense));
     text += describe_blocks(network, of);
-    if (job.plan) text += ", " + job.plan->describe(int(i));
-    const double seconds = job.runs ? job.seconds[i] / job.runs : 0;
-    text += ", \"ms\": " + decimal(1e3 * seconds) + "}";
-  }
-  return text + "]}";
-}
-
-std::string describe(const std::map<int, std::string>& declined) {
-  std::string text = "{";
-  const char* comma = "";
-  for (const auto& [node, reason] : declined) {
-    text += comma + quoted(std::to_string(node)) + ": " + quoted(reason);
-    comma = ", ";
-  }
-  return text + "}";
-}
-
-}  // namespace
-
-std::string report(const State& state) {
-  std::string text = std::string("{\"kernels\": ") +
-                     quoted(state.options.kernels->name) + ", \"parts\": [";
-  const char* comma = "";
-  for (const Kernel* kernel : state.nodes) {
-    for (const Job& job : kernel->jobs) {
-      text += comma + describe(job);
-      comma = ", ";
-    }
-  }
-  text += "], \"declined\": ";
-  // Of the main graph, and of all.
-  text += state.declined.empty() ? "{}" : describe(state.declined.front());
-  text += ", \"graphs\": [";
-  comma = "";
-  for (const auto& declined : state.declined) {
-    text += comma + describe(declined);
-    comma = ", ";
+    if (plan) text += ", " + plan->describe(int(i));
+    const double taken = runs ? seconds[i] / runs : 0;
+    text += ", \"ms\": " + decimal(1e3 * taken) + "}";
   }
   return text + "]}";
 }

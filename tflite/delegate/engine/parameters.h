@@ -1,0 +1,50 @@
+// The parameters of operators, from a file to the structures of TFLite.
+
+#ifndef ISSP_PARAMETERS_H_
+#define ISSP_PARAMETERS_H_
+
+#include "flatbuffer.h"
+#include "tflite_abi.h"
+
+namespace issp::engine {
+
+// TFLite has no structure for these two that the delegate needs.
+struct PackParameters {
+  int axis;
+};
+struct CastParameters {
+  int type;
+};
+
+union Parameters {
+  tflite::BatchMatMulParameters batch_mat_mul;
+  tflite::ConcatenationParameters concatenation;
+  tflite::ConvParameters conv;
+  tflite::DepthToSpaceParameters depth_to_space;
+  tflite::DepthwiseConvParameters depthwise_conv;
+  tflite::ElementwiseParameters elementwise;
+  tflite::FullyConnectedParameters fully_connected;
+  tflite::GatherParameters gather;
+  tflite::GeluParameters gelu;
+  tflite::LeakyReluParameters leaky_relu;
+  tflite::ReducerParameters reducer;
+  tflite::ResizeParameters resize;
+  tflite::SoftmaxParameters softmax;
+  tflite::StridedSliceParameters strided_slice;
+  PackParameters pack;
+  CastParameters cast;
+};
+
+// Reads the parameters of an operator from its options. Returns whether it has
+// any that are known.
+bool read_parameters(int code, const Table& options, Parameters* parameters);
+
+// The type of a tensor as the C structures of TFLite have it, or 0.
+int type_of_file(int type);
+
+// Bytes of a number; 0 of types that this does not know.
+int bytes_of_type(int type);
+
+}  // namespace issp::engine
+
+#endif  // ISSP_PARAMETERS_H_

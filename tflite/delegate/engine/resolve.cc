@@ -1,0 +1,122 @@
+#include "resolve.h"
+
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "size_operators.h"
+
+namespace issp::engine {
+namespace {
+
+using tflite::Tensor;
+
+// Numbers of constants that sizes may be computed of.
+constexpr int64_t kMostRead = 1 << 20;
+
+template <class Number>
+void read_as(const Tensor& tensor, std::vector<double>* values) {
+  const auto* data = static_cast<const Number*>(tensor.data);
+  values->assign(data, data + values->size());
+}
+
+// The numbers of a constant of a file, if sizes may be computed of it.
+std::optional<Array> read_numbers(const Tensor& tensor) {
+  const Shape shape = tflite::to_vector(tensor.shape);
+  const int64_t count = count_of(shape);
+  if (!tensor.data || tensor.sparsity || count < 0 || count > kMostRead ||
+      int64_t(tensor.bytes) != count * bytes_of_type(tensor.type)) {
+    return std::nullopt;
+  }
+  Array made{shape, std::vector<double>(size_t(count))};
+  switch (tensor.type) {
+    case tflite::kInt32:
+      read_as<int32_t>(tensor, &made.values);
+      break;
+    case tflite::kInt64:
+      read_as<int64_t>(tensor, &made.values);
+      break;
+    case tflite::kFloat32:
+      read_as<float>(tensor, &made.values);
+      break;
+    case tflite::kBool:
+      read_as<uint8_t>(tensor, &made.values);
+      break;
+    default:
+      return std::nullopt;
+  }
+  return made;
+}
+
+template <class Number>
+void write_as(const std::vector<double>& values, int tensor,
+              FileGraph* graph) {
+  const std::vector<Number> all(values.begin(), values.end());
+  graph->set_constant(tensor, all.data(), all.size() * sizeof(Number));
+}
+
+// Makes a tensor the constant that it is found to be. Returns whether its type
+// has such numbers.
+bool write_numbers(const Array& numbers, int tensor, FileGraph* graph) {
+  const int type = graph->tensor(tensor).type;
+  if (type == tflite::kFloat32) {
+    write_as<float>(numbers.values, tensor, graph);
+    return true;
+  }
+  for (double number : numbers.values) {
+    if (!is_int32(number)) return false;
+  }
+  if (type == tflite::kInt32) {
+    write_as<int32_t>(numbers.values, tensor, graph);
+  } else if (type == tflite::kInt64) {
+    write_as<int64_t>(numbers.values, tensor, graph);
+  } else if (type == tflite::kBool) {
+    write_as<uint8_t>(numbers.values, tensor, graph);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string resolve(const std::vector<int>& shape, FileGraph* graph) {
+  std::map<int, Known> known;
+  const size_t tensors = graph->context()->tensor_count;
+  for (size_t i = 0; i < tensors; ++i) {
+    const Tensor& of = graph->tensor(int(i));
+    if (!of.data) continue;
+    known[int(i)] = {tflite::to_vector(of.shape), read_numbers(of)};
+  }
+  known[graph->inputs()[0]] = {shape, std::nullopt};
+  graph->set_shape(graph->inputs()[0], shape);
+  std::vector<int> plan;
+  for (int i = 0; i < graph->nodes(); ++i) {
+    const tflite::Node& node = graph->node(i);
+    std::vector<Known> made = make(Step(*graph, i, known));
+    if (int(made.size()) != node.outputs->size) {
+      return "the size of what " + graph->operator_name(i) +
+             " makes does not follow from that of the image";
+    }
+    bool is_known = true;
+    for (size_t k = 0; k < made.size(); ++k) {
+      const int tensor = node.outputs->data[k];
+      graph->set_shape(tensor, made[k].shape);
+      is_known = is_known && made[k].numbers;
+      if (made[k].numbers &&
+          !write_numbers(*made[k].numbers, tensor, graph)) {
+        return "what " + graph->operator_name(i) + " makes is too large";
+      }
+      known[tensor] = std::move(made[k]);
+    }
+    if (!is_known) plan.push_back(i);
+  }
+  graph->set_plan(plan);
+  return "";
+}
+
+}  // namespace issp::engine

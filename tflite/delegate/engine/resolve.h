@@ -1,0 +1,19 @@
+// Gives all tensors of a graph the shapes that follow from the size of an
+// image, and computes what depends on that size alone.
+
+#ifndef ISSP_RESOLVE_H_
+#define ISSP_RESOLVE_H_
+
+#include <string>
+
+#include "file_graph.h"
+
+namespace issp::engine {
+
+// Args: `shape`, of the only input. Nodes whose results are known are taken out
+// of the plan of the graph. Returns what forbids it, or nothing.
+std::string resolve(const std::vector<int>& shape, FileGraph* graph);
+
+}  // namespace issp::engine
+
+#endif  // ISSP_RESOLVE_H_

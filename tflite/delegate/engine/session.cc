@@ -1,0 +1,195 @@
+#include "session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "builder.h"
+#include "description.h"
+#include "graph.h"
+#include "reorder.h"
+#include "resolve.h"
+
+namespace issp::engine {
+namespace {
+
+// Tried where the file leaves the size open: no multiple of a window.
+constexpr Size kTrial{12, 20};
+
+// What a tensor is, if it is an image of a known type.
+std::string read_image(const tflite::Tensor& tensor, Image* image) {
+  const std::vector<int> shape = tflite::to_vector(tensor.shape);
+  if (shape.size() != 4 || shape[3] < 1) {
+    return "has no 4 dimensions: batch, height, width, channels";
+  }
+  const tflite::IntArray* signature = tensor.shape_signature;
+  const bool has_signature = signature && signature->size == 4;
+  const auto size = [&](int i) {
+    return has_signature && signature->data[i] < 0 ? 0 : shape[i];
+  };
+  // A file without a signature has 1 where it leaves a size open.
+  if (size(0) > 1) return "is a batch of images, and one is expected";
+  image->size_in_file = {size(1), size(2)};
+  if (!has_signature && image->size_in_file == Size{1, 1}) {
+    image->size_in_file = {};
+  }
+  if (size(1) < 0 || size(2) < 0) return "has no size";
+  image->size = image->size_in_file;
+  image->channels = shape[3];
+  switch (tensor.type) {
+    case tflite::kFloat32:
+      image->type = kPixelsFloat32;
+      return "";
+    case tflite::kInt8:
+    case tflite::kUint8:
+      image->type =
+          tensor.type == tflite::kInt8 ? kPixelsInt8 : kPixelsUint8;
+      break;
+    default:
+      return "is not float32, int8 or uint8";
+  }
+  const auto* affine = static_cast<const tflite::AffineQuantization*>(
+      tensor.quantization.parameters);
+  if (!affine || affine->scale->size != 1) return "has no scale";
+  image->quantization = {affine->scale->data[0], affine->zero_point->data[0]};
+  return "";
+}
+
+std::string named(const char* what, const tflite::Tensor& tensor,
+                  const std::string& error) {
+  if (error.empty()) return "";
+  return std::string(what) + " " + (tensor.name ? tensor.name : "") + " " +
+         error;
+}
+
+}  // namespace
+
+Session::Session(std::vector<uint64_t> file, size_t bytes,
+                 const Options& options)
+    : words_(std::move(file)),
+      bytes_(bytes),
+      options_(options),
+      pool_(options.threads > 0 ? options.threads : usable_cores()) {}
+
+Bytes Session::file() const {
+  return {reinterpret_cast<const uint8_t*>(words_.data()), bytes_};
+}
+
+std::string Session::open() {
+  FileGraph graph;
+  std::string error = graph.read(file());
+  if (error.empty()) error = read_ends(graph);
+  if (!error.empty()) return error;
+  error = build(&graph, &part_);
+  if (error.empty()) return make_plan(input_.size_in_file);
+  // It may compute sizes itself, which are known for one size at a time.
+  builds_for_each_size_ = true;
+  const bool is_open = input_.size_in_file == Size{};
+  error = build_of_size(is_open ? kTrial : input_.size_in_file, &part_);
+  return error.empty() ? make_plan(input_.size_in_file) : error;
+}
+
+std::string Session::read_ends(const FileGraph& graph) {
+  if (graph.inputs().size() != 1 || graph.outputs().size() != 1) {
+    return "it takes " + std::to_string(graph.inputs().size()) +
+           " tensors and makes " + std::to_string(graph.outputs().size()) +
+           ", and one image each is expected";
+  }
+  const tflite::Tensor& in = graph.tensor(graph.inputs()[0]);
+  const tflite::Tensor& out = graph.tensor(graph.outputs()[0]);
+  std::string error = named("its input", in, read_image(in, &input_));
+  if (error.empty()) error = named("its output", out, read_image(out, &output_));
+  const Size& size = input_.size_in_file;
+  const bool is_half_open = !size.height != !size.width;
+  if (error.empty() && is_half_open) return "it leaves one side open alone";
+  return error;
+}
+
+// Makes a network of a whole graph. Returns what forbids it, or nothing.
+std::string Session::build(FileGraph* file, Part* part) const {
+  std::string error;
+  const Graph graph(file->context(), &error);
+  if (!error.empty()) return error;
+  if (!graph.problems().empty()) {
+    const auto& [node, problem] = *graph.problems().begin();
+    return "it has an operator " + file->operator_name(node) +
+           " that is not computed here: " + problem;
+  }
+  const std::vector<std::vector<int>> parts =
+      graph.connected(graph.supported());
+  if (parts.size() != 1) return "nothing leads from its input to its output";
+  Part made;
+  error = issp::build(graph, parts[0], file->outputs(), &made);
+  if (!error.empty()) return error;
+  if (made.inputs != file->inputs() || made.outputs != file->outputs()) {
+    return "nothing leads from its input to its output";
+  }
+  reorder_channels(&made.network);
+  *part = std::move(made);
+  return "";
+}
+
+std::string Session::build_of_size(const Size& size, Part* part) const {
+  FileGraph graph;
+  std::string error = graph.read(file());
+  if (!error.empty()) return error;
+  const std::vector<int> shape{1, size.height, size.width, input_.channels};
+  error = resolve(shape, &graph);
+  return error.empty() ? build(&graph, part) : error;
+}
+
+std::string Session::resize(const Size& size) {
+  const std::string pixels =
+      std::to_string(size.width) + "x" + std::to_string(size.height);
+  if (size.height < 1 || size.width < 1) {
+    return "an image has at least one pixel, not " + pixels;
+  }
+  const Size& only = input_.size_in_file;
+  if (only != Size{} && only != size) {
+    return "it takes " + std::to_string(only.width) + "x" +
+           std::to_string(only.height) + " pixels alone, not " + pixels;
+  }
+  if (plan_ && input_.size == size) return "";
+  if (builds_for_each_size_) {
+    Part part;
+    const std::string error = build_of_size(size, &part);
+    if (!error.empty()) return error;
+    // It refers to the network.
+    plan_.reset();
+    part_ = std::move(part);
+  }
+  return make_plan(size);
+}
+
+// Plans for a size, or for none if that is still open.
+std::string Session::make_plan(const Size& size) {
+  plan_.reset();
+  input_.size = size;
+  if (size == Size{}) return "";
+  std::string error;
+  auto plan = std::make_unique<Plan>(part_.network, std::vector<Size>{size},
+                                     settings_of(options_, pool_.size()),
+                                     &pool_, &arena_, &error);
+  if (!error.empty()) return error;
+  plan_ = std::move(plan);
+  seconds_.assign(part_.network.operations.size(), 0);
+  runs_ = 0;
+  for (const Operation& of : part_.network.operations) {
+    if (of.kind == Operation::kOutput) output_.size = plan_->size(of.input);
+  }
+  return "";
+}
+
+bool Session::run(const void* input, void* output) {
+  if (!plan_) return false;
+  plan_->run(&input, &output, options_.profile ? seconds_.data() : nullptr);
+  ++runs_;
+  return true;
+}
+
+std::string Session::describe() const {
+  return std::string("{\"kernels\": ") + quoted(options_.kernels->name) +
+         ", \"threads\": " + std::to_string(pool_.size()) + ", \"part\": " +
+         issp::describe(part_, plan_.get(), seconds_, runs_) + "}";
+}
+
+}  // namespace issp::engine

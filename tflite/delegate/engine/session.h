@@ -1,0 +1,75 @@
+// A network of a file, for images of one size at a time.
+
+#ifndef ISSP_SESSION_H_
+#define ISSP_SESSION_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "arena.h"
+#include "file_graph.h"
+#include "options.h"
+#include "part.h"
+#include "plan.h"
+#include "thread_pool.h"
+
+namespace issp::engine {
+
+// What a network takes or makes. A size of 0 is open.
+struct Image {
+  Size size_in_file;
+  Size size;
+  int channels = 0;
+  PixelType type = kPixelsFloat32;
+  Quantization quantization;
+};
+
+class Session {
+ public:
+  // Takes the bytes of a file.
+  Session(std::vector<uint64_t> file, size_t bytes, const Options& options);
+
+  // Reads the file. Returns what is wrong with it, or nothing.
+  std::string open();
+
+  const Image& input() const { return input_; }
+  const Image& output() const { return output_; }
+  const Network& network() const { return part_.network; }
+
+  // Prepares for images of a size. Returns what is wrong, or nothing; then it
+  // must not be run until another size fits.
+  std::string resize(const Size& size);
+
+  // Computes one image, channels last. Returns whether a size is set.
+  bool run(const void* input, void* output);
+
+  // What it is and does, as JSON.
+  std::string describe() const;
+
+ private:
+  Bytes file() const;
+  std::string read_ends(const FileGraph& graph);
+  std::string build(FileGraph* graph, Part* part) const;
+  std::string build_of_size(const Size& size, Part* part) const;
+  std::string make_plan(const Size& size);
+
+  std::vector<uint64_t> words_;  // Aligned, as numbers in the file must be.
+  size_t bytes_;
+  Options options_;
+  Image input_;
+  Image output_;
+  bool builds_for_each_size_ = false;
+  Part part_;
+  Arena arena_;
+  ThreadPool pool_;
+  std::unique_ptr<Plan> plan_;
+  std::vector<double> seconds_;  // By operation, of all runs.
+  int runs_ = 0;
+};
+
+}  // namespace issp::engine
+
+#endif  // ISSP_SESSION_H_

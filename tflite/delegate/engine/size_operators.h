@@ -1,0 +1,58 @@
+// What operators make of sizes: the shape of a tensor, and its numbers where
+// those follow from the sizes of images alone.
+
+#ifndef ISSP_SIZE_OPERATORS_H_
+#define ISSP_SIZE_OPERATORS_H_
+
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "arrays.h"
+#include "file_graph.h"
+
+namespace issp::engine {
+
+// A tensor: its shape, and its numbers if they are known.
+struct Known {
+  Shape shape;
+  std::optional<Array> numbers;
+};
+
+// One node, and what is known of what it takes.
+class Step {
+ public:
+  Step(const FileGraph& graph, int node, const std::map<int, Known>& known)
+      : graph_(graph), node_(graph.node(node)), code_(graph.code(node)),
+        known_(known) {}
+
+  int code() const { return code_; }
+  int inputs() const { return node_.inputs->size; }
+  int outputs() const { return node_.outputs->size; }
+  // Of an input; nothing if it has no such one.
+  const Shape* shape(int i) const;
+  const Array* numbers(int i) const;
+  // As whole numbers, if there are so many; `count` of -1 takes any.
+  std::optional<std::vector<int>> whole(int i, int count = -1) const;
+  // The type of an input, or of what is made.
+  int type(int i) const;
+  int made_type() const;
+
+  template <class P>
+  const P* parameters() const {
+    return static_cast<const P*>(node_.parameters);
+  }
+
+ private:
+  const FileGraph& graph_;
+  const tflite::Node& node_;
+  int code_;
+  const std::map<int, Known>& known_;
+};
+
+// What a node makes, by output; nothing if that cannot be known.
+std::vector<Known> make(const Step& step);
+
+}  // namespace issp::engine
+
+#endif  // ISSP_SIZE_OPERATORS_H_

@@ -1,0 +1,21 @@
+// Writes the graph of a model as the bytes of a `.tflite` file.
+
+#ifndef ISSP_FILE_WRITER_H_
+#define ISSP_FILE_WRITER_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "fake_runtime.h"
+
+namespace issp::testing {
+
+// With the tensors and nodes that an interpreter has, which tests may have
+// changed.
+std::vector<uint8_t> write_file(const Model& model, Interpreter* interpreter);
+
+std::vector<uint8_t> write_file(const Model& model);
+
+}  // namespace issp::testing
+
+#endif  // ISSP_FILE_WRITER_H_
