@@ -8,8 +8,8 @@ RUN := runs/quickstart
 
 # Tests use one core each. Those of one file share what takes long to make.
 TESTS := not long
-NATIVE := tests/test_delegate_native.py
-PYTEST := -m pytest --numprocesses=2 --dist=loadfile --ignore=$(NATIVE)
+NATIVE := tests/test_delegate_native.py tests/test_engine.py
+PYTEST := -m pytest --numprocesses=2 --dist=loadfile $(NATIVE:%=--ignore=%)
 
 # Where there is none for the sparse delegate, one comes from the package index.
 COMPILER := command -v c++ || command -v g++ || command -v clang++

@@ -6,6 +6,7 @@ import pathlib
 import tempfile
 
 import keras
+import native
 import numpy as np
 import pytest
 
@@ -102,6 +103,20 @@ def shared_data():
     if not SHARED.is_dir():
         pytest.skip("the photographs of Set5 and Set14 are not here")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def optimized(tmp_path_factory):
+    """Folder of the delegate and the engine as they are shipped, and tests."""
+    return native.build(
+        tmp_path_factory.mktemp("optimized"),
+        "issp_sparse_delegate",
+        "issp_engine_shared",
+        "issp_upscale",
+        "kernels_test",
+        "delegate_test",
+        ISSP_TESTS="ON",
+    )
 
 
 @pytest.fixture(scope="session")

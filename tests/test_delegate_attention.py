@@ -43,8 +43,10 @@ def _run(path, x, **options):
     interpreter = litert.Interpreter(
         str(path), experimental_delegates=delegates, num_threads=1
     )
-    interpreter.allocate_tensors()
     (image,) = interpreter.get_input_details()
+    if -1 in image["shape_signature"]:
+        interpreter.resize_tensor_input(image["index"], x.shape)
+    interpreter.allocate_tensors()
     interpreter.set_tensor(image["index"], x)
     interpreter.invoke()
     made = [
@@ -267,14 +269,21 @@ def test_a_rolled_image_may_leave(tmp_path):
     _compare(path, _image(), is_one=False)
 
 
-def test_attention_in_a_file_of_any_size_is_left_with_a_reason(tmp_path):
-    model = _trained_like(models.swinir(2, 12, (2,), heads=2))
+@pytest.mark.parametrize(
+    "network",
+    [
+        lambda: models.swinir(2, 12, (2,), heads=2),
+        lambda: models.cat(2, 12, (2,), heads=2),
+    ],
+    ids=["swinir", "cat_r"],
+)
+def test_a_file_of_any_size_is_one_node(network, tmp_path):
+    """Its graph computes the sizes of windows, masks and borders itself."""
     path = tmp_path / "any.tflite"
-    export(model, path, sparse=False)
-    expected, _ = _run(path, _image((1, 1, 1, 3)))
-    made, report = _run(path, _image((1, 1, 1, 3)), always=1)
-    np.testing.assert_allclose(made[0], expected[0], atol=1e-5)
-    assert report.declined
+    export(_trained_like(network()), path, sparse=False)
+    for shape in ((1, 9, 13, 3), (2, 24, 40, 3), (1, 1, 1, 3)):
+        x = np.random.default_rng(0).random(shape, np.float32)
+        _compare(path, x)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 #include "parameters.h"
 
-#include "codes.h"
-
 namespace issp::engine {
 namespace {
 
@@ -46,7 +44,7 @@ bool read_parameters(int code, const Table& of, Parameters* parameters) {
     case tflite::kAdd:
     case tflite::kMul:
     case tflite::kSub:
-    case kDiv:
+    case tflite::kDiv:
       parameters->elementwise = {byte(of, 0)};
       return true;
     case tflite::kConcatenation:
@@ -62,8 +60,8 @@ bool read_parameters(int code, const Table& of, Parameters* parameters) {
       parameters->resize = {is_set(of, 0), is_set(of, 1)};
       return true;
     case tflite::kMean:
-    case kSum:
-    case kReduceProd:
+    case tflite::kSum:
+    case tflite::kReduceProd:
       parameters->reducer = {is_set(of, 0)};
       return true;
     case tflite::kSoftmax:
@@ -86,11 +84,8 @@ bool read_parameters(int code, const Table& of, Parameters* parameters) {
     case tflite::kLeakyRelu:
       parameters->leaky_relu = {of.number<float>(0)};
       return true;
-    case kPack:
-      parameters->pack = {whole(of, 1)};
-      return true;
-    case kCast:
-      parameters->cast = {type_of_file(byte(of, 1))};
+    case tflite::kPack:
+      parameters->pack = {whole(of, 0), whole(of, 1)};
       return true;
     default:
       return false;
@@ -104,25 +99,6 @@ int type_of_file(int type) {
                             tflite::kInt8};
   const int count = sizeof(kTypes) / sizeof(kTypes[0]);
   return type >= 0 && type < count ? kTypes[type] : 0;
-}
-
-int bytes_of_type(int type) {
-  switch (type) {
-    case tflite::kFloat32:
-    case tflite::kInt32:
-      return 4;
-    case tflite::kInt64:
-      return 8;
-    case tflite::kFloat16:
-    case tflite::kInt16:
-      return 2;
-    case tflite::kInt8:
-    case tflite::kUint8:
-    case tflite::kBool:
-      return 1;
-    default:
-      return 0;
-  }
 }
 
 }  // namespace issp::engine

@@ -8,14 +8,6 @@
 
 namespace issp::engine {
 
-// TFLite has no structure for these two that the delegate needs.
-struct PackParameters {
-  int axis;
-};
-struct CastParameters {
-  int type;
-};
-
 union Parameters {
   tflite::BatchMatMulParameters batch_mat_mul;
   tflite::ConcatenationParameters concatenation;
@@ -31,8 +23,7 @@ union Parameters {
   tflite::ResizeParameters resize;
   tflite::SoftmaxParameters softmax;
   tflite::StridedSliceParameters strided_slice;
-  PackParameters pack;
-  CastParameters cast;
+  tflite::PackParameters pack;
 };
 
 // Reads the parameters of an operator from its options. Returns whether it has
@@ -41,9 +32,6 @@ bool read_parameters(int code, const Table& options, Parameters* parameters);
 
 // The type of a tensor as the C structures of TFLite have it, or 0.
 int type_of_file(int type);
-
-// Bytes of a number; 0 of types that this does not know.
-int bytes_of_type(int type);
 
 }  // namespace issp::engine
 

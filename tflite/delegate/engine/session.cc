@@ -3,11 +3,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "builder.h"
 #include "description.h"
-#include "graph.h"
-#include "reorder.h"
-#include "resolve.h"
+#include "file_reader.h"
+#include "whole.h"
 
 namespace issp::engine {
 namespace {
@@ -75,11 +73,10 @@ Bytes Session::file() const {
 }
 
 std::string Session::open() {
-  FileGraph graph;
-  std::string error = graph.read(file());
-  if (error.empty()) error = read_ends(graph);
+  std::string error = read_file(file(), &graph_);
+  if (error.empty()) error = read_ends(graph_);
   if (!error.empty()) return error;
-  error = build(&graph, &part_);
+  error = build_whole(&graph_, &part_);
   if (error.empty()) return make_plan(input_.size_in_file);
   // It may compute sizes itself, which are known for one size at a time.
   builds_for_each_size_ = true;
@@ -88,7 +85,7 @@ std::string Session::open() {
   return error.empty() ? make_plan(input_.size_in_file) : error;
 }
 
-std::string Session::read_ends(const FileGraph& graph) {
+std::string Session::read_ends(const GraphCopy& graph) {
   if (graph.inputs().size() != 1 || graph.outputs().size() != 1) {
     return "it takes " + std::to_string(graph.inputs().size()) +
            " tensors and makes " + std::to_string(graph.outputs().size()) +
@@ -97,44 +94,18 @@ std::string Session::read_ends(const FileGraph& graph) {
   const tflite::Tensor& in = graph.tensor(graph.inputs()[0]);
   const tflite::Tensor& out = graph.tensor(graph.outputs()[0]);
   std::string error = named("its input", in, read_image(in, &input_));
-  if (error.empty()) error = named("its output", out, read_image(out, &output_));
+  if (error.empty()) {
+    error = named("its output", out, read_image(out, &output_));
+  }
   const Size& size = input_.size_in_file;
   const bool is_half_open = !size.height != !size.width;
   if (error.empty() && is_half_open) return "it leaves one side open alone";
   return error;
 }
 
-// Makes a network of a whole graph. Returns what forbids it, or nothing.
-std::string Session::build(FileGraph* file, Part* part) const {
-  std::string error;
-  const Graph graph(file->context(), &error);
-  if (!error.empty()) return error;
-  if (!graph.problems().empty()) {
-    const auto& [node, problem] = *graph.problems().begin();
-    return "it has an operator " + file->operator_name(node) +
-           " that is not computed here: " + problem;
-  }
-  const std::vector<std::vector<int>> parts =
-      graph.connected(graph.supported());
-  if (parts.size() != 1) return "nothing leads from its input to its output";
-  Part made;
-  error = issp::build(graph, parts[0], file->outputs(), &made);
-  if (!error.empty()) return error;
-  if (made.inputs != file->inputs() || made.outputs != file->outputs()) {
-    return "nothing leads from its input to its output";
-  }
-  reorder_channels(&made.network);
-  *part = std::move(made);
-  return "";
-}
-
 std::string Session::build_of_size(const Size& size, Part* part) const {
-  FileGraph graph;
-  std::string error = graph.read(file());
-  if (!error.empty()) return error;
-  const std::vector<int> shape{1, size.height, size.width, input_.channels};
-  error = resolve(shape, &graph);
-  return error.empty() ? build(&graph, part) : error;
+  return build_whole(graph_, {1, size.height, size.width, input_.channels},
+                     part);
 }
 
 std::string Session::resize(const Size& size) {

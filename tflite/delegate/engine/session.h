@@ -10,7 +10,8 @@
 #include <vector>
 
 #include "arena.h"
-#include "file_graph.h"
+#include "flatbuffer.h"
+#include "graph_copy.h"
 #include "options.h"
 #include "part.h"
 #include "plan.h"
@@ -51,13 +52,13 @@ class Session {
 
  private:
   Bytes file() const;
-  std::string read_ends(const FileGraph& graph);
-  std::string build(FileGraph* graph, Part* part) const;
+  std::string read_ends(const GraphCopy& graph);
   std::string build_of_size(const Size& size, Part* part) const;
   std::string make_plan(const Size& size);
 
   std::vector<uint64_t> words_;  // Aligned, as numbers in the file must be.
   size_t bytes_;
+  GraphCopy graph_;
   Options options_;
   Image input_;
   Image output_;

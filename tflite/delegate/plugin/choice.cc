@@ -1,6 +1,7 @@
 #include "choice.h"
 
 #include <cstring>
+#include <memory>
 #include <set>
 
 #include "builder.h"
@@ -8,7 +9,9 @@
 #include "decimal.h"
 #include "layout.h"
 #include "reorder.h"
+#include "resolve.h"
 #include "shapes.h"
+#include "whole.h"
 
 namespace issp {
 namespace {
@@ -24,12 +27,12 @@ constexpr char kMeasured[] = "avx512_vnni";
 
 // How many times faster a part is expected to be than in the runtime; 0 if its
 // images have no sizes that are known.
-double expected_speedup(const tflite::Context& context, const Graph& graph,
+double expected_speedup(const tflite::Context& context, bool has_placeholders,
                         const Part& part) {
   Layout layout;
   const std::string error = lay_out(
       part.network,
-      expected_sizes(context, part, graph.tensors().has_placeholders()),
+      expected_sizes(context, part, has_placeholders),
       kFormatOfCosts, &layout);
   return error.empty() ? cost_of(part.network, layout).speedup() : 0;
 }
@@ -43,7 +46,7 @@ double least_speedup(const Part& part, const Kernels& kernels) {
 
 // Why a part is left to the runtime, or nothing. What takes long is done to a
 // part that may be taken alone: finding a better order of its channels.
-std::string why_not(const tflite::Context& context, const Graph& graph,
+std::string why_not(const tflite::Context& context, bool has_placeholders,
                     const Options& options, Part* part) {
   std::vector<Size> sizes;
   int batch = 0;
@@ -62,7 +65,7 @@ std::string why_not(const tflite::Context& context, const Graph& graph,
            decimal(100 * options.min_sparsity, 0) + " % must be";
   }
   reorder_channels(&part->network);
-  part->expected_speedup = expected_speedup(context, graph, *part);
+  part->expected_speedup = expected_speedup(context, has_placeholders, *part);
   const double least = least_speedup(*part, *options.kernels);
   if (!options.always && part->expected_speedup < least) {
     return "its part of the graph is expected to be " +
@@ -73,10 +76,10 @@ std::string why_not(const tflite::Context& context, const Graph& graph,
   return "";
 }
 
-}  // namespace
-
-std::string choose(tflite::Context* context, const Options& options,
-                   const Graph& graph, Choice* choice) {
+// Keeps, of what can be computed, the parts for which that is faster. Returns
+// what forbids it, or nothing.
+std::string choose_parts(tflite::Context* context, const Options& options,
+                         const Graph& graph, Choice* choice) {
   std::set<int> kept(graph.supported().begin(), graph.supported().end());
   choice->declined = graph.problems();
   while (true) {
@@ -104,7 +107,8 @@ std::string choose(tflite::Context* context, const Options& options,
         Part part;
         std::string reason = build(graph, of, outputs, &part);
         if (reason.empty()) {
-          reason = why_not(*context, graph, options, &part);
+          reason = why_not(*context, graph.tensors().has_placeholders(),
+                           options, &part);
         }
         if (reason.empty()) {
           parts.push_back(std::move(part));
@@ -120,6 +124,51 @@ std::string choose(tflite::Context* context, const Options& options,
     }
     if (all) return "";
   }
+}
+
+// Of an image that the size of is left open.
+bool is_open(const tflite::Tensor& tensor) {
+  const tflite::IntArray* of = tensor.shape_signature;
+  return of && of->size == 4 && of->data[1] < 0 && of->data[2] < 0 &&
+         of->data[3] > 0;
+}
+
+// Takes a graph that computes the sizes of its images, if all of it can be
+// computed once they are known, and that is faster.
+void choose_whole(tflite::Context* context, const Options& options,
+                  Choice* choice) {
+  const std::shared_ptr<GraphCopy> graph = copy_graph(context);
+  if (!graph || graph->inputs().size() != 1 || graph->outputs().size() != 1 ||
+      !is_open(graph->tensor(graph->inputs()[0]))) {
+    return;
+  }
+  const int channels =
+      graph->tensor(graph->inputs()[0]).shape_signature->data[3];
+  GraphCopy copy(*graph);
+  Part part;
+  const std::vector<int> shape{1, kUsual.height, kUsual.width, channels};
+  if (!resolve(shape, &copy).empty() || !build_whole(&copy, &part).empty()) {
+    return;
+  }
+  if (!why_not(*copy.context(), false, options, &part).empty()) return;
+  tflite::IntArray* plan = nullptr;
+  if (context->get_execution_plan(context, &plan) != tflite::kOk) return;
+  part.graph = graph;
+  *choice = {};
+  choice->nodes = to_vector(plan);
+  choice->parts.emplace_back(choice->nodes, std::vector<Part>());
+  choice->parts.back().second.push_back(std::move(part));
+}
+
+}  // namespace
+
+std::string choose(tflite::Context* context, const Options& options,
+                   const Graph& graph, Choice* choice) {
+  std::string error = choose_parts(context, options, graph, choice);
+  if (error.empty() && !choice->declined.empty()) {
+    choose_whole(context, options, choice);
+  }
+  return error;
 }
 
 }  // namespace issp

@@ -9,6 +9,7 @@
 #include "delegate.h"
 #include "failure.h"
 #include "shapes.h"
+#include "whole.h"
 
 namespace issp {
 namespace {
@@ -62,10 +63,58 @@ void free_kernel(Context*, void* buffer) {
   let_go(state);
 }
 
+// Makes the network of a part anew, if that depends on the size of its image.
+std::string rebuild(const Context& context, State* state, Job* job) {
+  Part& part = job->part;
+  if (!part.graph) return "";
+  const IntArray* shape = context.tensors[part.inputs[0]].shape;
+  if (!shape) return "it has no shape";
+  const std::vector<int> wanted = to_vector(shape);
+  if (job->shape == wanted) return "";
+  Part made;
+  std::string error = build_whole(*part.graph, wanted, &made);
+  if (!error.empty()) return error;
+  // The report, of any thread, tells of it; and the plan refers to it.
+  const std::lock_guard<std::mutex> lock(state->mutex);
+  job->plan.reset();
+  part.network = std::move(made.network);
+  job->shape = wanted;
+  return "";
+}
+
+// Whether an image has one pixel, as where the file leaves its size open and
+// none is set.
+bool is_placeholder(const IntArray* shape) {
+  return shape && shape->size == 4 && shape->data[1] == 1 &&
+         shape->data[2] == 1;
+}
+
+// Waits for a size, where a network has none for one pixel.
+int wait_for_size(Context* context, State* state, Job* job) {
+  const Part& part = job->part;
+  tflite::Tensor& tensor = context->tensors[part.outputs[0]];
+  std::vector<int> shape = to_vector(tensor.shape);
+  std::replace_if(shape.begin(), shape.end(), [](int n) { return n < 1; }, 1);
+  {
+    const std::lock_guard<std::mutex> lock(state->mutex);
+    job->plan.reset();
+  }
+  IntArray* array = tflite::new_array(shape);
+  if (!array) return fail(context, "there is no memory for a shape");
+  return context->resize_tensor(context, &tensor, array);
+}
+
 int prepare_job(Context* context, State* state, ThreadPool* pool, Job* job) {
   const Part& part = job->part;
   std::vector<Size> sizes;
-  std::string error = read_sizes(*context, part, &sizes, &job->batch);
+  std::string error = rebuild(*context, state, job);
+  if (!error.empty() &&
+      is_placeholder(context->tensors[part.inputs[0]].shape)) {
+    return wait_for_size(context, state, job);
+  }
+  if (error.empty()) {
+    error = read_sizes(*context, part, &sizes, &job->batch);
+  }
   if (!error.empty()) return fail(context, error);
   if (!job->plan || job->sizes != sizes || &job->plan->pool() != pool) {
     {
@@ -154,6 +203,7 @@ int invoke_kernel(Context* context, Node* node) {
   if (profiles) lock.lock();
   for (Job& job : kernel->jobs) {
     const Part& part = job.part;
+    if (!job.plan) return fail(context, "it has no network for one pixel");
     for (int image = 0; image < job.batch; ++image) {
       for (size_t i = 0; i < part.inputs.size(); ++i) {
         job.inputs[i] =

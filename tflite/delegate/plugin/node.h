@@ -20,6 +20,7 @@ struct State;
 struct Job {
   Part part;
   std::unique_ptr<Plan> plan;
+  std::vector<int> shape;  // Of the image that its network is for.
   std::vector<Size> sizes;
   int batch = 0;
   int runs = 0;

@@ -56,9 +56,6 @@ bool is_open(const tflite::Tensor& tensor) {
   return false;
 }
 
-// Of images whose size is not known.
-constexpr Size kUsual{96, 160};
-
 }  // namespace
 
 std::vector<Size> expected_sizes(const Context& context, const Part& part,

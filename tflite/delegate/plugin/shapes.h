@@ -12,6 +12,9 @@
 
 namespace issp {
 
+// Of images whose size is not known.
+constexpr Size kUsual{96, 160};
+
 // Of the images that a part takes: their sizes, and how many there are of each.
 // Returns what is wrong with them, or nothing.
 std::string read_sizes(const tflite::Context& context, const Part& part,

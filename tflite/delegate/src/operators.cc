@@ -34,8 +34,8 @@ const Operator* find_operator(const GraphNode& node, const Tensors& tensors) {
   if (takes_symbol) return find(node.code, {kAttentions, kMoves});
   return find(node.code,
               {kConcatenations, kConvolutions, kElementwise, kFunctions,
-               kGathers, kMoves, kQuantizations, kReductions, kResamplings, kSoftmaxes,
-               kAttentions});
+               kGathers, kMoves, kQuantizations, kReductions, kResamplings,
+               kSoftmaxes, kAttentions});
 }
 
 bool is_pixelwise(const GraphNode& node, const Operator& of,

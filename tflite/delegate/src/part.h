@@ -3,8 +3,10 @@
 #ifndef ISSP_PART_H_
 #define ISSP_PART_H_
 
+#include <memory>
 #include <vector>
 
+#include "graph_copy.h"
 #include "network.h"
 
 namespace issp {
@@ -14,6 +16,9 @@ struct Part {
   std::vector<int> inputs;   // Tensors, of the operations `kInput`.
   std::vector<int> outputs;  // Tensors, of the operations `kOutput`.
   int nodes = 0;
+  // The graph that it is all of, if that computes the sizes of its images: then
+  // `network` is for one size.
+  std::shared_ptr<const GraphCopy> graph;
   double expected_speedup = 0;  // How many times faster than in the runtime.
 };
 

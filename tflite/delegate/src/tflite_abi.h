@@ -55,25 +55,52 @@ enum Operator {
   kReshape = 22,
   kResizeBilinear = 23,
   kSoftmax = 25,
+  kCustom = 32,
   kPad = 34,
   kGather = 36,
   kTranspose = 39,
   kMean = 40,
   kSub = 41,
+  kDiv = 42,
+  kSqueeze = 43,
   kStridedSlice = 45,
   kSplit = 49,
   kDelegate = 51,
+  kCast = 53,
   kPrelu = 54,
   kMaximum = 55,
   kMinimum = 57,
+  kLess = 58,
+  kNeg = 59,
+  kGreater = 61,
+  kGreaterEqual = 62,
+  kLessEqual = 63,
+  kSelect = 64,
   kSlice = 65,
+  kTile = 69,
+  kExpandDims = 70,
+  kEqual = 71,
+  kNotEqual = 72,
+  kSum = 74,
   kRsqrt = 76,
+  kShape = 77,
+  kReduceProd = 81,
+  kPack = 83,
+  kLogicalOr = 84,
+  kLogicalAnd = 86,
+  kLogicalNot = 87,
+  kFloorDiv = 90,
+  kFill = 94,
+  kFloorMod = 95,
+  kRange = 96,
   kResizeNearestNeighbor = 97,
   kLeakyRelu = 98,
   kSquaredDifference = 99,
   kQuantize = 114,
+  kSelectV2 = 123,
   kDensify = 124,
   kBatchMatMul = 126,
+  kBroadcastTo = 130,
   kGelu = 150,
   kRelu0To1 = 152,
 };
@@ -315,6 +342,11 @@ struct StridedSliceParameters {
 struct BatchMatMulParameters {
   bool adjoint_x;
   bool adjoint_y;
+};
+
+struct PackParameters {
+  int count;
+  int axis;
 };
 
 struct LeakyReluParameters {

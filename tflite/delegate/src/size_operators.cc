@@ -6,9 +6,7 @@
 #include <limits>
 #include <utility>
 
-#include "codes.h"
-
-namespace issp::engine {
+namespace issp {
 namespace {
 
 using Made = std::optional<Known>;
@@ -49,27 +47,27 @@ double binary(int code, bool is_whole, double a, double b) {
       return std::max(a, b);
     case tflite::kMinimum:
       return std::min(a, b);
-    case kDiv:
+    case tflite::kDiv:
       return is_whole ? std::trunc(a / b) : a / b;
-    case kFloorDiv:
+    case tflite::kFloorDiv:
       return std::floor(a / b);
-    case kFloorMod:
+    case tflite::kFloorMod:
       return a - b * std::floor(a / b);
-    case kLess:
+    case tflite::kLess:
       return a < b;
-    case kLessEqual:
+    case tflite::kLessEqual:
       return a <= b;
-    case kGreater:
+    case tflite::kGreater:
       return a > b;
-    case kGreaterEqual:
+    case tflite::kGreaterEqual:
       return a >= b;
-    case kEqual:
+    case tflite::kEqual:
       return a == b;
-    case kNotEqual:
+    case tflite::kNotEqual:
       return a != b;
-    case kLogicalAnd:
+    case tflite::kLogicalAnd:
       return a && b;
-    case kLogicalOr:
+    case tflite::kLogicalOr:
       return a || b;
     default:
       return std::numeric_limits<double>::quiet_NaN();
@@ -89,12 +87,14 @@ Made elementwise(const Step& step) {
 
 Made unary(const Step& step) {
   const Array* of = step.numbers(0);
-  if (!of) return same(step);
   const int to = step.made_type();
+  const bool unpacks = step.code() == tflite::kDequantize;
+  // Numbers of another type have scales.
+  if (!of || (unpacks && step.type(0) != tflite::kFloat16)) return same(step);
   return of_array(map(*of, [&](double x) {
-    if (step.code() == kNeg) return -x;
-    if (step.code() == kLogicalNot) return double(!x);
-    // The rest is CAST.
+    if (step.code() == tflite::kNeg) return -x;
+    if (step.code() == tflite::kLogicalNot) return double(!x);
+    // The rest is CAST and DEQUANTIZE.
     return to == tflite::kFloat32 ? double(float(x))
            : to == tflite::kBool  ? double(x != 0)
                                   : std::trunc(x);
@@ -212,58 +212,73 @@ Made slice(const Step& step) {
 
 // Where a slice begins or ends: counted from the end if it is below 0, and
 // within the dimension.
-int bound(int at, int size, int least, int most) {
+int bound(int at, int size) {
   if (at < 0) at += size;
-  return std::min(std::max(at, least), most);
+  return std::min(std::max(at, 0), size);
 }
+
+// What a STRIDED_SLICE takes of an array.
+struct Strides {
+  Shape kept;                  // Of what it makes.
+  Shape picked;                // The same with dimensions that vanish.
+  std::vector<int64_t> steps;  // Elements, by dimension that is picked.
+  int64_t first = 0;
+
+  // Takes a dimension of `size` elements that lie so far apart. Returns whether
+  // it has what is taken of it.
+  bool take(int size, int64_t apart, int begin, int end, int stride,
+            bool vanishes) {
+    if (vanishes) end = begin + 1;
+    if (stride < 1 || (vanishes && begin >= size)) return false;
+    const int length = end > begin ? (end - begin + stride - 1) / stride : 0;
+    first += begin * apart;
+    picked.push_back(length);
+    steps.push_back(apart * stride);
+    if (!vanishes) kept.push_back(length);
+    return true;
+  }
+};
 
 Made strided_slice(const Step& step) {
   const Shape* from = step.shape(0);
   const auto* of = step.parameters<tflite::StridedSliceParameters>();
   const auto begins = step.whole(1), ends = step.whole(2), by = step.whole(3);
   if (!from || !of || !begins || !ends || !by || of->ellipsis_mask ||
-      of->new_axis_mask || begins->size() > from->size() ||
       ends->size() != begins->size() || by->size() != begins->size()) {
     return std::nullopt;
   }
-  const std::vector<int64_t> strides = strides_of(*from);
-  Shape kept;
-  Shape picked;
-  std::vector<int64_t> steps;
-  int64_t first = 0;
-  for (size_t i = 0; i < from->size(); ++i) {
-    const int size = (*from)[i];
-    if (i >= begins->size()) {
-      kept.push_back(size);
-      picked.push_back(size);
-      steps.push_back(strides[i]);
+  const std::vector<int64_t> apart = strides_of(*from);
+  Strides all;
+  size_t next = 0;  // Dimension.
+  for (size_t i = 0; i < begins->size(); ++i) {
+    if (of->new_axis_mask >> i & 1) {
+      all.take(1, 0, 0, 1, 1, false);
       continue;
     }
-    const int stride = (*by)[i];
-    if (stride < 1) return std::nullopt;
-    const bool vanishes = of->shrink_axis_mask >> i & 1;
-    const int begin =
-        of->begin_mask >> i & 1 ? 0 : bound((*begins)[i], size, 0, size);
-    int end = of->end_mask >> i & 1 ? size : bound((*ends)[i], size, 0, size);
-    if (vanishes) end = begin + 1;
-    if (vanishes && begin >= size) return std::nullopt;
-    const int length = end > begin ? (end - begin + stride - 1) / stride : 0;
-    first += begin * strides[i];
-    picked.push_back(length);
-    steps.push_back(strides[i] * stride);
-    if (!vanishes) kept.push_back(length);
+    if (next == from->size()) return std::nullopt;
+    const int size = (*from)[next];
+    const int begin = of->begin_mask >> i & 1 ? 0 : bound((*begins)[i], size);
+    const int end = of->end_mask >> i & 1 ? size : bound((*ends)[i], size);
+    if (!all.take(size, apart[next], begin, end, (*by)[i],
+                  of->shrink_axis_mask >> i & 1)) {
+      return std::nullopt;
+    }
+    ++next;
   }
-  Known made{kept, std::nullopt};
+  for (; next < from->size(); ++next) {
+    all.take((*from)[next], apart[next], 0, (*from)[next], 1, false);
+  }
+  Known made{all.kept, std::nullopt};
   if (const Array* numbers = step.numbers(0)) {
-    made.numbers = pick(*numbers, picked, first, steps);
-    made.numbers->shape = kept;
+    made.numbers = pick(*numbers, all.picked, all.first, all.steps);
+    made.numbers->shape = all.kept;
   }
   return made;
 }
 
 Made pack(const Step& step) {
   const Shape* first = step.shape(0);
-  const auto* of = step.parameters<PackParameters>();
+  const auto* of = step.parameters<tflite::PackParameters>();
   if (!first || !of || !first->empty() || of->axis) return std::nullopt;
   Array made{{step.inputs()}, {}};
   for (int i = 0; i < step.inputs(); ++i) {
@@ -314,7 +329,7 @@ Made tile(const Step& step) {
 }
 
 Made fill(const Step& step) {
-  const bool is_fill = step.code() == kFill;
+  const bool is_fill = step.code() == tflite::kFill;
   const auto shape = step.whole(is_fill ? 0 : 1);
   const Array* of = step.numbers(is_fill ? 1 : 0);
   if (!shape || !of || count_of(*shape) < 0) return std::nullopt;
@@ -389,9 +404,9 @@ Made reduce(const Step& step) {
   const Array* numbers = step.numbers(0);
   const bool is_all = std::count(is_gone.begin(), is_gone.end(), false) == 0;
   if (numbers && is_all && step.code() != tflite::kMean) {
-    double total = step.code() == kSum ? 0 : 1;
+    double total = step.code() == tflite::kSum ? 0 : 1;
     for (double x : numbers->values) {
-      total = step.code() == kSum ? total + x : total * x;
+      total = step.code() == tflite::kSum ? total + x : total * x;
     }
     made.numbers = Array{made.shape, {total}};
   }
@@ -508,21 +523,22 @@ Maker maker(int code) {
     case tflite::kMaximum:
     case tflite::kMinimum:
     case tflite::kSquaredDifference:
-    case kDiv:
-    case kFloorDiv:
-    case kFloorMod:
-    case kLess:
-    case kLessEqual:
-    case kGreater:
-    case kGreaterEqual:
-    case kEqual:
-    case kNotEqual:
-    case kLogicalAnd:
-    case kLogicalOr:
+    case tflite::kDiv:
+    case tflite::kFloorDiv:
+    case tflite::kFloorMod:
+    case tflite::kLess:
+    case tflite::kLessEqual:
+    case tflite::kGreater:
+    case tflite::kGreaterEqual:
+    case tflite::kEqual:
+    case tflite::kNotEqual:
+    case tflite::kLogicalAnd:
+    case tflite::kLogicalOr:
       return elementwise;
-    case kNeg:
-    case kLogicalNot:
-    case kCast:
+    case tflite::kNeg:
+    case tflite::kLogicalNot:
+    case tflite::kCast:
+    case tflite::kDequantize:
       return unary;
     case tflite::kLogistic:
     case tflite::kRelu:
@@ -535,17 +551,16 @@ Maker maker(int code) {
     case tflite::kRsqrt:
     case tflite::kSoftmax:
     case tflite::kQuantize:
-    case tflite::kDequantize:
     case tflite::kDensify:
       return same;
-    case kShape:
+    case tflite::kShape:
       return shape;
-    case kSelect:
-    case kSelectV2:
+    case tflite::kSelect:
+    case tflite::kSelectV2:
       return select;
     case tflite::kReshape:
       return reshape;
-    case kExpandDims:
+    case tflite::kExpandDims:
       return expand;
     case tflite::kTranspose:
       return transpose;
@@ -553,22 +568,22 @@ Maker maker(int code) {
       return slice;
     case tflite::kStridedSlice:
       return strided_slice;
-    case kPack:
+    case tflite::kPack:
       return pack;
-    case kRange:
+    case tflite::kRange:
       return range;
-    case kTile:
+    case tflite::kTile:
       return tile;
-    case kFill:
-    case kBroadcastTo:
+    case tflite::kFill:
+    case tflite::kBroadcastTo:
       return fill;
     case tflite::kGather:
       return gather;
     case tflite::kConcatenation:
       return concatenate;
     case tflite::kMean:
-    case kSum:
-    case kReduceProd:
+    case tflite::kSum:
+    case tflite::kReduceProd:
       return reduce;
     case tflite::kPad:
       return pad;
@@ -639,4 +654,4 @@ std::vector<Known> make(const Step& step) {
   return {*std::move(made)};
 }
 
-}  // namespace issp::engine
+}  // namespace issp

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "arrays.h"
-#include "file_graph.h"
+#include "graph_copy.h"
 
-namespace issp::engine {
+namespace issp {
 
 // A tensor: its shape, and its numbers if they are known.
 struct Known {
@@ -22,7 +22,7 @@ struct Known {
 // One node, and what is known of what it takes.
 class Step {
  public:
-  Step(const FileGraph& graph, int node, const std::map<int, Known>& known)
+  Step(const GraphCopy& graph, int node, const std::map<int, Known>& known)
       : graph_(graph), node_(graph.node(node)), code_(graph.code(node)),
         known_(known) {}
 
@@ -44,7 +44,7 @@ class Step {
   }
 
  private:
-  const FileGraph& graph_;
+  const GraphCopy& graph_;
   const tflite::Node& node_;
   int code_;
   const std::map<int, Known>& known_;
@@ -53,6 +53,6 @@ class Step {
 // What a node makes, by output; nothing if that cannot be known.
 std::vector<Known> make(const Step& step);
 
-}  // namespace issp::engine
+}  // namespace issp
 
 #endif  // ISSP_SIZE_OPERATORS_H_

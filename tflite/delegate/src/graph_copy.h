@@ -1,7 +1,8 @@
-// The graph of a `.tflite` file, as the structures that `Graph` reads.
+// A graph of which the shapes of tensors, and which nodes are computed, can be
+// set: that of a file, or a copy of that of a runtime.
 
-#ifndef ISSP_FILE_GRAPH_H_
-#define ISSP_FILE_GRAPH_H_
+#ifndef ISSP_GRAPH_COPY_H_
+#define ISSP_GRAPH_COPY_H_
 
 #include <cstddef>
 #include <deque>
@@ -9,55 +10,56 @@
 #include <string>
 #include <vector>
 
-#include "flatbuffer.h"
-#include "parameters.h"
 #include "tflite_abi.h"
 
-namespace issp::engine {
+namespace issp {
 
-class FileGraph {
+// Bytes of a number; 0 of types that nobody computes with here.
+int bytes_of_type(int type);
+
+// Whether a tensor has the numbers that are in the file.
+bool is_stored(const tflite::Tensor& tensor);
+
+class GraphCopy {
  public:
-  FileGraph() = default;
-  FileGraph(const FileGraph&) = delete;
-  FileGraph& operator=(const FileGraph&) = delete;
+  GraphCopy() = default;
+  // Copies what is known of another graph, which must outlive the copy.
+  GraphCopy(const GraphCopy& of);
+  GraphCopy& operator=(const GraphCopy&) = delete;
 
-  // Reads the bytes of a file, which must outlive this. To be called once.
-  // Returns what is wrong with them, or nothing.
-  std::string read(Bytes file);
-
+  // What `Graph` reads.
   tflite::Context* context() { return &context_; }
   const tflite::Tensor& tensor(int i) const { return tensors_[i]; }
-  const std::vector<int>& inputs() const { return inputs_; }
-  const std::vector<int>& outputs() const { return outputs_; }
+  int tensors() const { return int(tensors_.size()); }
   int nodes() const { return int(nodes_.size()); }
   const tflite::Node& node(int i) const { return nodes_[i]; }
   int code(int i) const { return registrations_[i].operator_code; }
   // Of the operator of a node, as TFLite's files have it.
   std::string operator_name(int i) const;
+  const std::vector<int>& inputs() const { return inputs_; }
+  const std::vector<int>& outputs() const { return outputs_; }
+
+  // Adds what the graph has. All of it comes before the following.
+  void add(const tflite::Tensor& tensor) { tensors_.push_back(tensor); }
+  void add(const tflite::Node& node, int code,
+           const char* custom_name = nullptr);
+  void finish(const std::vector<int>& inputs, const std::vector<int>& outputs);
 
   // Which nodes are to be computed, in their order.
   void set_plan(const std::vector<int>& nodes);
-  // Makes a tensor one of this shape.
+  // Makes a tensor one of this shape, which is no placeholder.
   void set_shape(int tensor, const std::vector<int>& shape);
   // Makes a tensor a constant.
   void set_constant(int tensor, const void* data, size_t bytes);
-
- private:
-  std::string read_model(const Table& model, Bytes file);
-  std::string read_tensor(const Table& of, const std::vector<Bytes>& data);
-  std::string read_quantization(const Table& of, tflite::Tensor* tensor);
-  std::string read_sparsity(const Table& of, tflite::Tensor* tensor);
-  std::string read_node(const Table& of, const std::vector<Table>& codes);
-  bool are_tensors(const std::vector<int>& indices, int least) const;
-  void make_context();
 
   // Memory that lives as long as this.
   char* keep(const void* data, size_t bytes);
   tflite::IntArray* keep(const std::vector<int>& numbers);
   tflite::FloatArray* keep(const std::vector<float>& numbers);
 
-  static FileGraph& of(tflite::Context* context) {
-    return *static_cast<FileGraph*>(context->implementation);
+ private:
+  static GraphCopy& of(tflite::Context* context) {
+    return *static_cast<GraphCopy*>(context->implementation);
   }
   static int get_plan(tflite::Context* context, tflite::IntArray** plan);
   static int get_node(tflite::Context* context, int index, tflite::Node** node,
@@ -69,16 +71,17 @@ class FileGraph {
   std::vector<tflite::Tensor> tensors_;
   std::vector<tflite::Node> nodes_;
   std::vector<tflite::Registration> registrations_;
-  std::vector<std::string> customs_;  // Names of operators, by node.
   std::vector<int> inputs_;
   std::vector<int> outputs_;
   tflite::IntArray* plan_ = nullptr;
   tflite::DelegateParameters whole_{};
   std::deque<std::unique_ptr<char[]>> memory_;
-  size_t file_size_ = 0;
-  size_t copied_ = 0;  // Bytes of constants.
 };
 
-}  // namespace issp::engine
+// Copies the graph of a runtime, which must outlive the copy. Returns null if
+// other delegates have some of it, or nothing leads from images to images.
+std::unique_ptr<GraphCopy> copy_graph(tflite::Context* context);
 
-#endif  // ISSP_FILE_GRAPH_H_
+}  // namespace issp
+
+#endif  // ISSP_GRAPH_COPY_H_

@@ -1,6 +1,6 @@
-#include "codes.h"
+#include "operator_names.h"
 
-namespace issp::engine {
+namespace issp {
 namespace {
 
 // `BuiltinOperator` of TFLite's schema.
@@ -58,8 +58,9 @@ constexpr int kCount = sizeof(kNames) / sizeof(kNames[0]);
 
 }  // namespace
 
-const char* name_of_code(int code) {
-  return code >= 0 && code < kCount ? kNames[code] : nullptr;
+std::string name_of_operator(int code) {
+  if (code >= 0 && code < kCount) return kNames[code];
+  return "operator " + std::to_string(code);
 }
 
-}  // namespace issp::engine
+}  // namespace issp

@@ -1,11 +1,12 @@
-#include "file_graph.h"
+#include "file_reader.h"
 
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <vector>
 
-#include "codes.h"
+#include "parameters.h"
 
 namespace issp::engine {
 namespace {
@@ -109,27 +110,41 @@ int64_t bytes_of_shape(int type, const std::vector<int>& shape) {
   return bytes;
 }
 
-}  // namespace
+class FileReader {
+ public:
+  FileReader(Bytes file, GraphCopy* graph) : file_(file), graph_(*graph) {}
 
-std::string FileGraph::read(Bytes file) {
+  std::string read();
+
+ private:
+  std::string read_model(const Table& model);
+  std::string read_tensor(const Table& of, const std::vector<Bytes>& data);
+  std::string read_data(const Bytes& bytes, bool is_sparse, Tensor* tensor);
+  std::string read_quantization(const Table& of, Tensor* tensor);
+  std::string read_sparsity(const Table& of, Tensor* tensor);
+  std::string read_node(const Table& of, const std::vector<Table>& codes);
+  bool are_tensors(const std::vector<int>& indices, int least) const;
+
+  Bytes file_;
+  GraphCopy& graph_;
+  size_t copied_ = 0;  // Bytes of constants.
+};
+
+std::string FileReader::read() {
   constexpr char kIdentifier[] = "TFL3";
-  if (file.size < 8 || std::memcmp(file.data + 4, kIdentifier, 4)) {
+  if (file_.size < 8 || std::memcmp(file_.data + 4, kIdentifier, 4)) {
     return "this is no .tflite file";
   }
-  Buffer all(file);
-  file_size_ = file.size;
-  const std::string error = read_model(Table::root(&all), file);
-  if (all.is_broken()) return kDamaged;
-  if (!error.empty()) return error;
-  make_context();
-  return "";
+  Buffer all(file_);
+  const std::string error = read_model(Table::root(&all));
+  return all.is_broken() ? kDamaged : error;
 }
 
-std::string FileGraph::read_model(const Table& model, Bytes file) {
+std::string FileReader::read_model(const Table& model) {
   std::vector<Bytes> data;
   for (const Table& of : model.tables(model::kBuffers)) {
     data.emplace_back();
-    if (!read_buffer(of, file, &data.back())) return kDamaged;
+    if (!read_buffer(of, file_, &data.back())) return kDamaged;
   }
   const std::vector<Table> graphs = model.tables(model::kGraphs);
   if (graphs.empty()) return "the file has no graph";
@@ -138,18 +153,19 @@ std::string FileGraph::read_model(const Table& model, Bytes file) {
     const std::string error = read_tensor(of, data);
     if (!error.empty()) return error;
   }
-  inputs_ = graph.numbers<int>(graph::kInputs);
-  outputs_ = graph.numbers<int>(graph::kOutputs);
-  if (!are_tensors(inputs_, 0) || !are_tensors(outputs_, 0)) return kDamaged;
+  const std::vector<int> inputs = graph.numbers<int>(graph::kInputs);
+  const std::vector<int> outputs = graph.numbers<int>(graph::kOutputs);
+  if (!are_tensors(inputs, 0) || !are_tensors(outputs, 0)) return kDamaged;
   const std::vector<Table> codes = model.tables(model::kCodes);
   for (const Table& of : graph.tables(graph::kNodes)) {
     const std::string error = read_node(of, codes);
     if (!error.empty()) return error;
   }
+  graph_.finish(inputs, outputs);
   return "";
 }
 
-std::string FileGraph::read_tensor(const Table& of,
+std::string FileReader::read_tensor(const Table& of,
                                    const std::vector<Bytes>& data) {
   Tensor tensor{};
   const std::vector<int> shape = of.numbers<int>(tensor::kShape);
@@ -159,9 +175,9 @@ std::string FileGraph::read_tensor(const Table& of,
     return "tensor " + name + " has more than 8 dimensions";
   }
   tensor.type = type_of_file(of.number<int8_t>(tensor::kType));
-  tensor.shape = keep(shape);
-  if (!signature.empty()) tensor.shape_signature = keep(signature);
-  tensor.name = keep(name.c_str(), name.size() + 1);
+  tensor.shape = graph_.keep(shape);
+  if (!signature.empty()) tensor.shape_signature = graph_.keep(signature);
+  tensor.name = graph_.keep(name.c_str(), name.size() + 1);
   tensor.buffer_handle = -1;
   tensor.is_variable = of.number<uint8_t>(tensor::kIsVariable) != 0;
   const auto index = of.number<uint32_t>(tensor::kBuffer);
@@ -171,31 +187,38 @@ std::string FileGraph::read_tensor(const Table& of,
   const Table sparse = of.table(tensor::kSparsity);
   if (error.empty() && sparse.exists()) error = read_sparsity(sparse, &tensor);
   if (!error.empty()) return error;
-  const Bytes& bytes = data[index];
-  if (bytes.size) {
-    // What is known by its shape must be there, as a runtime makes sure.
-    const bool is_dense = !sparse.exists() && bytes_of_type(tensor.type);
-    if (is_dense && bytes_of_shape(tensor.type, shape) != int64_t(bytes.size)) {
-      return "tensor " + name + " has other bytes than its shape needs";
-    }
-    tensor.allocation_type = tflite::kReadOnly;
-    tensor.bytes = bytes.size;
-    // A file may have them where numbers of this type cannot be read.
-    const bool is_aligned =
-        reinterpret_cast<uintptr_t>(bytes.data) % sizeof(int64_t) == 0;
-    tensor.data = const_cast<uint8_t*>(bytes.data);
-    if (!is_aligned) {
-      // Many tensors may have the same bytes.
-      copied_ += bytes.size;
-      if (copied_ > file_size_) return kDamaged;
-      tensor.data = keep(bytes.data, bytes.size);
-    }
+  if (data[index].size) {
+    error = read_data(data[index], sparse.exists(), &tensor);
+    if (!error.empty()) return "tensor " + name + " " + error;
   }
-  tensors_.push_back(tensor);
+  graph_.add(tensor);
   return "";
 }
 
-std::string FileGraph::read_quantization(const Table& of, Tensor* tensor) {
+// Makes a tensor the constant that these bytes are.
+std::string FileReader::read_data(const Bytes& bytes, bool is_sparse,
+                                  Tensor* tensor) {
+  // What is known by its shape must be there, as a runtime makes sure.
+  const bool is_dense = !is_sparse && bytes_of_type(tensor->type);
+  const std::vector<int> shape = tflite::to_vector(tensor->shape);
+  if (is_dense && bytes_of_shape(tensor->type, shape) != int64_t(bytes.size)) {
+    return "has other bytes than its shape needs";
+  }
+  tensor->allocation_type = tflite::kReadOnly;
+  tensor->bytes = bytes.size;
+  tensor->data = const_cast<uint8_t*>(bytes.data);
+  // A file may have them where numbers of this type cannot be read.
+  const bool is_aligned =
+      reinterpret_cast<uintptr_t>(bytes.data) % sizeof(int64_t) == 0;
+  if (is_aligned) return "";
+  // Many tensors may have the same bytes.
+  copied_ += bytes.size;
+  if (copied_ > file_.size) return "is not aligned";
+  tensor->data = graph_.keep(bytes.data, bytes.size);
+  return "";
+}
+
+std::string FileReader::read_quantization(const Table& of, Tensor* tensor) {
   const std::vector<float> scale = of.numbers<float>(quantization::kScale);
   const auto zeros = of.numbers<int64_t>(quantization::kZeroPoint);
   if (scale.empty()) return "";
@@ -210,15 +233,15 @@ std::string FileGraph::read_quantization(const Table& of, Tensor* tensor) {
   }
   if (zero_points.size() != scale.size()) return kDamaged;
   tflite::AffineQuantization affine{};
-  affine.scale = keep(scale);
-  affine.zero_point = keep(zero_points);
+  affine.scale = graph_.keep(scale);
+  affine.zero_point = graph_.keep(zero_points);
   affine.dimension = of.number<int32_t>(quantization::kDimension);
   tensor->quantization.type = tflite::kAffine;
-  tensor->quantization.parameters = keep(&affine, sizeof(affine));
+  tensor->quantization.parameters = graph_.keep(&affine, sizeof(affine));
   return "";
 }
 
-std::string FileGraph::read_sparsity(const Table& of, Tensor* tensor) {
+std::string FileReader::read_sparsity(const Table& of, Tensor* tensor) {
   const std::vector<int> order = of.numbers<int>(sparsity::kOrder);
   const std::vector<int> blocks = of.numbers<int>(sparsity::kBlocks);
   const std::vector<Table> tables = of.tables(sparsity::kDimensions);
@@ -232,25 +255,26 @@ std::string FileGraph::read_sparsity(const Table& of, Tensor* tensor) {
     made.format = dimension.number<int8_t>(dimension::kFormat);
     made.dense_size = dimension.number<int32_t>(dimension::kDenseSize);
     if (made.format == tflite::kSparseCsr) {
-      made.segments = keep(read_indices(dimension, dimension::kSegmentsType,
-                                        dimension::kSegments));
-      made.indices = keep(read_indices(dimension, dimension::kIndicesType,
-                                       dimension::kIndices));
+      made.segments = graph_.keep(read_indices(
+          dimension, dimension::kSegmentsType, dimension::kSegments));
+      made.indices = graph_.keep(read_indices(
+          dimension, dimension::kIndicesType, dimension::kIndices));
     }
     dimensions.push_back(made);
   }
   tflite::Sparsity made{};
-  made.traversal_order = keep(order);
-  if (!blocks.empty()) made.block_map = keep(blocks);
+  made.traversal_order = graph_.keep(order);
+  if (!blocks.empty()) made.block_map = graph_.keep(blocks);
   made.dimension_count = int(dimensions.size());
-  made.dimensions = reinterpret_cast<tflite::DimensionMetadata*>(
-      keep(dimensions.data(), dimensions.size() * sizeof(dimensions[0])));
+  made.dimensions =
+      reinterpret_cast<tflite::DimensionMetadata*>(graph_.keep(
+          dimensions.data(), dimensions.size() * sizeof(dimensions[0])));
   tensor->sparsity =
-      reinterpret_cast<tflite::Sparsity*>(keep(&made, sizeof(made)));
+      reinterpret_cast<tflite::Sparsity*>(graph_.keep(&made, sizeof(made)));
   return "";
 }
 
-std::string FileGraph::read_node(const Table& of,
+std::string FileReader::read_node(const Table& of,
                                  const std::vector<Table>& codes) {
   const auto index = of.number<uint32_t>(node::kCode);
   const std::vector<int> inputs = of.numbers<int>(node::kInputs);
@@ -265,109 +289,33 @@ std::string FileGraph::read_node(const Table& of,
       std::max(int(code.number<int8_t>(code::kDeprecated)),
                code.number<int32_t>(code::kBuiltin));
   tflite::Node node{};
-  node.inputs = keep(inputs);
-  node.outputs = keep(outputs);
+  node.inputs = graph_.keep(inputs);
+  node.outputs = graph_.keep(outputs);
   Parameters parameters;
   if (read_parameters(operator_code, of.table(node::kOptions), &parameters)) {
-    node.parameters = keep(&parameters, sizeof(parameters));
+    node.parameters = graph_.keep(&parameters, sizeof(parameters));
   }
-  tflite::Registration registration{};
-  registration.operator_code = operator_code;
-  nodes_.push_back(node);
-  registrations_.push_back(registration);
-  customs_.push_back(code.text(code::kCustomName));
+  const std::string custom = code.text(code::kCustomName);
+  const char* name = nullptr;
+  if (operator_code == tflite::kCustom) {
+    name = graph_.keep(custom.c_str(), custom.size() + 1);
+  }
+  graph_.add(node, operator_code, name);
   return "";
 }
 
 // Whether these are numbers of tensors, or at least `least`.
-bool FileGraph::are_tensors(const std::vector<int>& indices, int least) const {
+bool FileReader::are_tensors(const std::vector<int>& indices, int least) const {
   return indices.size() <= kMostOperands &&
          std::all_of(indices.begin(), indices.end(), [&](int i) {
-           return i >= least && i < int(tensors_.size());
+           return i >= least && i < graph_.tensors();
          });
 }
 
-std::string FileGraph::operator_name(int i) const {
-  if (code(i) == kCustom) return customs_[i];
-  const char* name = name_of_code(code(i));
-  return name ? name : "operator " + std::to_string(code(i));
-}
+}  // namespace
 
-void FileGraph::set_plan(const std::vector<int>& nodes) {
-  plan_ = keep(nodes);
-  whole_.nodes_to_replace = plan_;
-}
-
-void FileGraph::set_shape(int tensor, const std::vector<int>& shape) {
-  tensors_[tensor].shape = keep(shape);
-  // It is known that this is no placeholder.
-  tensors_[tensor].shape_signature = tensors_[tensor].shape;
-}
-
-void FileGraph::set_constant(int tensor, const void* data, size_t bytes) {
-  tensors_[tensor].allocation_type = tflite::kReadOnly;
-  tensors_[tensor].data = keep(data, bytes);
-  tensors_[tensor].bytes = bytes;
-}
-
-void FileGraph::make_context() {
-  context_.tensor_count = tensors_.size();
-  context_.tensors = tensors_.data();
-  context_.implementation = this;
-  context_.get_execution_plan = get_plan;
-  context_.get_node_and_registration = get_node;
-  context_.preview_partitioning = preview;
-  std::vector<int> all(nodes_.size());
-  for (size_t i = 0; i < all.size(); ++i) all[i] = int(i);
-  set_plan(all);
-  whole_.input_tensors = keep(inputs_);
-  whole_.output_tensors = keep(outputs_);
-}
-
-char* FileGraph::keep(const void* data, size_t bytes) {
-  // An empty array has an address, too.
-  memory_.push_back(std::make_unique<char[]>(std::max(bytes, size_t{1})));
-  if (bytes) std::memcpy(memory_.back().get(), data, bytes);
-  return memory_.back().get();
-}
-
-IntArray* FileGraph::keep(const std::vector<int>& numbers) {
-  std::vector<int> array{int(numbers.size())};
-  array.insert(array.end(), numbers.begin(), numbers.end());
-  array.resize(std::max(array.size(), sizeof(IntArray) / sizeof(int)));
-  return reinterpret_cast<IntArray*>(
-      keep(array.data(), array.size() * sizeof(int)));
-}
-
-tflite::FloatArray* FileGraph::keep(const std::vector<float>& numbers) {
-  // As an array of their bits.
-  std::vector<int> bits(numbers.size());
-  if (!bits.empty()) {
-    std::memcpy(bits.data(), numbers.data(), bits.size() * sizeof(int));
-  }
-  return reinterpret_cast<tflite::FloatArray*>(keep(bits));
-}
-
-int FileGraph::get_plan(tflite::Context* context, IntArray** plan) {
-  *plan = of(context).plan_;
-  return tflite::kOk;
-}
-
-int FileGraph::get_node(tflite::Context* context, int index,
-                        tflite::Node** node,
-                        tflite::Registration** registration) {
-  FileGraph& graph = of(context);
-  *node = &graph.nodes_[index];
-  *registration = &graph.registrations_[index];
-  return tflite::kOk;
-}
-
-// All nodes are one part.
-int FileGraph::preview(tflite::Context* context, const IntArray*,
-                       tflite::DelegateParameters** parts, int* count) {
-  *parts = &of(context).whole_;
-  *count = 1;
-  return tflite::kOk;
+std::string read_file(Bytes file, GraphCopy* graph) {
+  return FileReader(file, graph).read();
 }
 
 }  // namespace issp::engine

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <limits>
 
-namespace issp::engine {
+namespace issp {
 namespace {
 
 constexpr int64_t kMost = int64_t{1} << 24;
@@ -94,4 +94,4 @@ std::optional<Array> map(
   return made;
 }
 
-}  // namespace issp::engine
+}  // namespace issp

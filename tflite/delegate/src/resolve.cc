@@ -8,15 +8,16 @@
 #include <utility>
 #include <vector>
 
+#include "constant.h"
 #include "size_operators.h"
 
-namespace issp::engine {
+namespace issp {
 namespace {
 
 using tflite::Tensor;
 
 // Numbers of constants that sizes may be computed of.
-constexpr int64_t kMostRead = 1 << 20;
+constexpr int64_t kMostRead = 1 << 12;
 
 template <class Number>
 void read_as(const Tensor& tensor, std::vector<double>* values) {
@@ -28,7 +29,7 @@ void read_as(const Tensor& tensor, std::vector<double>* values) {
 std::optional<Array> read_numbers(const Tensor& tensor) {
   const Shape shape = tflite::to_vector(tensor.shape);
   const int64_t count = count_of(shape);
-  if (!tensor.data || tensor.sparsity || count < 0 || count > kMostRead ||
+  if (tensor.sparsity || count < 0 || count > kMostRead ||
       int64_t(tensor.bytes) != count * bytes_of_type(tensor.type)) {
     return std::nullopt;
   }
@@ -46,6 +47,13 @@ std::optional<Array> read_numbers(const Tensor& tensor) {
     case tflite::kBool:
       read_as<uint8_t>(tensor, &made.values);
       break;
+    case tflite::kFloat16: {
+      Constant constant;
+      if (!read_constant(tensor, &constant).empty()) return std::nullopt;
+      const std::vector<float> all = constant.dense();
+      made.values.assign(all.begin(), all.end());
+      break;
+    }
     default:
       return std::nullopt;
   }
@@ -54,14 +62,14 @@ std::optional<Array> read_numbers(const Tensor& tensor) {
 
 template <class Number>
 void write_as(const std::vector<double>& values, int tensor,
-              FileGraph* graph) {
+              GraphCopy* graph) {
   const std::vector<Number> all(values.begin(), values.end());
   graph->set_constant(tensor, all.data(), all.size() * sizeof(Number));
 }
 
 // Makes a tensor the constant that it is found to be. Returns whether its type
 // has such numbers.
-bool write_numbers(const Array& numbers, int tensor, FileGraph* graph) {
+bool write_numbers(const Array& numbers, int tensor, GraphCopy* graph) {
   const int type = graph->tensor(tensor).type;
   if (type == tflite::kFloat32) {
     write_as<float>(numbers.values, tensor, graph);
@@ -84,13 +92,12 @@ bool write_numbers(const Array& numbers, int tensor, FileGraph* graph) {
 
 }  // namespace
 
-std::string resolve(const std::vector<int>& shape, FileGraph* graph) {
+std::string resolve(const std::vector<int>& shape, GraphCopy* graph) {
   std::map<int, Known> known;
-  const size_t tensors = graph->context()->tensor_count;
-  for (size_t i = 0; i < tensors; ++i) {
-    const Tensor& of = graph->tensor(int(i));
-    if (!of.data) continue;
-    known[int(i)] = {tflite::to_vector(of.shape), read_numbers(of)};
+  for (int i = 0; i < graph->tensors(); ++i) {
+    const Tensor& of = graph->tensor(i);
+    if (!is_stored(of) || !of.shape) continue;
+    known[i] = {tflite::to_vector(of.shape), read_numbers(of)};
   }
   known[graph->inputs()[0]] = {shape, std::nullopt};
   graph->set_shape(graph->inputs()[0], shape);
@@ -119,4 +126,4 @@ std::string resolve(const std::vector<int>& shape, FileGraph* graph) {
   return "";
 }
 
-}  // namespace issp::engine
+}  // namespace issp

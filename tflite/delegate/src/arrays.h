@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-namespace issp::engine {
+namespace issp {
 
 using Shape = std::vector<int>;
 
@@ -43,6 +43,6 @@ Array map(const Array& of, const std::function<double(double)>& function);
 std::optional<Array> map(const Array& a, const Array& b,
                          const std::function<double(double, double)>& function);
 
-}  // namespace issp::engine
+}  // namespace issp
 
 #endif  // ISSP_ARRAYS_H_

@@ -6,14 +6,14 @@
 
 #include <string>
 
-#include "file_graph.h"
+#include "graph_copy.h"
 
-namespace issp::engine {
+namespace issp {
 
 // Args: `shape`, of the only input. Nodes whose results are known are taken out
 // of the plan of the graph. Returns what forbids it, or nothing.
-std::string resolve(const std::vector<int>& shape, FileGraph* graph);
+std::string resolve(const std::vector<int>& shape, GraphCopy* graph);
 
-}  // namespace issp::engine
+}  // namespace issp
 
 #endif  // ISSP_RESOLVE_H_

@@ -1,0 +1,211 @@
+"""The engine beside TFLite, on files that are exported here."""
+
+import importlib.util
+import pathlib
+import subprocess
+
+import numpy as np
+import PIL.Image
+import pytest
+from ai_edge_litert import interpreter as litert
+from native import run
+from networks import TINY
+from networks import small_pairs
+
+from issp_keras.callbacks import prunable_kernels
+from issp_keras.inference import load_network
+from issp_keras.tflite import Reference
+from issp_keras.tflite import export
+
+_ROOT = pathlib.Path(__file__).parents[1]
+_TOLERANCE = 1e-5
+# Where windows are as high as the image, the graph computes a network of their
+# positions for each size.
+_ANY_SIZE = [name for name in TINY if name != "cat_axial"]
+
+
+def _load_wrapper():
+    path = _ROOT / "benchmarks" / "engine_library.py"
+    spec = importlib.util.spec_from_file_location("engine_library", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_engine = _load_wrapper()
+
+
+@pytest.fixture(scope="module")
+def library(optimized):
+    return optimized / "libissp_engine.so"
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """Exports a network that has zeros, once."""
+    folder = tmp_path_factory.mktemp("exported")
+
+    def file(name, precision="float32", *size, sparse=True, input="float32"):
+        shape = "x".join(map(str, size))
+        path = folder / f"{name}_{precision}_{input}_{sparse}_{shape}.tflite"
+        if path.exists():
+            return path
+        model = TINY[name]()
+        rng = np.random.default_rng(0)
+        for kernel in prunable_kernels(model):
+            values = kernel + 0.05 * rng.standard_normal(kernel.shape)
+            kernel.assign(values * (rng.random(kernel.shape) < 0.3))
+        reference = Reference(model, small_pairs(_scale(model)))
+        kwargs = {"input": input, "tolerance": 99, "reference": reference}
+        export(model, path, precision, sparse, *size, **kwargs)
+        return path
+
+    return file
+
+
+def _scale(model):
+    return model(np.zeros((1, 8, 8, 3), np.float32)).shape[1] // 8
+
+
+def _expected(path, images):
+    interpreter = litert.Interpreter(str(path), num_threads=1)
+    (taken,) = interpreter.get_input_details()
+    if -1 in taken["shape_signature"]:
+        interpreter.resize_tensor_input(taken["index"], images.shape)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(taken["index"], images)
+    interpreter.invoke()
+    (made,) = interpreter.get_output_details()
+    return interpreter.get_tensor(made["index"])
+
+
+def _images(*shape):
+    return np.random.default_rng(7).random((1, *shape, 3), np.float32)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+@pytest.mark.parametrize("name", _ANY_SIZE)
+def test_files_of_any_size_make_what_tflite_makes(
+    name, precision, library, exported
+):
+    path = exported(name, precision)
+    engine = _engine.Engine(library, path)
+    assert engine.input == (0, 0, 3)
+    for size in ((16, 24), (9, 13), (1, 1)):
+        images = _images(*size)
+        made = engine.run(images)
+        np.testing.assert_allclose(
+            made, _expected(path, images), atol=_TOLERANCE
+        )
+    engine.close()
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_files_of_one_size_make_what_tflite_makes(name, library, exported):
+    path = exported(name, "float32", 9, 13)
+    engine = _engine.Engine(library, path, threads=2)
+    assert engine.input == (9, 13, 3)
+    images = _images(9, 13)
+    expected = _expected(path, images)
+    np.testing.assert_allclose(engine.run(images), expected, atol=_TOLERANCE)
+    with pytest.raises(_engine.EngineError, match="takes 13x9 pixels alone"):
+        engine.run(_images(13, 9))
+
+
+@pytest.mark.parametrize("input", ["float32", "uint8"])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_files_in_int8_make_the_bits_of_tflite(
+    sparse, input, library, exported
+):
+    path = exported("plain", "int8", sparse=sparse, input=input)
+    engine = _engine.Engine(library, path)
+    images = _images(17, 21)
+    if input == "uint8":
+        images = (255 * images).astype(np.uint8)
+    np.testing.assert_array_equal(engine.run(images), _expected(path, images))
+
+
+@pytest.mark.parametrize("name, precision", [("plain", "int8"), ("edsr", "")])
+def test_a_photograph_in_tiles_is_that_of_the_python_library(
+    name, precision, library, exported
+):
+    path = exported(name, precision or "float32")
+    pixels = np.random.default_rng(1).integers(0, 256, (70, 90, 3), np.uint8)
+    expected = load_network(path).upscale(pixels)
+    for tile in (0, 32):
+        made = _engine.Engine(library, path).upscale(pixels, tile=tile)
+        assert made.shape == expected.shape
+        assert np.abs(made.astype(int) - expected).max() <= 1
+
+
+def test_files_that_are_none_are_named_in_a_sentence(
+    library, exported, tmp_path
+):
+    for content, problem in (
+        (b"", "this is no .tflite file"),
+        (b"\0" * 64, "this is no .tflite file"),
+        (exported("plain").read_bytes()[:999], "is damaged"),
+    ):
+        with pytest.raises(_engine.EngineError, match=problem):
+            _engine.Engine(library, content)
+    with pytest.raises(_engine.EngineError, match="cannot be opened"):
+        _engine.Engine(library, tmp_path / "none.tflite")
+
+
+def test_a_graph_that_cannot_be_resolved_names_the_operator(library, exported):
+    with pytest.raises(_engine.EngineError, match="what PACK makes does not"):
+        _engine.Engine(library, exported("cat_axial"))
+
+
+def test_a_network_is_described(library, exported):
+    engine = _engine.Engine(library, exported("edsr"))
+    engine.run(_images(8, 8))
+    found = engine.describe()
+    assert found["threads"] == 1
+    layers = found["part"]["layers"]
+    assert sum(layer["kind"] == "convolution" for layer in layers) > 3
+
+
+@pytest.mark.parametrize("suffix", ["ppm", "png"])
+def test_the_example_in_c_upscales_a_photograph(
+    suffix, optimized, exported, tmp_path
+):
+    path = exported("edsr")
+    pixels = np.random.default_rng(1).integers(0, 256, (30, 40, 3), np.uint8)
+    photograph = tmp_path / f"photograph.{suffix}"
+    PIL.Image.fromarray(pixels).save(photograph)
+    larger = tmp_path / f"larger.{suffix}"
+    example = optimized / "issp_upscale"
+    if suffix == "png":
+        done = subprocess.run(
+            [example, path, photograph, larger], capture_output=True, text=True
+        )
+        if "knows PPM files alone" in done.stderr:
+            pytest.skip("the example was built without libpng")
+    run(example, path, photograph, larger, "2")
+    made = np.asarray(PIL.Image.open(larger)).astype(int)
+    expected = load_network(path).upscale(pixels)
+    assert np.abs(made - expected).max() <= 1
+
+
+def test_the_example_in_c_tells_what_is_wrong(optimized, exported, tmp_path):
+    example = optimized / "issp_upscale"
+    text = tmp_path / "text.ppm"
+    text.write_text("This is no photograph.")
+    photograph = tmp_path / "photograph.ppm"
+    PIL.Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(photograph)
+    network = exported("edsr")
+    result = tmp_path / "result.ppm"
+    for arguments, problem in (
+        ([], "usage: "),
+        ([text, photograph, result], "no .tflite file"),
+        ([network, tmp_path / "none.ppm", result], "cannot be opened"),
+        ([network, text, result], "no PPM file"),
+        ([network, photograph, tmp_path / "none" / "x.ppm"], "be written"),
+    ):
+        done = subprocess.run(
+            [example, *arguments], capture_output=True, text=True
+        )
+        assert done.returncode in (1, 2)
+        assert problem in done.stderr
+    assert not result.exists()

@@ -1,0 +1,15 @@
+// The names of TFLite's operators.
+
+#ifndef ISSP_OPERATOR_NAMES_H_
+#define ISSP_OPERATOR_NAMES_H_
+
+#include <string>
+
+namespace issp {
+
+// As TFLite's files call an operator.
+std::string name_of_operator(int code);
+
+}  // namespace issp
+
+#endif  // ISSP_OPERATOR_NAMES_H_
