@@ -85,6 +85,7 @@ setup(
         _DELEGATE: ["README.md", "CMakeLists.txt", "src/*", "cmake/*"],
         "issp_keras.data.tfds": ["*/*.bib", "*/*.md", "*/*.tsv", "*/*.txt"],
         "issp_keras.inference": ["*.keras"],
+        "issp_keras.report": ["*.css", "*.js"],
     },
     # `make test-lowest` passes the tests with the least of these versions.
     install_requires=[
