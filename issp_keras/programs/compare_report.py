@@ -32,7 +32,7 @@ def page(
     ]
     return report.Page(
         kind="issp_keras · comparison",
-        title=f"{len(names)} ways to train, compared",
+        title=f"{len(names)} way{'s' * (len(names) != 1)} to train, compared",
         lead="Each way is one row. Rows with several seeds have the mean over "
         "the trainings that did not diverge.",
         figures=_figures(results, sets),
@@ -78,12 +78,8 @@ def _results(results):
 
 
 def _plots(results, sets):
-    plots = [
-        report.element("figure", _plot(results, data), class_="one")
-        for data in sets
-    ]
     return [
-        report.element("div", *plots, class_="plots"),
+        report.side_by_side(*(_plot(results, data) for data in sets)),
         "PSNR of each way: the dot is the mean over its seeds, the bar goes "
         "from the least to the largest. Further to the right is better. A "
         "cross is a training that diverged: it has no score.",
@@ -97,11 +93,11 @@ def _plot(results, data):
         for name, values in psnr.items()
     ]
     axis = report.axis_for(
-        f"PSNR in dB on {data}",
+        "PSNR in dB",
         [value for values in psnr.values() for value in values],
         least=_LEAST_DB,
     )
-    return report.dots(f"PSNR on {data} of each way to train", lines, axis)
+    return report.dots(data, lines, axis)
 
 
 def _psnr(results, data):
@@ -129,7 +125,10 @@ def _note(results, name, values):
 def _trainings(results):
     header, *rows = each_training(results)
     return [
-        report.table(header, [list(map(_text, row)) for row in rows]),
+        report.table(
+            [name.replace("_", " ") for name in header],
+            [list(map(_text, row)) for row in rows],
+        ),
         "A row for each training and test set. A training that diverged has "
         "one row. A click on the head of a column sorts by it.",
     ]

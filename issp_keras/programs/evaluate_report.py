@@ -109,7 +109,7 @@ def page(
     ensemble = " Each is the mean over 8 turns." * settings["self_ensemble"]
     return report.Page(
         kind="issp_keras · evaluation",
-        title=f"{name} on {crops.count} photographs",
+        title=f"{name} on {crops.count} photograph{'s' * (crops.count != 1)}",
         lead=f"Photographs are made {settings['scale']} times larger, and "
         "compared with the originals; the same by bicubic interpolation "
         f"stands beside it.{ensemble}",
@@ -149,11 +149,11 @@ def _sets(found, settings):
 
 def _photographs(found):
     rows = [
-        [_short(source), of[0].name, *_numbers(*of), f"{of[1].seconds:.2f}"]
+        [of[0].name, _short(source), *_numbers(*of), f"{of[1].seconds:.2f}"]
         for source, rows in found.items()
         for of in rows[:-1]
     ]
-    header = ["set", "photograph", *_COLUMNS, "seconds"]
+    header = ["photograph", "set", *_COLUMNS, "seconds"]
     return [
         report.table(header, rows, texts=2),
         "The same for each photograph. Seconds are those that the network "
@@ -164,15 +164,17 @@ def _photographs(found):
 def _pictures(crops):
     sliders = crops.sliders()
     which = (
-        f"of {len(sliders)} photographs"
+        "of each photograph"
         if len(sliders) == crops.count
         else f"of the {len(sliders)} photographs with the largest difference"
     )
     return [
         f"The place, {_CROP} pixels wide and high, where the network and "
         f"bicubic interpolation differ most, {which}. Drag over a picture, or "
-        "use the arrow keys, to move the line between the two. No pixel is "
-        "changed by compression. The dB are of the whole photograph.",
+        "use the arrow keys, to move the line between the two. The two lists "
+        "above a picture choose what is on each side of it; the original is "
+        "there too. No pixel is changed by compression. The dB are of the "
+        "whole photograph.",
         report.element("div", *sliders, class_="gallery"),
     ]
 

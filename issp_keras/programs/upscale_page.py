@@ -63,6 +63,9 @@ class Comparisons:
             facts: List of pairs, what was run, and on what.
         """
         sections = list(self._sections)
+        if len(sections) == 1:
+            # The heading has its name.
+            sections = [report.Section("Pictures", sections[0].blocks)]
         if self._others:
             title = f"{len(self._others)} more, without pictures here"
             sections.append(report.Section(title, self._others))

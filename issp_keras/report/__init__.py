@@ -23,6 +23,7 @@ from issp_keras.report.plots import Point
 from issp_keras.report.plots import dots
 from issp_keras.report.plots import key
 from issp_keras.report.plots import scatter
+from issp_keras.report.plots import side_by_side
 from issp_keras.report.sliders import slider
 from issp_keras.report.tables import table
 
@@ -46,6 +47,7 @@ __all__ = [
     "key",
     "middle",
     "scatter",
+    "side_by_side",
     "slider",
     "table",
 ]

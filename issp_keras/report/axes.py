@@ -32,7 +32,8 @@ class Axis:
         """About `count` round values between the ends."""
         if self.is_log:
             found = _log_ticks(self.low, self.high)
-            return found if len(found) > 1 else _ticks(self.low, self.high, 3)
+            if len(found) > 2:
+                return found
         return _ticks(self.low, self.high, count)
 
     def _scaled(self, value):

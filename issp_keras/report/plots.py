@@ -8,7 +8,7 @@ from issp_keras.report.markup import element
 
 # Units of a drawing; on a phone, one is about three quarters of a pixel.
 _WIDTH, _HEIGHT = 480, 330
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 14, 50
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 34, 50
 # Of a line of `dots`, and of its axis.
 _LINE, _FOOT = 44, 46
 # How many colours the page has.
@@ -72,9 +72,9 @@ def scatter(title: str, points: list[Point], x: Axis, y: Axis) -> Html:
         *_lines(places),
         *(_marker(point, *place) for point, place in places.items()),
         _text(x.label, right, _HEIGHT - 8, "end", "axis"),
-        _text(y.label, _LEFT, _HEIGHT - 8, "start", "axis up"),
+        _text(y.label, 0, 14, "start", "axis"),
     ]
-    return _svg(title, _HEIGHT, drawn)
+    return _figure(title, _HEIGHT, drawn)
 
 
 def key(points: list[Point]) -> Html:
@@ -101,7 +101,12 @@ def dots(title: str, lines: list[Dot], x: Axis) -> Html:
     for i, line in enumerate(lines):
         drawn += _dot(line, x, left, right, _LINE * i)
     drawn.append(_text(x.label, right, bottom + _FOOT - 6, "end", "axis"))
-    return _svg(title, bottom + _FOOT, drawn)
+    return _figure(title, bottom + _FOOT, drawn)
+
+
+def side_by_side(*plots: Html) -> Html:
+    """Puts plots beside each other, where the page is wide enough."""
+    return element("div", *plots, class_="plots")
 
 
 def _dot(line, x, left, right, top):
@@ -126,15 +131,16 @@ def _dot(line, x, left, right, top):
     yield element("circle", cx=_f(mean), cy=y, r=5, class_="c0")
 
 
-def _svg(title, height, drawn):
-    return element(
+def _figure(title, height, drawn):
+    plot = element(
         "svg",
-        element("title", title),
         *drawn,
         viewBox=f"0 0 {_WIDTH} {height}",
         role="img",
+        aria_label=title,
         class_="plot",
     )
+    return element("figure", element("figcaption", title), plot)
 
 
 def _vertical_grid(x, left, right, top, bottom):

@@ -54,7 +54,7 @@ function makeSlider(slider) {
 
   const share = () => (range.value - range.min) / (range.max - range.min);
 
-  // The hand is where the view is, and the pictures may be larger than it.
+  // The hand is where the view is, of pictures that may be larger.
   function place() {
     const x = box.scrollLeft + box.clientWidth * share();
     stage.style.setProperty("--x", `${(100 * x) / stage.clientWidth}%`);
@@ -78,11 +78,16 @@ function makeSlider(slider) {
   });
   range.addEventListener("input", place);
   box.addEventListener("scroll", place);
-  new ResizeObserver(() => {
-    hand.style.height = `${box.clientHeight}px`;
-    hand.style.width = `${box.clientWidth}px`;
+
+  // The hand is as large as the view.
+  function fit() {
+    const isZoomed = box.classList.contains("zoomed");
+    hand.style.height = isZoomed ? `${box.clientHeight}px` : "";
+    hand.style.width = isZoomed ? `${box.clientWidth}px` : "";
     place();
-  }).observe(box);
+  }
+
+  new ResizeObserver(fit).observe(box);
 
   for (const choice of slider.querySelectorAll("select")) {
     choice.addEventListener("change", () => choose(slider, pictures));
@@ -94,8 +99,10 @@ function makeSlider(slider) {
       for (const other of buttons) {
         other.setAttribute("aria-pressed", String(other === button));
       }
+      // Or a hand as wide as before would keep the box wide.
+      hand.style.width = hand.style.height = "";
       zoom(box, stage, button.dataset.zoom);
-      place();
+      fit();
     });
   }
 }
@@ -116,8 +123,8 @@ function zoom(box, stage, factor) {
   // What is in the middle of the view stays there.
   const x = (box.scrollLeft + box.clientWidth / 2) / stage.clientWidth;
   const y = (box.scrollTop + box.clientHeight / 2) / stage.clientHeight;
-  stage.classList.toggle("zoomed", factor !== "fit");
-  stage.style.setProperty("--zoom", factor === "fit" ? 1 : factor);
+  box.classList.toggle("zoomed", factor !== "fit");
+  box.style.setProperty("--zoom", factor === "fit" ? 1 : factor);
   box.scrollLeft = x * stage.clientWidth - box.clientWidth / 2;
   box.scrollTop = y * stage.clientHeight - box.clientHeight / 2;
 }

@@ -49,7 +49,7 @@ def slider(
     )
     return element(
         "figure",
-        element("figcaption", title, class_="title"),
+        element("figcaption", title),
         element("div", *_ends(labels), class_="ends"),
         element("div", *box, class_="box"),
         _zoom_buttons() if zooms else None,

@@ -16,15 +16,20 @@ def table(header: list[str], rows: list[list[str]], texts: int = 1) -> Html:
     """Makes a table; a button in each header cell sorts it.
 
     Cells behind the first `texts` are sorted by the number that they begin
-    with, "1,024 (10 %)" as 1024. Those without a number come last.
+    with, "1,024 (10 %)" as 1024. Those without a number come last. A column
+    without any number is sorted as text.
 
     Args:
         header: List of strings.
         rows: List of lists of strings, as long as `header`. Of more than
             2,000 rows, the first 2,000 are shown, and a sentence says so.
-        texts: Integer, how many columns are sorted as text. Defaults to `1`.
+        texts: Integer, how many columns are text in any case. Defaults to
+            `1`.
     """
-    kinds = ["text" if i < texts else "number" for i in range(len(header))]
+    kinds = [
+        "text" if i < texts else _kind(row[i] for row in rows)
+        for i in range(len(header))
+    ]
     head = [_header(*of) for of in zip(header, kinds, strict=True)]
     body = [
         element("tr", *map(_cell, range(len(row)), row, kinds))
@@ -47,6 +52,11 @@ def leading_number(text: str) -> float | None:
         return float("inf")
     found = _NUMBER.match(text)
     return float(found[0].replace(",", "")) if found else None
+
+
+def _kind(cells):
+    has_number = any(leading_number(cell) is not None for cell in cells)
+    return "number" if has_number else "text"
 
 
 def _header(name, kind):

@@ -12,8 +12,9 @@ _LATENCY = "latency in ms, log scale"
 _PROFILE = "The layers of this row in which the delegate takes most time."
 _TITLES = {
     "Quality, size and latency": (
-        "The first row is bicubic interpolation. PSNR in dB and SSIM on Y, "
-        "higher is better. Behind the non-zeros stands the share of zeros."
+        "PSNR in dB and SSIM on Y: higher is better, and a network that is no "
+        "better than bicubic interpolation is of no use. Behind the non-zeros "
+        "stands their share of all weights."
     ),
     "Times": (
         "Milliseconds: to load the file, of the first inference, and of all "
@@ -107,9 +108,8 @@ def _plots(rows):
             report.axis_for(_LATENCY, [p.y for p in zeros], is_log=True),
         ),
     ]
-    figures = [report.element("figure", plot) for plot in drawn]
     return [
-        report.element("div", *figures, class_="plots"),
+        report.side_by_side(*drawn),
         report.key(zeros),
         "The first plot has better networks higher, and faster ones further "
         "to the left. The second has faster ones lower. A line joins the rows "

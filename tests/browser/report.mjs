@@ -1,0 +1,116 @@
+// Sorts the first table, moves the first slider, and looks at a report in
+// several sizes, in the dark and in print.
+
+import { createHash } from "node:crypto";
+import path from "node:path";
+
+const SIZES = { phone: [390, 844], desk: [1280, 900] };
+
+export default async function check(page, folder) {
+  const found = { sorted: await sortByKeyboard(page) };
+  found.slider = (await page.$(".slider")) ? await slide(page) : null;
+  found.zoom = (await page.$("[data-zoom]")) ? await zoom(page) : null;
+  found.wide = {};
+  for (const [name, [width, height]] of Object.entries(SIZES)) {
+    await page.setViewport({ width, height });
+    found.wide[name] = await page.evaluate(
+      () => document.documentElement.scrollWidth - window.innerWidth,
+    );
+    const file = path.join(folder, `${name}.png`);
+    await page.screenshot({ path: file, fullPage: true });
+  }
+  await page.emulateMediaFeatures([
+    { name: "prefers-color-scheme", value: "dark" },
+  ]);
+  found.dark = await page.evaluate(
+    () => getComputedStyle(document.body).backgroundColor,
+  );
+  await page.screenshot({ path: path.join(folder, "dark.png"), fullPage: true });
+  await page.emulateMediaFeatures([]);
+  await page.emulateMediaType("print");
+  found.print = await page.evaluate(inPrint);
+  await page.screenshot({ path: path.join(folder, "print.png"), fullPage: true });
+  return found;
+}
+
+async function sortByKeyboard(page) {
+  if (!(await page.$("table.sortable"))) {
+    return null;
+  }
+  const orders = [];
+  // The last column: numbers in all reports.
+  await page.focus("table.sortable thead th:last-child button");
+  for (const key of ["Enter", "Space"]) {
+    await page.keyboard.press(key);
+    orders.push(
+      await page.$eval("table.sortable", (table) => {
+        const header = table.tHead.rows[0].lastElementChild;
+        return {
+          ariaSort: header.getAttribute("aria-sort"),
+          values: [...table.tBodies[0].rows].map(
+            (row) => row.lastElementChild.dataset.value ?? null,
+          ),
+        };
+      }),
+    );
+  }
+  return orders;
+}
+
+async function slide(page) {
+  const first = await page.$(".slider");
+  await first.scrollIntoView();
+  const range = await first.$("input[type=range]");
+  await range.focus();
+  const states = [];
+  for (const keys of [[], Array(20).fill("ArrowRight"), ["Home"]]) {
+    for (const key of keys) {
+      await page.keyboard.press(key);
+    }
+    states.push({
+      value: await range.evaluate((input) => Number(input.value)),
+      clip: await first.$eval(
+        ".picture[data-side=right]",
+        (picture) => getComputedStyle(picture).clipPath,
+      ),
+      seen: digest(await (await first.$(".box")).screenshot()),
+    });
+  }
+  const box = await (await first.$(".box")).boundingBox();
+  await page.mouse.click(box.x + 0.25 * box.width, box.y + 0.5 * box.height);
+  states.push({
+    value: await range.evaluate((input) => Number(input.value)),
+  });
+  return states;
+}
+
+function digest(bytes) {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+async function zoom(page) {
+  const widths = {};
+  for (const name of ["1", "2", "4", "fit"]) {
+    await page.click(`.slider [data-zoom="${name}"]`);
+    widths[name] = await page.$eval(".stage", (stage) => stage.clientWidth);
+  }
+  return widths;
+}
+
+// What a page in print is like: pictures beside each other, and no sliders.
+function inPrint() {
+  const slider = document.querySelector(".slider");
+  if (!slider) {
+    return null;
+  }
+  const pictures = [...slider.querySelectorAll(".picture")];
+  const places = pictures.map((picture) => picture.getBoundingClientRect());
+  return {
+    range: slider.querySelector("input").getClientRects().length,
+    clips: pictures.map((picture) => getComputedStyle(picture).clipPath),
+    seen: pictures.every((of) => getComputedStyle(of).visibility === "visible"),
+    beside: places
+      .slice(1)
+      .every((place, i) => place.left >= places[i].right - 1),
+  };
+}
