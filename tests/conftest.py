@@ -34,6 +34,7 @@ _CORE = (
     "patterns",
     "plain",
     "prepared",
+    "report",
     "resume",
     "rivals",
     "schedules",

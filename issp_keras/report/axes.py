@@ -56,8 +56,9 @@ def axis_for(
     if is_log:
         room = max(1.15, (high / low) ** 0.12)
         return Axis(label, low / room, high * room, True)
-    missing = max(0.0, (least or abs(high) or 1.0) - (high - low)) / 2
-    room = max(0.12 * (high - low), missing if least or high == low else 0.0)
+    spread = high - low
+    least = least or (0.0 if spread else abs(high) or 1.0)
+    room = max(0.12 * spread, (least - spread) / 2)
     return Axis(label, low - room, high + room)
 
 

@@ -9,6 +9,7 @@ const SIZES = { phone: [390, 844], desk: [1280, 900] };
 export default async function check(page, folder) {
   const found = { sorted: await sortByKeyboard(page) };
   found.slider = (await page.$(".slider")) ? await slide(page) : null;
+  found.chosen = (await page.$(".slider select")) ? await choose(page) : null;
   found.zoom = (await page.$("[data-zoom]")) ? await zoom(page) : null;
   found.wide = {};
   for (const [name, [width, height]] of Object.entries(SIZES)) {
@@ -88,13 +89,38 @@ function digest(bytes) {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
+// On which side each picture is, after the reader has chosen two others.
+async function choose(page) {
+  await page.select(".slider select[data-side=left]", "1");
+  await page.select(".slider select[data-side=right]", "2");
+  return page.$$eval(".slider .picture", (pictures) =>
+    pictures.map((picture) => picture.dataset.side),
+  );
+}
+
 async function zoom(page) {
-  const widths = {};
+  const range = ".slider input[type=range]";
+  await page.$eval(range, (input) => {
+    input.value = 100;
+    input.dispatchEvent(new Event("input"));
+  });
+  const found = {};
   for (const name of ["1", "2", "4", "fit"]) {
     await page.click(`.slider [data-zoom="${name}"]`);
-    widths[name] = await page.$eval(".stage", (stage) => stage.clientWidth);
+    found[name] = await page.$eval(".slider .box", async (box) => {
+      // What the page does when it scrolls comes with the next frame.
+      await new Promise((done) => requestAnimationFrame(() => done()));
+      await new Promise((done) => requestAnimationFrame(() => done()));
+      const stage = box.querySelector(".stage");
+      const share = parseFloat(stage.style.getPropertyValue("--x")) / 100;
+      return {
+        width: stage.clientWidth,
+        line: share * stage.clientWidth - box.scrollLeft,
+        middle: box.clientWidth / 2,
+      };
+    });
   }
-  return widths;
+  return found;
 }
 
 // What a page in print is like: pictures beside each other, and no sliders.
