@@ -53,8 +53,9 @@ class Crops:
         """
         (before, old), (after, new) = made.values()
         window = where_most(old, new, _CROP)
+        # Copies: a part of an array keeps all of it in memory.
         old, new, original = (
-            to_rgb(pixels)[window] for pixels in (old, new, pair.hr)
+            to_rgb(pixels)[window].copy() for pixels in (old, new, pair.hr)
         )
         difference = np.abs(old.astype(float) - new).mean()
         pictures = {

@@ -38,10 +38,12 @@ class Comparisons:
             self._others.append(str(source))
             return
         lr, sr = _middles(photograph.pixels, pixels, self._scale)
+        # A page has grey as RGB, for which a profile of grey is none.
+        profile = photograph.icc_profile if lr.ndim == 3 else None
         before, after = report.encode_within(
             [imresize(to_8_bits(lr), self._scale), to_8_bits(sr)],
             self._share,
-            photograph.icc_profile,
+            profile,
         )
         slider = report.slider(
             _size(pixels.shape[1], pixels.shape[0]),

@@ -42,7 +42,16 @@ def table(header: list[str], rows: list[list[str]], texts: int = 1) -> Html:
         class_="sortable",
     )
     return fragment(
-        element("div", found, class_="scroll", tabindex=0), _left_out(rows)
+        # Keys scroll only what can have the focus, which then needs a name.
+        element(
+            "div",
+            found,
+            class_="scroll",
+            tabindex=0,
+            role="region",
+            aria_label="Table",
+        ),
+        _left_out(rows),
     )
 
 
