@@ -14,9 +14,8 @@ of a folder in a folder beside that one, `photos_x4`, or all in `--output`.
 
 `--compare=photo.html` writes one page for a browser, in which a slider goes
 over each photograph, bicubic interpolation on the left and the network on the
-right. Of large photographs it shows the middle, 4 million pixels at most, and
-of more than 30 photographs the first 30, so that the page has no more than
-15 MB.
+right. So that the page has no more than 15 MB, it shows the first 30 photographs,
+and of a large one the middle, at most 4 million pixels of the result.
 """
 
 import collections

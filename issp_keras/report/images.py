@@ -17,6 +17,9 @@ MOST_BYTES = 10_500_000
 MOST_PIXELS = 4_000_000
 # What WebP can hold, each way.
 _LONGEST = 16_383
+# Pillow's quality, which is effort here: 80 takes three times as long, and
+# saves a thousandth of the bytes of a photograph.
+_EFFORT = 20
 # The next crop is a little smaller than the bytes ask for: one must do.
 _CAUTION = 0.9
 
@@ -56,7 +59,13 @@ def encode(pixels: np.ndarray, icc_profile: bytes | None = None) -> Image:
     """
     image = PIL.Image.fromarray(np.ascontiguousarray(pixels)).convert("RGB")
     file = io.BytesIO()
-    image.save(file, "WEBP", lossless=True, icc_profile=icc_profile)
+    image.save(
+        file,
+        "WEBP",
+        lossless=True,
+        quality=_EFFORT,
+        icc_profile=icc_profile,
+    )
     return Image(file.getvalue(), image.width, image.height)
 
 
