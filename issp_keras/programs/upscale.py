@@ -14,8 +14,9 @@ of a folder in a folder beside that one, `photos_x4`, or all in `--output`.
 
 `--compare=photo.html` writes one page for a browser, in which a slider goes
 over each photograph, bicubic interpolation on the left and the network on the
-right. So that the page has no more than 15 MB, it shows the first 30 photographs,
-and of a large one the middle, at most 4 million pixels of the result.
+right. So that the page has no more than 15 MB, it shows the first 30
+photographs, and of a large one the middle, at most 4 million pixels of the
+result.
 """
 
 import collections
