@@ -111,6 +111,13 @@ def test_buttons_show_pixels_larger(zoomed):
         assert of["line"] == pytest.approx(of["middle"], abs=1)
 
 
+def test_a_pull_moves_a_large_picture_and_the_grip_its_line(zoomed):
+    before, pulled, gripped = zoomed["found"]["pull"]
+    assert pulled == {"left": before["left"] - 30, "value": 100}
+    assert gripped["left"] == pulled["left"]
+    assert gripped["value"] == pytest.approx(150, abs=1)
+
+
 def test_a_page_is_as_wide_as_the_screen(opened, zoomed):
     for result in (opened[0], zoomed):
         assert result["found"]["wide"] == {"phone": 0, "desk": 0}

@@ -130,7 +130,8 @@ def _trainings(results):
             [list(map(_text, row)) for row in rows],
         ),
         "A row for each training and test set. A training that diverged has "
-        "one row. A click on the head of a column sorts by it.",
+        "one row.",
+        report.hint("A click on the head of a column sorts by it."),
     ]
 
 

@@ -158,7 +158,8 @@ def _photographs(found):
     return [
         report.table(header, rows, texts=2),
         "The same for each photograph. Seconds are those that the network "
-        "took. A click on the head of a column sorts by it.",
+        "took.",
+        report.hint("A click on the head of a column sorts by it."),
     ]
 
 
@@ -171,11 +172,13 @@ def _pictures(crops):
     )
     return [
         f"The place, {_CROP} pixels wide and high, where the network and "
-        f"bicubic interpolation differ most, {which}. Drag over a picture, or "
-        "use the arrow keys, to move the line between the two. The two lists "
-        "above a picture choose what is on each side of it; the original is "
-        "there too. No pixel is changed by compression. The dB are of the "
-        "whole photograph.",
+        f"bicubic interpolation differ most, {which}. The dB are of the whole "
+        "photograph. No pixel is changed by compression.",
+        report.hint(
+            "Drag over a picture, or use the arrow keys, to move the line "
+            "between the two. The lists above it choose what is on each side; "
+            "the original is there too."
+        ),
         report.element("div", *sliders, class_="gallery"),
     ]
 

@@ -9,6 +9,12 @@ from issp_keras.data import to_8_bits
 
 # So that each has room for more than a stamp.
 _MOST = 30
+_HINT = report.hint(
+    "Drag over a picture, or use the arrow keys, to move the line. At 1x, one "
+    "pixel of the result is one of the page. Where a picture is larger than "
+    "its frame, drag the round handle to move the line, and drag or scroll "
+    "the picture itself."
+)
 
 
 class Comparisons:
@@ -65,6 +71,8 @@ class Comparisons:
             facts: List of pairs, what was run, and on what.
         """
         sections = list(self._sections)
+        if sections:
+            sections[0].blocks.append(_HINT)
         if len(sections) == 1:
             # The heading has its name.
             sections = [report.Section("Pictures", sections[0].blocks)]
@@ -77,8 +85,7 @@ class Comparisons:
             kind="issp_keras · before and after",
             title=self._title(),
             lead="What bicubic interpolation makes is on the left of the line, "
-            "what the network makes on the right. Drag over a picture, or use "
-            "the arrow keys, to move the line. No pixel is changed by "
+            "what the network makes on the right. No pixel is changed by "
             "compression.",
             figures=[],
             sections=sections,

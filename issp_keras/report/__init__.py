@@ -18,6 +18,7 @@ from issp_keras.report.page import Figure
 from issp_keras.report.page import Page
 from issp_keras.report.page import Section
 from issp_keras.report.page import check_path
+from issp_keras.report.page import hint
 from issp_keras.report.plots import Dot
 from issp_keras.report.plots import Point
 from issp_keras.report.plots import dots
@@ -44,6 +45,7 @@ __all__ = [
     "element",
     "encode",
     "encode_within",
+    "hint",
     "key",
     "middle",
     "scatter",

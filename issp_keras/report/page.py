@@ -109,6 +109,11 @@ class Page:
         )
 
 
+def hint(text: str) -> Html:
+    """A sentence about what to do, of no use in print or without a script."""
+    return element("p", text, class_="note hint")
+
+
 def check_path(path):
     """Checks that a page can be written, before anything is computed.
 

@@ -13,9 +13,9 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 34, 50
 _LINE, _FOOT = 44, 46
 # How many colours the page has.
 _COLOURS = 8
-# Where the numbers of points stand, in turn: those of two series at one place
-# do not cover each other.
-_OFFSETS = (10, -8), (10, 16), (-18, -8), (-18, 16)
+# Where the numbers of discs and of diamonds stand, of the first series and, in
+# turn, of the next: those of points at one place do not cover each other.
+_OFFSETS = {False: ((9, -8), (-19, -8)), True: ((9, 17), (-19, 17))}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,7 +168,7 @@ def _lines(places):
 
 
 def _marker(point, x, y):
-    right, down = _OFFSETS[point.series % len(_OFFSETS)]
+    right, down = _OFFSETS[point.is_diamond][point.series % 2]
     if point.is_diamond:
         shape = element("path", d=f"M{_f(x)},{_f(y - 7)}l7,7l-7,7l-7,-7z")
     else:

@@ -50,6 +50,7 @@ function makeSlider(slider) {
   const stage = slider.querySelector(".stage");
   const hand = slider.querySelector(".hand");
   const range = hand.querySelector("input");
+  const grip = hand.querySelector(".grip");
   const pictures = [...stage.querySelectorAll(".picture")];
 
   const share = () => (range.value - range.min) / (range.max - range.min);
@@ -58,6 +59,7 @@ function makeSlider(slider) {
   function place() {
     const x = box.scrollLeft + box.clientWidth * share();
     stage.style.setProperty("--x", `${(100 * x) / stage.clientWidth}%`);
+    hand.style.setProperty("--at", `${100 * share()}%`);
     range.setAttribute("aria-valuetext", `${Math.round(100 * share())} %`);
   }
 
@@ -69,21 +71,26 @@ function makeSlider(slider) {
     place();
   }
 
+  const isZoomed = () => box.classList.contains("zoomed");
+
   // Some browsers move a range by its small thumb alone.
-  range.addEventListener("pointerdown", follow);
-  range.addEventListener("pointermove", (event) => {
-    if (event.buttons) {
-      follow(event);
-    }
+  whilePulled(range, () => true, follow);
+  whilePulled(grip, () => true, follow);
+  // A finger scrolls by itself, and so does the bar of a scroller.
+  const pulls = (event) =>
+    isZoomed() && event.pointerType === "mouse" && event.target !== box;
+  whilePulled(box, pulls, (event) => {
+    box.scrollLeft -= event.movementX;
+    box.scrollTop -= event.movementY;
   });
+  box.addEventListener("dragstart", (event) => event.preventDefault());
   range.addEventListener("input", place);
   box.addEventListener("scroll", place);
 
   // The hand is as large as the view.
   function fit() {
-    const isZoomed = box.classList.contains("zoomed");
-    hand.style.height = isZoomed ? `${box.clientHeight}px` : "";
-    hand.style.width = isZoomed ? `${box.clientWidth}px` : "";
+    hand.style.height = isZoomed() ? `${box.clientHeight}px` : "";
+    hand.style.width = isZoomed() ? `${box.clientWidth}px` : "";
     place();
   }
 
@@ -107,6 +114,23 @@ function makeSlider(slider) {
   }
 }
 
+function whilePulled(element, mayBegin, follow) {
+  element.addEventListener("pointerdown", (event) => {
+    if (mayBegin(event)) {
+      event.preventDefault();
+      event.stopPropagation();
+      element.setPointerCapture(event.pointerId);
+      element.focus({ preventScroll: true });
+      follow(event);
+    }
+  });
+  element.addEventListener("pointermove", (event) => {
+    if (element.hasPointerCapture(event.pointerId)) {
+      follow(event);
+    }
+  });
+}
+
 function choose(slider, pictures) {
   const chosen = {};
   for (const choice of slider.querySelectorAll("select")) {
@@ -123,8 +147,11 @@ function zoom(box, stage, factor) {
   // What is in the middle of the view stays there.
   const x = (box.scrollLeft + box.clientWidth / 2) / stage.clientWidth;
   const y = (box.scrollTop + box.clientHeight / 2) / stage.clientHeight;
-  box.classList.toggle("zoomed", factor !== "fit");
-  box.style.setProperty("--zoom", factor === "fit" ? 1 : factor);
+  const isLarger = factor !== "fit";
+  box.classList.toggle("zoomed", isLarger);
+  // So that arrow keys scroll it.
+  box.tabIndex = isLarger ? 0 : -1;
+  box.style.setProperty("--zoom", isLarger ? factor : 1);
   box.scrollLeft = x * stage.clientWidth - box.clientWidth / 2;
   box.scrollTop = y * stage.clientHeight - box.clientHeight / 2;
 }

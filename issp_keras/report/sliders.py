@@ -17,8 +17,9 @@ def slider(
     """Makes a slider that uncovers one picture from under another.
 
     The first two pictures are shown at first; of three or more, the reader
-    chooses two. Arrow keys move the slider. In print, and where no script
-    runs, the pictures stand beside each other.
+    chooses two. Arrow keys move the slider. Where the pictures are larger
+    than the page, the grip moves the line, and a pull moves the pictures. In
+    print, and where no script runs, they stand beside each other.
 
     Args:
         title: String.
@@ -43,15 +44,16 @@ def slider(
         value=100,
         aria_label=f"{title}: where {labels[0]} ends and {labels[1]} begins",
     )
+    grip = element("span", class_="grip", aria_hidden="true")
     box = (
-        element("div", hand, class_="hand"),
+        element("div", hand, grip, class_="hand"),
         element("div", *shown, class_="stage"),
     )
     return element(
         "figure",
         element("figcaption", title),
         element("div", *_ends(labels), class_="ends"),
-        element("div", *box, class_="box"),
+        element("div", *box, class_="box", role="group", aria_label=title),
         _zoom_buttons() if zooms else None,
         element("p", note, class_="note") if note else None,
         class_="slider",

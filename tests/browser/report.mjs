@@ -11,6 +11,7 @@ export default async function check(page, folder) {
   found.slider = (await page.$(".slider")) ? await slide(page) : null;
   found.chosen = (await page.$(".slider select")) ? await choose(page) : null;
   found.zoom = (await page.$("[data-zoom]")) ? await zoom(page) : null;
+  found.pull = found.zoom ? await pull(page) : null;
   found.wide = {};
   for (const [name, [width, height]] of Object.entries(SIZES)) {
     await page.setViewport({ width, height });
@@ -121,6 +122,33 @@ async function zoom(page) {
     });
   }
   return found;
+}
+
+// Pulls the picture and the grip where the picture is larger than its frame.
+async function pull(page) {
+  await page.click('.slider [data-zoom="4"]');
+  const state = () =>
+    page.$eval(".slider .box", (box) => ({
+      left: box.scrollLeft,
+      value: Number(box.querySelector("input").value),
+    }));
+  const states = [await state()];
+  const box = await (await page.$(".slider .box")).boundingBox();
+  await drag(page, box.x + 50, box.y + 20, 30);
+  states.push(await state());
+  const grip = await (await page.$(".slider .grip")).boundingBox();
+  const middle = grip.x + grip.width / 2;
+  await drag(page, middle, grip.y + grip.height / 2, box.width / 4);
+  states.push(await state());
+  await page.click('.slider [data-zoom="fit"]');
+  return states;
+}
+
+async function drag(page, x, y, right) {
+  await page.mouse.move(x, y);
+  await page.mouse.down();
+  await page.mouse.move(x + right, y, { steps: 5 });
+  await page.mouse.up();
 }
 
 // What a page in print is like: pictures beside each other, and no sliders.
