@@ -118,6 +118,14 @@ def test_a_pull_moves_a_large_picture_and_the_grip_its_line(zoomed):
     assert gripped["value"] == pytest.approx(150, abs=1)
 
 
+def test_a_finger_moves_the_line_or_the_page(opened):
+    before, sideways, down = opened[0]["found"]["touch"]
+    assert sideways["value"] == pytest.approx(140, abs=2)
+    assert sideways["top"] == before["top"]
+    assert down["value"] == sideways["value"]
+    assert down["top"] > sideways["top"]
+
+
 def test_a_page_is_as_wide_as_the_screen(opened, zoomed):
     for result in (opened[0], zoomed):
         assert result["found"]["wide"] == {"phone": 0, "desk": 0}

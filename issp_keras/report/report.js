@@ -45,72 +45,119 @@ for (const table of document.querySelectorAll("table.sortable")) {
 
 // Pictures.
 
-function makeSlider(slider) {
-  const box = slider.querySelector(".box");
-  const stage = slider.querySelector(".stage");
-  const hand = slider.querySelector(".hand");
-  const range = hand.querySelector("input");
-  const grip = hand.querySelector(".grip");
-  const pictures = [...stage.querySelectorAll(".picture")];
+class Slider {
+  constructor(slider) {
+    this.box = slider.querySelector(".box");
+    this.stage = slider.querySelector(".stage");
+    this.hand = slider.querySelector(".hand");
+    this.range = slider.querySelector("input[type=range]");
+    this.pictures = [...slider.querySelectorAll(".picture")];
+    this.choices = [...slider.querySelectorAll("select")];
+    this.buttons = [...slider.querySelectorAll("[data-zoom]")];
+    this.listen();
+    this.pull(slider.querySelector(".grip"));
+  }
 
-  const share = () => (range.value - range.min) / (range.max - range.min);
+  get share() {
+    const { value, min, max } = this.range;
+    return (value - min) / (max - min);
+  }
+
+  get isZoomed() {
+    return this.box.classList.contains("zoomed");
+  }
+
+  listen() {
+    this.range.addEventListener("input", () => this.place());
+    this.box.addEventListener("scroll", () => this.place());
+    new ResizeObserver(() => this.fit()).observe(this.box);
+    for (const choice of this.choices) {
+      choice.addEventListener("change", () => this.choose());
+    }
+    for (const button of this.buttons) {
+      button.addEventListener("click", () => this.zoom(button));
+    }
+  }
+
+  pull(grip) {
+    const follow = (event) => this.follow(event);
+    // Some browsers move a range by its small thumb alone.
+    whilePulled(this.range, () => true, follow);
+    whilePulled(grip, () => true, follow);
+    // A finger scrolls by itself, and so does the bar of a scroller.
+    const mayPan = (event) =>
+      this.isZoomed &&
+      event.pointerType === "mouse" &&
+      event.target !== this.box;
+    whilePulled(this.box, mayPan, (event) => {
+      this.box.scrollLeft -= event.movementX;
+      this.box.scrollTop -= event.movementY;
+    });
+    this.box.addEventListener("dragstart", (event) => event.preventDefault());
+    // A finger that turns out to scroll the page leaves the line alone.
+    let before;
+    this.range.addEventListener("pointerdown", () => {
+      before = this.range.value;
+    }, true);
+    this.range.addEventListener("pointercancel", () => {
+      this.range.value = before;
+      this.place();
+    });
+  }
 
   // The hand is where the view is, of pictures that may be larger.
-  function place() {
-    const x = box.scrollLeft + box.clientWidth * share();
+  place() {
+    const { box, hand, range, stage } = this;
+    const x = box.scrollLeft + box.clientWidth * this.share;
     stage.style.setProperty("--x", `${(100 * x) / stage.clientWidth}%`);
-    hand.style.setProperty("--at", `${100 * share()}%`);
-    range.setAttribute("aria-valuetext", `${Math.round(100 * share())} %`);
+    hand.style.setProperty("--at", `${100 * this.share}%`);
+    range.setAttribute("aria-valuetext", `${Math.round(100 * this.share)} %`);
   }
 
-  function follow(event) {
-    const { left, width } = hand.getBoundingClientRect();
+  follow(event) {
+    const { left, width } = this.hand.getBoundingClientRect();
     const at = Math.min(Math.max((event.clientX - left) / width, 0), 1);
-    const span = range.max - range.min;
-    range.value = Number(range.min) + Math.round(at * span);
-    place();
+    const { min, max } = this.range;
+    this.range.value = Number(min) + Math.round(at * (max - min));
+    this.place();
   }
 
-  const isZoomed = () => box.classList.contains("zoomed");
-
-  // Some browsers move a range by its small thumb alone.
-  whilePulled(range, () => true, follow);
-  whilePulled(grip, () => true, follow);
-  // A finger scrolls by itself, and so does the bar of a scroller.
-  const pulls = (event) =>
-    isZoomed() && event.pointerType === "mouse" && event.target !== box;
-  whilePulled(box, pulls, (event) => {
-    box.scrollLeft -= event.movementX;
-    box.scrollTop -= event.movementY;
-  });
-  box.addEventListener("dragstart", (event) => event.preventDefault());
-  range.addEventListener("input", place);
-  box.addEventListener("scroll", place);
-
-  // The hand is as large as the view.
-  function fit() {
-    hand.style.height = isZoomed() ? `${box.clientHeight}px` : "";
-    hand.style.width = isZoomed() ? `${box.clientWidth}px` : "";
-    place();
+  // Makes the hand as large as the view.
+  fit() {
+    const { box, hand } = this;
+    hand.style.height = this.isZoomed ? `${box.clientHeight}px` : "";
+    hand.style.width = this.isZoomed ? `${box.clientWidth}px` : "";
+    this.place();
   }
 
-  new ResizeObserver(fit).observe(box);
-
-  for (const choice of slider.querySelectorAll("select")) {
-    choice.addEventListener("change", () => choose(slider, pictures));
-  }
-
-  const buttons = [...slider.querySelectorAll("[data-zoom]")];
-  for (const button of buttons) {
-    button.addEventListener("click", () => {
-      for (const other of buttons) {
-        other.setAttribute("aria-pressed", String(other === button));
-      }
-      // Or a hand as wide as before would keep the box wide.
-      hand.style.width = hand.style.height = "";
-      zoom(box, stage, button.dataset.zoom);
-      fit();
+  choose() {
+    const [left, right] = this.choices.map((choice) => Number(choice.value));
+    this.pictures.forEach((picture, i) => {
+      // The same on both sides is one picture.
+      const other = i === right ? "right" : "none";
+      picture.dataset.side = i === left ? "left" : other;
     });
+  }
+
+  zoom(button) {
+    for (const other of this.buttons) {
+      other.setAttribute("aria-pressed", String(other === button));
+    }
+    const { box, hand, stage } = this;
+    const factor = button.dataset.zoom;
+    // What is in the middle of the view stays there.
+    const x = (box.scrollLeft + box.clientWidth / 2) / stage.clientWidth;
+    const y = (box.scrollTop + box.clientHeight / 2) / stage.clientHeight;
+    // Or a hand as wide as before would keep the box wide.
+    hand.style.width = hand.style.height = "";
+    const isLarger = factor !== "fit";
+    box.classList.toggle("zoomed", isLarger);
+    // So that arrow keys scroll it.
+    box.tabIndex = isLarger ? 0 : -1;
+    box.style.setProperty("--zoom", isLarger ? factor : 1);
+    box.scrollLeft = x * stage.clientWidth - box.clientWidth / 2;
+    box.scrollTop = y * stage.clientHeight - box.clientHeight / 2;
+    this.fit();
   }
 }
 
@@ -121,41 +168,21 @@ function whilePulled(element, mayBegin, follow) {
       event.stopPropagation();
       element.setPointerCapture(event.pointerId);
       element.focus({ preventScroll: true });
-      follow(event);
+      // A finger may be about to scroll the page.
+      if (event.pointerType === "mouse") {
+        follow(event);
+      }
     }
   });
-  element.addEventListener("pointermove", (event) => {
-    if (element.hasPointerCapture(event.pointerId)) {
-      follow(event);
-    }
-  });
-}
-
-function choose(slider, pictures) {
-  const chosen = {};
-  for (const choice of slider.querySelectorAll("select")) {
-    chosen[choice.dataset.side] = Number(choice.value);
+  for (const type of ["pointermove", "pointerup"]) {
+    element.addEventListener(type, (event) => {
+      if (element.hasPointerCapture(event.pointerId)) {
+        follow(event);
+      }
+    });
   }
-  pictures.forEach((picture, i) => {
-    const isRight = i === chosen.right && chosen.left !== chosen.right;
-    const isLeft = i === chosen.left;
-    picture.dataset.side = isRight ? "right" : isLeft ? "left" : "none";
-  });
-}
-
-function zoom(box, stage, factor) {
-  // What is in the middle of the view stays there.
-  const x = (box.scrollLeft + box.clientWidth / 2) / stage.clientWidth;
-  const y = (box.scrollTop + box.clientHeight / 2) / stage.clientHeight;
-  const isLarger = factor !== "fit";
-  box.classList.toggle("zoomed", isLarger);
-  // So that arrow keys scroll it.
-  box.tabIndex = isLarger ? 0 : -1;
-  box.style.setProperty("--zoom", isLarger ? factor : 1);
-  box.scrollLeft = x * stage.clientWidth - box.clientWidth / 2;
-  box.scrollTop = y * stage.clientHeight - box.clientHeight / 2;
 }
 
 for (const slider of document.querySelectorAll(".slider")) {
-  makeSlider(slider);
+  new Slider(slider);
 }

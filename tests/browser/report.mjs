@@ -12,6 +12,7 @@ export default async function check(page, folder) {
   found.chosen = (await page.$(".slider select")) ? await choose(page) : null;
   found.zoom = (await page.$("[data-zoom]")) ? await zoom(page) : null;
   found.pull = found.zoom ? await pull(page) : null;
+  found.touch = (await page.$(".slider")) ? await touch(page) : null;
   found.wide = {};
   for (const [name, [width, height]] of Object.entries(SIZES)) {
     await page.setViewport({ width, height });
@@ -142,6 +143,37 @@ async function pull(page) {
   states.push(await state());
   await page.click('.slider [data-zoom="fit"]');
   return states;
+}
+
+// A finger moves the line sideways, and scrolls the page up and down.
+async function touch(page) {
+  await page.setViewport({ width: 390, height: 844, hasTouch: true });
+  const first = await page.$(".slider .box");
+  await first.scrollIntoView();
+  const state = () =>
+    page.$eval(".slider input", (input) => ({
+      value: Number(input.value),
+      top: window.scrollY,
+    }));
+  const states = [await state()];
+  for (const [right, down] of [[0.2, 0], [0, -0.2]]) {
+    const box = await first.boundingBox();
+    const x = box.x + 0.5 * box.width;
+    const y = box.y + 0.5 * box.height;
+    await swipe(page, x, y, right * box.width, down * 844);
+    states.push(await state());
+  }
+  return states;
+}
+
+async function swipe(page, x, y, right, down) {
+  const finger = await page.touchscreen.touchStart(x, y);
+  for (let i = 1; i <= 20; ++i) {
+    await finger.move(x + (right * i) / 20, y + (down * i) / 20);
+  }
+  await finger.end();
+  // The browser scrolls between its frames.
+  await page.evaluate(() => new Promise((done) => setTimeout(done, 300)));
 }
 
 async function drag(page, x, y, right) {

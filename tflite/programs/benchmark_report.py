@@ -58,7 +58,7 @@ def page(result: tables.Result, facts: list[tuple[str, str]]) -> report.Page:
         "without it and one with it.",
         figures=_figures(rows),
         sections=sections,
-        facts=[*facts, *_device(result.settings)],
+        facts=[*_device(result.settings), *facts],
     )
 
 
