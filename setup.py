@@ -90,6 +90,7 @@ setup(
         ],
         "issp_keras.data.tfds": ["*/*.bib", "*/*.md", "*/*.tsv", "*/*.txt"],
         "issp_keras.inference": ["*.keras"],
+        "issp_keras.report": ["*.css", "*.js"],
     },
     # `make test-lowest` passes the tests with the least of these versions.
     install_requires=[

@@ -38,7 +38,7 @@ def comparison(pair: Pair, result: np.ndarray) -> np.ndarray:
     return _picture(
         [*images.values(), pair.hr],
         [*labels, "HR"],
-        _where_most(images["bicubic"], pair.hr),
+        where_most(images["bicubic"], pair.hr),
     )
 
 
@@ -66,8 +66,33 @@ def before_and_after(lr: np.ndarray, result: np.ndarray) -> np.ndarray:
         s * rows.start : s * rows.stop, s * columns.start : s * columns.stop
     ]
     images = _enlarged(lr, result)
-    window = _where_most(images["bicubic"], result)
+    window = where_most(images["bicubic"], result)
     return _picture(list(images.values()), list(images), window)
+
+
+def where_most(
+    image: np.ndarray, reference: np.ndarray, size: int = _CROP
+) -> tuple[slice, slice]:
+    """Finds the window where two images differ most.
+
+    Args:
+        image: uint8 array of shape (height, width, 3) or (height, width).
+        reference: uint8 array of the same size.
+        size: Integer, height and width of the window in pixels, where the
+            images are that large. Defaults to `96`.
+
+    Returns:
+        The rows and the columns of the window, which lies on a grid of
+        quarter windows.
+    """
+    error = np.square(to_rgb(image).astype(float) - to_rgb(reference))
+    error = error.mean(axis=-1)
+    windows = [
+        (slice(y, y + size), slice(x, x + size))
+        for y in range(0, max(1, error.shape[0] - size + 1), size // 4)
+        for x in range(0, max(1, error.shape[1] - size + 1), size // 4)
+    ]
+    return max(windows, key=lambda window: error[window].mean())
 
 
 def _enlarged(lr, result):
@@ -77,18 +102,6 @@ def _enlarged(lr, result):
         "bicubic": imresize(lr, scale),
         "issp_keras": result,
     }
-
-
-def _where_most(image, reference):
-    """The window that differs most, on a grid of quarter windows."""
-    error = np.square(to_rgb(image).astype(float) - to_rgb(reference))
-    error = error.mean(axis=-1)
-    windows = [
-        (slice(y, y + _CROP), slice(x, x + _CROP))
-        for y in range(0, max(1, error.shape[0] - _CROP + 1), _CROP // 4)
-        for x in range(0, max(1, error.shape[1] - _CROP + 1), _CROP // 4)
-    ]
-    return max(windows, key=lambda window: error[window].mean())
 
 
 def _picture(images, labels, window):

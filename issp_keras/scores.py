@@ -44,15 +44,23 @@ def score(
     Raises:
         ValueError: If what `upscale` makes has not the size of HR.
     """
+    return score_and_result(upscale, pair, channels)[0]
+
+
+def score_and_result(
+    upscale: Callable[[np.ndarray], np.ndarray], pair: Pair, channels: str = "y"
+) -> tuple[Score, np.ndarray]:
+    """The same as `score`, and the image that was made."""
     start = time.perf_counter()
     sr = upscale(pair.lr)
     seconds = time.perf_counter() - start
-    return Score(
+    found = Score(
         pair.name,
         metrics.psnr(sr, pair.hr, pair.scale, channels),
         metrics.ssim(sr, pair.hr, pair.scale, channels),
         seconds,
     )
+    return found, sr
 
 
 def mean(scores: list[Score]) -> Score:

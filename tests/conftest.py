@@ -35,6 +35,7 @@ _CORE = (
     "patterns",
     "plain",
     "prepared",
+    "report",
     "resume",
     "rivals",
     "schedules",

@@ -14,6 +14,7 @@ import threading
 
 import keras
 import numpy as np
+import pages
 import PIL.Image
 import pytest
 import skimage
@@ -43,6 +44,7 @@ from issp_keras.tflite.benchmarking.timing import percentile
 from issp_keras.tflite.benchmarking.timing import summarize
 from issp_keras.tflite.contents import Weights
 from issp_keras.tflite.inspection import inspect
+from issp_keras.tflite.programs import benchmark_report
 from issp_keras.tflite.programs import tables
 
 PROTOCOL = Protocol(8, 8, rounds=3)
@@ -89,6 +91,40 @@ def rows(paths, int8_path, tmp_path_factory):
 @pytest.fixture
 def result(rows):
     return tables.Result({"lr_height": 8}, rows, ["A note."])
+
+
+def test_the_report_has_all_tables_and_both_plots(rows):
+    settings = {"target": "adb", "machine": {"model": "Phone <1>", "soc": ""}}
+    result = tables.Result(settings, rows, ["A note."])
+    page = pages.Parsed(
+        benchmark_report.page(result, [("Threads", "1")]).render()
+    )
+    for label in labels(rows):
+        assert label in page.text
+    fastest = min(row.latency_ms for row in rows[1:])
+    for text in (
+        "3 TFLite files, compared",
+        f"{tables.short(fastest)} ms",
+        "Quality against latency",
+        "Latency against zeros",
+        "Slowest layers",
+        "A note.",
+        "Phone <1>",
+    ):
+        assert text in page.text
+    # Three tables, and a profile of each row with a delegate.
+    assert len(page.all("table", **{"class": "sortable"})) == 3 + 2
+    # Those with a delegate are diamonds, in both plots.
+    assert len(page.all("path")) == 2 * 2
+    assert len(page.all("circle")) == 2 * 3
+
+
+def test_networks_without_errors_are_in_one_plot_alone(rows):
+    rows = [dataclasses.replace(row, psnr=math.inf) for row in rows]
+    page = benchmark_report.page(tables.Result({}, rows, []), [])
+    parsed = pages.Parsed(page.render())
+    assert len(parsed.all("svg")) == 2
+    assert len(parsed.all("circle")) == 3
 
 
 def test_a_row_for_bicubic_and_one_for_each_file(rows, paths):

@@ -10,6 +10,7 @@ import time
 
 import keras
 import numpy as np
+import pages
 import PIL.Image
 import PIL.ImageCms
 import programs
@@ -43,6 +44,7 @@ def _refused(result):
         line
         for line in result.stderr.splitlines()
         if line.startswith(("train.py", "upscale.py", "evaluate.py"))
+        or line.startswith("compare.py")
         or line.startswith(("prepare.py", "import_checkpoint"))
         or line.startswith(("export.py", "inspect.py", "benchmark.py"))
     ]
@@ -99,6 +101,7 @@ def test_from_a_keras_file_to_tflite_files_and_a_table(
         "--rounds=3",
         "--delegate=sparse",
         "--output=table.json,tables/table.png",
+        "--report=tables/table.html",
         cwd=tmp_path,
     )
     assert result.returncode == 0, result.stderr
@@ -109,9 +112,13 @@ def test_from_a_keras_file_to_tflite_files_and_a_table(
         "Ratio: of the latency to that of dense float32.",
         "The fastest is ",
         "Wrote tables/table.png.",
+        "Wrote tables/table.html.",
     ):
         assert text in result.stdout
     assert (tmp_path / "tables/table.png").is_file()
+    page = pages.read(tmp_path / "tables/table.html")
+    for text in ("2 TFLite files, compared", "bicubic", "--rounds=3"):
+        assert text in page.text
     table = json.loads((tmp_path / "table.json").read_text())
     assert [row["name"] for row in table["rows"]] == [
         "bicubic",
@@ -199,6 +206,47 @@ def test_evaluate_prints_and_writes_what_it_can_score(
     assert float(rows[0]["psnr"]) == scores["bicubic"][0]["psnr"]
     with PIL.Image.open(tmp_path / "picture.png") as picture:
         assert picture.mode == "RGB"
+
+
+def test_evaluate_reports_scores_and_places_to_compare(
+    run, sparse_model_path, tmp_path
+):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    # Names that files can have.
+    names = ["<script>alert(1)<", "b&b"]
+    hr = RNG.integers(0, 256, (2, 40, 60, 3), np.uint8)
+    for name, pixels in zip(names, hr, strict=True):
+        data.write_photograph(folder / f"{name}.png", pixels)
+    (folder / "<b>broken.png").write_bytes(b"no photograph")
+    result = run(
+        "evaluate",
+        *(f"--model={sparse_model_path}", "--data=photos"),
+        *("--output=scores.json", "--report=new/report.html"),
+        cwd=tmp_path,
+    )
+    assert result.returncode == 1
+    assert "Wrote new/report.html." in result.stdout
+    page = pages.read(tmp_path / "new/report.html")
+    for text in (*names, "<b>broken.png", "model.keras on 2 photographs"):
+        assert text in page.text
+    scores = json.loads((tmp_path / "scores.json").read_text())["scores"]
+    for way in scores["photos"].values():
+        for score in way:
+            assert f"{score['psnr']:.2f}" in page.text
+    for text in ("evaluate", "--report=new/report.html", "cores", "Keras"):
+        assert text in page.text
+    # Bicubic, network, original of each, the whole of so small photographs.
+    images = page.images()
+    assert len(images) == 6
+    originals = {image.tobytes() for image in images[2::3]}
+    assert originals == {pixels.tobytes() for pixels in hr}
+    network = load_network(sparse_model_path)
+    made = {
+        network.upscale(data.imresize(pixels, 1 / 2)).tobytes() for pixels in hr
+    }
+    assert {image.tobytes() for image in images[1::3]} == made
+    assert not list(tmp_path.rglob(".partial*"))
 
 
 def _benchmark(folder):
@@ -298,6 +346,32 @@ def test_upscale_does_what_its_flags_say(run, sparse_model_path, tmp_path):
         assert np.mean(found != expected) < 1e-3
         results.append(found)
     assert (results[0] != results[1]).mean() > 0.01
+
+
+def test_upscale_compares_all_photographs_on_one_page(run, tmp_path):
+    noise = RNG.integers(0, 256, (13, 9, 3), np.uint8)
+    evil = tmp_path / "<script>alert(1)<.png"
+    data.write_photograph(evil, noise)
+    data.write_photograph(tmp_path / "grey.png", noise[..., 0])
+    (tmp_path / "broken.png").write_bytes(b"no photograph")
+    result = run(
+        "upscale",
+        *(evil, "grey.png", "broken.png", "--compare=new/page.html"),
+        *("--output=large",),
+        cwd=tmp_path,
+    )
+    assert result.returncode == 1
+    assert "Wrote new/page.html." in result.stdout
+    page = pages.read(tmp_path / "new/page.html")
+    for text in (evil.name, "2 photographs, 4 times larger", "36 x 52 pixels"):
+        assert text in page.text
+    assert "broken.png: cannot be read" in page.text
+    before, after, *grey = page.images()
+    np.testing.assert_array_equal(before, data.imresize(noise, 4))
+    made = data.read_photograph(tmp_path / "large" / "<script>alert(1)<_x4.png")
+    np.testing.assert_array_equal(after, made.pixels)
+    assert len(grey) == 2
+    assert not list((tmp_path / "large").glob("*_compare.png"))
 
 
 def test_upscale_writes_to_files_and_folders(
@@ -483,6 +557,16 @@ BAD_INPUT = [
     ),
     (
         "upscale",
+        ["--model=m.keras", "a.png", "--compare=a.jpg"],
+        "--compare: is a.jpg, expected a file ending in .html.",
+    ),
+    (
+        "upscale",
+        ["--model=m.keras", "a.html", "--compare=./a.html"],
+        "--compare: ./a.html: is a photograph to upscale, expected another",
+    ),
+    (
+        "upscale",
         ["--model=x2.keras", "d/a.png", "e/a.png", "--output=o"],
         "o/a.png_x2.png: the result of e/a.png would overwrite it",
     ),
@@ -523,6 +607,23 @@ BAD_INPUT = [
         "evaluate",
         ["--model=x2.keras", "--output=."],
         ".: is a folder, expected a file",
+    ),
+    *(
+        (
+            program,
+            [*arguments, "--report=r.txt"],
+            "--report: is r.txt, expected a file ending in .html.",
+        )
+        for program, arguments in {
+            "compare": ["--config=compare_methods", "--workdir=run"],
+            "evaluate": ["--model=m.keras"],
+            "tflite.programs.benchmark": ["m.tflite"],
+        }.items()
+    ),
+    (
+        "evaluate",
+        ["--model=m.keras", "--report=m.py/r.html"],
+        "--report: m.py: is not a folder that can be written to",
     ),
     ("prepare", ["--scale=2", "here"], "expected one or more folders"),
     ("prepare", ["--scale=2", "no", "new"], "no: no such folder"),

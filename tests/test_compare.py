@@ -1,5 +1,6 @@
 import csv
 import functools
+import itertools
 import json
 import operator
 import pathlib
@@ -9,6 +10,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pages
 import PIL.Image
 import pytest
 from ml_collections import ConfigDict
@@ -16,6 +18,7 @@ from ml_collections import ConfigDict
 from issp_keras import files
 from issp_keras.errors import InputError
 from issp_keras.models import load_model
+from issp_keras.programs import compare_report
 from issp_keras.programs import configuration
 from issp_keras.programs.compare import compare
 from issp_keras.programs.results import table
@@ -164,6 +167,64 @@ def test_what_another_process_has_is_left_to_it(config, tmp_path):
     )
     held.unlock()
     assert len(compare(config, tmp_path, report=str)) == 2
+
+
+def test_the_report_shows_each_way_and_what_diverged(compared):
+    _, results, _ = compared
+    lost = {**results[0], "outcome": "diverged", "scores": {}}
+    lost |= {"name": "<b>too fast", "non_zeros": None}
+    page = compare_report.page([*results, lost], "runs", [("Command", "c")])
+    parsed = pages.Parsed(page.render())
+    for cell in itertools.chain(*table([*results, lost])):
+        assert cell in parsed.text
+    for text in ("3 ways to train, compared", "4 of 5", "1 diverged"):
+        assert text in parsed.text
+    assert len(parsed.all("table")) == 2
+    (plot,) = parsed.all("svg")
+    assert plot["aria-label"] == "photographs"
+    assert len(parsed.all("circle")) == 2
+    assert len(parsed.all("path", **{"class": "lost"})) == 1
+    cells = {cell.get("data-value") for cell in parsed.all("td")}
+    for result in results:
+        psnr = result["scores"]["photographs"]["psnr"]
+        assert f"{psnr:.4f}".rstrip("0") in cells
+
+
+def test_results_that_all_diverged_have_no_plot(compared):
+    _, results, _ = compared
+    lost = {"outcome": "diverged", "scores": {}, "non_zeros": None}
+    page = compare_report.page([r | lost for r in results], "runs", [])
+    parsed = pages.Parsed(page.render())
+    assert "0 of 4" in parsed.text and not parsed.all("svg")
+
+
+def test_the_program_writes_its_report(config, done, tmp_path):
+    config.trainings = ConfigDict({"wide": {"network": {"features": 6}}})
+    (training,) = list_trainings(config, tmp_path / "other")
+    known = {**done[1], "settings": configuration.digest(training.config)}
+    (tmp_path / "known.json").write_text(json.dumps([known]))
+    (tmp_path / "config.py").write_text(
+        "import json, ml_collections\n"
+        "def get_config():\n"
+        f"    text = {config.to_json()!r}\n"
+        "    return ml_collections.ConfigDict(json.loads(text))\n"
+    )
+    script = "import sys, issp_keras.programs.compare as c; c.run()"
+    result = subprocess.run(
+        [
+            *(sys.executable, "-c", script, "--config=config.py"),
+            *("--workdir=work", "--known=known.json", "--minutes=0"),
+            "--report=report.html",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "Wrote report.html." in result.stdout
+    page = pages.read(tmp_path / "report.html")
+    for text in ("1 way to train, compared", "wide", "--minutes=0", "work"):
+        assert text in page.text
 
 
 @pytest.mark.tensorflow

@@ -13,6 +13,7 @@ that no other one has. They run at low priority (`--nice`).
 `results.json`, `results.csv` and `results.md` in the workdir hold PSNR and
 SSIM on each test set, the non-zeros and the time of every training that is
 done. A training that diverges is a result too. It is not tried again.
+`--report` writes a page for a browser, with the table and plots of it.
 `--known` takes such a JSON file, of another machine or of an earlier version:
 what is in it with the same settings is not trained again.
 """
@@ -28,6 +29,7 @@ from absl import flags
 from issp_keras import files
 from issp_keras.errors import InputError
 from issp_keras.programs import cli
+from issp_keras.programs import compare_report
 from issp_keras.programs.fit import Diverged
 from issp_keras.programs.results import table
 from issp_keras.programs.results import write_results
@@ -200,6 +202,7 @@ def main(argv):
     cli.no_argument(argv)
     flag = flags.FLAGS
     cli.check_config_file()
+    cli.check_page("report", flag.report)
     if flag.nice:
         os.nice(flag.nice)
     known = files.read_json(flag.known) if flag.known else []
@@ -208,6 +211,10 @@ def main(argv):
     cli.print_table(header, rows)
     done = pathlib.Path(flag.workdir) / "results.json"
     print(f"Wrote {done}, results.csv and results.md.")
+    if flag.report:
+        facts = cli.facts(f"as many as {keras.backend.backend()} takes")
+        page = compare_report.page(results, flag.workdir, facts)
+        cli.write_page(flag.report, page)
 
 
 def run():
@@ -230,6 +237,7 @@ def run():
     flags.DEFINE_integer(
         "nice", 19, "How far to lower the priority, 0 to 19.", 0, 19
     )
+    cli.define_report_flag("the table and plots of it")
     flags.mark_flags_as_required(["config", "workdir"])
     cli.run(main, cli.parse_flags_with_config)
 

@@ -9,7 +9,8 @@ ISS-P paper does for EDSR-L.
 
 Writes the same to `--output` as JSON and, beside it, as CSV; with
 `--comparison` a picture: a crop of a photograph as LR, bicubic, the network's,
-and HR. Photographs that cannot be read are named at the end.
+and HR; with `--report` a page for a browser: the scores, and crops to compare.
+Photographs that cannot be read are named at the end.
 """
 
 import csv
@@ -26,16 +27,19 @@ from issp_keras.data import write_photograph
 from issp_keras.errors import InputError
 from issp_keras.pictures import comparison
 from issp_keras.programs import cli
+from issp_keras.programs import evaluate_report
 from issp_keras.scores import SMALLEST
 from issp_keras.scores import bicubic
 from issp_keras.scores import mean
-from issp_keras.scores import score
+from issp_keras.scores import score_and_result
 
 _COLUMNS = ("psnr", "ssim", "seconds")
 
 
-def _evaluate(name, network, sources, channels):
+def _evaluate(name, network, sources, channels, see):
     """Scores bicubic interpolation and the network on all that can be read.
+
+    `see` takes the source, the pair, and the score and image of each way.
 
     Returns:
         Scores by source and way, the mean last, and a list of sentences
@@ -56,10 +60,13 @@ def _evaluate(name, network, sources, channels):
                 else:
                     # Measured, if at all, before the clock starts.
                     network.overlap_for(pair.lr.shape)
-                    for way, upscale in ways.items():
-                        scores[source][way].append(
-                            score(upscale, pair, channels)
-                        )
+                    made = {
+                        way: score_and_result(upscale, pair, channels)
+                        for way, upscale in ways.items()
+                    }
+                    for way, (score, _) in made.items():
+                        scores[source][way].append(score)
+                    see(source, pair, made)
                 done += 1
                 progress(done)
             for of in scores[source].values():
@@ -103,13 +110,16 @@ def main(argv):
     if not flag.data:
         raise InputError("--data: is empty, expected photographs.")
     _check_outputs(flag.output, flag.comparison)
+    cli.check_page("report", flag.report)
     network = cli.network()
     channels = flag.channels
     sources = {
         source: find_source(source, "held_out", network.scale, flag.data_dir)
         for source in flag.data
     }
-    scores, failures = _evaluate(flag.model, network, sources, channels)
+    crops = evaluate_report.Crops()
+    see = crops.see if flag.report else lambda *_: None
+    scores, failures = _evaluate(flag.model, network, sources, channels, see)
     for source, of in scores.items():
         rows = [
             [same[0].name]
@@ -122,17 +132,23 @@ def main(argv):
         f"PSNR (dB) and SSIM on {channels.upper()}, without a border of "
         f"{network.scale} pixels; seconds on this host."
     )
+    settings = {
+        "model": flag.model,
+        "scale": network.scale,
+        "border": network.scale,
+        "channels": channels,
+        "self_ensemble": flag.self_ensemble,
+    }
     if flag.output:
-        settings = {
-            "model": flag.model,
-            "scale": network.scale,
-            "border": network.scale,
-            "channels": channels,
-            "self_ensemble": flag.self_ensemble,
-        }
         _write(flag.output, settings, scores, failures)
     if flag.comparison:
         _write_comparison(flag.comparison, sources, network)
+    if flag.report:
+        threads = cli.network_threads(flag.model, flag.threads)
+        page = evaluate_report.page(
+            settings, scores, failures, crops, cli.facts(threads)
+        )
+        cli.write_page(flag.report, page)
     cli.check_failures(failures, sum(map(len, sources.values())))
 
 
@@ -183,6 +199,7 @@ def run():
     flags.DEFINE_string(
         "comparison", None, "PNG file to write a side-by-side picture to."
     )
+    cli.define_report_flag("the scores, and crops to compare")
     cli.run(main)
 
 

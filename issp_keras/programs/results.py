@@ -3,6 +3,7 @@
 import csv
 import pathlib
 import statistics
+from collections.abc import Iterator
 
 from issp_keras import files
 from issp_keras.locks import one_at_a_time
@@ -36,7 +37,7 @@ def _write_results(workdir, trainings):
         files.replacing(workdir / "results.csv") as partial,
         partial.open("w", newline="") as file,
     ):
-        csv.writer(file).writerows(_flat(results))
+        csv.writer(file).writerows(each_training(results))
     return results
 
 
@@ -68,17 +69,11 @@ def table(results) -> list[list[str]]:
     return rows
 
 
-def _cell(scores):
-    if not scores:
-        return ""
-    psnr = [score["psnr"] for score in scores]
-    ssim = statistics.mean(score["ssim"] for score in scores)
-    spread = f" ± {(max(psnr) - min(psnr)) / 2:.2f}" if len(psnr) > 1 else ""
-    return f"{statistics.mean(psnr):.2f}{spread} / {ssim:.4f}"
+def each_training(results) -> Iterator[list]:
+    """Yields a row for each training and test set, the header first.
 
-
-def _flat(results):
-    """A row for each training and test set, or for one that diverged."""
+    A training that diverged has one row, with empty strings for its scores.
+    """
     columns = ("name", "seed", "steps", "weights", "non_zeros", "cpu_seconds")
     yield [*columns, "data", "psnr", "ssim", "outcome"]
     for result in results:
@@ -87,3 +82,12 @@ def _flat(results):
             yield [*own, "", "", "", DIVERGED]
         for data, score in result["scores"].items():
             yield [*own, data, score["psnr"], score["ssim"], FINISHED]
+
+
+def _cell(scores):
+    if not scores:
+        return ""
+    psnr = [score["psnr"] for score in scores]
+    ssim = statistics.mean(score["ssim"] for score in scores)
+    spread = f" ± {(max(psnr) - min(psnr)) / 2:.2f}" if len(psnr) > 1 else ""
+    return f"{statistics.mean(psnr):.2f}{spread} / {ssim:.4f}"

@@ -3,6 +3,7 @@
     issp-upscale photo.jpg
     issp-upscale --model=model.keras a.png b.tif --output=large
     issp-upscale --model=model.tflite --self_ensemble --compare photos
+    issp-upscale --compare=photo.html photo.jpg
 
 Takes files and folders: RGB, grey, palettes, transparency, 8 and 16 bits,
 colour profiles kept, turned upright. Without `--model`, a small x4 network
@@ -10,6 +11,12 @@ that comes with issp_keras is used.
 
 The result of `photo.jpg` is `photo_x4.png` beside it, that of the photographs
 of a folder in a folder beside that one, `photos_x4`, or all in `--output`.
+
+`--compare=photo.html` writes one page for a browser, in which a slider goes
+over each photograph, bicubic interpolation on the left and the network on the
+right. So that the page has no more than 15 MB, it shows the first 30
+photographs, and of a large one the middle, at most 4 million pixels of the
+result.
 """
 
 import collections
@@ -30,17 +37,21 @@ from issp_keras.errors import blame
 from issp_keras.inference import BUNDLED
 from issp_keras.pictures import before_and_after
 from issp_keras.programs import cli
+from issp_keras.programs.upscale_page import Comparisons
 
 
 def main(argv):
     flag = flags.FLAGS
     sources = _sources(argv[1:])
+    page = flag.compare if isinstance(flag.compare, str) else None
+    _check_page(page, sources)
     network = cli.network()
     targets = _targets(sources, network.scale, flag.output)
     pictures = [
-        _picture(target) if flag.compare else None for target in targets
+        _picture(target) if flag.compare is True else None for target in targets
     ]
     _check_no_overwriting(sources, targets, pictures)
+    comparisons = Comparisons(len(sources), network.scale) if page else None
     for folder in {target.parent for target in targets}:
         files.make_folder(folder)
     failures = []
@@ -50,10 +61,14 @@ def main(argv):
                 _upscale(
                     network,
                     *paths,
+                    comparisons,
                     lambda done, total, i=i: progress(i + done / total),
                 )
             except InputError as error:
                 failures.append(str(error))
+    if comparisons:
+        facts = cli.facts(cli.network_threads(flag.model, flag.threads))
+        cli.write_page(page, comparisons.page(flag.model, failures, facts))
     cli.check_failures(failures, len(sources))
 
 
@@ -133,7 +148,16 @@ def _check_no_overwriting(sources, targets, pictures):
                 )
 
 
-def _upscale(network, source, target, picture, progress):
+def _check_page(page, sources):
+    cli.check_page("compare", page)
+    if page and pathlib.Path(page).resolve() in {s.resolve() for s in sources}:
+        raise InputError(
+            f"--compare: {page}: is a photograph to upscale, expected another "
+            "file."
+        )
+
+
+def _upscale(network, source, target, picture, comparisons, progress):
     photograph = read_photograph(source)
     pixels = network.upscale(photograph.pixels, progress)
     alpha = photograph.alpha
@@ -145,6 +169,8 @@ def _upscale(network, source, target, picture, progress):
         lr, sr = to_8_bits(photograph.pixels), to_8_bits(pixels)
         write_photograph(picture, before_and_after(lr, sr))
         print(f"Wrote {picture}.")
+    if comparisons:
+        comparisons.see(source, photograph, pixels)
 
 
 def run():
@@ -155,9 +181,7 @@ def run():
         None,
         "Image file to write, whose ending names the format, or folder.",
     )
-    flags.DEFINE_bool(
-        "compare", False, "Also write a side-by-side picture of each."
-    )
+    cli.define_compare_flag()
     cli.run(main)
 
 

@@ -9,7 +9,7 @@ import PIL.Image
 
 from issp_keras.errors import InputError
 from issp_keras.tflite.benchmarking.rows import Row
-from issp_keras.tflite.benchmarking.rows import labels
+from issp_keras.tflite.benchmarking.rows import timed
 
 # Pixels of the picture, of the room for the panels, and of a line of the key.
 _WIDTH, _HEIGHT, _LINE = 1120, 420, 20
@@ -83,15 +83,9 @@ def picture(rows: list[Row]) -> PIL.Image.Image:
 
 def _points(rows):
     """Rows with a latency: number, name, colour and row of each."""
-    timed = [
-        (name, row)
-        for name, row in zip(labels(rows), rows, strict=True)
-        if row.latency_ms
-    ]
-    files = list(dict.fromkeys(row.file for _, row in timed))
     return [
-        (number, name, _COLOURS[files.index(row.file) % len(_COLOURS)], row)
-        for number, (name, row) in enumerate(timed, 1)
+        (number, name, _COLOURS[file % len(_COLOURS)], row)
+        for number, name, file, row in timed(rows)
     ]
 
 

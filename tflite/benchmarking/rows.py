@@ -161,6 +161,25 @@ def labels(rows: list[Row]) -> list[str]:
     return found
 
 
+def timed(rows: list[Row]) -> list[tuple[int, str, int, Row]]:
+    """The rows that have a latency, for plots.
+
+    Returns:
+        List of tuples: a number from 1, the label, the number of the file
+        from 0, and the row.
+    """
+    found = [
+        (name, row)
+        for name, row in zip(labels(rows), rows, strict=True)
+        if row.latency_ms
+    ]
+    files = list(dict.fromkeys(row.file for _, row in found))
+    return [
+        (number, name, files.index(row.file), row)
+        for number, (name, row) in enumerate(found, 1)
+    ]
+
+
 def _ends(files):
     """As few of the last parts of all paths as tell them apart."""
     parts = {file: pathlib.Path(file).with_suffix("").parts for file in files}

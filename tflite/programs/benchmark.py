@@ -5,7 +5,8 @@
 Prints tables, beginning with bicubic interpolation, and writes them to
 `--output` as JSON, CSV, Markdown and a picture, as the names end:
 `--output=results.json,results.png`. With `--delegate`, each file that the
-delegate takes has a row without it and one with it.
+delegate takes has a row without it and one with it. `--report` writes a page
+for a browser: the tables, which can be sorted, and plots.
 
     issp-benchmark --protocol=mlperf-mobile model.tflite
 
@@ -25,9 +26,9 @@ from absl import flags
 
 import issp_keras
 from issp_keras import files
+from issp_keras import host
 from issp_keras.errors import InputError
 from issp_keras.programs import cli
-from issp_keras.tflite.benchmarking import host
 from issp_keras.tflite.benchmarking import plots
 from issp_keras.tflite.benchmarking.adb import Device
 from issp_keras.tflite.benchmarking.benchmark import benchmark
@@ -35,6 +36,7 @@ from issp_keras.tflite.benchmarking.contest import Contest
 from issp_keras.tflite.benchmarking.phone import PhoneContest
 from issp_keras.tflite.benchmarking.protocol import PROTOCOLS
 from issp_keras.tflite.benchmarking.protocol import Protocol
+from issp_keras.tflite.programs import benchmark_report
 from issp_keras.tflite.programs import tables
 from issp_keras.tflite.programs.benchmark_notes import notes_of
 
@@ -45,6 +47,7 @@ def main(argv):
     if not paths:
         raise InputError("expected one or more .tflite files. Received: none")
     _check_outputs(flag.output)
+    cli.check_page("report", flag.report)
     protocol = _protocol()
     device = _device(protocol)
     if device:
@@ -73,6 +76,9 @@ def main(argv):
     for path in flag.output or ():
         tables.write(path, result)
         print(f"Wrote {path}.")
+    if flag.report:
+        facts = cli.facts(str(flag.threads))
+        cli.write_page(flag.report, benchmark_report.page(result, facts))
 
 
 def _check_outputs(paths):
@@ -173,6 +179,7 @@ def run():
         "Files to write the tables to, with commas between: "
         f"{', '.join(tables.FORMATS)}.",
     )
+    cli.define_report_flag("the tables and plots")
     flags.DEFINE_string(
         "target", "host", "host, adb, or adb:SERIAL for an Android device."
     )

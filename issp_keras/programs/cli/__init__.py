@@ -8,6 +8,12 @@ from issp_keras.programs.cli.flags import define_latency_flags
 from issp_keras.programs.cli.flags import define_network_flags
 from issp_keras.programs.cli.flags import image_size
 from issp_keras.programs.cli.flags import network
+from issp_keras.programs.cli.reports import check_page
+from issp_keras.programs.cli.reports import define_compare_flag
+from issp_keras.programs.cli.reports import define_report_flag
+from issp_keras.programs.cli.reports import facts
+from issp_keras.programs.cli.reports import network_threads
+from issp_keras.programs.cli.reports import write_page
 from issp_keras.programs.cli.runner import arguments
 from issp_keras.programs.cli.runner import as_flags
 from issp_keras.programs.cli.runner import check_failures
@@ -22,16 +28,22 @@ __all__ = [
     "as_flags",
     "check_config_file",
     "check_failures",
+    "check_page",
+    "define_compare_flag",
     "define_config_flag",
     "define_data_flags",
     "define_latency_flags",
     "define_network_flags",
+    "define_report_flag",
+    "facts",
     "image_size",
     "markdown_table",
     "network",
+    "network_threads",
     "no_argument",
     "parse_flags_with_config",
     "print_table",
     "progress_bar",
     "run",
+    "write_page",
 ]

@@ -1,0 +1,118 @@
+"""Reports for a browser: their flag, and what they say of the run."""
+
+import datetime
+import importlib.metadata
+import pathlib
+import platform
+import shlex
+import sys
+
+import keras
+from absl import flags
+
+import issp_keras
+from issp_keras import host
+from issp_keras import report
+from issp_keras.errors import InputError
+
+_DISTRIBUTIONS = {
+    "TensorFlow": "tensorflow",
+    "JAX": "jax",
+    "LiteRT": "ai-edge-litert",
+    "NumPy": "numpy",
+}
+
+
+def define_report_flag(content: str):
+    """Defines `--report`; `content` says what is in it."""
+    flags.DEFINE_string(
+        "report",
+        None,
+        f"HTML file to write, for any browser, with {content}.",
+    )
+
+
+class _SwitchOrPage(flags.ArgumentParser):
+    """Takes a truth value, or the name of an HTML file."""
+
+    def parse(self, argument):
+        try:
+            return flags.BooleanParser().parse(argument)
+        except ValueError:
+            return argument
+
+
+def define_compare_flag():
+    """Defines `--compare`, with a file or without, and `--nocompare`."""
+    flags.DEFINE_flag(
+        flags.Flag(
+            _SwitchOrPage(),
+            None,
+            "compare",
+            False,
+            "Also write a side-by-side picture of each; with a name, "
+            "--compare=page.html, one HTML file for any browser instead, in "
+            "which a slider goes over each.",
+            boolean=True,
+        )
+    )
+
+
+def check_page(flag: str, path: str | None):
+    """Checks a page before anything is computed; None is no page.
+
+    Raises:
+        InputError: If it cannot be written.
+    """
+    if path is not None:
+        try:
+            report.check_path(path)
+        except InputError as error:
+            raise InputError(f"--{flag}: {error}") from error
+
+
+def write_page(path: str, page: report.Page):
+    """Writes a page, and says so."""
+    page.write(path)
+    print(f"Wrote {path}.")
+
+
+def facts(threads: str) -> list[tuple[str, str]]:
+    """What is run, and on what, for a page.
+
+    Args:
+        threads: String, how many threads compute.
+    """
+    machine = host.describe()
+    now = datetime.datetime.now(datetime.UTC)
+    return [
+        ("Command", _command()),
+        ("Finished", f"{now:%Y-%m-%d %H:%M:%S} UTC"),
+        ("Processor", f"{machine['model']}, {machine['cores']} cores"),
+        ("Threads", threads),
+        ("System", str(machine["system"])),
+        ("issp_keras", issp_keras.__version__),
+        ("Keras", f"{keras.__version__} on {keras.backend.backend()}"),
+        *_versions(),
+        ("Python", platform.python_version()),
+    ]
+
+
+def network_threads(model: str, threads: int) -> str:
+    """How many threads apply a network, for `facts`."""
+    if pathlib.Path(model).suffix == ".tflite":
+        return str(threads)
+    return f"as many as {keras.backend.backend()} takes"
+
+
+def _command():
+    program, *words = sys.argv
+    return shlex.join([pathlib.Path(program).name, *words])
+
+
+def _versions():
+    for name, distribution in _DISTRIBUTIONS.items():
+        try:
+            yield name, importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            continue

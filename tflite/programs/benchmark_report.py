@@ -1,0 +1,132 @@
+"""What `issp-benchmark --report` shows."""
+
+import math
+
+from issp_keras import report
+from issp_keras.tflite.benchmarking.rows import timed
+from issp_keras.tflite.programs import tables
+
+# Less looks like more than it is.
+_LEAST_DB = 0.2
+_LATENCY = "latency in ms, log scale"
+_PROFILE = "The layers of this row in which the delegate takes most time."
+_TITLES = {
+    "Quality, size and latency": (
+        "PSNR in dB and SSIM on Y: higher is better, and a network that is no "
+        "better than bicubic interpolation is of no use. Behind the non-zeros "
+        "stands their share of all weights."
+    ),
+    "Times": (
+        "Milliseconds: to load the file, of the first inference, and of all "
+        "others, of which half take no longer than p50, 90 % than p90."
+    ),
+    "Speed and memory": (
+        "The ratio is of the latency to that of the first file: below 1 is "
+        "faster. FPS and MP/s are images and megapixels that are made in a "
+        "second."
+    ),
+}
+
+
+def page(result: tables.Result, facts: list[tuple[str, str]]) -> report.Page:
+    """Makes the page.
+
+    Args:
+        result: `Result`.
+        facts: List of pairs, what was run, and on what.
+    """
+    rows = result.rows
+    sections = [
+        report.Section(title, [report.table(header, cells), note])
+        for (title, note), (header, cells) in zip(
+            _TITLES.items(), tables.tables(rows), strict=True
+        )
+    ]
+    sections[1:1] = [report.Section("Plots", _plots(rows))]
+    profiles = [
+        block
+        for header, cells in tables.profiles(rows)
+        for block in (report.table(header, cells), _PROFILE)
+    ]
+    if profiles:
+        sections.append(report.Section("Slowest layers", profiles))
+    sections.append(report.Section("How it was measured", result.notes))
+    return report.Page(
+        kind="issp_keras · benchmark",
+        title=_title(rows),
+        lead="Each file has its own row. With a delegate, a file has one row "
+        "without it and one with it.",
+        figures=_figures(rows),
+        sections=sections,
+        facts=[*_device(result.settings), *facts],
+    )
+
+
+def _title(rows):
+    files = len({row.file for row in rows if row.file})
+    return f"{files} TFLite file{'s' * (files != 1)}, compared"
+
+
+def _figures(rows):
+    found = [(name, row) for _, name, _, row in timed(rows)]
+    name, fastest = min(found, key=lambda of: of[1].latency_ms)
+    best_name, best = max(found, key=lambda of: of[1].psnr)
+    small_name, small = min(found, key=lambda of: of[1].bytes)
+    return [
+        report.Figure(
+            f"{tables.short(fastest.latency_ms)} ms", "least latency", name
+        ),
+        report.Figure(f"{best.psnr:.2f} dB", "highest PSNR", best_name),
+        report.Figure(
+            f"{small.bytes / 1000:.1f} kB", "smallest file", small_name
+        ),
+    ]
+
+
+def _plots(rows):
+    quality = [
+        point
+        for point in _points(rows, lambda row: (row.latency_ms, row.psnr))
+        if math.isfinite(point.y)
+    ]
+    zeros = _points(
+        rows, lambda row: (100 * (row.sparsity or 0), row.latency_ms)
+    )
+    drawn = [
+        report.scatter(
+            "Quality against latency",
+            quality,
+            report.axis_for(_LATENCY, [p.x for p in quality], is_log=True),
+            report.axis_for(
+                "PSNR in dB on Y", [p.y for p in quality], least=_LEAST_DB
+            ),
+        ),
+        report.scatter(
+            "Latency against zeros",
+            zeros,
+            report.Axis("zeros in kernels, %", -6, 106),
+            report.axis_for(_LATENCY, [p.y for p in zeros], is_log=True),
+        ),
+    ]
+    return [
+        report.side_by_side(*drawn),
+        report.key(zeros),
+        "The first plot has better networks higher, and faster ones further "
+        "to the left. The second has faster ones lower. A line joins the rows "
+        "of one file; what a delegate computes is a diamond.",
+    ]
+
+
+def _points(rows, place):
+    return [
+        report.Point(number, name, *place(row), file, bool(row.delegate))
+        for number, name, file, row in timed(rows)
+    ]
+
+
+def _device(settings):
+    """The phone, where it is not this host that was timed."""
+    if settings.get("target", "host") == "host":
+        return []
+    machine = settings["machine"]
+    return [("Device", ", ".join(str(of) for of in machine.values() if of))]
