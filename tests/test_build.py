@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "delegate": ("base",),
     "flatbuffer": ("base",),
     "inference": ("base", "data", "delegate", "flatbuffer", "models"),
+    "report": ("base",),
     "scores": ("base", "data", "inference", "metrics"),
     "summary": ("callbacks",),
     "training": ("base", "data", "inference"),
