@@ -41,6 +41,12 @@ int concatenate(Model* model, const std::vector<int>& tensors, int axis) {
                      tflite::ConcatenationParameters{axis, 0});
 }
 
+int gather(Model* model, int tensor, int axis,
+           const std::vector<int>& indices) {
+  return model->node(tflite::kGather, {tensor, model->integers(indices)},
+                     tflite::GatherParameters{axis, 0});
+}
+
 int batch_matmul(Model* model, int a, int b, bool adjoint_a, bool adjoint_b) {
   return model->node(tflite::kBatchMatMul, {a, b},
                      tflite::BatchMatMulParameters{adjoint_a, adjoint_b});

@@ -19,6 +19,8 @@ int strided_slice(Model* model, int tensor, const std::vector<int>& begins,
                   const Shape& sizes);
 std::vector<int> split(Model* model, int tensor, int axis, int parts);
 int concatenate(Model* model, const std::vector<int>& tensors, int axis);
+// Takes rows, columns or others by their numbers.
+int gather(Model* model, int tensor, int axis, const std::vector<int>& indices);
 int batch_matmul(Model* model, int a, int b, bool adjoint_a, bool adjoint_b);
 int mean_of_channels(Model* model, int tensor);
 

@@ -168,5 +168,91 @@ TEST(any_moves_before_and_behind_attention_are_right) {
   EXPECT(whole >= all / 6) << whole;
 }
 
+// Mirrors, repeats or leaves out rows or columns.
+int mirrored(Model* model, int tensor, Random* random) {
+  const int axis = random->between(1, 2);
+  const int size = model->shape(tensor)[size_t(axis)];
+  std::vector<int> places;
+  for (int i = random->between(1, size + 3); i > 0; --i) {
+    places.push_back(random->below(size));
+  }
+  return gather(model, tensor, axis, places);
+}
+
+// Cuts an image to a size, from a random place on.
+int cropped(Model* model, int tensor, const Shape& sizes, Random* random) {
+  const Shape shape = model->shape(tensor);
+  std::vector<int> begins;
+  for (size_t i = 0; i < shape.size(); ++i) {
+    begins.push_back(random->between(0, shape[i] - sizes[i]));
+  }
+  // STRIDED_SLICE may name the first dimensions alone.
+  if (random->below(2)) return slice(model, tensor, begins, sizes);
+  begins.pop_back();
+  return strided_slice(model, tensor, begins,
+                       Shape(sizes.begin(), sizes.end() - 1));
+}
+
+int random_crop(Model* model, int tensor, Random* random) {
+  Shape sizes = model->shape(tensor);
+  for (int axis : {1, 2}) sizes[axis] = random->between(1, sizes[axis]);
+  return cropped(model, tensor, sizes, random);
+}
+
+TEST(mirrored_and_cropped_images_are_right) {
+  int whole = 0;
+  const int all = cases(400);
+  for (int i = 0; i < all; ++i) {
+    Random random{uint64_t(i)};
+    Model model;
+    const Shape shape{random.between(1, 2), random.between(1, 9),
+                      random.between(1, 20), random.between(1, 5)};
+    const int image = model.input(shape);
+    int made = image;
+    for (int steps = random.between(1, 5); steps > 0; --steps) {
+      const int before = made;
+      switch (random.below(6)) {
+        case 0:
+          made = mirrored(&model, made, &random);
+          break;
+        case 1:
+          made = random_crop(&model, made, &random);
+          break;
+        case 2: {
+          Convolution by;
+          by.outputs = random.between(1, 5);
+          by.rows = by.columns = random.of<int>({1, 3});
+          made = convolve(&model, made, by, &random);
+          break;
+        }
+        case 3:
+          made = roll(&model, made, random.below(3), random.below(3));
+          break;
+        case 4: {
+          // Two crops of one image, of one size, are added.
+          made = random_crop(&model, made, &random);
+          const Shape sizes = model.shape(made);
+          made = add(&model, made, cropped(&model, before, sizes, &random));
+          break;
+        }
+        default:
+          made = model.node(tflite::kRelu, {made});
+          // What was before is needed as it was.
+          if (random.below(2)) made = add(&model, made, before);
+      }
+    }
+    if (made == image) continue;
+    model.output(made);
+    const std::map<int, Array> inputs{{image, random_image(shape, &random)}};
+    check(model, inputs, Expected(model, inputs), {{"num_threads", "2"}}, -1,
+          "crops " + std::to_string(i));
+    const auto delegate = new_delegate({{"always", "1"}});
+    Interpreter interpreter(model);
+    interpreter.apply(delegate.get());
+    whole += interpreter.left() == 0;
+  }
+  EXPECT(whole >= all / 2) << whole << " of " << all;
+}
+
 }  // namespace
 }  // namespace issp::testing

@@ -69,6 +69,12 @@ Slices slices_of(const void* parameters, const Arrays& inputs) {
       *static_cast<const tflite::StridedSliceParameters*>(parameters);
   Slices made{integers(*inputs[1]), integers(*inputs[3]), {}, {}};
   Index ends = integers(*inputs[2]);
+  // Dimensions behind those that are named are whole.
+  for (size_t i = ends.size(); i < inputs[0]->shape.size(); ++i) {
+    made.begins.push_back(0);
+    made.steps.push_back(1);
+    ends.push_back(inputs[0]->shape[i]);
+  }
   for (size_t i = 0; i < inputs[0]->shape.size(); ++i) {
     const int size = inputs[0]->shape[i];
     const auto within = [&](int place) {
@@ -151,6 +157,19 @@ Array transposed(const Array& in, const Index& order, const Shape& shape) {
   });
 }
 
+size_t gathered_axis(const void* parameters) {
+  return size_t(
+      static_cast<const tflite::GatherParameters*>(parameters)->axis);
+}
+
+Array gathered(const Array& in, size_t axis, const Index& indices,
+               const Shape& shape) {
+  return made(shape, [&](Index place) {
+    place[axis] = indices[size_t(place[axis])];
+    return in.values[place_of(in.shape, place)];
+  });
+}
+
 }  // namespace
 
 bool is_move(int code) {
@@ -162,6 +181,7 @@ bool is_move(int code) {
     case tflite::kSplit:
     case tflite::kConcatenation:
     case tflite::kBatchMatMul:
+    case tflite::kGather:
       return true;
   }
   return false;
@@ -207,6 +227,10 @@ Shape moved_shape(int code, const void* parameters, const Arrays& inputs, int,
       return shape;
     }
   }
+  if (code == tflite::kGather) {
+    shape[gathered_axis(parameters)] = int(inputs[1]->values.size());
+    return shape;
+  }
   return shape_of_product(parameters, inputs);
 }
 
@@ -237,6 +261,9 @@ Array moved(int code, const void* parameters, const Arrays& inputs, int output,
     case tflite::kConcatenation:
       return concatenated(inputs, size_t(axis_of(parameters, shape.size())),
                           shape);
+  }
+  if (code == tflite::kGather) {
+    return gathered(in, gathered_axis(parameters), integers(*inputs[1]), shape);
   }
   return product(parameters, inputs, shape);
 }
