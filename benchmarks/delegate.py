@@ -19,11 +19,16 @@ there are several, and figures are medians.
   `Block(outputs=4)` makes them, at the first size.
 - edge_sr, swinir: edge_sr_100k x4 and SwinIR-light x4, whole networks. Beside
   the time of SwinIR: how it is shared by what is computed.
+- rcan, cat_r: RCAN and CAT-R x4, whole networks of 16 million weights, at 95 %
+  of zeros and 64x48.
 - int8: full-integer networks with the delegate against XNNPACK in int8 and in
   float32, with masks of blocks of four input channels and of single weights:
   EDSR-baseline at each size, edge_sr_100k, and a plain body of 48 features and
   16 layers, beside which a dense EDSR-baseline in float32 takes turns.
 - int8_threads: as threads, in int8 with masks of blocks.
+- engine: the engine, which needs no TFLite, beside TFLite with the delegate:
+  EDSR-baseline and SwinIR-light at 95 % and edge_sr_100k at 80 % of zeros, at
+  the first size.
 
 Prints the table of the README.
 """
@@ -45,6 +50,7 @@ import keras
 import numpy as np
 from absl import app
 from absl import flags
+from engine_library import Engine
 
 from issp_keras import models
 from issp_keras.programs import cli
@@ -56,7 +62,7 @@ from issp_keras.tflite.delegate import build
 flags.DEFINE_string("output", None, "JSON file for all figures.")
 flags.DEFINE_integer("repeats", 11, "Turns of each file.", lower_bound=1)
 _PARTS = ["roofline", "edsr", "blocks", "threads", "edge_sr", "swinir"]
-_PARTS += ["int8", "int8_threads"]
+_PARTS += ["rcan", "cat_r", "int8", "int8_threads", "engine"]
 flags.DEFINE_multi_enum("only", None, _PARTS, "Parts, else all.")
 flags.DEFINE_list("sizes", ["160x90", "320x180"], "LR sizes of edsr.")
 flags.DEFINE_list("zeros", [0, 50, 90, 95, 99], "Percent, of edsr.")
@@ -70,6 +76,10 @@ _NETWORKS = {
     "edsr": lambda: models.edsr(SCALE, **_quick(blocks=1, features=16)),
     "edge_sr": lambda: models.edge_sr(SCALE, **_quick(blocks=1)),
     "swinir": lambda: models.swinir(SCALE, **_quick(depths=(2,))),
+    "rcan": lambda: models.rcan(
+        SCALE, **_quick(features=16, groups=1, blocks=1)
+    ),
+    "cat_r": lambda: models.cat(SCALE, **_quick(embedding=24, depths=(2,))),
 }
 _NETWORKS["blocks"] = _NETWORKS["edsr"]
 _NETWORKS["plain"] = lambda: models.plain(
@@ -81,7 +91,11 @@ _TITLES = {
     "blocks": "EDSR-baseline, blocks of 4",
     "edge_sr": "`edge_sr_100k`",
     "swinir": "SwinIR-light",
+    "rcan": "RCAN",
+    "cat_r": "CAT-R",
 }
+# Their sparse files unpack masks each time that they run.
+_WITH_MASKS = ("swinir", "cat_r")
 # Output channels with weights at the same places, and input channels whose
 # weights are zero together.
 _ALIKE = {"blocks": (1, 4)}
@@ -189,8 +203,7 @@ def compared(name, percent, size, repeats, folder):
             "sparse": False,
             "ranges": "min_max",
         }
-    if name == "swinir":
-        # The sparse file unpacks its masks each time.
+    if name in _WITH_MASKS:
         variants["dense"] = {"sparse": False}
     paths = dict(files_of(name, percent, size, folder, **variants))
     dense = paths.get("dense", paths["sparse"])
@@ -211,7 +224,7 @@ def compared(name, percent, size, repeats, folder):
         "gflops": 2e-6 * about.sparse_macs / medians["delegate"],
         "dense_gflops": 2e-6 * about.macs / medians["dense"],
     }
-    if name == "swinir":
+    if name in _WITH_MASKS:
         found["shares"] = shares(paths["sparse"], size, repeats)
         print(f"  {found['shares']}")
     if "int8" in medians:
@@ -220,6 +233,41 @@ def compared(name, percent, size, repeats, folder):
     print(
         f"  {name} {size[0]}x{size[1]} {percent} %: {text}: "
         f"{found['ratio']:.2f} times as fast, {found['gflops']:.0f} GFLOP/s",
+        flush=True,
+    )
+    return found
+
+
+class _Invoked:
+    """The engine as something that takes turns with interpreters."""
+
+    def __init__(self, engine, image):
+        self._engine = engine
+        self._image = image
+        self.invoke()
+
+    def invoke(self):
+        self._engine.run(self._image)
+
+
+def compared_engine(name, percent, size, repeats, folder, library):
+    """The engine, and TFLite with the delegate."""
+    ((_, path),) = files_of(name, percent, size, folder, sparse={})
+    noise = np.random.default_rng(0).random((1, *size[::-1], 3), np.float32)
+    medians = turns(
+        {
+            "delegate": interpreter(path, size, True, always=1)[0],
+            "engine": _Invoked(Engine(library, path), noise),
+        },
+        repeats,
+    )
+    found = {
+        "milliseconds": medians,
+        "ratio": medians["engine"] / medians["delegate"],
+    }
+    print(
+        f"  {name} {size[0]}x{size[1]} {percent} %: delegate "
+        f"{medians['delegate']:.2f} ms, engine {medians['engine']:.2f} ms",
         flush=True,
     )
     return found
@@ -311,6 +359,14 @@ def edge_sr(repeats):
 
 def swinir(repeats):
     return _by_size("swinir", ["160x90"], [0, 90, 95, 99], repeats)
+
+
+def rcan(repeats):
+    return _by_size("rcan", ["64x48"], [95], repeats)
+
+
+def cat_r(repeats):
+    return _by_size("cat_r", ["64x48"], [95], repeats)
 
 
 def _by_size(name, sizes, zeros, repeats):
@@ -476,6 +532,21 @@ def int8_table(figures):
     return cli.markdown_table(header, rows)
 
 
+def engine(repeats):
+    """The engine beside TFLite with the delegate."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        library = folder / build.ENGINE
+        build.build_engine(library)
+        size = _sizes()[0]
+        for name, percent in (("edsr", 95), ("swinir", 95), ("edge_sr", 80)):
+            found[f"{name} {percent} %"] = compared_engine(
+                name, percent, size, repeats, folder, library
+            )
+    return found
+
+
 def main(_):
     flag = flags.FLAGS
     if flag.child:
@@ -492,8 +563,11 @@ def main(_):
                     "threads": threads,
                     "edge_sr": edge_sr,
                     "swinir": swinir,
+                    "rcan": rcan,
+                    "cat_r": cat_r,
                     "int8": int8,
                     "int8_threads": int8_threads,
+                    "engine": engine,
                 }.items()
             },
         },

@@ -28,6 +28,8 @@ def figures(tmp_path_factory):
             "--only=roofline",
             "--only=edsr",
             "--only=int8",
+            "--only=engine",
+            "--only=rcan",
             "--sizes=24x16",
             "--zeros=90",
         ],

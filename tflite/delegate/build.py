@@ -1,6 +1,7 @@
-"""Compiles the delegate with the C++ compiler that there is.
+"""Compiles the delegate, or the engine, with the C++ compiler that there is.
 
     python -m issp_keras.tflite.delegate.build
+    python -m issp_keras.tflite.delegate.build --engine
 
 `setup.py` runs this file too, so that it needs nothing that is not installed.
 """
@@ -17,11 +18,13 @@ import sys
 import tempfile
 
 _FOLDER = pathlib.Path(__file__).parent
+_HOUSE = _FOLDER / "src"
 # What computes networks, and the door to it that is a delegate.
-FOLDERS = (_FOLDER / "src", _FOLDER / "plugin")
+FOLDERS = (_HOUSE, _FOLDER / "plugin")
 SOURCES = sorted(path for of in FOLDERS for path in of.glob("*.cc"))
-_HEADERS = sorted(path for of in FOLDERS for path in of.glob("*.h"))
+_ENGINE = (_HOUSE, _FOLDER / "engine")
 NAME = "libissp_sparse_delegate.so"
+ENGINE = "libissp_engine.so"
 # The same as in CMakeLists.txt.
 FLAGS = (
     "-std=c++17",
@@ -38,10 +41,15 @@ class BuildError(RuntimeError):
     """The delegate could not be compiled."""
 
 
-def version() -> str:
+def version(folders=FOLDERS) -> str:
     """Names the sources and how they are compiled, by a hash."""
     digest = hashlib.sha256(" ".join(FLAGS).encode())
-    for path in (*SOURCES, *_HEADERS):
+    for path in sorted(
+        path
+        for of in folders
+        for kind in ("*.cc", "*.h")
+        for path in of.glob(kind)
+    ):
         digest.update(path.name.encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
@@ -78,18 +86,20 @@ def compiler() -> list[str] | None:
     return None
 
 
-def _exports():
+def _exports(door):
     """Hides what the standard library would export besides."""
     if sys.platform != "linux":
         return []
-    return [f"-Wl,--version-script={_FOLDER / 'plugin' / 'exports.map'}"]
+    return [f"-Wl,--version-script={door / 'exports.map'}"]
 
 
-def build(output):
+def build(output, folders=FOLDERS):
     """Compiles the delegate.
 
     Args:
         output: Path of the library, replaced if it exists.
+        folders: Paths of what it is made of, the last of which has the list of
+            what it exports. Defaults to those of the delegate.
 
     Raises:
         BuildError: If there is no compiler, or it fails.
@@ -104,12 +114,12 @@ def build(output):
         arguments = [
             *command,
             *FLAGS,
-            f'-DISSP_VERSION="{version()}"',
+            f'-DISSP_VERSION="{version(folders)}"',
             "-shared",
             "-s",
-            *_exports(),
-            *(f"-I{folder}" for folder in FOLDERS),
-            *map(str, SOURCES),
+            *_exports(folders[-1]),
+            *(f"-I{of}" for of in folders),
+            *(str(path) for of in folders for path in sorted(of.glob("*.cc"))),
             "-o",
             str(library),
             "-ldl",
@@ -126,9 +136,18 @@ def build(output):
         library.replace(output)
 
 
+def build_engine(output):
+    """Compiles the engine, as `build` the delegate."""
+    build(output, _ENGINE)
+
+
 if __name__ == "__main__":
+    _of_engine = sys.argv[1:] == ["--engine"]
+    if sys.argv[1:] and not _of_engine:
+        sys.exit(__doc__)
+    _output = _FOLDER / (ENGINE if _of_engine else NAME)
     try:
-        build(_FOLDER / NAME)
+        (build_engine if _of_engine else build)(_output)
     except BuildError as error:
-        sys.exit(f"The sparse delegate is not built: {error}.")
-    print(f"Wrote {_FOLDER / NAME}.")
+        sys.exit(f"{_output.name} is not built: {error}.")
+    print(f"Wrote {_output}.")
