@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from ai_edge_litert import interpreter as litert
+from networks import small_pairs
 
 from issp_keras import models
+from issp_keras.callbacks import prunable_kernels
+from issp_keras.inference import load_network
+from issp_keras.tflite import Reference
 from issp_keras.tflite import delegate
 from issp_keras.tflite import export
 
@@ -315,3 +319,22 @@ def test_what_mirrors_an_image_up_to_whole_windows_is_left(tmp_path):
     report = _compare(path, x, is_one=False)
     assert max(part.nodes for part in report.parts) > 200
     assert len(report.declined) <= 8
+
+
+@pytest.mark.long
+def test_a_photograph_upscaled_by_swinir_light_is_that_of_tflite(tmp_path):
+    """The official size of network, for any size of image, with 95 % zeros."""
+    model = models.swinir(4)
+    rng = np.random.default_rng(0)
+    for kernel in prunable_kernels(model):
+        kernel.assign(kernel * (rng.random(kernel.shape) < 0.05))
+    path = tmp_path / "swinir_light.tflite"
+    export(
+        model, path, tolerance=99, reference=Reference(model, small_pairs(4))
+    )
+    photograph = small_pairs(4)[0].lr
+    made, expected = (
+        load_network(path, delegate=name).upscale(photograph)
+        for name in ("sparse", None)
+    )
+    assert np.abs(made.astype(int) - expected).max() <= 1
