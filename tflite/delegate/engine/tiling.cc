@@ -5,16 +5,22 @@
 namespace issp::engine {
 namespace {
 
+// Pixels from one tile to the next.
+int step_of(int tile, int overlap) {
+  const int step = tile - 2 * overlap;
+  return step < kAlignment ? step : step / kAlignment * kAlignment;
+}
+
 // How many tiles of a length cover a side.
 int tiles_along(int size, int tile, int overlap) {
   if (size <= tile) return 1;
-  const int step = tile - 2 * overlap;
+  const int step = step_of(tile, overlap);
   return (size - 2 * overlap + step - 1) / step;
 }
 
 // The last tile begins earlier, so that it is as long as the others.
 Cut cut(int i, int count, int size, int tile, int overlap) {
-  const int step = tile - 2 * overlap;
+  const int step = step_of(tile, overlap);
   const int first = std::max(std::min(i * step, size - tile), 0);
   const int start = i == 0 ? 0 : i * step + overlap;
   const int end = i == count - 1 ? size : (i + 1) * step + overlap;
@@ -36,6 +42,10 @@ Cut Tiling::down(int i) const {
 
 Cut Tiling::across(int i) const {
   return cut(i % columns_, columns_, image_.width, tile_.width, overlap_);
+}
+
+int tile_side(int size, int tile) {
+  return size <= tile ? size : tile + (size - tile) % kAlignment;
 }
 
 int mirrored(int at, int size) {

@@ -7,6 +7,14 @@
 
 namespace issp::engine {
 
+// Tiles begin at multiples of this where they can, so that windows of attention
+// lie in them as in the whole photograph.
+constexpr int kAlignment = 16;
+
+// A side of the tiles of an image that is so long, where tiles may have any
+// size: about `tile`, so that the last one begins at a multiple, too.
+int tile_side(int size, int tile);
+
 // A tile along one side: it begins at `first`, and what it makes is used from
 // `start` to `end`.
 struct Cut {

@@ -12,9 +12,6 @@ namespace {
 constexpr int kUsualTile = 192;
 // Of networks that see everything.
 constexpr int kUsualOverlap = 16;
-// Windows of attention lie as in the whole photograph in tiles that begin at
-// multiples of this.
-constexpr int kAlignment = 16;
 constexpr int kColors = 3;
 constexpr float kWhite = 255;
 
@@ -78,8 +75,8 @@ std::string Upscaler::start(const Size& photograph, int tile, int overlap) {
   const bool is_fixed = in.size_in_file != Size{};
   const Size size =
       is_fixed ? in.size_in_file
-               : Size{std::min(photograph.height, largest),
-                      std::min(photograph.width, largest)};
+               : Size{tile_side(photograph.height, largest),
+                      tile_side(photograph.width, largest)};
   std::string error = session_.resize(size);
   if (!error.empty()) return error;
   const Size made = session_.output().size;
