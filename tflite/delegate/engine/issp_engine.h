@@ -101,11 +101,11 @@ ISSP_API int issp_run(issp_network* network, const void* input, void* output);
 /* Prepares to upscale a photograph of any size in tiles.
  *
  * `tile` is the side of a tile in pixels, 0 for 192. Tiles have up to 15 pixels
- * more, so that all begin at multiples of 16; a file of one size has tiles of that
- * size. They overlap by `overlap` pixels, or by as many as the network sees around
- * a pixel where that is below 0, up to a quarter of a tile: where that is enough,
- * no seam differs from the photograph as a whole. Returns how many tiles there
- * are, or -1. The network must take and make RGB. */
+ * more, so that all begin at multiples of 16; a file of one size has tiles of
+ * that size. They overlap by `overlap` pixels, or by as many as the network sees
+ * around a pixel where that is below 0, up to a quarter of a tile: where that is
+ * enough, no seam differs from the photograph as a whole. Returns how many tiles
+ * there are, or -1. The network must take and make RGB. */
 ISSP_API int issp_start(issp_network* network, int32_t height, int32_t width,
                         int32_t tile, int32_t overlap);
 
