@@ -69,26 +69,28 @@ async function cancel(opened) {
   return { cancelled, done, never };
 }
 
+const isSame = (a, b) =>
+  Buffer.compare(new Uint8Array(a.buffer), new Uint8Array(b.buffer)) === 0;
+
 async function inTurns(opened) {
   const once = await opened.upscale(image, tiles);
   const both = await Promise.all([
     opened.upscale(image, tiles),
     opened.upscale(image, tiles),
   ]);
-  return both.every((of) => Buffer.compare(of.data, once.data) === 0);
+  return both.every((of) => isSame(of.data, once.data));
 }
 
 async function inBands(opened) {
   const whole = await opened.upscale(image, tiles);
-  let isSame = true;
+  let are = true;
   let next = 0;
   for await (const { top, height, width, data } of opened.bands(image, tiles)) {
-    isSame &&= top === next && data.length === 4 * width * height;
-    const part = whole.data.subarray(4 * width * top, 4 * width * (top + height));
-    isSame &&= Buffer.compare(part, data) === 0;
+    const part = whole.data.slice(4 * width * top, 4 * width * (top + height));
+    are &&= top === next && isSame(part, data);
     next = top + height;
   }
-  return isSame && next === whole.height;
+  return are && next === whole.height;
 }
 
 /** What a network of numbers makes, and whether it goes on after errors. */
@@ -111,15 +113,6 @@ async function refuse(opened) {
   return { problems, size: [made.height, made.width, made.channels] };
 }
 
-/** An engine whose memory ends is not used again. */
-async function trap() {
-  const opened = await load(await read(network), options);
-  const grow = WebAssembly.Memory.prototype.grow;
-  const first = await problemOf(() => opened.upscale(image, { tile: 1e9 }));
-  WebAssembly.Memory.prototype.grow = grow;
-  opened.close();
-  return first;
-}
 
 const opened = await load(await read(network), options);
 const found = {

@@ -61,7 +61,7 @@ _FUNCTIONS = ("malloc", "free") + tuple(
     f"issp_{name}"
     for name in (
         "version open close input output resize run start scale tile"
-        " upscale_tile error describe"
+        " upscale upscale_tile error describe"
     ).split()
 )
 # They compute pixels; all others are to be small.
@@ -112,9 +112,8 @@ def build_wasm(output) -> dict[str, pathlib.Path]:
         objects = _compile(sources(), kind, flags)
         made[kind] = output / f"issp_{kind}.wasm"
         exports = [f"-Wl,--export={name}" for name in _FUNCTIONS]
-        reactor = ["-mexec-model=reactor", "-s", *exports]
-        _link(objects, [*flags, *reactor], made[kind])
-        _optimize(made[kind])
+        _link(objects, ["-mexec-model=reactor", "-s", *exports], made[kind])
+        _optimize(made[kind], kind)
     return made
 
 
@@ -137,7 +136,7 @@ def build_tests(output) -> dict[str, pathlib.Path]:
     for name in TESTS:
         test = _compile([_TESTS / f"{name}_test.cc"], "simd", flags)
         made[name] = output / f"{name}_test.wasm"
-        _link([*objects, *test], flags, made[name])
+        _link([*objects, *test], [], made[name])
     return made
 
 
@@ -303,7 +302,8 @@ def _run(command):
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no message"]
-        raise BuildError(f"{' '.join(map(str, command))}: {lines[0]}")
+        program = pathlib.Path(command[0]).name
+        raise BuildError(f"{program} cannot make {command[-1]}: {lines[0]}")
 
 
 def _compile(paths, kind, flags):
@@ -344,6 +344,8 @@ def _state(command, used):
     return digest.hexdigest()
 
 
+# Without what the kinds differ in, so that the standard library, which is
+# compiled at the first time, is the same for both.
 def _link(objects, flags, output):
     _run(
         [
@@ -360,11 +362,18 @@ def _link(objects, flags, output):
     )
 
 
-def _optimize(path):
+def _optimize(path, kind):
     """Makes a program smaller with Binaryen, where that is installed."""
     program = shutil.which("wasm-opt")
-    if program:
-        _run([program, "-O3", "--all-features", path, "-o", path])
+    if program is None:
+        return
+    # What all that have SIMD have too.
+    features = ["simd", "bulk-memory", "nontrapping-float-to-int", "sign-ext"]
+    features += ["mutable-globals", "multivalue", "reference-types"]
+    if kind == "relaxed":
+        features.append("relaxed-simd")
+    enabled = [f"--enable-{of}" for of in features]
+    _run([program, "-O3", *enabled, path, "-o", path])
 
 
 def _networks(given):

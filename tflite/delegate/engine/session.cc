@@ -54,15 +54,18 @@ std::string read_image(const tflite::Tensor& tensor, Image* image) {
   return "";
 }
 
-// Whether an image has fewer bytes than an address can count.
-bool is_addressable(const Image& image) {
+// Whether an image of this size has fewer bytes than an address can count.
+bool is_addressable(const Image& image, const Size& size) {
   const uint64_t most = uint64_t{PTRDIFF_MAX} / image.channels;
-  return uint64_t(image.size.height) * image.size.width <=
-         most / bytes_of(image.type);
+  return uint64_t(size.height) * size.width <= most / bytes_of(image.type);
 }
 
 std::string text_of(const Size& size) {
   return std::to_string(size.width) + "x" + std::to_string(size.height);
+}
+
+std::string too_large(const Size& size) {
+  return "there is no memory for an image of " + text_of(size) + " pixels";
 }
 
 std::string named(const char* what, const tflite::Tensor& tensor,
@@ -158,6 +161,7 @@ std::string Session::resize(const Size& size) {
     return "it takes " + text_of(only) + " pixels alone, not " + pixels;
   }
   if (plan_ && input_.size == size) return "";
+  if (!is_addressable(input_, size)) return too_large(size);
   if (builds_for_each_size_) {
     Part part;
     const std::string error = build_of_size(size, &part);
@@ -174,9 +178,7 @@ std::string Session::make_plan(const Size& size) {
   plan_.reset();
   input_.size = size;
   if (size == Size{}) return "";
-  const std::string too_large =
-      "there is no memory for an image of " + text_of(size) + " pixels";
-  if (!is_addressable(input_)) return too_large;
+  if (!is_addressable(input_, size)) return too_large(size);
   std::string error;
   auto plan = std::make_unique<Plan>(part_.network, std::vector<Size>{size},
                                      settings_of(options_, pool_.size()),
@@ -185,7 +187,7 @@ std::string Session::make_plan(const Size& size) {
   for (const Operation& of : part_.network.operations) {
     if (of.kind == Operation::kOutput) output_.size = plan->size(of.input);
   }
-  if (!is_addressable(output_)) return too_large;
+  if (!is_addressable(output_, output_.size)) return too_large(size);
   plan_ = std::move(plan);
   seconds_.assign(part_.network.operations.size(), 0);
   runs_ = 0;
