@@ -1,12 +1,12 @@
-// Runs a program for WASI: node run_test.mjs PROGRAM.wasm
+// Runs a program for WASI: node run_test.mjs PROGRAM.wasm ARGUMENT...
 
 import { readFile } from "node:fs/promises";
 import { WASI } from "node:wasi";
 
-const file = process.argv[2];
+const [file, ...names] = process.argv.slice(2);
 const wasi = new WASI({
   version: "preview1",
-  args: [file],
+  args: [file, ...names],
   env: process.env,
   returnOnExit: true,
 });

@@ -1,6 +1,6 @@
 // Two pictures of one size, one behind the other, with a line between them.
 
-const LARGEST = 8;
+const LARGEST = 8; // Or so many times what fits.
 const STEP = 1.25;
 const NEAR = 28; // Pixels around the line in which it is taken.
 
@@ -39,7 +39,7 @@ export class Viewer {
   show(width, height) {
     this.#width = width;
     this.#height = height;
-    this.#box.style.aspectRatio = `${width} / ${height}`;
+    this.#box.style.setProperty("--ratio", width / height);
     this.#range.value = 50;
     this.setZoom(null);
   }
@@ -63,12 +63,16 @@ export class Viewer {
   step(by, at) {
     const scale = this.#scale() * STEP ** by;
     const fits = scale <= this.#fit();
-    this.setZoom(fits ? null : Math.min(scale, LARGEST), at);
+    this.setZoom(fits ? null : Math.min(scale, this.#most()), at);
   }
 
   #fit() {
     const { clientWidth, clientHeight } = this.#box;
     return Math.min(clientWidth / this.#width, clientHeight / this.#height);
+  }
+
+  #most() {
+    return LARGEST * Math.max(1, this.#fit());
   }
 
   #scale() {
@@ -144,7 +148,7 @@ export class Viewer {
     const length = (to) => Math.hypot(to.x - other.x, to.y - other.y) || 1;
     const scale = (this.#scale() * length(after)) / length(before);
     const at = { x: (after.x + other.x) / 2, y: (after.y + other.y) / 2 };
-    this.setZoom(scale <= this.#fit() ? null : Math.min(scale, LARGEST), at);
+    this.setZoom(scale <= this.#fit() ? null : Math.min(scale, this.#most()), at);
   }
 
   #wheel(event) {
