@@ -39,7 +39,12 @@ KINDS = {
 # Tests of C++, and what their names contain where others need the delegate, or
 # more memory than there is: all, if that is nothing.
 TESTS = {
-    "constant": ("constants_of", "all_numbers", "that_are_no", "corrupt"),
+    "constant": (
+        "constants_of",
+        "all_numbers",
+        "that_are_no",
+        "corrupt_constants",
+    ),
     "engine": (),
     "int8": (),
     "plan": ("tiles", "filters", "images_that", "bands", "planning"),

@@ -142,7 +142,7 @@ function show(larger) {
   const context = before.getContext("2d");
   context.imageSmoothingQuality = "high";
   context.drawImage(photograph.bitmap, 0, 0, before.width, before.height);
-  viewer.show(after.width, after.height);
+  viewer.show(after.width, after.height, photograph.hasAlpha);
   const note = find("reduced");
   note.hidden = view.step === 1;
   note.textContent =
@@ -161,7 +161,7 @@ function begin() {
   find("status").textContent = "Getting ready …";
   const { width, height } = photograph;
   find("facts").textContent = `${photograph.name}, ${size(photograph)} pixels`;
-  viewer.show(width, height);
+  viewer.show(width, height, false);
   for (const canvas of [before, after]) canvas.width = canvas.height = 1;
 }
 

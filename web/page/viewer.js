@@ -7,7 +7,9 @@ const NEAR = 28; // Pixels around the line in which it is taken.
 export class Viewer {
   #box;
   #stage;
+  #before;
   #after;
+  #isSplit = false;
   #range;
   #line;
   #width = 1;
@@ -22,6 +24,7 @@ export class Viewer {
     this.#box = box;
     this.onZoom = onZoom;
     this.#stage = box.querySelector(".stage");
+    this.#before = box.querySelector(".before");
     this.#after = box.querySelector(".after");
     this.#range = box.querySelector("input");
     this.#line = box.querySelector(".line");
@@ -35,8 +38,12 @@ export class Viewer {
     new ResizeObserver(() => this.#draw()).observe(box);
   }
 
-  /** Shows pictures of this size from now on. */
-  show(width, height) {
+  /**
+   * Shows pictures of this size from now on. Where one can be seen through,
+   * the other is not to be behind it.
+   */
+  show(width, height, isSplit) {
+    this.#isSplit = isSplit;
     this.#width = width;
     this.#height = height;
     this.#box.style.setProperty("--ratio", width / height);
@@ -97,7 +104,9 @@ export class Viewer {
     this.#box.classList.toggle("pans", this.#zoom !== null);
     const line = (this.#range.value / 100) * clientWidth;
     const hidden = Math.max(0, (line - this.#x) / scale);
+    const rest = this.#isSplit ? Math.max(0, this.#width - hidden) : 0;
     this.#after.style.clipPath = `inset(0 0 0 ${hidden}px)`;
+    this.#before.style.clipPath = `inset(0 ${rest}px 0 0)`;
     this.#line.style.left = `${line}px`;
   }
 
