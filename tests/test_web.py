@@ -111,7 +111,7 @@ def test_nothing_is_compiled_twice(builder, wasm, monkeypatch):
 def test_both_builds_are_small(wasm):
     # What a phone loads before it can begin.
     for path in wasm.values():
-        assert path.stat().st_size < 480_000
+        assert path.stat().st_size < 420_000
 
 
 def test_without_a_compiler_a_sentence_says_what_is_missing(

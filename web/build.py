@@ -75,6 +75,9 @@ _FUNCTIONS = (
     "error",
     "describe",
 )
+_FASTER = ("-O3",)
+# Zig takes the first as -Os.
+_SMALLER = ("-Oz", "-Xclang", "-Oz")
 # They compute pixels; all others are to be small.
 _FAST = re.compile(r"_portable$|^execute$")
 _OTHER_CPUS = re.compile(r"avx|neon|sse4")
@@ -335,7 +338,7 @@ def _object(path, folder, flags):
         *_TARGET,
         *_FLAGS,
         *flags,
-        "-O3" if _FAST.search(path.stem) else "-Oz",
+        *(_FASTER if _FAST.search(path.stem) else _SMALLER),
         *(f"-I{_DELEGATE / name}" for name in ("src", "engine", "tests")),
     ]
     if path.stem == "engine":
@@ -386,7 +389,7 @@ def _optimize(path, kind):
     if kind == "relaxed":
         features.append("relaxed-simd")
     enabled = [f"--enable-{of}" for of in features]
-    _run([program, "-O3", *enabled, path, "-o", path])
+    _run([program, "-O3", "-Oz", "--converge", *enabled, path, "-o", path])
 
 
 def _networks(given):

@@ -8,7 +8,7 @@
 #define ISSP_LANE int
 #define ISSP_LANES 4
 #ifdef __wasm__
-// More do not fit into its registers, and this code is downloaded.
+// More do not fit into 16 registers.
 #define ISSP_MOST_SUMS 12
 #endif
 #ifdef __aarch64__

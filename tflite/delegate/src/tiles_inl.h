@@ -4,8 +4,8 @@ namespace {
 
 // The largest tiles, of 1 to 4 rows.
 #ifdef ISSP_MOST_SUMS
-constexpr int kWidest[kMostRows] = {ISSP_MOST_SUMS, ISSP_MOST_SUMS / 2,
-                                    ISSP_MOST_SUMS / 3, ISSP_MOST_SUMS / 4};
+// Where code is downloaded: of one row or two.
+constexpr int kWidest[kMostRows] = {ISSP_MOST_SUMS, ISSP_MOST_SUMS / 2};
 #else
 constexpr int kWidest[kMostRows] = {12, 6, 5, 5};
 #endif
