@@ -213,7 +213,10 @@ def build_demo(output, networks, wasm=None) -> pathlib.Path:
             {"name": name, "bytes": _packed(path)}
             for name, path in networks.items()
         ],
-        "worker": _script("worker.js"),
+        "workers": {
+            "engine": _script("worker.js"),
+            "png": _script("png_worker.js"),
+        },
     }
     style = (_WEB / "page" / "demo.css").read_text()
     script = _script("demo.js")

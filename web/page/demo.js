@@ -1,7 +1,7 @@
 import { load, wasmKind } from "../src/index.js";
 import { readPhotograph, size, testCard } from "./photograph.js";
-import { PngWriter } from "./png.js";
 import { ReducedView } from "./reduced.js";
+import { SavedPng } from "./saved.js";
 import { Viewer } from "./viewer.js";
 
 const find = (id) => document.getElementById(id);
@@ -32,8 +32,8 @@ async function unpack(text) {
   return new Uint8Array(await new Response(unpacked).arrayBuffer());
 }
 
-function makeWorker() {
-  const script = new Blob([data.worker], { type: "text/javascript" });
+function makeWorker(name) {
+  const script = new Blob([data.workers[name]], { type: "text/javascript" });
   const address = URL.createObjectURL(script);
   const worker = new Worker(address);
   URL.revokeObjectURL(address);
@@ -52,7 +52,7 @@ function findNetwork() {
 async function openNetwork(index) {
   const file = await unpack(data.networks[index].bytes);
   const wasm = await unpack(data.wasm[wasmKind()]);
-  return load(file, { wasm, worker: makeWorker });
+  return load(file, { wasm, worker: () => makeWorker("engine") });
 }
 
 function closeNetwork() {
@@ -115,22 +115,30 @@ async function compute(network, signal) {
   const { width, height, hasAlpha } = photograph;
   const larger = { width: network.scale * width, height: network.scale * height };
   const view = show(larger);
-  const png = new PngWriter(larger.width, larger.height, hasAlpha ? 4 : 3);
   const start = performance.now();
-  let waited = 0; // For the file and the view, which others need not wait for.
+  const options = { signal, onProgress: (...of) => progress(start, ...of) };
+  const bands = network.bands(photograph, options);
+  const png = new SavedPng(makeWorker("png"));
   try {
-    const options = { signal, onProgress: (...of) => progress(start, ...of) };
-    for await (const { data: rows } of network.bands(photograph, options)) {
-      const since = performance.now();
-      view.add(rows);
-      await png.write(rows);
-      waited += performance.now() - since;
+    await png.begin(larger.width, larger.height, hasAlpha ? 4 : 3);
+    // A band is packed while the next is computed.
+    let next = bands.next();
+    for (;;) {
+      const { done, value } = await next;
+      if (done) break;
+      next = bands.next();
+      // Who waits for it learns of an error.
+      next.catch(() => {});
+      view.add(value.data);
+      await png.write(value.data);
     }
-    const seconds = (performance.now() - start - waited) / 1000;
-    finish(await png.finish(), larger, seconds, network.scale);
-  } catch (error) {
-    png.cancel();
-    throw error;
+    find("status").textContent = "Packing the file …";
+    const blob = await png.finish();
+    signal.throwIfAborted();
+    finish(blob, larger, (performance.now() - start) / 1000, network.scale);
+  } finally {
+    png.close();
+    await bands.return();
   }
 }
 

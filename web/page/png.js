@@ -81,11 +81,6 @@ export class PngWriter {
     return new Blob([...this.#parts, ...this.#gathered], { type: "image/png" });
   }
 
-  /** Gives up. */
-  cancel() {
-    this.#writer.abort().catch(() => {});
-  }
-
   async #read(reader) {
     for (;;) {
       const { done, value } = await reader.read();
