@@ -124,6 +124,17 @@ def test_without_a_compiler_a_sentence_says_what_is_missing(
     builder._compiler.cache_clear()
 
 
+def test_networks_of_the_page_are_named(builder, tmp_path):
+    path = tmp_path / "of=two.tflite"
+    path.touch()
+    assert builder._networks([f"A name={path}"]) == {"A name": str(path)}
+    for text in ("no_name.tflite", "name=/no/such.tflite"):
+        with pytest.raises(builder.BuildError, match="expected NAME=PATH"):
+            builder._networks([text])
+    with pytest.raises(builder.BuildError, match="needs a network"):
+        builder.build_demo(tmp_path / "demo.html", {})
+
+
 @pytest.mark.parametrize("name", [*EXPORTS, "tiles"])
 def test_upscales_as_the_interpreter_does(found, name):
     result, folder, pixels = found
