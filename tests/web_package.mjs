@@ -48,7 +48,7 @@ async function runJob([name, job]) {
 }
 
 const image = await imageOf(photograph);
-const tiles = { tile: 24, overlap: 4 };
+const tiles = { tile: 24, overlap: 6 };
 
 /** Cancels after a tile, and goes on. */
 async function cancel(opened) {
@@ -73,7 +73,7 @@ const isSame = (a, b) =>
   Buffer.compare(new Uint8Array(a.buffer), new Uint8Array(b.buffer)) === 0;
 
 async function inTurns(opened) {
-  const once = await opened.upscale(image, tiles);
+  const once = await opened.upscale(image);
   const both = await Promise.all([
     opened.upscale(image, tiles),
     opened.upscale(image, tiles),
@@ -82,7 +82,7 @@ async function inTurns(opened) {
 }
 
 async function inBands(opened) {
-  const whole = await opened.upscale(image, tiles);
+  const whole = await opened.upscale(image);
   let are = true;
   let next = 0;
   for await (const { top, height, width, data } of opened.bands(image, tiles)) {

@@ -14,6 +14,8 @@ export class Engine {
   #exports;
   #network = 0;
   #broken = false;
+  #tiles = [];
+  #scale = 0;
 
   /**
    * Opens a network.
@@ -130,13 +132,20 @@ export class Engine {
       });
     }
     of.free(rectangles);
-    return { scale: of.issp_scale(this.#network), tiles };
+    this.#tiles = tiles;
+    this.#scale = of.issp_scale(this.#network);
+    return { scale: this.#scale, tiles };
   }
 
   /** Upscales tile `index` of RGBA, from what it needs to what it makes. */
-  upscale(index, pixels, width, madeWidth, madeHeight) {
+  upscale(index, pixels) {
     const of = this.#exports;
-    const size = CHANNELS * madeWidth * madeHeight;
+    const { needed, made: part } = this.#tiles[index] ?? {};
+    if (pixels.length !== CHANNELS * needed?.width * needed?.height) {
+      throw new EngineError(`Tile ${index} needs other pixels, or is none.`);
+    }
+    const row = CHANNELS * this.#scale * part.width;
+    const size = row * this.#scale * part.height;
     const from = this.#allocate(pixels.length);
     const to = this.#allocateOrFree(size, from);
     this.#bytes(from, pixels.length).set(pixels);
@@ -145,10 +154,10 @@ export class Engine {
         this.#network,
         index,
         from,
-        CHANNELS * width,
+        CHANNELS * needed.width,
         CHANNELS,
         to,
-        CHANNELS * madeWidth,
+        row,
       ),
     );
     const made = this.#bytes(to, size).slice();

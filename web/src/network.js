@@ -52,10 +52,8 @@ export class Network {
             "upscale",
             done,
             cut(image, needed),
-            needed.width,
-            of.scale * made.width,
-            of.scale * made.height,
           );
+          done += 1;
           paste(
             pixels,
             data,
@@ -63,7 +61,7 @@ export class Network {
             of.scale * made.width,
             of.scale * width,
           );
-          onProgress?.(++done, of.tiles.length);
+          onProgress?.(done, of.tiles.length);
         }
         yield {
           top: of.scale * top,
