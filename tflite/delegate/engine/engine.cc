@@ -29,6 +29,7 @@
 using issp::Options;
 using issp::Size;
 using issp::engine::Image;
+using issp::engine::Rectangle;
 using issp::engine::Session;
 using issp::engine::Upscaler;
 
@@ -46,6 +47,8 @@ struct issp_network {
 namespace {
 
 constexpr char kNoMemory[] = "there is no memory";
+constexpr char kNoTile[] = "there is no such tile";
+constexpr char kChannels[] = "a pixel has 3 or 4 channels";
 constexpr int kMostThreads = 256;
 
 void copy_text(const std::string& text, char* to, size_t size) {
@@ -118,6 +121,10 @@ void describe_image(const Image& image, issp_image* to) {
          issp_type(image.type),
          image.quantization.scale,
          image.quantization.zero_point};
+}
+
+issp_rectangle in_c(const Rectangle& of) {
+  return {of.top, of.left, of.height, of.width};
 }
 
 // Calls what returns a problem, or nothing. Returns 0 or -1.
@@ -214,9 +221,36 @@ int issp_upscale(issp_network* network, int32_t index, const uint8_t* pixels,
                  size_t stride, int32_t channels, uint8_t* result,
                  size_t result_stride) {
   return guarded(network, [&]() -> std::string {
-    if (channels != 3 && channels != 4) return "a pixel has 3 or 4 channels";
+    if (channels != 3 && channels != 4) return kChannels;
     return network->upscaler.upscale(index, {pixels, stride, channels},
                                      {result, result_stride, channels});
+  });
+}
+
+int issp_tile(issp_network* network, int32_t index, issp_rectangle* needed,
+              issp_rectangle* made) {
+  return guarded(network, [&]() -> std::string {
+    const Upscaler& upscaler = network->upscaler;
+    if (index < 0 || index >= upscaler.tiles()) return kNoTile;
+    *needed = in_c(upscaler.needed(index));
+    *made = in_c(upscaler.made(index));
+    return "";
+  });
+}
+
+int issp_upscale_tile(issp_network* network, int32_t index,
+                      const uint8_t* pixels, size_t stride, int32_t channels,
+                      uint8_t* result, size_t result_stride) {
+  return guarded(network, [&]() -> std::string {
+    Upscaler& upscaler = network->upscaler;
+    if (channels != 3 && channels != 4) return kChannels;
+    if (index < 0 || index >= upscaler.tiles()) return kNoTile;
+    const Rectangle needed = upscaler.needed(index);
+    const Rectangle made = upscaler.made(index);
+    const int scale = upscaler.scale();
+    return upscaler.upscale(
+        index, {pixels, stride, channels, needed.top, needed.left},
+        {result, result_stride, channels, scale * made.top, scale * made.left});
   });
 }
 

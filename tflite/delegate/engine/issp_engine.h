@@ -123,6 +123,27 @@ ISSP_API int issp_upscale(issp_network* network, int32_t index,
                           int32_t channels, uint8_t* result,
                           size_t result_stride);
 
+/* A part of a photograph, in pixels. */
+typedef struct issp_rectangle {
+  int32_t top;
+  int32_t left;
+  int32_t height;
+  int32_t width;
+} issp_rectangle;
+
+/* What tile `index` needs of the photograph of `issp_start`, and which pixels
+ * it makes, each `issp_scale` times larger. Returns 0, or -1. */
+ISSP_API int issp_tile(issp_network* network, int32_t index,
+                       issp_rectangle* needed, issp_rectangle* made);
+
+/* The same as `issp_upscale`, where photograph or result do not fit into
+ * memory: `pixels` begins with what `issp_tile` says that is needed, and
+ * `result` with what is made. */
+ISSP_API int issp_upscale_tile(issp_network* network, int32_t index,
+                               const uint8_t* pixels, size_t stride,
+                               int32_t channels, uint8_t* result,
+                               size_t result_stride);
+
 /* Why the last function failed that returned -1, as a sentence; valid until
  * the next call. */
 ISSP_API const char* issp_error(const issp_network* network);

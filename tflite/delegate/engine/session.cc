@@ -52,6 +52,20 @@ std::string read_image(const tflite::Tensor& tensor, Image* image) {
   return "";
 }
 
+// Whether an image of this size has fewer bytes than an address can count.
+bool is_addressable(const Image& image, const Size& size) {
+  const uint64_t most = uint64_t{PTRDIFF_MAX} / image.channels;
+  return uint64_t(size.height) * size.width <= most / bytes_of(image.type);
+}
+
+std::string text_of(const Size& size) {
+  return std::to_string(size.width) + "x" + std::to_string(size.height);
+}
+
+std::string too_large(const Size& size) {
+  return "there is no memory for an image of " + text_of(size) + " pixels";
+}
+
 std::string named(const char* what, const tflite::Tensor& tensor,
                   const std::string& error) {
   if (error.empty()) return "";
@@ -109,17 +123,16 @@ std::string Session::build_of_size(const Size& size, Part* part) const {
 }
 
 std::string Session::resize(const Size& size) {
-  const std::string pixels =
-      std::to_string(size.width) + "x" + std::to_string(size.height);
+  const std::string pixels = text_of(size);
   if (size.height < 1 || size.width < 1) {
     return "an image has at least one pixel, not " + pixels;
   }
   const Size& only = input_.size_in_file;
   if (only != Size{} && only != size) {
-    return "it takes " + std::to_string(only.width) + "x" +
-           std::to_string(only.height) + " pixels alone, not " + pixels;
+    return "it takes " + text_of(only) + " pixels alone, not " + pixels;
   }
   if (plan_ && input_.size == size) return "";
+  if (!is_addressable(input_, size)) return too_large(size);
   if (builds_for_each_size_) {
     Part part;
     const std::string error = build_of_size(size, &part);
@@ -136,17 +149,19 @@ std::string Session::make_plan(const Size& size) {
   plan_.reset();
   input_.size = size;
   if (size == Size{}) return "";
+  if (!is_addressable(input_, size)) return too_large(size);
   std::string error;
   auto plan = std::make_unique<Plan>(part_.network, std::vector<Size>{size},
                                      settings_of(options_, pool_.size()),
                                      &pool_, &arena_, &error);
   if (!error.empty()) return error;
+  for (const Operation& of : part_.network.operations) {
+    if (of.kind == Operation::kOutput) output_.size = plan->size(of.input);
+  }
+  if (!is_addressable(output_, output_.size)) return too_large(size);
   plan_ = std::move(plan);
   seconds_.assign(part_.network.operations.size(), 0);
   runs_ = 0;
-  for (const Operation& of : part_.network.operations) {
-    if (of.kind == Operation::kOutput) output_.size = plan_->size(of.input);
-  }
   return "";
 }
 

@@ -96,6 +96,26 @@ std::string Upscaler::start(const Size& photograph, int tile, int overlap) {
   return "";
 }
 
+Rectangle Upscaler::needed(int index) const {
+  const auto along = [](const Cut& cut, int size, int tile, int* first) {
+    // Alpha is scaled with the pixels beside.
+    *first = std::max(std::min(cut.first, cut.start - 1), 0);
+    return std::min(std::max(cut.first + tile, cut.end + 1), size) - *first;
+  };
+  const Size& image = tiling_.image();
+  const Size& tile = tiling_.tile();
+  Rectangle of;
+  of.height = along(tiling_.down(index), image.height, tile.height, &of.top);
+  of.width = along(tiling_.across(index), image.width, tile.width, &of.left);
+  return of;
+}
+
+Rectangle Upscaler::made(int index) const {
+  const Cut down = tiling_.down(index), across = tiling_.across(index);
+  return {down.start, across.start, down.end - down.start,
+          across.end - across.start};
+}
+
 std::string Upscaler::upscale(int index, const Picture<const uint8_t>& from,
                               const Picture<uint8_t>& to) {
   if (index < 0 || index >= tiling_.count()) return "there is no such tile";

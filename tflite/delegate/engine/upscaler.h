@@ -19,8 +19,19 @@ struct Picture {
   Byte* pixels;
   size_t stride;  // Bytes from row to row.
   int channels;
+  int top = 0;  // Where in a photograph the first pixel is.
+  int left = 0;
 
-  Byte* at(int y, int x) const { return pixels + y * stride + x * channels; }
+  Byte* at(int y, int x) const {
+    return pixels + (y - top) * stride + (x - left) * channels;
+  }
+};
+
+struct Rectangle {
+  int top;
+  int left;
+  int height;
+  int width;
 };
 
 class Upscaler {
@@ -33,6 +44,10 @@ class Upscaler {
 
   int tiles() const { return tiling_.count(); }
   int scale() const { return scale_; }
+
+  // What a tile needs of the photograph, and which of its pixels it makes.
+  Rectangle needed(int index) const;
+  Rectangle made(int index) const;
 
   // Upscales one tile. Returns what forbids it, or nothing.
   std::string upscale(int index, const Picture<const uint8_t>& from,

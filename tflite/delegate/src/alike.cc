@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "kernels.h"
+#include "sort.h"
 
 namespace issp {
 
@@ -37,7 +38,7 @@ std::vector<int> take_alike(const Operation& of, std::vector<int>* outputs,
     if (found.empty() || 2 * weights < all) continue;
     *group = size;
     // In the order of the channels, which is that of the memory.
-    std::sort(found.begin(), found.end());
+    sort(&found);
     std::vector<int> grouped;
     for (const auto& members : found) {
       grouped.insert(grouped.end(), members.begin(), members.end());

@@ -1,5 +1,6 @@
 #include "arena.h"
 
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 
@@ -21,6 +22,7 @@ Arena::~Arena() { release(); }
 bool Arena::add(size_t bytes) {
   if (bytes > bytes_) {
     const size_t alignment = bytes < kHugePage ? kLine : kHugePage;
+    if (bytes > SIZE_MAX - alignment) return false;
     const size_t whole = (bytes + alignment) / alignment * alignment;
     // Android has std::aligned_alloc from API 28 on alone.
     void* data = nullptr;

@@ -71,11 +71,12 @@ int Bands::end_of_rows(int operation, int done) const {
   return rows == image.size.height ? rows + image.bottom : rows;
 }
 
-size_t Bands::bytes() const {
-  size_t kept = 0;
-  std::vector<size_t> passing(end_);  // By operation.
+uint64_t Bands::bytes() const {
+  uint64_t kept = 0;
+  std::vector<uint64_t> passing(end_);  // By operation.
   for (size_t value = 0; value < retained_.size(); ++value) {
-    const size_t bytes = retained_[value] * layout_.images[value].row;
+    const uint64_t bytes =
+        uint64_t(retained_[value]) * layout_.images[value].row;
     if (!passes_[value]) {
       kept += bytes;
       continue;

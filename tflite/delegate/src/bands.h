@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <climits>
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "layout.h"
@@ -62,7 +63,7 @@ class Bands {
   int end_of_rows(int operation, int done) const;
 
   // Bytes that are in use at once.
-  size_t bytes() const;
+  uint64_t bytes() const;
 
   // Rows of a value that are kept, at most.
   int retained(int value) const { return retained_[value]; }

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <numeric>
 
+#include "sort.h"
+
 namespace issp {
 namespace {
 
@@ -275,7 +277,7 @@ void sort(Constant* constant) {
   if (std::is_sorted(constant->places.begin(), constant->places.end())) return;
   std::vector<size_t> order(constant->places.size());
   std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+  issp::sort(&order, [&](size_t a, size_t b) {
     return constant->places[a] < constant->places[b];
   });
   Constant sorted{constant->shape, {}, {}};

@@ -3,7 +3,13 @@
 #define ISSP_NAME "portable"
 #define ISSP_LANES 4
 #define ISSP_GROUP 1
+#ifdef __wasm_simd128__
+// More do not fit into 16 registers, beside what a product takes.
+#define ISSP_MOST_SUMS 8
+#define ISSP_MADD(a, b) __builtin_wasm_dot_s_i32x4_i16x8(Shorts(a), Shorts(b))
+#else
 #define ISSP_PORTABLE_DOT
+#endif
 
 namespace issp::int8_portable {
 #include "int8_inl.h"

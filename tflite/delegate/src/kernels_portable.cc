@@ -7,6 +7,10 @@
 #define ISSP_SCALAR float
 #define ISSP_LANE int
 #define ISSP_LANES 4
+#ifdef __wasm__
+// More do not fit into 16 registers.
+#define ISSP_MOST_SUMS 12
+#endif
 #ifdef __aarch64__
 #define ISSP_REGISTERS 32
 #else

@@ -111,6 +111,14 @@ bool set_strips(const Network& network, Layout* layout, std::string* error) {
   return true;
 }
 
+// Bytes of a row of one plane. There may be more than an address has bits for.
+uint64_t bytes_of_channel(const Image& image, const Format& format) {
+  uint64_t vectors = uint64_t(image.left) + image.strip + image.right;
+  // Channels must not all fall into the same few sets of the cache.
+  if (vectors % 8 == 0) ++vectors;
+  return vectors * format.vector();
+}
+
 // Chooses what is kept beside an image, from what reads it.
 void set_margins(const Network& network, Layout* layout) {
   std::vector<Image>& images = layout->images;
@@ -133,12 +141,8 @@ void set_margins(const Network& network, Layout* layout) {
                        (of.kernel.height - 1) * of.dilation.height -
                        padding.top + 1 - in.size.height);
   }
-  const size_t vector = layout->format.vector();
   for (Image& image : images) {
-    size_t vectors = image.left + image.strip + image.right;
-    // Channels must not all fall into the same few sets of the cache.
-    if (vectors % 8 == 0) ++vectors;
-    image.channel = vectors * vector;
+    image.channel = size_t(bytes_of_channel(image, layout->format));
     image.row = image.channel * image.planes;
   }
 }
@@ -165,7 +169,9 @@ bool has_addresses(const Network& network, const Layout& layout,
     }
   }
   for (size_t v = 0; v < images.size(); ++v) {
-    if (images[v].row <= kLargest / rows[v]) continue;
+    const uint64_t row =
+        bytes_of_channel(images[v], layout.format) * images[v].planes;
+    if (row <= kLargest / rows[v]) continue;
     *error = "its images are too wide";
     return false;
   }

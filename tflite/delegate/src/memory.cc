@@ -5,11 +5,12 @@
 #include <utility>
 
 #include "bands.h"
+#include "sort.h"
 
 namespace issp {
 namespace {
 
-constexpr size_t kLine = 64;
+constexpr uint64_t kLine = 64;
 
 // How an image is kept.
 struct Stay {
@@ -19,7 +20,7 @@ struct Stay {
   // Whether each band uses up all rows that it makes.
   bool passes = false;
   bool by_rows = false;  // Whether its group is.
-  size_t bytes = 0;
+  uint64_t bytes = 0;
 };
 
 // Whether two images are in memory at the same time.
@@ -43,16 +44,16 @@ int rows_of(const Image& image, const Bands& bands, int value,
 }
 
 // The first offset where an image meets none of those that have a place.
-size_t free_offset(const std::vector<Stay>& stays, const Places& places,
+uint64_t free_offset(const std::vector<Stay>& stays, const Places& places,
                    const std::vector<int>& placed, int value) {
-  std::vector<std::pair<size_t, size_t>> taken;
+  std::vector<std::pair<uint64_t, uint64_t>> taken;
   for (int other : placed) {
     if (!meet(stays[value], stays[other])) continue;
-    const size_t begin = places.images[other].offset;
+    const uint64_t begin = places.images[other].offset;
     taken.push_back({begin, begin + stays[other].bytes});
   }
-  std::sort(taken.begin(), taken.end());
-  size_t offset = 0;
+  sort(&taken);
+  uint64_t offset = 0;
   for (const auto& [begin, end] : taken) {
     if (offset + stays[value].bytes <= begin) break;
     offset = std::max(offset, end);
@@ -88,18 +89,18 @@ Places allocate(const Network& network, const Layout& layout,
       const Image& image = layout.images[value];
       const int rows = rows_of(image, bands, value, stay);
       places.images[value].rows = rows;
-      stay.bytes = (size_t(rows) * image.row + kLine - 1) / kLine * kLine;
+      stay.bytes = (uint64_t(rows) * image.row + kLine - 1) / kLine * kLine;
       order.push_back(value);
     }
   }
   // The largest first.
-  std::sort(order.begin(), order.end(), [&](int a, int b) {
+  sort(&order, [&](int a, int b) {
     return stays[a].bytes != stays[b].bytes ? stays[a].bytes > stays[b].bytes
                                             : a < b;
   });
   std::vector<int> placed;
   for (int value : order) {
-    const size_t offset = free_offset(stays, places, placed, value);
+    const uint64_t offset = free_offset(stays, places, placed, value);
     places.images[value].offset = offset;
     places.bytes = std::max(places.bytes, offset + stays[value].bytes);
     placed.push_back(value);

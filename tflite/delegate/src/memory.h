@@ -16,12 +16,13 @@ namespace issp {
 
 struct Place {
   int rows = 0;       // For which there is memory.
-  size_t offset = 0;  // In the arena.
+  uint64_t offset = 0;  // In the arena.
 };
 
 struct Places {
   std::vector<Place> images;  // By value.
-  size_t bytes = 0;           // Of all.
+  // Of all. There may be more than an address has bits for.
+  uint64_t bytes = 0;
 };
 
 // Gives each image its place; images that are not in memory at the same time

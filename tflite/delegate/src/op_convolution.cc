@@ -1,14 +1,13 @@
 // CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED.
 
-#include <algorithm>
 #include <cstdint>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "activation.h"
 #include "operators.h"
+#include "sort.h"
 
 namespace issp {
 namespace {
@@ -205,11 +204,7 @@ std::vector<Nonzero> weights_of(const Constant& filter, bool is_depthwise,
     }
     weights.push_back(weight);
   }
-  std::sort(weights.begin(), weights.end(),
-            [](const Nonzero& a, const Nonzero& b) {
-              return std::tie(a.output, a.row, a.channel, a.column) <
-                     std::tie(b.output, b.row, b.channel, b.column);
-            });
+  sort_weights(&weights);
   return weights;
 }
 

@@ -1,5 +1,7 @@
 #include "plan.h"
 
+#include <cstdint>
+
 #include "clock.h"
 #include "liveness.h"
 #include "tune.h"
@@ -24,7 +26,8 @@ Plan::Plan(const Network& network, const std::vector<Size>& sizes,
   for (Group& group : groups_) group.by_rows &= threads_ > 1;
   places_ = allocate(network, layout_, lives, groups_);
   const Lock lock(arena->mutex());
-  if (!reservation_.make(arena, places_.bytes)) {
+  constexpr uint64_t kMost = PTRDIFF_MAX;
+  if (places_.bytes > kMost || !reservation_.make(arena, bytes())) {
     *error = "there is no memory for images of this size";
     return;
   }

@@ -49,7 +49,7 @@ class Plan {
   Plan& operator=(const Plan&) = delete;
 
   Size size(int value) const { return layout_.images[value].size; }
-  size_t bytes() const { return places_.bytes; }
+  size_t bytes() const { return size_t(places_.bytes); }
   const ThreadPool& pool() const { return *pool_; }
   int groups() const { return int(groups_.size()); }
   // Of all groups; loops have theirs once.

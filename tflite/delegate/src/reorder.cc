@@ -5,9 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
-#include <tuple>
 #include <utility>
 #include <vector>
+
+#include "sort.h"
 
 namespace issp {
 namespace {
@@ -187,11 +188,7 @@ void reorder_group(const Ties& ties, int root, const std::vector<int>& order,
     if (ties.root_of(of.output) == root) {
       reorder_outputs(order, place_of, &of);
     }
-    std::sort(of.weights.begin(), of.weights.end(),
-              [](const Nonzero& a, const Nonzero& b) {
-                return std::tie(a.output, a.row, a.channel, a.column) <
-                       std::tie(b.output, b.row, b.channel, b.column);
-              });
+    sort_weights(&of.weights);
   }
 }
 

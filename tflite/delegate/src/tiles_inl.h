@@ -3,14 +3,23 @@
 namespace {
 
 // The largest tiles, of 1 to 4 rows.
+#ifdef ISSP_MOST_SUMS
+// Where code is downloaded: of one row or two.
+constexpr int kWidest[kMostRows] = {ISSP_MOST_SUMS, ISSP_MOST_SUMS / 2};
+#else
 constexpr int kWidest[kMostRows] = {12, 6, 5, 5};
+#endif
 
 // Sums of several outputs at once, beside their weights: four outputs are for
 // CPUs that have 32 registers, two in int8 for those that have 16.
 #ifndef ISSP_GROUP
 #define ISSP_GROUP 4
 #endif
+#ifdef ISSP_MOST_SUMS
+constexpr int kMostGroupSums = ISSP_MOST_SUMS;
+#else
 constexpr int kMostGroupSums = ISSP_GROUP > 2 ? 24 : 10;
+#endif
 
 // Whether there is a tile of a family that makes so many outputs at once.
 constexpr bool is_tile(int outputs, int rows, int vectors, bool strided) {

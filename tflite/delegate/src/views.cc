@@ -1,8 +1,9 @@
 #include "views.h"
 
-#include <algorithm>
 #include <cstdint>
 #include <utility>
+
+#include "sort.h"
 
 namespace issp {
 namespace {
@@ -36,9 +37,7 @@ bool counts_all(const std::vector<Digits>& dimensions, Axis axis, int extent) {
       if (digit.axis == axis) all.push_back(digit);
     }
   }
-  std::sort(all.begin(), all.end(), [](const Digit& a, const Digit& b) {
-    return a.step < b.step;
-  });
+  sort(&all, [](const Digit& a, const Digit& b) { return a.step < b.step; });
   int64_t counted = 1;
   for (const Digit& digit : all) {
     if (digit.step != counted) return false;

@@ -1,0 +1,175 @@
+import { EngineError } from "./errors.js";
+
+const CHANNELS = 4; // RGBA
+
+/** A network, which upscales photographs; `load` makes it. */
+export class Network {
+  #thread;
+  #busy = Promise.resolve();
+  #closed = false;
+
+  constructor(thread, { input, version, scale }) {
+    this.#thread = thread;
+    this.input = input;
+    this.version = version;
+    this.scale = scale;
+  }
+
+  /** Upscales an image of RGBA: all of it, or what a tile at a time makes. */
+  async upscale(image, options = {}) {
+    let data = null;
+    for await (const band of this.bands(image, options)) {
+      data ??= makePixels(band.width, this.scale * image.height);
+      data.set(band.data, CHANNELS * band.width * band.top);
+    }
+    const width = this.scale * image.width;
+    const height = this.scale * image.height;
+    return typeof ImageData === "undefined"
+      ? { data, width, height, colorSpace: "srgb" }
+      : new ImageData(data, width, height);
+  }
+
+  /**
+   * The same as bands of rows, from the top, for results that do not fit into
+   * memory.
+   */
+  async *bands(image, { onProgress, signal, tile = 0, overlap = -1 } = {}) {
+    checkImage(image);
+    const finish = await this.#wait(signal);
+    try {
+      const { height, width } = image;
+      const of = await this.#call("start", height, width, tile, overlap);
+      this.scale = of.scale;
+      const rows = groupByTop(of.tiles);
+      let done = 0;
+      onProgress?.(0, of.tiles.length);
+      for (const tiles of rows.values()) {
+        const { top, height: count } = tiles[0].made;
+        const data = makePixels(of.scale * width, of.scale * count);
+        for (const { needed, made } of tiles) {
+          signal?.throwIfAborted();
+          const pixels = await this.#call(
+            "upscale",
+            done,
+            cut(image, needed),
+          );
+          done += 1;
+          paste(
+            pixels,
+            data,
+            of.scale * made.left,
+            of.scale * made.width,
+            of.scale * width,
+          );
+          onProgress?.(done, of.tiles.length);
+        }
+        yield {
+          top: of.scale * top,
+          height: of.scale * count,
+          width: of.scale * width,
+          data,
+        };
+      }
+    } finally {
+      finish();
+    }
+  }
+
+  /** Computes one image as the network has it; see `input`. */
+  async run(pixels, height, width) {
+    const finish = await this.#wait();
+    try {
+      return await this.#call("run", pixels, height, width);
+    } finally {
+      finish();
+    }
+  }
+
+  /** How it is computed. */
+  async describe() {
+    const finish = await this.#wait();
+    try {
+      return await this.#call("describe");
+    } finally {
+      finish();
+    }
+  }
+
+  close() {
+    this.#closed = true;
+    this.#thread.close();
+  }
+
+  #call(name, ...values) {
+    if (this.#closed) throw new EngineError("The network is closed.");
+    return this.#thread.call(name, ...values);
+  }
+
+  // Waits for what was asked for before. Returns what is called at the end.
+  async #wait(signal) {
+    const before = this.#busy;
+    let finish;
+    this.#busy = new Promise((done) => (finish = done));
+    await before;
+    if (signal?.aborted) {
+      finish();
+      signal.throwIfAborted();
+    }
+    return finish;
+  }
+}
+
+function checkImage(image) {
+  const { data, width, height } = image ?? {};
+  const isWhole = (side) => Number.isInteger(side) && side > 0;
+  if (
+    !isWhole(width) ||
+    !isWhole(height) ||
+    data?.length !== CHANNELS * width * height ||
+    data.BYTES_PER_ELEMENT !== 1
+  ) {
+    throw new EngineError(
+      "An image has `width`, `height` and `data`: four bytes for each pixel.",
+    );
+  }
+}
+
+function makePixels(width, height) {
+  try {
+    return new Uint8ClampedArray(CHANNELS * width * height);
+  } catch {
+    throw new EngineError(
+      `There is no memory for ${width} x ${height} pixels: ` +
+        "take them band by band, by `bands`.",
+    );
+  }
+}
+
+function groupByTop(tiles) {
+  const rows = new Map();
+  for (const tile of tiles) {
+    const { top } = tile.made;
+    rows.set(top, [...(rows.get(top) ?? []), tile]);
+  }
+  return rows;
+}
+
+function cut({ data, width: all }, { top, left, height, width }) {
+  const pixels = new Uint8Array(CHANNELS * width * height);
+  for (let y = 0; y < height; ++y) {
+    const from = CHANNELS * ((top + y) * all + left);
+    const row = data.subarray(from, from + CHANNELS * width);
+    pixels.set(row, CHANNELS * width * y);
+  }
+  return pixels;
+}
+
+function paste(pixels, to, left, width, all) {
+  const row = CHANNELS * width;
+  for (let y = 0; row * y < pixels.length; ++y) {
+    to.set(
+      pixels.subarray(row * y, row * (y + 1)),
+      CHANNELS * (all * y + left),
+    );
+  }
+}
