@@ -9,7 +9,9 @@ RUN := runs/quickstart
 # Tests use one core each. Those of one file share what takes long to make.
 TESTS := not long
 NATIVE := tests/test_delegate_native.py tests/test_engine.py
-PYTEST := -m pytest --numprocesses=2 --dist=loadfile $(NATIVE:%=--ignore=%)
+WEB := tests/test_web.py tests/test_web_browser.py tests/test_report_browser.py
+OTHERS := $(NATIVE) $(WEB)
+PYTEST := -m pytest --numprocesses=2 --dist=loadfile $(OTHERS:%=--ignore=%)
 
 # Where there is none for the sparse delegate, one comes from the package index.
 COMPILER := command -v c++ || command -v g++ || command -v clang++
@@ -17,7 +19,8 @@ COMPILER := command -v c++ || command -v g++ || command -v clang++
 # TensorFlow tells much about the machine that is of no use here.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: quickstart test test-long test-native test-lowest test-jax lint clean
+.PHONY: quickstart web test test-long test-native test-web test-lowest test-jax
+.PHONY: lint clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/issp-train --config=configs/quickstart.py --workdir=$(RUN)
@@ -29,6 +32,10 @@ quickstart: $(VENV)/installed
 		$(RUN)/model_float32_sparse.tflite --delegate=sparse \
 		--output=$(RUN)/results.json,$(RUN)/results.png
 
+# The engine in WebAssembly, and a page that upscales photographs with it.
+web: $(VENV)/installed-web
+	$(BIN)/python web/build.py
+
 test: $(VENV)/installed-test
 	$(BIN)/python $(PYTEST) -m '$(TESTS)'
 
@@ -39,6 +46,10 @@ test-long:
 # C++, which is compiled three times over and depends on no package.
 test-native: $(VENV)/installed-test
 	$(BIN)/python -m pytest $(NATIVE)
+
+# WebAssembly under Node, and pages in Chromium, where there are these two.
+test-web: $(VENV)/installed-test $(VENV)/installed-web
+	$(BIN)/python -m pytest $(WEB)
 
 # What versions can break, with the least one of every dependency, for Python
 # 3.11.
@@ -57,6 +68,7 @@ lint: $(VENV)/installed-test
 
 clean:
 	rm -rf .venv .venv-lowest .venv-jax build dist *.egg-info runs
+	rm -rf web/.build web/dist
 
 $(VENV)/installed: setup.py pyproject.toml
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit( \
@@ -69,6 +81,10 @@ $(VENV)/installed: setup.py pyproject.toml
 
 $(VENV)/installed-test: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@
+
+$(VENV)/installed-web: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable '.[web]'
 	touch $@
 
 .venv-jax/installed: setup.py pyproject.toml requirements_jax.txt

@@ -122,6 +122,8 @@ setup(
         "delegate": ["ziglang>=0.13"],
         "jax": [_JAX],
         "test": _TEST,
+        # A compiler for WebAssembly.
+        "web": ["ziglang>=0.17"],
     },
     entry_points={
         "console_scripts": [

@@ -9,7 +9,6 @@
 #include "decimal.h"
 #include "layout.h"
 #include "reorder.h"
-#include "resolve.h"
 #include "shapes.h"
 #include "whole.h"
 
@@ -44,18 +43,10 @@ double least_speedup(const Part& part, const Kernels& kernels) {
   return std::strcmp(kernels.name, kMeasured) ? kLeastSpeedup : kLeastMeasured;
 }
 
-// Why a part is left to the runtime, or nothing. What takes long is done to a
-// part that may be taken alone: finding a better order of its channels.
-std::string why_not(const tflite::Context& context, bool has_placeholders,
-                    const Options& options, Part* part) {
-  std::vector<Size> sizes;
-  int batch = 0;
-  if (read_sizes(context, *part, &sizes, &batch).empty()) {
-    const std::string problem =
-        conflict(part->network, sizes,
-                 format_of(kernels_for(part->network, *options.kernels)));
-    if (!problem.empty()) return problem;
-  }
+// Why a part would not become faster here, or nothing. What takes long is done
+// to a part that may be taken alone: finding a better order of its channels.
+std::string why_slow(const tflite::Context& context, bool has_placeholders,
+                     const Options& options, Part* part) {
   const double zeros = sparsity(part->network);
   // Attention is faster here without zeros too.
   if (!options.always && zeros < options.min_sparsity &&
@@ -74,6 +65,20 @@ std::string why_not(const tflite::Context& context, bool has_placeholders,
            " is needed";
   }
   return "";
+}
+
+// Why a part is left to the runtime, or nothing.
+std::string why_not(const tflite::Context& context, bool has_placeholders,
+                    const Options& options, Part* part) {
+  std::vector<Size> sizes;
+  int batch = 0;
+  if (read_sizes(context, *part, &sizes, &batch).empty()) {
+    const std::string problem =
+        conflict(part->network, sizes,
+                 format_of(kernels_for(part->network, *options.kernels)));
+    if (!problem.empty()) return problem;
+  }
+  return why_slow(context, has_placeholders, options, part);
 }
 
 // Keeps, of what can be computed, the parts for which that is faster. Returns
@@ -144,13 +149,10 @@ void choose_whole(tflite::Context* context, const Options& options,
   }
   const int channels =
       graph->tensor(graph->inputs()[0]).shape_signature->data[3];
-  GraphCopy copy(*graph);
   Part part;
   const std::vector<int> shape{1, kUsual.height, kUsual.width, channels};
-  if (!resolve(shape, &copy).empty() || !build_whole(&copy, &part).empty()) {
-    return;
-  }
-  if (!why_not(*copy.context(), false, options, &part).empty()) return;
+  if (!build_whole(*graph, shape, &part).empty()) return;
+  if (!why_slow(*context, false, options, &part).empty()) return;
   tflite::IntArray* plan = nullptr;
   if (context->get_execution_plan(context, &plan) != tflite::kOk) return;
   part.graph = graph;

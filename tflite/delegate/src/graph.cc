@@ -12,13 +12,6 @@ using tflite::new_array;
 using tflite::Tensor;
 using tflite::to_vector;
 
-// Whether the file says that all dimensions are known.
-bool has_signature(const Tensor& of) {
-  const IntArray* all = of.shape_signature;
-  return all && all->size == 4 &&
-         std::all_of(all->data, all->data + 4, [](int n) { return n > 0; });
-}
-
 bool is_same_shape(const Tensor& a, const Tensor& b) {
   return a.shape && b.shape && a.shape->size == b.shape->size &&
          std::equal(a.shape->data, a.shape->data + a.shape->size,
@@ -27,7 +20,7 @@ bool is_same_shape(const Tensor& a, const Tensor& b) {
 
 }  // namespace
 
-Graph::Graph(tflite::Context* context, std::string* error)
+Graph::Graph(tflite::Context* context, std::string* error, bool knows_sizes)
     : context_(context), tensors_(*context) {
   IntArray* plan = nullptr;
   if (context->get_execution_plan(context, &plan) != tflite::kOk || !plan) {
@@ -42,7 +35,7 @@ Graph::Graph(tflite::Context* context, std::string* error)
     *error = "the runtime cannot part the graph";
     return;
   }
-  find_placeholders();
+  if (!knows_sizes) find_placeholders();
   find_supported(order);
 }
 
@@ -137,9 +130,7 @@ void Graph::find_placeholders() {
     if (!is_image) continue;
     ++images;
     const int* shape = tensors_.at(i).shape->data;
-    if (shape[1] == 1 && shape[2] == 1 && !has_signature(tensors_.at(i))) {
-      ++pixels;
-    }
+    if (shape[1] == 1 && shape[2] == 1) ++pixels;
   }
   tensors_.set_placeholders(images > 0 && images == pixels);
 }

@@ -34,8 +34,9 @@ struct GraphNode {
 
 class Graph {
  public:
-  // Reads the graph. `error` becomes what is wrong with it, or nothing.
-  Graph(tflite::Context* context, std::string* error);
+  // Reads the graph. `error` becomes what is wrong with it, or nothing. Images
+  // of one pixel may wait for another size, unless it `knows_sizes`.
+  Graph(tflite::Context* context, std::string* error, bool knows_sizes = false);
 
   const Tensors& tensors() const { return tensors_; }
   const GraphNode& node(int index) const { return nodes_.at(index); }

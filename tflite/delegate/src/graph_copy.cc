@@ -43,8 +43,8 @@ void GraphCopy::set_plan(const std::vector<int>& nodes) {
 
 void GraphCopy::set_shape(int tensor, const std::vector<int>& shape) {
   tensors_[tensor].shape = keep(shape);
-  // It is known that this is no placeholder.
-  tensors_[tensor].shape_signature = tensors_[tensor].shape;
+  // What the file leaves open is known now.
+  tensors_[tensor].shape_signature = nullptr;
 }
 
 void GraphCopy::set_constant(int tensor, const void* data, size_t bytes) {

@@ -47,7 +47,7 @@ class GraphCopy {
 
   // Which nodes are to be computed, in their order.
   void set_plan(const std::vector<int>& nodes);
-  // Makes a tensor one of this shape, which is no placeholder.
+  // Makes a tensor one of this shape, which is known.
   void set_shape(int tensor, const std::vector<int>& shape);
   // Makes a tensor a constant.
   void set_constant(int tensor, const void* data, size_t bytes);

@@ -12,11 +12,9 @@ namespace {
 
 constexpr char kNoPath[] = "nothing leads from its input to its output";
 
-}  // namespace
-
-std::string build_whole(GraphCopy* copy, Part* part) {
+std::string build_all(GraphCopy* copy, bool knows_sizes, Part* part) {
   std::string error;
-  const Graph graph(copy->context(), &error);
+  const Graph graph(copy->context(), &error, knows_sizes);
   if (!error.empty()) return error;
   if (!graph.problems().empty()) {
     const auto& [node, problem] = *graph.problems().begin();
@@ -37,12 +35,18 @@ std::string build_whole(GraphCopy* copy, Part* part) {
   return "";
 }
 
+}  // namespace
+
+std::string build_whole(GraphCopy* graph, Part* part) {
+  return build_all(graph, false, part);
+}
+
 std::string build_whole(const GraphCopy& graph, const std::vector<int>& shape,
                         Part* part) {
   if (graph.inputs().size() != 1) return "it takes more than one image";
   GraphCopy copy(graph);
   const std::string error = resolve(shape, &copy);
-  return error.empty() ? build_whole(&copy, part) : error;
+  return error.empty() ? build_all(&copy, true, part) : error;
 }
 
 }  // namespace issp
