@@ -27,6 +27,9 @@ from issp_keras.programs.trainings import list_trainings
 from issp_keras.sparsity import METHODS
 from issp_keras.sparsity import Sampled
 
+# Other files try what the versions of dependencies change.
+pytestmark = pytest.mark.any_version
+
 CONFIGS = pathlib.Path(__file__).parent.parent / "configs"
 
 

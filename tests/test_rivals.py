@@ -15,6 +15,9 @@ from issp_keras.models.parts.reparameterized import ReparameterizedConv2D
 from issp_keras.models.torch_weights.reader import read_torch
 from issp_keras.models.torch_weights.writer import write_torch
 
+# Other files try what the versions of dependencies change.
+pytestmark = pytest.mark.any_version
+
 RNG = np.random.default_rng(0)
 
 TINY = {
