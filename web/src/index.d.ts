@@ -32,7 +32,10 @@ export interface UpscaleOptions {
   onProgress?: (done: number, tiles: number) => void;
   /** Ends the work between two tiles, with an `AbortError`. */
   signal?: AbortSignal;
-  /** The largest side of a tile in pixels; 0, which is the default, for 192. */
+  /**
+   * The side of a tile in pixels; 0, which is the default, for 192. A tile may
+   * have up to 15 pixels more.
+   */
   tile?: number;
   /** By how many pixels tiles overlap; by default, as many as it takes. */
   overlap?: number;

@@ -61,7 +61,6 @@ class Table {
   static Table root(Buffer* buffer);
 
   bool exists() const { return buffer_ != nullptr; }
-  bool has(int field) const { return place_of(field, 1) != 0; }
 
   template <class Number>
   Number number(int field, Number otherwise = {}) const {

@@ -131,46 +131,47 @@ std::string choose_parts(tflite::Context* context, const Options& options,
   }
 }
 
-// Of an image that the size of is left open.
-bool is_open(const tflite::Tensor& tensor) {
+// Of an image whose size is open, and whose channels are known.
+bool has_open_size(const tflite::Tensor& tensor) {
   const tflite::IntArray* of = tensor.shape_signature;
   return of && of->size == 4 && of->data[1] < 0 && of->data[2] < 0 &&
          of->data[3] > 0;
 }
 
 // Takes a graph that computes the sizes of its images, if all of it can be
-// computed once they are known, and that is faster.
-void choose_whole(tflite::Context* context, const Options& options,
+// computed once they are known, and that is faster. Returns whether it is taken.
+bool choose_whole(tflite::Context* context, const Options& options,
                   Choice* choice) {
   const std::shared_ptr<GraphCopy> graph = copy_graph(context);
   if (!graph || graph->inputs().size() != 1 || graph->outputs().size() != 1 ||
-      !is_open(graph->tensor(graph->inputs()[0]))) {
-    return;
+      !has_open_size(graph->tensor(graph->inputs()[0]))) {
+    return false;
   }
   const int channels =
       graph->tensor(graph->inputs()[0]).shape_signature->data[3];
   Part part;
   const std::vector<int> shape{1, kUsual.height, kUsual.width, channels};
-  if (!build_whole(*graph, shape, &part).empty()) return;
-  if (!why_slow(*context, false, options, &part).empty()) return;
+  if (!build_whole(*graph, shape, &part).empty()) return false;
+  if (!why_slow(*context, false, options, &part).empty()) return false;
   tflite::IntArray* plan = nullptr;
-  if (context->get_execution_plan(context, &plan) != tflite::kOk) return;
+  if (context->get_execution_plan(context, &plan) != tflite::kOk) return false;
   part.graph = graph;
   *choice = {};
   choice->nodes = to_vector(plan);
   choice->parts.emplace_back(choice->nodes, std::vector<Part>());
   choice->parts.back().second.push_back(std::move(part));
+  return true;
 }
 
 }  // namespace
 
 std::string choose(tflite::Context* context, const Options& options,
                    const Graph& graph, Choice* choice) {
-  std::string error = choose_parts(context, options, graph, choice);
-  if (error.empty() && !choice->declined.empty()) {
-    choose_whole(context, options, choice);
+  // What is known without the sizes need not be built for one.
+  if (!graph.problems().empty() && choose_whole(context, options, choice)) {
+    return "";
   }
-  return error;
+  return choose_parts(context, options, graph, choice);
 }
 
 }  // namespace issp

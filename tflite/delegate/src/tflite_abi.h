@@ -62,7 +62,6 @@ enum Operator {
   kMean = 40,
   kSub = 41,
   kDiv = 42,
-  kSqueeze = 43,
   kStridedSlice = 45,
   kSplit = 49,
   kDelegate = 51,
