@@ -14,7 +14,7 @@ from issp_keras.inference import load_network
 from issp_keras.tflite import export
 
 ROOT = pathlib.Path(__file__).parents[1]
-SIZE = (37, 45)
+SIZE = (69, 77)
 # By name: a network and options of `export`.
 EXPORTS = {
     "float32": ("sparse", {}),
@@ -162,7 +162,7 @@ def test_networks_say_what_they_take(found):
 def test_progress_is_told_after_each_tile(found):
     progress = found[0]["jobs"]["tiles"]["progress"]
     tiles = len(progress) - 1
-    assert tiles > 2
+    assert tiles > 4
     assert progress == [[done, tiles] for done in range(tiles + 1)]
 
 
