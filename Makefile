@@ -8,10 +8,11 @@ RUN := runs/quickstart
 
 # Tests use one core each. Those of one file share what takes long to make.
 TESTS := not long
+WORKERS ?= 2
 NATIVE := tests/test_delegate_native.py tests/test_engine.py
 WEB := tests/test_web.py tests/test_web_browser.py tests/test_report_browser.py
 OTHERS := $(NATIVE) $(WEB)
-PYTEST := -m pytest --numprocesses=2 --dist=loadfile $(OTHERS:%=--ignore=%)
+PYTEST := -m pytest --numprocesses=$(WORKERS) --dist=loadfile $(OTHERS:%=--ignore=%)
 
 # Where there is none for the sparse delegate, one comes from the package index.
 COMPILER := command -v c++ || command -v g++ || command -v clang++
@@ -20,7 +21,7 @@ COMPILER := command -v c++ || command -v g++ || command -v clang++
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .PHONY: quickstart web test test-long test-native test-web test-lowest test-jax
-.PHONY: lint clean
+.PHONY: install-lowest lint clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/issp-train --config=configs/quickstart.py --workdir=$(RUN)
@@ -53,9 +54,12 @@ test-web: $(VENV)/installed-test $(VENV)/installed-web
 
 # What versions can break, with the least one of every dependency, for Python
 # 3.11.
+LOWEST := VENV=.venv-lowest PIP_CONSTRAINT=requirements_lowest.txt
+install-lowest:
+	$(MAKE) .venv-lowest/installed-test $(LOWEST)
+
 test-lowest:
-	$(MAKE) test VENV=.venv-lowest PIP_CONSTRAINT=requirements_lowest.txt \
-		TESTS='not any_version and not long'
+	$(MAKE) test $(LOWEST) TESTS='not any_version and not long'
 
 # The core on JAX, in an environment without TensorFlow.
 test-jax: .venv-jax/installed
