@@ -35,7 +35,7 @@ quickstart: $(VENV)/installed
 
 # The engine in WebAssembly, and a page that upscales photographs with it.
 web: $(VENV)/installed-web
-	$(BIN)/python web/build.py
+	$(BIN)/python -m issp_keras.web
 
 test: $(VENV)/installed-test
 	$(BIN)/python $(PYTEST) -m '$(TESTS)'
@@ -72,7 +72,7 @@ lint: $(VENV)/installed-test
 
 clean:
 	rm -rf .venv .venv-lowest .venv-jax build dist *.egg-info runs
-	rm -rf web/.build web/dist
+	rm -rf web/dist
 
 $(VENV)/installed: setup.py pyproject.toml
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit( \

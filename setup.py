@@ -67,11 +67,13 @@ setup(
         *find_packages(include=["issp_keras*"]),
         "issp_keras.configs",
         "issp_keras.tflite",
+        "issp_keras.web",
         *(f"issp_keras.tflite.{name}" for name in find_packages("tflite")),
     ],
     package_dir={
         "issp_keras.configs": "configs",
         "issp_keras.tflite": "tflite",
+        "issp_keras.web": "web",
     },
     ext_modules=[
         Extension(
@@ -91,6 +93,8 @@ setup(
         "issp_keras.data.tfds": ["*/*.bib", "*/*.md", "*/*.tsv", "*/*.txt"],
         "issp_keras.inference": ["*.keras"],
         "issp_keras.report": ["*.css", "*.js"],
+        # A page that was built before comes along.
+        "issp_keras.web": ["abort.cc", "page/*", "src/*", "dist/demo.html"],
     },
     # `make test-lowest` passes the tests with the least of these versions.
     install_requires=[
@@ -127,6 +131,7 @@ setup(
     },
     entry_points={
         "console_scripts": [
+            "issp-demo = issp_keras.programs.demo:run",
             "issp-train = issp_keras.programs.train:run",
             "issp-compare = issp_keras.programs.compare:run",
             "issp-evaluate = issp_keras.programs.evaluate:run",

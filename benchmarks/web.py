@@ -9,9 +9,7 @@ and random masks, as in delegate.py. npm installs LiteRT.js and a driver of
 Chromium into the user's cache, once. Prints the table of the README.
 """
 
-import importlib.util
 import json
-import os
 import pathlib
 import shutil
 import statistics
@@ -23,6 +21,9 @@ from absl import app
 from absl import flags
 from timing import machine
 
+from issp_keras import files
+from issp_keras.web import build_wasm
+
 _HERE = pathlib.Path(__file__).parent
 _WEB = _HERE.parent / "web"
 _PACKAGES = ("@litertjs/core@2.5.3", "puppeteer-core@24.8.2")
@@ -31,15 +32,6 @@ _CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 _NETWORKS = (("edsr", 95), ("edge_sr", 80), ("edge_sr", 95))
 _SIZE = (160, 90)
 _ROW = "| {} | {} | {:.1f} ms | {:.1f} ms | {:.1f}x |"
-
-
-def _load_builder():
-    spec = importlib.util.spec_from_file_location(
-        "web_build", _WEB / "build.py"
-    )
-    builder = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(builder)
-    return builder
 
 
 def _program(*names):
@@ -51,8 +43,7 @@ def _program(*names):
 
 def _modules():
     """A folder in which npm has installed what the page needs."""
-    home = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    folder = pathlib.Path(home) / "issp_keras" / "benchmarks_web"
+    folder = files.cache_folder() / "benchmarks_web"
     folder.mkdir(parents=True, exist_ok=True)
     quiet = ["--no-save", "--ignore-scripts", "--no-audit", "--no-fund"]
     command = [_program("npm"), "install", "--prefix", folder, *quiet]
@@ -60,17 +51,17 @@ def _modules():
     return folder
 
 
-def _measured(files, folder):
-    """What web.mjs measures of files."""
+def _measured(networks, folder):
+    """What web.mjs measures of networks."""
     jobs = {
         "modules": str(_modules()),
         "chromium": _program(*_CHROMIUM),
         "web": str(_WEB),
         "wasm": str(folder),
-        "files": files,
+        "files": networks,
         "repeats": flags.FLAGS.repeats,
     }
-    _load_builder().build_wasm(folder)
+    build_wasm(folder)
     path = folder / "jobs.json"
     path.write_text(json.dumps(jobs))
     done = subprocess.run(
@@ -100,15 +91,15 @@ def _table(found):
 
 
 def main(_):
-    files = {}
+    networks = {}
     with tempfile.TemporaryDirectory() as text:
         folder = pathlib.Path(text)
         for name, percent in _NETWORKS:
             ((_, path),) = delegate.files_of(
                 name, percent, _SIZE, folder, float32={}
             )
-            files[f"{name}, {percent} %"] = str(path)
-        found = _measured(files, folder)
+            networks[f"{name}, {percent} %"] = str(path)
+        found = _measured(networks, folder)
     for of in found["files"].values():
         for who in ("engine", "litert"):
             of[who] = _summary(of[who])

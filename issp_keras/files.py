@@ -3,12 +3,26 @@
 import contextlib
 import json
 import math
+import os
 import pathlib
 import shutil
 import tempfile
 from collections.abc import Iterator
 
 from issp_keras.errors import blame
+
+
+def cache_folder() -> pathlib.Path:
+    """The folder of the user for what can be made again; it may not exist.
+
+    It is `issp_keras` in the folder that the environment variable
+    `XDG_CACHE_HOME` names, or in `~/.cache`.
+
+    Raises:
+        RuntimeError: If the user has no home directory.
+    """
+    home = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    return pathlib.Path(home) / "issp_keras"
 
 
 @contextlib.contextmanager

@@ -14,6 +14,8 @@ from issp_keras.tflite.delegate import build
 pytestmark = pytest.mark.any_version
 
 ROOT = pathlib.Path(__file__).parent.parent
+# All that has Python.
+FOLDERS = ("benchmarks", "configs", "issp_keras", "tests", "tflite", "web")
 DISTRIBUTIONS = {
     "PIL": "pillow",
     "absl": "absl_py",
@@ -51,6 +53,7 @@ MAY_IMPORT = {
         "scores",
     ),
     "configs": ("base",),
+    "web": ("base", "inference", "models", "tflite"),
 }
 # Nothing but tests and benchmarks imports programs.
 NOBODY_IMPORTS = ("benchmarks", "programs")
@@ -172,7 +175,7 @@ def test_no_arrow_leads_back():
 def test_every_source_is_in_one_library_or_test():
     files = {
         str(path.relative_to(ROOT))
-        for folder in ("benchmarks", "configs", "issp_keras", "tests", "tflite")
+        for folder in FOLDERS
         for path in (ROOT / folder).rglob("*.py")
     }
     listed = [
@@ -208,7 +211,7 @@ def test_every_console_script_is_a_binary():
         for name, rule in TARGETS.items()
         if rule["kind"] == "py_binary"
     }
-    assert len(scripts) == 9
+    assert len(scripts) == 10
     assert set(binaries) == set(scripts)
     for name, module in scripts.items():
         source = _file_of(module)

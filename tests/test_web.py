@@ -10,8 +10,13 @@ import numpy as np
 import pytest
 from networks import TINY
 
+from issp_keras.errors import InputError
 from issp_keras.inference import load_network
 from issp_keras.tflite import export
+from issp_keras.web import compiler
+from issp_keras.web import cpp_tests
+from issp_keras.web import engine
+from issp_keras.web import page
 
 ROOT = pathlib.Path(__file__).parents[1]
 SIZE = (69, 77)
@@ -25,27 +30,18 @@ EXPORTS = {
 }
 
 
-def load_builder():
-    """`web/build.py`, or a skipped test where it cannot be used."""
-    path = ROOT / "web" / "build.py"
-    spec = importlib.util.spec_from_file_location("web_build", path)
-    builder = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(builder)
+def need_compiler():
+    """Skips a test where WebAssembly cannot be compiled, or not be run."""
     if importlib.util.find_spec("ziglang") is None:
         pytest.skip("ziglang is not installed")
     if shutil.which("node") is None:
         pytest.skip("there is no Node")
-    return builder
 
 
 @pytest.fixture(scope="module")
-def builder():
-    return load_builder()
-
-
-@pytest.fixture(scope="module")
-def wasm(builder, tmp_path_factory):
-    return builder.build_wasm(tmp_path_factory.mktemp("wasm"))
+def wasm(tmp_path_factory):
+    need_compiler()
+    return engine.build_wasm(tmp_path_factory.mktemp("wasm"))
 
 
 @pytest.fixture(scope="module")
@@ -92,47 +88,49 @@ def varied(name, zeros=0.0):
     return model
 
 
-def test_tests_of_cpp_pass_in_webassembly(builder, tmp_path):
-    programs = builder.build_tests(tmp_path)
-    assert set(programs) == set(builder.TESTS)
+def test_tests_of_cpp_pass_in_webassembly(tmp_path):
+    need_compiler()
+    programs = cpp_tests.build_tests(tmp_path)
+    assert set(programs) == set(cpp_tests.TESTS)
     for name, path in programs.items():
-        text = builder.run_test(path, scale=0.02)
+        text = cpp_tests.run_test(path, scale=0.02)
         assert text.rstrip().endswith(" 0 failures"), f"{name}: {text}"
 
 
-def test_nothing_is_compiled_twice(builder, wasm, monkeypatch):
+def test_nothing_is_compiled_twice(wasm, monkeypatch):
     commands = []
-    monkeypatch.setattr(builder, "_run", commands.append)
-    for kind, flags in builder.KINDS.items():
-        builder._compile(builder.sources(), kind, flags)
+    monkeypatch.setattr(compiler, "run", commands.append)
+    for kind in engine.KINDS:
+        engine.compile_kind(engine.sources(), kind)
     assert commands == []
 
 
 def test_both_builds_are_small(wasm):
-    # What a phone loads before it can begin.
+    # What a phone loads before it can begin, without Binaryen.
     for path in wasm.values():
         assert path.stat().st_size < 420_000
 
 
 def test_without_a_compiler_a_sentence_says_what_is_missing(
-    builder, monkeypatch, tmp_path
+    monkeypatch, tmp_path
 ):
-    builder._compiler.cache_clear()
-    monkeypatch.setattr(builder.importlib.util, "find_spec", lambda of: None)
-    with pytest.raises(builder.BuildError, match="pip install ziglang"):
-        builder.build_wasm(tmp_path)
-    builder._compiler.cache_clear()
+    compiler._compiler.cache_clear()
+    monkeypatch.setattr(compiler.importlib.util, "find_spec", lambda of: None)
+    with pytest.raises(InputError, match="pip install ziglang"):
+        engine.build_wasm(tmp_path)
+    compiler._compiler.cache_clear()
 
 
-def test_networks_of_the_page_are_named(builder, tmp_path):
-    path = tmp_path / "of=two.tflite"
-    path.touch()
-    assert builder._networks([f"A name={path}"]) == {"A name": str(path)}
-    for text in ("no_name.tflite", "name=/no/such.tflite"):
-        with pytest.raises(builder.BuildError, match="expected NAME=PATH"):
-            builder._networks([text])
-    with pytest.raises(builder.BuildError, match="needs a network"):
-        builder.build_demo(tmp_path / "demo.html", {})
+def test_a_page_needs_networks(tmp_path):
+    path = tmp_path / "demo.html"
+    with pytest.raises(InputError, match="needs a network"):
+        page.build_page(path, {}, {})
+    (tmp_path / "text.tflite").write_text("no network")
+    with pytest.raises(InputError, match=r"text.tflite: expected a .tflite"):
+        page.build_page(path, {"Text": tmp_path / "text.tflite"}, {})
+    with pytest.raises(InputError, match=r"no.tflite: cannot be read"):
+        page.build_page(path, {"None": tmp_path / "no.tflite"}, {})
+    assert not path.exists()
 
 
 @pytest.mark.parametrize("name", [*EXPORTS, "tiles"])

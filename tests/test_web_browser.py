@@ -9,6 +9,8 @@ import test_web
 
 from issp_keras.inference import load_network
 from issp_keras.tflite import export
+from issp_keras.web import build_page
+from issp_keras.web import engine
 
 RNG = np.random.default_rng(0)
 _SEEN_THROUGH = 128
@@ -39,14 +41,14 @@ def _write_photographs(folder):
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     """What a browser found in the page, the folder, and the network."""
-    builder = test_web.load_builder()
+    test_web.need_compiler()
     folder = tmp_path_factory.mktemp("demo")
     _write_photographs(folder)
     file = folder / "network.tflite"
     export(test_web.varied("edsr", zeros=0.7), file, tolerance=99)
     networks = {"Tiny": file, "Again": file}
-    wasm = builder.build_wasm(folder / "wasm")
-    page = builder.build_demo(folder / "demo.html", networks, wasm)
+    wasm = engine.build_wasm(folder / "wasm")
+    page = build_page(folder / "demo.html", networks, wasm)
     result = browsers.opened(page, "demo", folder)
     return result, folder, load_network(file)
 

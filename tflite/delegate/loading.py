@@ -2,9 +2,9 @@
 
 import ctypes
 import functools
-import os
 import pathlib
 
+from issp_keras import files
 from issp_keras.errors import InputError
 from issp_keras.tflite.delegate import build
 
@@ -26,7 +26,7 @@ def library() -> pathlib.Path:
     if _version_of(_PACKAGED) == version:
         return _PACKAGED
     try:
-        cached = _cache() / version / build.NAME
+        cached = files.cache_folder() / version / build.NAME
         if _version_of(cached) == version:
             return cached
         build.build(cached)
@@ -97,11 +97,6 @@ def load(**options):
     except ValueError as error:
         reason = str(error).splitlines()[-1] or "an option is wrong"
         raise InputError(f"the sparse delegate: {reason}") from error
-
-
-def _cache():
-    home = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    return pathlib.Path(home) / "issp_keras"
 
 
 def _version_of(path):

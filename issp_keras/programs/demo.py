@@ -1,0 +1,72 @@
+"""Opens a page in which photographs are upscaled, and nothing leaves it.
+
+issp-demo
+issp-demo --network=Mine=model_float16_sparse.tflite --output=page.html
+"""
+
+import pathlib
+import shutil
+import webbrowser
+
+from absl import flags
+
+from issp_keras import files
+from issp_keras.errors import InputError
+from issp_keras.programs import cli
+from issp_keras.web import find_demo
+from issp_keras.web import make_demo
+
+
+def main(argv):
+    cli.no_argument(argv)
+    networks = _networks(flags.FLAGS.network)
+    output = flags.FLAGS.output
+    if output and not output.endswith(".html"):
+        raise InputError(
+            f"--output={output}: expected a name that ends in .html."
+        )
+    page = find_demo(networks)
+    if page is None:
+        print("Compiling the page: that takes a minute or two.", flush=True)
+        page = make_demo(networks)
+    if output:
+        with files.replacing(output) as partial:
+            shutil.copyfile(page, partial)
+        page = pathlib.Path(output)
+    print(f"{page} needs no other file, and sends nothing anywhere.")
+    if flags.FLAGS.open and not webbrowser.open(page.resolve().as_uri()):
+        raise InputError(f"there is no browser: open {page} in one.")
+
+
+def _networks(given):
+    """The paths of networks by their names."""
+    networks = {}
+    for text in given:
+        name, separator, path = text.partition("=")
+        if not (name and separator and pathlib.Path(path).is_file()):
+            raise InputError(
+                f"--network={text}: expected NAME=PATH of a .tflite file."
+            )
+        if name in networks:
+            raise InputError(f"--network={text}: {name} is given twice.")
+        networks[name] = path
+    return networks
+
+
+def run():
+    """The console command."""
+    flags.DEFINE_multi_string(
+        "network",
+        [],
+        "A network of the page instead of the bundled one, as NAME=PATH of a "
+        "`.tflite` file. It may be given several times.",
+    )
+    flags.DEFINE_string(
+        "output", None, "HTML file to write, which needs no other file."
+    )
+    flags.DEFINE_bool("open", True, "Whether to open the page in a browser.")
+    cli.run(main)
+
+
+if __name__ == "__main__":
+    run()

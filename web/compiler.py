@@ -1,0 +1,156 @@
+"""C++ to WebAssembly, by the clang of ziglang."""
+
+import concurrent.futures
+import functools
+import hashlib
+import importlib.util
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+from issp_keras import files
+from issp_keras.errors import InputError
+
+WEB = pathlib.Path(__file__).resolve().parent
+# Beside it, in a checkout as in an installed package.
+DELEGATE = WEB.parent / "tflite" / "delegate"
+
+_ZIG = "ziglang"
+_TARGET = ("c++", "-target", "wasm32-wasi")
+_FLAGS = (
+    "-std=c++17",
+    "-ffp-contract=fast",
+    "-fno-exceptions",
+    "-fno-rtti",
+    "-fno-threadsafe-statics",
+)
+_FOLDERS = ("src", "engine", "plugin", "tests")
+# Kernels compute pixels; all else is to be small, and zig takes -Oz as -Os.
+_KERNELS = re.compile(r"_portable$")
+_FAST = ("-O3",)
+_SMALL = ("-Oz", "-Xclang", "-Oz")
+_JOBS = min(2, os.cpu_count() or 1)
+# What all browsers that have SIMD have too.
+_FEATURES = (
+    "simd",
+    "bulk-memory",
+    "nontrapping-float-to-int",
+    "sign-ext",
+    "mutable-globals",
+    "multivalue",
+    "reference-types",
+)
+
+
+def compile_objects(sources, flags) -> list[pathlib.Path]:
+    """Compiles what changed since it was compiled the last time.
+
+    Args:
+        sources: List of paths of C++ files.
+        flags: List of strings, further flags of the compiler.
+
+    Returns:
+        The paths of the objects, in the user's cache.
+
+    Raises:
+        InputError: If there is no `ziglang`, or it fails.
+    """
+    folder = files.cache_folder() / "web"
+    folder.mkdir(parents=True, exist_ok=True)
+    with concurrent.futures.ThreadPoolExecutor(_JOBS) as pool:
+        return list(pool.map(lambda of: _object(of, folder, flags), sources))
+
+
+def link(objects, flags, output):
+    """Links objects to a program or a library.
+
+    Args:
+        objects: List of paths.
+        flags: List of strings, further flags of the linker.
+        output: Path of the `.wasm` file, replaced if it exists.
+
+    Raises:
+        InputError: If the linker fails.
+    """
+    command = [*_compiler(), *_TARGET, *flags]
+    command += ["-O3", "-fno-exceptions", "-Wl,--gc-sections"]
+    with files.replacing(output) as partial:
+        run([*command, *objects, "-o", partial], output)
+
+
+def optimize(path, *features):
+    """Makes a program smaller with Binaryen's `wasm-opt`, where there is one.
+
+    Args:
+        path: Path of the `.wasm` file, which is replaced.
+        *features: Strings, what it uses besides SIMD.
+    """
+    program = shutil.which("wasm-opt")
+    if program is None:
+        return
+    enabled = [f"--enable-{of}" for of in (*_FEATURES, *features)]
+    with files.replacing(path) as partial:
+        run([program, "-Oz", "--converge", *enabled, path, "-o", partial], path)
+
+
+def run(command, output):
+    """Runs a command.
+
+    Args:
+        command: List of strings and paths.
+        output: Path of what it makes.
+
+    Raises:
+        InputError: If it fails; the message has its first error.
+    """
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["no message"]
+        reason = next((of for of in lines if "error:" in of), lines[0])
+        program = pathlib.Path(command[0]).name
+        raise InputError(f"{program} cannot make {output}: {reason}")
+
+
+@functools.cache
+def _compiler():
+    if importlib.util.find_spec(_ZIG) is None:
+        raise InputError(
+            "WebAssembly is compiled with ziglang, which is not installed: "
+            f"{sys.executable} -m pip install ziglang"
+        )
+    return [sys.executable, "-m", _ZIG]
+
+
+def _object(path, folder, flags):
+    command = [
+        *_compiler(),
+        *_TARGET,
+        *_FLAGS,
+        *flags,
+        *(_FAST if _KERNELS.search(path.stem) else _SMALL),
+        *(f"-I{DELEGATE / name}" for name in _FOLDERS),
+        "-c",
+        str(path),
+    ]
+    name = hashlib.sha256(" ".join(command).encode()).hexdigest()[:16]
+    made = folder / f"{path.stem}-{name}.o"
+    used, stamp = made.with_suffix(".d"), made.with_suffix(".stamp")
+    if stamp.exists() and stamp.read_text() == _state(used):
+        return made
+    stamp.unlink(missing_ok=True)
+    run([*command, "-MD", "-MF", used, "-o", made], made)
+    stamp.write_text(_state(used))
+    return made
+
+
+def _state(used):
+    """A hash of the files of this project that a compiler read."""
+    digest = hashlib.sha256()
+    for name in used.read_text().replace("\\\n", " ").split()[1:]:
+        path = pathlib.Path(name)
+        if WEB.parent in path.parents:
+            digest.update(path.read_bytes() if path.exists() else b"gone")
+    return digest.hexdigest()

@@ -1,0 +1,77 @@
+"""The demo page, made when it is first asked for."""
+
+import pathlib
+import tempfile
+
+from issp_keras import files
+from issp_keras.inference import BUNDLED
+from issp_keras.web import compiler
+from issp_keras.web import engine
+from issp_keras.web import page
+
+# What `make web` writes, and wheels have if it did.
+DIST = compiler.WEB / "dist"
+_PACKAGED = DIST / "demo.html"
+
+
+def find_demo(networks=None) -> pathlib.Path | None:
+    """Finds a demo page that was made of the same sources.
+
+    Args:
+        networks: Dict of the paths of `.tflite` files by the names that
+            visitors choose from. Defaults to those of the package.
+
+    Returns:
+        The path of the HTML file, in `web/dist` or in the user's cache, or
+        None.
+    """
+    version = _version(networks)
+    found = [_cached(version)] if networks else [_PACKAGED, _cached(version)]
+    return next((at for at in found if page.version_of(at) == version), None)
+
+
+def make_demo(networks=None) -> pathlib.Path:
+    """Makes the demo page in the user's cache.
+
+    Args:
+        networks: As those of `find_demo`.
+
+    Returns:
+        The path of the HTML file.
+
+    Raises:
+        InputError: If there is no `ziglang`, or a network cannot be read.
+    """
+    path = _cached(_version(networks))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return write_demo(path, networks)
+
+
+def write_demo(output, networks=None, wasm=None) -> pathlib.Path:
+    """Writes the demo page.
+
+    Args:
+        output: Path of the HTML file.
+        networks: As those of `find_demo`.
+        wasm: Dict of the paths of the engine by kind. Defaults to one that is
+            compiled for this page.
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: If there is no `ziglang`, a network cannot be read, or the
+            page cannot be written.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        wasm = wasm or engine.build_wasm(folder)
+        made = networks or page.export_bundled(folder)
+        return page.build_page(output, made, wasm, _version(networks))
+
+
+def _version(networks):
+    return page.sources_version(*(networks or {"": BUNDLED}).values())
+
+
+def _cached(version):
+    return files.cache_folder() / "web" / f"demo-{version}.html"

@@ -1,0 +1,104 @@
+"""The engine as two files of WebAssembly."""
+
+import hashlib
+import pathlib
+import re
+
+from issp_keras.web import compiler
+
+# By the name of a build. Products and sums in one step are not as exact as
+# WebAssembly asks for otherwise, and faster.
+KINDS = {
+    "simd": ["-msimd128"],
+    "relaxed": ["-msimd128", "-mrelaxed-simd"],
+}
+_FUNCTIONS = (
+    "version",
+    "open",
+    "close",
+    "input",
+    "output",
+    "resize",
+    "run",
+    "start",
+    "scale",
+    "tile",
+    "upscale",
+    "upscale_tile",
+    "error",
+    "describe",
+)
+_OTHER_CPUS = re.compile(r"avx|neon|sse4")
+
+
+def sources() -> list[pathlib.Path]:
+    """The C++ files of the engine that WebAssembly can run."""
+    found = [
+        path
+        for folder in ("src", "engine")
+        for path in (compiler.DELEGATE / folder).glob("*.cc")
+        if not _OTHER_CPUS.search(path.stem)
+    ]
+    return sorted([*found, compiler.WEB / "abort.cc"])
+
+
+def version() -> str:
+    """Names the sources of the engine, by a hash."""
+    digest = hashlib.sha256()
+    for path in (*sources(), *sorted(compiler.DELEGATE.glob("*/*.h"))):
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def build_wasm(output) -> dict[str, pathlib.Path]:
+    """Compiles the engine.
+
+    Args:
+        output: Path of a folder.
+
+    Returns:
+        The paths of `issp_simd.wasm` and `issp_relaxed.wasm`, by kind.
+
+    Raises:
+        InputError: If there is no `ziglang`, or it fails.
+    """
+    output = pathlib.Path(output)
+    output.mkdir(parents=True, exist_ok=True)
+    exports = [f"-Wl,--export=issp_{name}" for name in _FUNCTIONS]
+    exports += ["-Wl,--export=malloc", "-Wl,--export=free"]
+    made = {}
+    for kind, flags in KINDS.items():
+        # Flags of a kind are not those of the linker: the standard library,
+        # which is compiled at the first time, is the same for both.
+        objects = compile_kind(sources(), kind)
+        made[kind] = output / f"issp_{kind}.wasm"
+        compiler.link(
+            objects, ["-mexec-model=reactor", "-s", *exports], made[kind]
+        )
+        relaxed = "-mrelaxed-simd" in flags
+        compiler.optimize(made[kind], *["relaxed-simd"] * relaxed)
+    return made
+
+
+def compile_kind(paths, kind: str) -> list[pathlib.Path]:
+    """Compiles C++ files for one kind of WebAssembly.
+
+    Args:
+        paths: List of paths.
+        kind: String, a key of `KINDS`.
+
+    Returns:
+        The paths of the objects.
+
+    Raises:
+        InputError: If there is no `ziglang`, or it fails.
+    """
+    versioned = ["-fvisibility=hidden", f'-DISSP_VERSION="{version()}"']
+    named = [of for of in paths if of.stem == "engine"]
+    others = [of for of in paths if of.stem != "engine"]
+    flags = [*KINDS[kind], "-fvisibility=hidden"]
+    return [
+        *compiler.compile_objects(others, flags),
+        *compiler.compile_objects(named, [*KINDS[kind], *versioned]),
+    ]

@@ -1,0 +1,175 @@
+"""The page that upscales photographs: one file, which needs no other."""
+
+import base64
+import gzip
+import hashlib
+import json
+import pathlib
+import re
+
+from issp_keras import files
+from issp_keras.errors import InputError
+from issp_keras.errors import blame
+from issp_keras.inference import BUNDLED
+from issp_keras.web import compiler
+from issp_keras.web import engine
+
+_PAGE = compiler.WEB / "page"
+# Characters in which a page says what it is.
+_HEAD = 2048
+_IMPORT = re.compile(r'^import (?:(\{[^}]*\}) from )?"(.*?)";$', re.MULTILINE)
+
+
+def build_page(output, networks, wasm, version: str = "") -> pathlib.Path:
+    """Writes the demo page, which needs no other file and no network.
+
+    Args:
+        output: Path of the HTML file.
+        networks: Dict of the paths of `.tflite` files by the names that
+            visitors choose from; the first is chosen at first.
+        wasm: Dict of the paths of the engine by kind, as `build_wasm` makes
+            them.
+        version: String that the page has, and `version_of` returns.
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: If there is no network, one is no `.tflite` file, or the
+            page cannot be written.
+    """
+    if not networks:
+        raise InputError("the page needs a network, and there is none")
+    data = {
+        "wasm": {kind: _packed(path) for kind, path in wasm.items()},
+        "networks": [
+            {"name": name, "bytes": _packed(_network(path))}
+            for name, path in networks.items()
+        ],
+        "workers": {
+            "engine": _script("worker.js"),
+            "png": _script("png_worker.js"),
+        },
+    }
+    style = (_PAGE / "demo.css").read_text()
+    script = _script("demo.js")
+    parts = {
+        "version": version,
+        "policy": _policy(style, script),
+        "style": style,
+        # No text may end the script that it stands in.
+        "data": json.dumps(data).replace("</", "<\\/"),
+        "script": script,
+    }
+    page = (_PAGE / "demo.html").read_text()
+    page = re.sub(r"/\* (\w+) \*/", lambda found: parts[found[1]], page)
+    output = pathlib.Path(output)
+    with files.replacing(output) as partial:
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(page)
+    return output
+
+
+def version_of(path) -> str | None:
+    """The version of a page, or None if there is no page."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return None
+    found = re.search(r'name="generator" content="issp_keras ([^"]*)"', head)
+    return found[1] if found else None
+
+
+def sources_version(*networks) -> str:
+    """Names what a page is made of, by a hash.
+
+    Args:
+        *networks: Paths of its networks.
+    """
+    digest = hashlib.sha256(engine.version().encode())
+    folders = (_PAGE, compiler.WEB / "src")
+    sources = [path for of in folders for path in of.iterdir()]
+    sources += compiler.WEB.glob("*.py")
+    for path in map(pathlib.Path, (*sorted(sources), *networks)):
+        with blame(f"{path}: cannot be read", OSError):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def export_bundled(folder) -> dict[str, pathlib.Path]:
+    """Writes the networks that the package has as `.tflite` files.
+
+    Args:
+        folder: Path of a folder.
+
+    Returns:
+        Dict of their paths by the names that visitors see.
+    """
+    # Only who builds a page waits for TensorFlow.
+    from issp_keras.models import load_model
+    from issp_keras.tflite import export
+
+    path = pathlib.Path(folder) / "quickstart_x4.tflite"
+    export(load_model(BUNDLED), path, "float16")
+    return {"Quickstart x4": path}
+
+
+def _network(path):
+    path = pathlib.Path(path)
+    with blame(f"{path}: cannot be read", OSError), path.open("rb") as file:
+        head = file.read(8)
+    if head[4:] != b"TFL3":
+        raise InputError(f"{path}: expected a .tflite file")
+    return path
+
+
+def _packed(path):
+    """A file in gzip and base64, which is how the page holds it."""
+    data = pathlib.Path(path).read_bytes()
+    return base64.b64encode(gzip.compress(data, 9, mtime=0)).decode()
+
+
+def _script(name):
+    """A module of the page, and before it those that it imports.
+
+    A page that is opened from disk may not load modules.
+    """
+    names: dict[pathlib.Path, str] = {}
+    texts = []
+
+    def add(path):
+        if path in names:
+            return names[path]
+        text = _IMPORT.sub(
+            lambda found: (
+                f"const {found[1] or '{}'} = "
+                f"{add((path.parent / found[2]).resolve())};"
+            ),
+            path.read_text(),
+        )
+        exported = re.findall(r"^export (?:async )?\w+ (\w+)", text, re.M)
+        exported += re.findall(r"^export \{(.*)\};$", text, re.M)
+        text = re.sub(r"^export \{.*\};\n", "", text, flags=re.M)
+        text = re.sub(r"^export ", "", text, flags=re.M)
+        names[path] = f"module{len(names)}"
+        end = f"return {{ {', '.join(exported)} }};"
+        texts.append(f"const {names[path]} = (() => {{\n{text}{end}\n}})();\n")
+        return names[path]
+
+    add(_PAGE / name)
+    return "".join(texts)
+
+
+def _policy(style, script):
+    """What the page may do: run these two, and nothing from elsewhere."""
+    style, script = (
+        base64.b64encode(hashlib.sha256(of.encode()).digest()).decode()
+        for of in (style, script)
+    )
+    return (
+        f"default-src 'none'; style-src 'sha256-{style}'; "
+        f"script-src 'sha256-{script}' 'wasm-unsafe-eval' blob:; "
+        "worker-src blob:; img-src blob: data:; base-uri 'none'; "
+        "form-action 'none'"
+    )
