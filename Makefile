@@ -31,7 +31,8 @@ quickstart: $(VENV)/installed
 	$(BIN)/issp-benchmark $(RUN)/model_float32_dense.tflite \
 		$(RUN)/model_int8_dense.tflite \
 		$(RUN)/model_float32_sparse.tflite --delegate=sparse \
-		--output=$(RUN)/results.json,$(RUN)/results.png
+		--output=$(RUN)/results.json,$(RUN)/results.png \
+		--report=$(RUN)/report.html
 
 # The engine in WebAssembly, and a page that upscales photographs with it.
 web: $(VENV)/installed-web

@@ -2,13 +2,13 @@
 
 import functools
 import json
-import os
 import pathlib
 import shutil
 import subprocess
 
 import pytest
 
+from issp_keras import files
 from issp_keras.locks import one_at_a_time
 
 _HERE = pathlib.Path(__file__).parent / "browser"
@@ -56,8 +56,7 @@ def _program(*names):
 @functools.cache
 def _modules():
     """The folder in which the driver is installed, once for all runs."""
-    home = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    folder = pathlib.Path(home) / "issp_keras" / _DRIVER.replace("@", "-")
+    folder = files.cache_folder() / _DRIVER.replace("@", "-")
     folder.mkdir(parents=True, exist_ok=True)
     with one_at_a_time(folder):
         if not (folder / "installed").exists():

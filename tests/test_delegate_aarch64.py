@@ -1,6 +1,5 @@
 """The delegate as code for 64-bit ARM, under qemu."""
 
-import os
 import pathlib
 import subprocess
 import sys
@@ -8,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from issp_keras import files
 from issp_keras.tflite import export
 
 pytestmark = [pytest.mark.any_version, pytest.mark.long]
@@ -18,8 +18,7 @@ _CANNOT = 77
 
 
 def _folder():
-    home = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    return pathlib.Path(home) / "issp_keras" / "aarch64"
+    return files.cache_folder() / "aarch64"
 
 
 def _make_sparse(model):

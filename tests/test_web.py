@@ -76,10 +76,10 @@ def found(wasm, tmp_path_factory):
     return json.loads(done.stdout), folder, pixels
 
 
-def varied(name, zeros=0.0):
+def varied(name, zeros=0.0, **options):
     """A tiny network that makes no flat images, with zeros in its kernels."""
     rng = np.random.default_rng(0)
-    model = TINY[name]()
+    model = TINY[name](**options)
     for weight in model.trainable_variables:
         value = weight.numpy() + 0.2 * rng.standard_normal(weight.shape)
         if weight.path.endswith("kernel"):
@@ -149,6 +149,34 @@ def test_upscales_as_the_interpreter_does(found, name):
     assert np.array_equal(made[0, 0, 3], pixels[0, 0, 3])
 
 
+def test_a_smaller_result_is_the_mean_of_squares():
+    # A square of 4 x 4 becomes one of 3 x 3: a third of its next pixel counts.
+    code = """
+        import { reduce } from "./web/src/reduce.js";
+        const pixels = new Uint8ClampedArray(4 * 4 * 4);
+        for (let i = 0; i < 16; ++i) {
+          pixels.set([15 * i, 100, 0, i === 15 ? 0 : 255], 4 * i);
+        }
+        console.log([...reduce(pixels, 4, 4, 3)].join());
+        console.log([...reduce(pixels, 4, 4, 2)].join());
+    """
+    command = ["node", "--input-type=module", "--eval", code]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    three, two = (
+        np.reshape([int(of) for of in line.split(",")], (side, side, 4))
+        for line, side in zip(done.stdout.split(), (3, 2), strict=True)
+    )
+    # Red is 15 * (4 * row + column), whose means are those of rows, columns.
+    at = np.array([0.25, 1.5, 2.75])
+    red = np.rint(15 * (4 * at[:, None] + at))
+    assert np.array_equal(three[..., 0].ravel()[:8], red.ravel()[:8])
+    assert (three[..., 1] == 100).all()
+    assert two[..., 0].tolist()[0] == [38, 68]
+    # The last pixel is not seen: it has no colour, and a quarter of the area.
+    assert two[1, 1, 0] == round(15 * (10 + 11 + 14) / 3)
+    assert two[1, 1].tolist()[1:] == [100, 0, 191]
+
+
 def test_networks_say_what_they_take(found):
     jobs = found[0]["jobs"]
     sizes = {name: job["input"]["height"] for name, job in jobs.items()}
@@ -187,6 +215,7 @@ def test_it_describes_how_it_computes(found):
         "vast": "computed: ",
         "count": "needs Float32Array of",
         "image": "four bytes for each pixel",
+        "scale": "`scale` is 3, expected a whole number from 1 to 2",
         "empty": "cannot be opened: ",
         "text": "cannot be opened: ",
         "half": "cannot be opened: ",

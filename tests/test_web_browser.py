@@ -23,7 +23,8 @@ def _write_photographs(folder):
     pixels = RNG.integers(0, 256, (300, 480, 4), np.uint8)
     pixels[:, :_HALF, 3] = 255
     pixels[:, _HALF:, 3] = _SEEN_THROUGH
-    PIL.Image.fromarray(pixels).save(folder / "drop.png")
+    for name in ("drop", "four"):
+        PIL.Image.fromarray(pixels).save(folder / f"{name}.png")
     # Smooth, since decoders of JPEG differ in what is noise.
     ramp = np.add.outer(np.arange(24), np.arange(40))
     ramp = np.stack([3 * ramp, 200 - 2 * ramp, 90 + ramp], -1)
@@ -46,7 +47,9 @@ def demo(tmp_path_factory):
     _write_photographs(folder)
     file = folder / "network.tflite"
     export(test_web.varied("edsr", zeros=0.7), file, tolerance=99)
-    networks = {"Tiny": file, "Again": file}
+    four = folder / "four.tflite"
+    export(test_web.varied("edsr", zeros=0.7, scale=4), four, tolerance=99)
+    networks = {"Tiny": file, "Again": file, "Four": four}
     wasm = engine.build_wasm(folder / "wasm")
     page = build_page(folder / "demo.html", networks, wasm)
     result = browsers.opened(page, "demo", folder)
@@ -77,6 +80,20 @@ def test_what_is_saved_is_what_the_interpreter_makes(demo):
     assert np.abs(difference).max() <= 1
     assert (made[:, : 2 * _HALF - 2, 3] == 255).all()
     assert (made[:, 2 * _HALF + 2 :, 3] == _SEEN_THROUGH).all()
+
+
+def test_smaller_sizes_are_means_of_the_largest(demo):
+    assert demo[0]["found"]["sizes"] == ["x4", "x3", "x2"]
+    saved = demo[0]["found"]["saved"]
+    assert [saved[name] for name in ("four", "third", "half")] == [
+        f"four_x{scale}.png" for scale in (4, 3, 2)
+    ]
+    four = _saved(demo, "four")[:, : 4 * _HALF - 4, :3]
+    height, width = four.shape[0] // 2, four.shape[1] // 2
+    means = four.reshape(height, 2, width, 2, 3).mean((1, 3))
+    half = _saved(demo, "half")[:, :width, :3]
+    assert np.abs(half - means).max() <= 0.5
+    assert _saved(demo, "third").shape == (900, 1440, 4)
 
 
 def test_a_photograph_is_turned_as_its_camera_says(demo):

@@ -102,6 +102,7 @@ async function refuse(opened) {
     huge: await problemOf(() => opened.run(numbers, 30000, 30000)),
     vast: await problemOf(() => opened.run(numbers, 1 << 25, 1 << 25)),
     count: await problemOf(() => opened.run(numbers, height, width + 1)),
+    scale: await problemOf(() => opened.upscale(image, { scale: 3 })),
     image: await problemOf(() => opened.upscale({ data: [], width: 1, height: 1 })),
     empty: await problemOf(() => load(new Uint8Array(0), options)),
     text: await problemOf(() => load(Buffer.from("no network".repeat(99)), options)),

@@ -91,9 +91,10 @@ def optimize(path, *features):
     program = shutil.which("wasm-opt")
     if program is None:
         return
+    passes = ["-Oz", "--converge", "-Oz", "--converge"]
     enabled = [f"--enable-{of}" for of in (*_FEATURES, *features)]
     with files.replacing(path) as partial:
-        run([program, "-Oz", "--converge", *enabled, path, "-o", partial], path)
+        run([program, *passes, *enabled, path, "-o", partial], path)
 
 
 def run(command, output):

@@ -1,5 +1,6 @@
 // Uses the demo page as people do: `drop.png`, `turned.jpg`, `wide.png`,
-// `large.png` and `text.txt` are in the folder, where what is saved goes too.
+// `large.png`, `four.png` and `text.txt` are in the folder. What is saved goes
+// there too.
 
 import { access, readFile } from "node:fs/promises";
 import path from "node:path";
@@ -56,6 +57,16 @@ export default async function check(page, folder) {
   found.cancel = await cancel(page, () => choose("large.png"));
   await page.select("#network", "Again");
   found.saved.again = await save(page, folder);
+  await page.select("#network", "Four");
+  await choose("four.png");
+  found.saved.four = await save(page, folder);
+  found.sizes = await page.$$eval("#scale option", (all) =>
+    all.map((of) => of.textContent),
+  );
+  await page.select("#scale", "2");
+  found.saved.half = await save(page, folder);
+  await page.select("#scale", "3");
+  found.saved.third = await save(page, folder);
   found.hidden = await page.$eval("#problem", (of) => of.hidden);
   return found;
 }

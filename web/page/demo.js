@@ -45,6 +45,7 @@ function findNetwork() {
   if (loaded?.index !== index) {
     closeNetwork();
     loaded = { index, network: openNetwork(index) };
+    loaded.network.then(offerScales, () => {});
   }
   return loaded.network;
 }
@@ -53,6 +54,16 @@ async function openNetwork(index) {
   const file = await unpack(data.networks[index].bytes);
   const wasm = await unpack(data.wasm[wasmKind()]);
   return load(file, { wasm, worker: () => makeWorker("engine") });
+}
+
+/** Lets visitors choose sizes up to that of the network, which is the first. */
+function offerScales({ scale: most }) {
+  const select = find("scale");
+  if (select.length === most - 1) return;
+  select.replaceChildren();
+  for (let scale = most; scale > 1; --scale) {
+    select.add(new Option(`x${scale}`, scale));
+  }
 }
 
 function closeNetwork() {
@@ -113,10 +124,11 @@ function sentence(error) {
 
 async function compute(network, signal) {
   const { width, height, hasAlpha } = photograph;
-  const larger = { width: network.scale * width, height: network.scale * height };
+  const scale = Number(find("scale").value);
+  const larger = { width: scale * width, height: scale * height };
   const view = show(larger);
   const start = performance.now();
-  const options = { signal, onProgress: (...of) => progress(start, ...of) };
+  const options = { scale, signal, onProgress: (...of) => progress(start, ...of) };
   const bands = network.bands(photograph, options);
   const png = new SavedPng(makeWorker("png"));
   try {
@@ -135,7 +147,7 @@ async function compute(network, signal) {
     find("status").textContent = "Packing the file …";
     const blob = await png.finish();
     signal.throwIfAborted();
-    finish(blob, larger, (performance.now() - start) / 1000, network.scale);
+    finish(blob, larger, (performance.now() - start) / 1000, scale);
   } finally {
     png.close();
     await bands.return();
@@ -221,7 +233,9 @@ function listen() {
   find("again").onclick = enlarge;
   find("smaller").onclick = () => viewer.step(-1);
   find("larger").onclick = () => viewer.step(1);
-  find("network").onchange = () => photograph && enlarge();
+  for (const id of ["network", "scale"]) {
+    find(id).onchange = () => photograph && enlarge();
+  }
   for (const button of document.querySelectorAll("[data-zoom]")) {
     button.onclick = () => viewer.setZoom(Number(button.dataset.zoom) || null);
   }
@@ -261,6 +275,7 @@ for (const { name } of data.networks) find("network").add(new Option(name));
 listen();
 try {
   check();
+  findNetwork();
 } catch (error) {
   tell(error.message);
   for (const control of document.querySelectorAll("button, select")) control.disabled = true;

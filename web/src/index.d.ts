@@ -28,6 +28,11 @@ export interface NetworkImage {
 export type Numbers = Float32Array | Int8Array | Uint8Array;
 
 export interface UpscaleOptions {
+  /**
+   * How many times larger each side becomes; by default, as many as the
+   * network makes it. Smaller results are means over areas of that one.
+   */
+  scale?: number;
   /** Called at first, and after each tile. */
   onProgress?: (done: number, tiles: number) => void;
   /** Ends the work between two tiles, with an `AbortError`. */

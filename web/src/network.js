@@ -1,4 +1,5 @@
 import { EngineError } from "./errors.js";
+import { reduce } from "./reduce.js";
 
 const CHANNELS = 4; // RGBA
 
@@ -18,12 +19,14 @@ export class Network {
   /** Upscales an image of RGBA: all of it, or what a tile at a time makes. */
   async upscale(image, options = {}) {
     let data = null;
+    let width = 0;
+    let height = 0;
     for await (const band of this.bands(image, options)) {
-      data ??= makePixels(band.width, this.scale * image.height);
-      data.set(band.data, CHANNELS * band.width * band.top);
+      width = band.width;
+      height = (width / image.width) * image.height;
+      data ??= makePixels(width, height);
+      data.set(band.data, CHANNELS * width * band.top);
     }
-    const width = this.scale * image.width;
-    const height = this.scale * image.height;
     return typeof ImageData === "undefined"
       ? { data, width, height, colorSpace: "srgb" }
       : new ImageData(data, width, height);
@@ -33,13 +36,16 @@ export class Network {
    * The same as bands of rows, from the top, for results that do not fit into
    * memory.
    */
-  async *bands(image, { onProgress, signal, tile = 0, overlap = -1 } = {}) {
+  async *bands(image, options = {}) {
+    const { onProgress, signal, tile = 0, overlap = -1 } = options;
     checkImage(image);
     const finish = await this.#wait(signal);
     try {
       const { height, width } = image;
       const of = await this.#call("start", height, width, tile, overlap);
       this.scale = of.scale;
+      const scale = options.scale ?? of.scale;
+      checkScale(scale, of.scale);
       const rows = groupByTop(of.tiles);
       let done = 0;
       onProgress?.(0, of.tiles.length);
@@ -64,10 +70,13 @@ export class Network {
           onProgress?.(done, of.tiles.length);
         }
         yield {
-          top: of.scale * top,
-          height: of.scale * count,
-          width: of.scale * width,
-          data,
+          top: scale * top,
+          height: scale * count,
+          width: scale * width,
+          data:
+            scale === of.scale
+              ? data
+              : reduce(data, of.scale * width, of.scale, scale),
         };
       }
     } finally {
@@ -130,6 +139,14 @@ function checkImage(image) {
   ) {
     throw new EngineError(
       "An image has `width`, `height` and `data`: four bytes for each pixel.",
+    );
+  }
+}
+
+function checkScale(scale, most) {
+  if (!Number.isInteger(scale) || scale < 1 || scale > most) {
+    throw new EngineError(
+      `\`scale\` is ${scale}, expected a whole number from 1 to ${most}.`,
     );
   }
 }
