@@ -7,6 +7,7 @@ import subprocess
 import numpy as np
 import PIL.Image
 import pytest
+import test_android
 from ai_edge_litert import interpreter as litert
 from native import run
 from networks import TINY
@@ -209,3 +210,9 @@ def test_the_example_in_c_tells_what_is_wrong(optimized, exported, tmp_path):
         assert done.returncode in (1, 2)
         assert problem in done.stderr
     assert not result.exists()
+
+
+def test_the_engine_calls_nothing_that_android_24_lacks(library):
+    names = test_android.names_from_elsewhere(library)
+    assert "free" in names
+    assert not test_android.later_than_api_24(names)

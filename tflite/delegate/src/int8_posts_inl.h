@@ -75,6 +75,9 @@ void post(const Tile& tile, int rows, int vectors, const Int8Post& post) {
         return x;
       });
       break;
+    case kGelu:
+    case kGeluTanh:
+      break;  // Graphs in int8 with these are left to TFLite.
   }
 }
 
