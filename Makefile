@@ -21,7 +21,7 @@ COMPILER := command -v c++ || command -v g++ || command -v clang++
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .PHONY: quickstart web test test-long test-native test-web test-lowest test-jax
-.PHONY: install-lowest lint clean
+.PHONY: install-lowest docs lint clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/issp-train --config=configs/quickstart.py --workdir=$(RUN)
@@ -66,6 +66,14 @@ test-lowest:
 test-jax: .venv-jax/installed
 	KERAS_BACKEND=jax .venv-jax/bin/python $(PYTEST) -m '$(TESTS)' tests
 
+# The site, in build/site. Sources lie there as they are installed.
+docs: $(VENV)/installed-docs
+	rm -rf build/docs
+	mkdir -p build/docs
+	cp -R issp_keras build/docs/
+	cp -R configs tflite web build/docs/issp_keras/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -90,6 +98,10 @@ $(VENV)/installed-test: $(VENV)/installed
 
 $(VENV)/installed-web: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --editable '.[web]'
+	touch $@
+
+$(VENV)/installed-docs: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	touch $@
 
 .venv-jax/installed: setup.py pyproject.toml requirements_jax.txt

@@ -124,6 +124,8 @@ setup(
     extras_require={
         # A compiler for the sparse delegate, where the machine has none.
         "delegate": ["ziglang>=0.13"],
+        # The site.
+        "docs": ["mkdocs-material>=9.6,<10", "mkdocstrings[python]>=0.29"],
         "jax": [_JAX],
         "test": _TEST,
         # A compiler for WebAssembly.

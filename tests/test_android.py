@@ -1,4 +1,4 @@
-"""That the delegate needs no more of Android than README promises."""
+"""That the delegate needs no more of Android than the documents promise."""
 
 import re
 import shutil

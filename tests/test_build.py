@@ -22,7 +22,7 @@ DISTRIBUTIONS = {
     "skimage": "scikit_image",
 }
 
-# The direction of the arrows in README: what each package may import.
+# The direction of the arrows in docs/architecture.md: what each package may import.
 MAY_IMPORT = {
     "base": (),
     "activation_ranges": (),

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from networks import TINY
 
 from issp_keras import files
 from issp_keras.tflite import export
@@ -37,6 +38,10 @@ def test_aarch64_delegate_equals_tflite(tiny_edsr, tmp_path):
         path = tmp_path / f"x2_{sparse}.tflite"
         export(tiny_edsr, path, sparse=sparse)
         paths.append(path)
+    swinir = TINY["swinir"]()
+    _make_sparse(swinir)
+    paths.append(tmp_path / "swinir.tflite")
+    export(swinir, paths[-1], tolerance=99)
     done = subprocess.run(
         [sys.executable, _SCRIPT, _folder(), *paths],
         capture_output=True,

@@ -380,7 +380,7 @@ def test_all_variants_are_written_and_those_that_fail_named(model, tmp_path):
 @pytest.mark.parametrize("batch", [1, None])
 @pytest.mark.parametrize("precision", ["float32", "float16", "int8_dynamic"])
 def test_the_zeros_of_any_pruned_model_are_left_out(precision, batch, tmp_path):
-    """As the README says, of a classifier.
+    """As the guides say, of a classifier.
 
     Of any batch, the transposed convolution computes its size, and XNNPACK
     leaves it to TFLite: a kernel that is unpacked twice would be lost.

@@ -54,8 +54,16 @@ def ssim(
     Gaussian window of 11x11 pixels with a standard deviation of 1.5, where
     it lies wholly inside the image; of RGB, the mean over the channels.
 
-    Args: as for `psnr`; height and width inside the border must be at least
-        11 pixels.
+    Args:
+        image: Array of `(height, width, channels)`, as for `psnr`. Height and
+            width inside the border must be at least 11 pixels.
+        reference: Array of the same shape.
+        border: Integer, how many pixels to leave out at each edge. Defaults
+            to 0.
+        channels: String, `"y"` or `"rgb"`. Defaults to `"y"`.
+
+    Returns:
+        Float.
 
     Reference: Wang et al., Image Quality Assessment: From Error Visibility
     to Structural Similarity, IEEE TIP 2004.

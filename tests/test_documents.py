@@ -1,4 +1,4 @@
-"""Everything that the README shows works."""
+"""Everything that the README and the site show works."""
 
 import importlib.metadata
 import importlib.util
@@ -22,11 +22,28 @@ pytestmark = pytest.mark.any_version
 
 HAS_ZIG = importlib.util.find_spec("ziglang") is not None
 ROOT = pathlib.Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
+# In the order of the site. Whoever writes a page lists it there.
+_PAGES = re.findall(
+    r"^ +- .*?(\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.M
+)
+DOCUMENTS = {
+    name: (ROOT / name).read_text()
+    for name in [
+        "README.md",
+        "CONTRIBUTING.md",
+        *(f"docs/{of}" for of in _PAGES),
+    ]
+}
 
 
 def _blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    """The blocks of all documents, each of them once."""
+    found = [
+        block
+        for text in DOCUMENTS.values()
+        for block in re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    ]
+    return list(dict.fromkeys(found))
 
 
 def _commands_of(block):
@@ -55,7 +72,7 @@ def test_python_runs_as_it_stands(block, tmp_path, monkeypatch):
         write_tflite(model, tmp_path / "sparse.tflite")
     names = {"model": model, "x": rng.normal(size=(1600, 4))}
     names["y"] = rng.normal(size=(1600, 30))
-    exec(compile(block, "README.md", "exec"), names)
+    exec(compile(block, "a document", "exec"), names)
     if (tmp_path / "sparse.keras").exists():
         kernel = keras.models.load_model("sparse.keras").layers[0].kernel
         assert np.count_nonzero(kernel.numpy() == 0) == 114
@@ -136,6 +153,19 @@ def test_every_other_command_is_one_of_git():
         assert command.startswith(("make ", "issp-", "git clone ", "cd "))
 
 
-def test_files_that_are_named_exist():
-    for name in re.findall(r"\]\(([\w./-]+)\)", README):
-        assert (ROOT / name).exists(), name
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_files_that_are_named_exist(name):
+    folder = (ROOT / name).parent
+    for path in re.findall(r"\]\(([\w./-]+)(?:#[\w-]+)?\)", DOCUMENTS[name]):
+        assert (folder / path).exists(), path
+
+
+def test_every_page_is_on_the_site():
+    pages = {
+        str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")
+    }
+    assert pages == {name for name in DOCUMENTS if name.startswith("docs/")}
+
+
+def test_the_readme_is_short():
+    assert len(DOCUMENTS["README.md"].splitlines()) <= 150
