@@ -530,11 +530,15 @@ def test_a_program_that_is_interrupted_says_so(monkeypatch, capsys):
     assert capsys.readouterr().err == "issp-benchmark: interrupted.\n"
 
 
+# What is there where it is named.
+_FILES = {"a.png", "b.png", "d/a.png", "e/a.png", "a.html"}
+_FILES |= {"a_x2.png", "a_x2_compare.png"}
+
 BAD_INPUT = [
     ("upscale", ["--model=x2.keras", "no.png"], "no.png: no such file."),
     ("upscale", ["--model=m.keras", "."], ".: holds no photograph"),
     ("upscale", ["--model=m.keras"], "expected one or more photographs"),
-    ("upscale", ["--model=m.keras", "no.png"], "m.keras: is not a Keras"),
+    ("upscale", ["--model=m.keras", "a.png"], "m.keras: is not a Keras"),
     (
         "upscale",
         ["--model=x2.keras", "--tile=65", "no.png"],
@@ -606,7 +610,7 @@ BAD_INPUT = [
     (
         "evaluate",
         ["--model=x2.keras", "--output=."],
-        ".: is a folder, expected a file",
+        "--output: .: is a folder, expected a file",
     ),
     *(
         (
@@ -768,7 +772,11 @@ def test_bad_input_gets_one_sentence(
     run, sparse_model_path, tmp_path, module, arguments, message
 ):
     (tmp_path / "m.keras").write_text("no model")
+    (tmp_path / "m.tflite").write_text("no model")
     (tmp_path / "m.py").write_text("no config")
+    for name in _FILES.intersection(arguments):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("no photograph")
     (tmp_path / "x2.keras").write_bytes(sparse_model_path.read_bytes())
     before = set(tmp_path.iterdir())
     result = run(module, *arguments, cwd=tmp_path)

@@ -6,7 +6,7 @@ import keras
 
 from issp_keras import files
 from issp_keras.errors import InputError
-from issp_keras.tflite.convert import PRECISIONS
+from issp_keras.tflite.choices import PRECISIONS
 from issp_keras.tflite.export import Conversion
 from issp_keras.tflite.export import Exported
 from issp_keras.tflite.export import size_of_file

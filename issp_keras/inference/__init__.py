@@ -1,15 +1,22 @@
 """A network from a file, applied to whole photographs."""
 
-from issp_keras.inference.interpreter import TFLiteInterpreter
-from issp_keras.inference.network import TILE
-from issp_keras.inference.network import Network
-from issp_keras.inference.network_files import BUNDLED
-from issp_keras.inference.network_files import fixed_size
-from issp_keras.inference.network_files import keras_network
-from issp_keras.inference.network_files import load_network
-from issp_keras.inference.network_files import network_of
+from typing import TYPE_CHECKING
+
+from issp_keras.late import import_late
+
+if TYPE_CHECKING:
+    from issp_keras.inference.bundled import BUNDLED
+    from issp_keras.inference.interpreter import TFLiteInterpreter
+    from issp_keras.inference.network import Network
+    from issp_keras.inference.network_files import fixed_size
+    from issp_keras.inference.network_files import keras_network
+    from issp_keras.inference.network_files import load_network
+    from issp_keras.inference.network_files import network_of
+    from issp_keras.inference.tile_sizes import ALIGNMENT
+    from issp_keras.inference.tile_sizes import TILE
 
 __all__ = [
+    "ALIGNMENT",
     "BUNDLED",
     "TILE",
     "Network",
@@ -19,3 +26,5 @@ __all__ = [
     "load_network",
     "network_of",
 ]
+
+import_late(__name__)

@@ -1,17 +1,4 @@
-"""Scores a network on photographs: PSNR, SSIM and seconds of each.
-
-    issp-evaluate --model=model.keras --data=set5,set14 --data_dir=data
-
-`--data` takes test sets of the papers, folders in the layouts in common use,
-with LR files or without, and 'embedded'. A border as wide as the scale is left
-out, and Y is compared, as in most papers. `--channels=rgb` compares RGB, as the
-ISS-P paper does for EDSR-L.
-
-Writes the same to `--output` as JSON and, beside it, as CSV; with
-`--comparison` a picture: a crop of a photograph as LR, bicubic, the network's,
-and HR; with `--report` a page for a browser: the scores, and crops to compare.
-Photographs that cannot be read are named at the end.
-"""
+"""What `issp evaluate` does."""
 
 import csv
 import dataclasses
@@ -20,14 +7,13 @@ import pathlib
 from absl import flags
 
 from issp_keras import files
-from issp_keras import metrics
-from issp_keras.data import SUFFIXES
 from issp_keras.data import find_source
 from issp_keras.data import write_photograph
 from issp_keras.errors import InputError
 from issp_keras.pictures import comparison
 from issp_keras.programs import cli
 from issp_keras.programs import evaluate_report
+from issp_keras.programs.commands.evaluate import run
 from issp_keras.scores import SMALLEST
 from issp_keras.scores import bicubic
 from issp_keras.scores import mean
@@ -105,12 +91,7 @@ def _write(path, settings, scores, failures):
 
 
 def main(argv):
-    cli.no_argument(argv)
     flag = flags.FLAGS
-    if not flag.data:
-        raise InputError("--data: is empty, expected photographs.")
-    _check_outputs(flag.output, flag.comparison)
-    cli.check_page("report", flag.report)
     network = cli.network()
     channels = flag.channels
     sources = {
@@ -152,24 +133,6 @@ def main(argv):
     cli.check_failures(failures, sum(map(len, sources.values())))
 
 
-def _check_outputs(output, picture):
-    """What is wrong with them must not show after all scores are made."""
-    for path in map(pathlib.Path, filter(None, (output, picture))):
-        files.make_folder(path.parent)
-        if path.is_dir():
-            raise InputError(f"{path}: is a folder, expected a file.")
-    if output and pathlib.Path(output).suffix.lower() == ".csv":
-        raise InputError(
-            f"--output: is {output}, expected the name of a JSON file; the "
-            "CSV file is written beside it."
-        )
-    if picture and pathlib.Path(picture).suffix.lower() not in SUFFIXES:
-        raise InputError(
-            f"--comparison: is {picture}, expected a file ending in "
-            f"{', '.join(sorted(SUFFIXES))}."
-        )
-
-
 def _write_comparison(path, sources, network):
     """The picture of the first photograph that can be read."""
     for photograph in (p for of in sources.values() for p in of):
@@ -181,26 +144,6 @@ def _write_comparison(path, sources, network):
         write_photograph(path, picture)
         print(f"Wrote {path}.")
         return
-
-
-def run():
-    """Entry point of `issp-evaluate`."""
-    cli.define_network_flags()
-    cli.define_data_flags()
-    flags.DEFINE_enum(
-        "channels",
-        "y",
-        metrics.CHANNELS,
-        "What to compare: Y, as most papers do, or RGB.",
-    )
-    flags.DEFINE_string(
-        "output", None, "JSON file to write the scores to, and a CSV beside it."
-    )
-    flags.DEFINE_string(
-        "comparison", None, "PNG file to write a side-by-side picture to."
-    )
-    cli.define_report_flag("the scores, and crops to compare")
-    cli.run(main)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,4 @@
-"""Prepares photographs for training on more than memory holds.
-
-    issp-prepare DIV2K_train_HR Flickr2K_HR prepared/df2k_x4 --scale=4
-    issp-prepare tfds:df2k/bicubic_x4 prepared/df2k_x4 --scale=4
-
-The last argument is the folder to make, for `--config.data.train` of
-issp-train; it takes three bytes for each pixel of HR and LR. The others are
-folders of photographs, with LR files beside them or without, or data sets of
-TensorFlow Datasets that yield `lr` and `hr`.
-"""
+"""What `issp prepare` does."""
 
 import functools
 import itertools
@@ -20,18 +11,14 @@ from issp_keras.data import prepare
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
 from issp_keras.programs import cli
+from issp_keras.programs.commands.prepare import run
 
 _TFDS = "tfds:"
 
 
 def main(argv):
     flag = flags.FLAGS
-    *sources, folder = argv[1:] or [""]
-    if not sources:
-        raise InputError(
-            "expected one or more folders of photographs and the folder to "
-            f"make. Received: {folder or 'none'}"
-        )
+    *sources, folder = argv[1:]
     counts, readers = zip(
         *(_readers(source, flag.scale, flag.data_dir) for source in sources),
         strict=True,
@@ -79,14 +66,6 @@ def _pair(name, number, row, scale):
             f"expected {scale} times as many."
         )
     return Pair(f"{number:06}", lr, hr[:height, :width])
-
-
-def run():
-    """Entry point of `issp-prepare`."""
-    flags.DEFINE_integer("scale", None, "From LR to HR.", lower_bound=2)
-    flags.mark_flag_as_required("scale")
-    flags.DEFINE_string("data_dir", None, "Folder of TensorFlow Datasets.")
-    cli.run(main)
 
 
 if __name__ == "__main__":

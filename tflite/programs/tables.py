@@ -66,8 +66,8 @@ def show(result: Result):
 
 
 def write(path, result: Result):
-    """Writes a file in the format that its suffix says, one of `FORMATS`."""
-    FORMATS[pathlib.Path(path).suffix.lower()](path, result)
+    """Writes a file in the format that its suffix says."""
+    WRITERS[pathlib.Path(path).suffix.lower()](path, result)
 
 
 def _write_json(path, result):
@@ -108,7 +108,7 @@ def _write_picture(path, result):
         picture(result.rows).save(partial, "PNG")
 
 
-FORMATS = {
+WRITERS = {
     ".json": _write_json,
     ".csv": _write_csv,
     ".md": _write_markdown,

@@ -1,13 +1,18 @@
 """Flags that several programs have, and what they say."""
 
+import pathlib
+from typing import TYPE_CHECKING
+
 from absl import flags
 
 from issp_keras.data import EMBEDDED
 from issp_keras.errors import InputError
+from issp_keras.inference import ALIGNMENT
 from issp_keras.inference import TILE
-from issp_keras.inference import Network
-from issp_keras.inference import load_network
-from issp_keras.inference.tiles import ALIGNMENT
+from issp_keras.programs.cli.arguments import check_file
+
+if TYPE_CHECKING:
+    from issp_keras.inference import Network
 
 
 def define_network_flags(model=None):
@@ -16,7 +21,9 @@ def define_network_flags(model=None):
     Args:
         model: String, the network without `--model`; None to require it.
     """
-    flags.DEFINE_string("model", model, "A .keras or .tflite network.")
+    flags.DEFINE_string(
+        "model", model, "A .keras or .tflite network.", short_name="m"
+    )
     if model is None:
         flags.mark_flag_as_required("model")
     flags.DEFINE_bool(
@@ -34,15 +41,16 @@ def define_network_flags(model=None):
         None,
         "For .tflite networks: 'sparse' for the delegate that leaves out "
         "zeros, or the library of another one.",
+        short_name="d",
     )
     _define_threads_flag()
 
 
-def network() -> Network:
-    """The network that the flags of `define_network_flags` describe.
+def check_network():
+    """Checks the flags of `define_network_flags`, and loads nothing.
 
     Raises:
-        InputError: If a flag or the file is not usable.
+        InputError: If a flag is not usable, or there is no such file.
     """
     flag = flags.FLAGS
     if 0 < flag.tile < 64 or flag.tile % ALIGNMENT:
@@ -50,6 +58,25 @@ def network() -> Network:
             f"--tile: is {flag.tile}, expected 0, or a multiple of "
             f"{ALIGNMENT} of at least 64."
         )
+    is_tflite = pathlib.Path(flag.model).suffix.lower() == ".tflite"
+    if flag.delegate and not is_tflite:
+        raise InputError(
+            f"--delegate: {flag.delegate}: is for .tflite files, and the "
+            f"network is {flag.model}."
+        )
+    check_file(flag.model, "a .keras or .tflite file")
+
+
+def network() -> "Network":
+    """The network that the flags of `define_network_flags` describe.
+
+    Raises:
+        InputError: If a flag or the file is not usable.
+    """
+    # Here alone, so that flags are checked before NumPy is imported.
+    from issp_keras.inference import load_network
+
+    flag = flags.FLAGS
     return load_network(
         flag.model,
         flag.threads,

@@ -3,11 +3,21 @@
 import contextlib
 import sys
 
-import rich.console
-import rich.progress
-import rich.table
-
 _UNBOUNDED = 10_000
+
+
+@contextlib.contextmanager
+def starting():
+    """Shows on a terminal that the block, an import, takes a while."""
+    line = "Starting ..."
+    is_shown = sys.stderr.isatty()
+    if is_shown:
+        print(line, end="\r", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        if is_shown:
+            print(" " * len(line), end="\r", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
@@ -17,6 +27,9 @@ def progress_bar(description: str, total: int):
     Yields:
         A callable that takes how much of `total` is done.
     """
+    import rich.console
+    import rich.progress
+
     console = rich.console.Console(stderr=True)
     bar = rich.progress.Progress(
         console=console,
@@ -32,6 +45,9 @@ def progress_bar(description: str, total: int):
 
 def print_table(header: list[str], rows: list[list[str]]):
     """Prints a table; all columns but the first are aligned to the right."""
+    import rich.console
+    import rich.table
+
     table = rich.table.Table()
     for i, name in enumerate(header):
         table.add_column(

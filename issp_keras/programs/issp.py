@@ -1,0 +1,76 @@
+"""The command `issp`, and its old names such as `issp-train`."""
+
+import difflib
+import importlib
+import sys
+
+from issp_keras.programs import interrupts
+from issp_keras.programs.commands import COMMANDS
+
+_OVERVIEW = """\
+Sparse super-resolution for the edge, with Keras 3.
+
+Usage: issp COMMAND [FLAGS] [ARGUMENTS]
+
+Commands:
+{commands}
+
+`issp COMMAND --help` shows the flags of a command, and examples.
+`issp --version` shows the version.
+"""
+
+
+def run():
+    """Entry point of `issp`, and of `issp-train` and its like."""
+    with interrupts.end_at_once():
+        _, dash, name = interrupts.name().partition("-")
+        if not dash:
+            name = _named()
+            sys.argv = [f"issp {name}", *sys.argv[2:]]
+        entry = COMMANDS[name.removesuffix(".exe")].entry
+        module, _, function = entry.partition(":")
+        start = getattr(importlib.import_module(module), function)
+    start()
+
+
+def _named():
+    """The command that the first word names."""
+    word = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if word == "help" and len(sys.argv) > 2:
+        word = sys.argv[2]
+        sys.argv[2] = "--help"
+    if word in ("help", "--help", "-help", "-h"):
+        print(_overview(), end="")
+        sys.exit()
+    if word == "--completions":
+        for name, command in COMMANDS.items():
+            print(f"{name}\t{command.summary}")
+        sys.exit()
+    if word in ("version", "--version"):
+        from issp_keras import __version__
+
+        print(f"issp_keras {__version__}")
+        sys.exit()
+    if word not in COMMANDS:
+        sys.exit(f"issp: {word}: {_nearest(word)}")
+    return word
+
+
+def _overview():
+    lines = [
+        f"  {name:<12}{command.summary}" for name, command in COMMANDS.items()
+    ]
+    return _OVERVIEW.format(commands="\n".join(lines))
+
+
+def _nearest(word):
+    if word.startswith("-"):
+        return "expected a command before flags; `issp --help` lists commands."
+    near = difflib.get_close_matches(word, COMMANDS, 1)
+    if near:
+        return f"no such command; did you mean `issp {near[0]}`?"
+    return f"no such command, expected one of {', '.join(COMMANDS)}."
+
+
+if __name__ == "__main__":
+    run()
