@@ -444,6 +444,21 @@ def test_folders_are_prepared_for_training(
     assert [pair.name for pair in pairs][:4] == ["a", "b", "grey", "astronaut"]
 
 
+def test_what_cannot_be_read_is_left_out_and_named(
+    run, folder_of_photographs, tmp_path
+):
+    (folder_of_photographs / "aa.png").write_bytes(b"no photograph")
+    result = run(
+        "prepare", folder_of_photographs, "ready", "--scale=2", cwd=tmp_path
+    )
+    assert result.returncode == 1
+    assert result.stdout == "Wrote ready: 3 photographs, x2.\n"
+    assert "1 of 4 photographs failed:\n  " in result.stderr
+    assert "aa.png: cannot be read" in result.stderr
+    pairs = data.open_prepared(tmp_path / "ready", 2)
+    assert [pair.name for pair in pairs] == ["a", "b", "grey"]
+
+
 def test_a_data_set_of_tfds_is_prepared_for_training(run, tmp_path):
     import tensorflow_datasets as tfds
 

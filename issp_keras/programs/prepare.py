@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import sys
 
 from absl import flags
 
@@ -23,9 +24,30 @@ def main(argv):
         *(_readers(source, flag.scale, flag.data_dir) for source in sources),
         strict=True,
     )
-    with cli.progress_bar("Photographs", sum(counts)) as progress:
-        prepare(itertools.chain(*readers), flag.scale, folder, progress)
-    print(f"Wrote {folder}: {sum(counts)} photographs, x{flag.scale}.")
+    total, failures = sum(counts), []
+    careful = (
+        functools.partial(_read, reader, failures)
+        for reader in itertools.chain(*readers)
+    )
+    try:
+        with cli.progress_bar("Photographs", total) as progress:
+            prepare(careful, flag.scale, folder, progress)
+    except InputError:
+        # Where all fail, each says why.
+        cli.check_failures(sorted(failures), total)
+        raise
+    count = total - len(failures)
+    print(f"Wrote {folder}: {count} photographs, x{flag.scale}.")
+    cli.check_failures(sorted(failures), total)
+
+
+def _read(reader, failures):
+    """What `reader` reads; None where it cannot, and `failures` says why."""
+    try:
+        return reader()
+    except InputError as error:
+        failures.append(str(error))
+        return None
 
 
 def _readers(source, scale, data_dir):
@@ -40,6 +62,9 @@ def _readers(source, scale, data_dir):
 def _tfds_readers(name, scale, data_dir):
     import tensorflow_datasets as tfds
 
+    # Its bars are drawn into files too.
+    if not sys.stderr.isatty():
+        tfds.disable_progress_bar()
     import issp_keras.data.tfds  # noqa: F401, registers data sets
 
     with blame(f"{_TFDS}{name}", Exception):

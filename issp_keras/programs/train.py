@@ -149,9 +149,9 @@ def _train(config, workdir, parts, processes, until, callbacks):
                 *_callbacks(config, workdir, parts, processes),
                 *callbacks,
             ]
-            verbose = 0 if callbacks or not processes.is_first else "auto"
+            is_told = processes.is_first and not callbacks
             if not fit(
-                model, config, patches, done, every_callback, until, verbose
+                model, config, patches, done, every_callback, until, is_told
             ):
                 return None
         else:

@@ -43,7 +43,7 @@ def main(argv):
         contest = Contest(paths, protocol, flag.threads, flag.delegate or None)
     for path in flag.output or ():
         files.make_folder(pathlib.Path(path).parent)
-    with cli.progress_bar("Timing", 1) as progress:
+    with cli.progress_bar("Timing and scoring", 1) as progress:
         rows = benchmark(
             contest, flag.data, protocol, flag.threads, flag.data_dir, progress
         )

@@ -95,7 +95,8 @@ def main(argv):
         _write_all(model, stem, options)
         return
     path = flag.output or variant_path(stem, flag.precision, flag.sparse)
-    exported = export(model, path, flag.precision, flag.sparse, **options)
+    with cli.progress_bar("Exporting"):
+        exported = export(model, path, flag.precision, flag.sparse, **options)
     about, parity = exported.inspection, exported.parity
     print(
         f"Wrote {path}: {about.bytes:,} bytes, of which "
@@ -110,16 +111,21 @@ def main(argv):
 def _write_all(model, stem, options):
     flag = flags.FLAGS
     any_size = cli.image_size(flag.size)
-    written, failures = export_all(model, stem, **options)
+    with cli.progress_bar("Exporting", 1) as progress:
+        written, failures = export_all(
+            model, stem, progress=progress, **options
+        )
     if written:
         height, width = written[0].inspection.size or any_size
-        times = latencies(
-            [exported.inspection.path for exported in written],
-            height,
-            width,
-            flag.rounds,
-            flag.threads,
-        )
+        with cli.progress_bar("Timing", 1) as progress:
+            times = latencies(
+                [exported.inspection.path for exported in written],
+                height,
+                width,
+                flag.rounds,
+                flag.threads,
+                progress,
+            )
         rows = [
             _variant(exported, latency)
             for exported, latency in zip(written, times, strict=True)

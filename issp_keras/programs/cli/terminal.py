@@ -21,8 +21,12 @@ def starting():
 
 
 @contextlib.contextmanager
-def progress_bar(description: str, total: int):
-    """Shows a progress bar on a terminal.
+def progress_bar(description: str, total: int | None = None):
+    """Shows a progress bar on a terminal, and nothing elsewhere.
+
+    Args:
+        description: String, what is done.
+        total: Integer, how much there is to do; None if nobody knows.
 
     Yields:
         A callable that takes how much of `total` is done.
