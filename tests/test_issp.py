@@ -311,6 +311,7 @@ def test_other_shells_get_their_script():
 _INTERRUPTED = {
     "while it imports": "cli.load('interrupting')",
     "while it works": "os.kill(os.getpid(), signal.SIGINT)",
+    "where C++ calls Python": "lose_it()",
 }
 
 
@@ -326,7 +327,16 @@ def test_an_interrupted_program_says_so_in_one_line(when, tmp_path):
     script = f"""
 import os, signal, sys
 from issp_keras.programs import cli
+from issp_keras.programs import interrupts
 sys.argv = ["issp train"]
+interrupts.AGAIN_SECONDS = 0.01
+def lose_it():
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        pass
+    signal.pause()
+    print("lost")
 def main(argv):
     {_INTERRUPTED[when]}
 cli.run(main)

@@ -8,6 +8,8 @@ import sys
 
 # What shells say of a program that a signal ends: 128 and its number.
 INTERRUPTED = 128 + signal.SIGINT
+# Longer than what is to be removed at the end takes.
+AGAIN_SECONDS = 2.0
 
 
 def name() -> str:
@@ -20,21 +22,53 @@ def tell():
     print(f"{name()}: interrupted.", file=sys.stderr)
 
 
-@contextlib.contextmanager
 def end_at_once():
-    """Lets Ctrl-C end the process without a traceback while the block runs.
+    """Lets Ctrl-C end the process from now on, without a traceback.
 
-    It is for imports, which leave nothing behind, and may turn a
-    `KeyboardInterrupt` into another error.
+    It is for imports, which leave nothing behind and may turn a
+    `KeyboardInterrupt` into another error, and for the end of the process.
     """
-    before = signal.getsignal(signal.SIGINT)
-    # A shell may have told a program in the background to ignore it.
-    if before in (signal.default_int_handler, _end):
-        signal.signal(signal.SIGINT, _end)
+    _handle(_end)
+
+
+@contextlib.contextmanager
+def ending_at_once():
+    """The same while the block runs."""
+    before = _handle(_end)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        _handle(before)
+
+
+@contextlib.contextmanager
+def raising():
+    """Lets Ctrl-C raise a `KeyboardInterrupt` while the block runs.
+
+    It may get lost where C++ calls Python. It is raised again, until the block
+    ends.
+    """
+    before = _handle(_raise)
+    again = signal.signal(signal.SIGALRM, _raise)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, again)
+        _handle(before)
+
+
+def _handle(handler):
+    before = signal.getsignal(signal.SIGINT)
+    # A shell may have told a program in the background to ignore it.
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, handler)
+    return before
+
+
+def _raise(number, frame):
+    signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
+    raise KeyboardInterrupt
 
 
 def _end(number, frame):

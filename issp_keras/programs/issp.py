@@ -22,15 +22,14 @@ Commands:
 
 def run():
     """Entry point of `issp`, and of `issp-train` and its like."""
-    with interrupts.end_at_once():
-        _, dash, name = interrupts.name().partition("-")
-        if not dash:
-            name = _named()
-            sys.argv = [f"issp {name}", *sys.argv[2:]]
-        entry = COMMANDS[name.removesuffix(".exe")].entry
-        module, _, function = entry.partition(":")
-        start = getattr(importlib.import_module(module), function)
-    start()
+    interrupts.end_at_once()
+    _, dash, name = interrupts.name().partition("-")
+    if not dash:
+        name = _named()
+        sys.argv = [f"issp {name}", *sys.argv[2:]]
+    entry = COMMANDS[name.removesuffix(".exe")].entry
+    module, _, function = entry.partition(":")
+    getattr(importlib.import_module(module), function)()
 
 
 def _named():

@@ -42,7 +42,10 @@ def run(main, parse_flags=parse_flags, arguments: dict | None = None):
     def guarded(argv):
         given = flags.FLAGS["verbosity"]
         verbosity = given.value if given.present else None
-        with quiet.only_ours(interrupts.name(), verbosity):
+        with (
+            quiet.only_ours(interrupts.name(), verbosity),
+            interrupts.raising(),
+        ):
             return _status(main, argv)
 
     try:
@@ -60,7 +63,7 @@ def load(module: str) -> Any:
     Args:
         module: String, its name.
     """
-    with interrupts.end_at_once(), starting():
+    with interrupts.ending_at_once(), starting():
         return importlib.import_module(module)
 
 
