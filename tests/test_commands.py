@@ -208,6 +208,26 @@ def test_evaluate_prints_and_writes_what_it_can_score(
         assert picture.mode == "RGB"
 
 
+def test_evaluate_compares_several_networks(
+    run, sparse_model_path, folder_of_photographs, tmp_path
+):
+    export(load_model(sparse_model_path), tmp_path / "m.tflite")
+    models = ["m.tflite", str(sparse_model_path)]
+    result = run(
+        "evaluate",
+        *(f"--model={model}" for model in models),
+        *(f"--data={folder_of_photographs}", "--output=scores.json"),
+        cwd=tmp_path,
+    )
+    assert result.returncode == 0, result.stderr
+    scores = json.loads((tmp_path / "scores.json").read_text())["scores"]
+    of = scores[str(folder_of_photographs)]
+    assert list(of) == ["bicubic", *models]
+    for model in models:
+        assert len(of[model]) == 4
+        assert f"{of[model][-1]['psnr']:.2f}" in result.stdout
+
+
 def test_evaluate_reports_scores_and_places_to_compare(
     run, sparse_model_path, tmp_path
 ):
@@ -613,7 +633,7 @@ BAD_INPUT = [
     (
         "evaluate",
         ["--model=x2.keras", "--data=set5"],
-        "data: has no folder set5",
+        "--data_dir: data: has no folder set5",
     ),
     ("evaluate", ["--model=x2.keras", "--data=no,set5"], "no: no such folder"),
     ("evaluate", ["--model=x2.keras", "--data=embedded,"], "expected a folder"),
@@ -675,6 +695,21 @@ BAD_INPUT = [
         "tflite.programs.export",
         ["x2.keras", "--all", "--size=8"],
         "--size: is '8'",
+    ),
+    (
+        "evaluate",
+        ["--model=x2.keras", "--model=x2.keras"],
+        "--model: names a network twice",
+    ),
+    (
+        "evaluate",
+        ["--model=x2.keras", "--model=quickstart_x4"],
+        "--model: quickstart_x4 magnifies 4 times, expected 2 as x2.keras.",
+    ),
+    (
+        "evaluate",
+        ["--model=x2.keras", "--model=m.tflite", "--report=r.html"],
+        "--report: shows one network, and there are 2; expected one --model.",
     ),
     ("tflite.programs.inspect", ["m.keras"], "m.keras: is not a TFLite model"),
     ("tflite.programs.inspect", ["m.keras", "--size=0,9"], "--size: is '0,9'"),

@@ -14,6 +14,11 @@ import PIL.Image
 import pytest
 
 import issp_keras
+from issp_keras.callbacks import count_zeros
+from issp_keras.inference import DEFAULT
+from issp_keras.inference import bundled_networks
+from issp_keras.inference import network_of
+from issp_keras.models import load_model
 from issp_keras.programs.commands import COMMANDS
 from issp_keras.programs.commands import benchmark
 from issp_keras.tflite import export
@@ -219,6 +224,30 @@ def test_a_tflite_network_needs_neither_keras_nor_tensorflow(model, tmp_path):
         "issp upscale: --scale: is 3, but the network model.tflite magnifies "
         "2 times.\n"
     )
+
+
+def test_networks_that_come_along_are_listed_and_used_by_name(tmp_path):
+    networks = bundled_networks()
+    done = _call("models", "--output=models.json", cwd=tmp_path)
+    assert done.returncode == 0
+    assert not {"keras", "tensorflow"} & {*done.imported}
+    listed = json.loads((tmp_path / "models.json").read_text())
+    for network, entry in zip(networks, listed, strict=True):
+        assert entry["name"] == network.name
+        assert f"{network.bytes:,}" in done.stdout
+        for text in (network.name, f"x{network.scale}", network.licence):
+            assert text in done.stdout
+        model = load_model(network.path)
+        assert network_of(model, network.path).scale == network.scale
+        zeros, weights = count_zeros(model)
+        assert (weights, zeros) == (network.weights, network.zeros * weights)
+    assert networks[0].name == DEFAULT
+    PIL.Image.new("RGB", (7, 5)).save(tmp_path / "photo.png")
+    for flag in (f"--model={DEFAULT}", f"-s={networks[0].scale}"):
+        done = _call("upscale", flag, "photo.png", "-o", "o.png", cwd=tmp_path)
+        assert done.stdout.startswith("Wrote o.png"), done.stderr
+    done = _call("upscale", "-s", "9", "photo.png", cwd=tmp_path)
+    assert done.stderr.startswith("issp upscale: --scale: is 9, and the netwo")
 
 
 def test_choices_that_flags_repeat_are_those_of_the_library():

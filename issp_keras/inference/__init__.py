@@ -6,6 +6,11 @@ from issp_keras.late import import_late
 
 if TYPE_CHECKING:
     from issp_keras.inference.bundled import BUNDLED
+    from issp_keras.inference.bundled import DEFAULT
+    from issp_keras.inference.bundled import BundledNetwork
+    from issp_keras.inference.bundled import bundled_networks
+    from issp_keras.inference.bundled import name_for_scale
+    from issp_keras.inference.bundled import network_path
     from issp_keras.inference.interpreter import TFLiteInterpreter
     from issp_keras.inference.network import Network
     from issp_keras.inference.network_files import fixed_size
@@ -18,13 +23,18 @@ if TYPE_CHECKING:
 __all__ = [
     "ALIGNMENT",
     "BUNDLED",
+    "DEFAULT",
+    "BundledNetwork",
     "TILE",
     "Network",
     "TFLiteInterpreter",
+    "bundled_networks",
     "fixed_size",
     "keras_network",
     "load_network",
+    "name_for_scale",
     "network_of",
+    "network_path",
 ]
 
 import_late(__name__)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from issp_keras.errors import ArgumentError
 from issp_keras.errors import blame
+from issp_keras.inference.bundled import network_path
 from issp_keras.inference.interpreter import TFLiteInterpreter
 from issp_keras.inference.network import Network
 
@@ -24,7 +24,8 @@ def load_network(
     """Loads a `.keras` or `.tflite` super-resolution network.
 
     Args:
-        path: Path of the file.
+        path: Path of the file, or the name of a network that comes with this
+            package, one of `bundled_networks()`.
         threads: Integer, threads of the TFLite interpreter.
         delegate: Path of a TFLite delegate library, `"sparse"` for the one of
             this package, or None.
@@ -36,7 +37,7 @@ def load_network(
             delegate cannot be loaded, or an option is not usable with this
             network.
     """
-    path = pathlib.Path(path)
+    path = network_path(path)
     if path.suffix.lower() == ".tflite":
         interpreter = TFLiteInterpreter(path, threads, delegate)
         return _network(path, interpreter, interpreter.size, **options)

@@ -22,8 +22,21 @@ from issp_keras.scores import score_and_result
 _COLUMNS = ("psnr", "ssim", "seconds")
 
 
-def _evaluate(name, network, sources, channels, see):
-    """Scores bicubic interpolation and the network on all that can be read.
+def _networks(models):
+    """The networks by name, which must have one magnification."""
+    networks = {model: cli.network(model) for model in models}
+    (first, one), *others = networks.items()
+    for name, other in others:
+        if other.scale != one.scale:
+            raise InputError(
+                f"--model: {name} magnifies {other.scale} times, expected "
+                f"{one.scale} as {first}."
+            )
+    return networks
+
+
+def _evaluate(networks, scale, sources, channels, see):
+    """Scores bicubic interpolation and networks on all that can be read.
 
     `see` takes the source, the pair, and the score and image of each way.
 
@@ -31,7 +44,8 @@ def _evaluate(name, network, sources, channels, see):
         Scores by source and way, the mean last, and a list of sentences
         about the photographs that cannot be read.
     """
-    ways = {"bicubic": bicubic(network.scale), name: network.upscale}
+    ways = {"bicubic": bicubic(scale)}
+    ways |= {name: of.upscale for name, of in networks.items()}
     scores: dict = {source: {way: [] for way in ways} for source in sources}
     failures = []
     count = sum(map(len, sources.values()))
@@ -40,12 +54,13 @@ def _evaluate(name, network, sources, channels, see):
         for source, photographs in sources.items():
             for photograph in photographs:
                 try:
-                    pair = photograph.read(network.scale, SMALLEST)
+                    pair = photograph.read(scale, SMALLEST)
                 except InputError as error:
                     failures.append(str(error))
                 else:
                     # Measured, if at all, before the clock starts.
-                    network.overlap_for(pair.lr.shape)
+                    for network in networks.values():
+                        network.overlap_for(pair.lr.shape)
                     made = {
                         way: score_and_result(upscale, pair, channels)
                         for way, upscale in ways.items()
@@ -92,7 +107,8 @@ def _write(path, settings, scores, failures):
 
 def main(argv):
     flag = flags.FLAGS
-    network = cli.network()
+    networks = _networks(flag.model)
+    network = networks[flag.model[0]]
     channels = flag.channels
     sources = {
         source: find_source(source, "held_out", network.scale, flag.data_dir)
@@ -100,7 +116,9 @@ def main(argv):
     }
     crops = evaluate_report.Crops()
     see = crops.see if flag.report else lambda *_: None
-    scores, failures = _evaluate(flag.model, network, sources, channels, see)
+    scores, failures = _evaluate(
+        networks, network.scale, sources, channels, see
+    )
     for source, of in scores.items():
         rows = [
             [same[0].name]
@@ -114,7 +132,7 @@ def main(argv):
         f"{network.scale} pixels; seconds on this host."
     )
     settings = {
-        "model": flag.model,
+        "model": ", ".join(flag.model),
         "scale": network.scale,
         "border": network.scale,
         "channels": channels,
@@ -125,7 +143,7 @@ def main(argv):
     if flag.comparison:
         _write_comparison(flag.comparison, sources, network)
     if flag.report:
-        threads = cli.network_threads(flag.model, flag.threads)
+        threads = cli.network_threads(flag.model[0], flag.threads)
         page = evaluate_report.page(
             settings, scores, failures, crops, cli.facts(threads)
         )

@@ -2,6 +2,7 @@
 
 import pathlib
 
+from issp_keras.data import BENCHMARKS
 from issp_keras.data import find_folder
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
@@ -78,7 +79,12 @@ def check_photographs(flag: str, sources: list[str], data_dir: str):
     if not sources:
         raise InputError(f"--{flag}: is empty, expected photographs.")
     for source in sources:
-        find_folder(source, data_dir)
+        try:
+            find_folder(source, data_dir)
+        except InputError as error:
+            if source.lower() not in BENCHMARKS:
+                raise
+            raise InputError(f"--data_dir: {error}") from error
 
 
 def check_output(path, *suffixes: str, flag: str = "output"):

@@ -1,6 +1,5 @@
 """Flags that several programs have, and what they say."""
 
-import pathlib
 from typing import TYPE_CHECKING
 
 from absl import flags
@@ -9,20 +8,27 @@ from issp_keras.data import EMBEDDED
 from issp_keras.errors import InputError
 from issp_keras.inference import ALIGNMENT
 from issp_keras.inference import TILE
+from issp_keras.inference import network_path
 from issp_keras.programs.cli.arguments import check_file
 
 if TYPE_CHECKING:
     from issp_keras.inference import Network
 
 
-def define_network_flags(model=None):
-    """Defines the flags of programs that apply a network, for `network`.
+def define_network_flags(model: str | None = None):
+    """Defines the flags of programs that apply networks, for `network`.
 
     Args:
-        model: String, the network without `--model`; None to require it.
+        model: String, the network without `--model`. None for programs that
+            require `--model`, and take it several times.
     """
-    flags.DEFINE_string(
-        "model", model, "A .keras or .tflite network.", short_name="m"
+    define = flags.DEFINE_multi_string if model is None else flags.DEFINE_string
+    define(
+        "model",
+        model,
+        "A .keras or .tflite network, or the name of one that comes with "
+        "issp_keras (`issp models`).",
+        short_name="m",
     )
     if model is None:
         flags.mark_flag_as_required("model")
@@ -58,17 +64,21 @@ def check_network():
             f"--tile: is {flag.tile}, expected 0, or a multiple of "
             f"{ALIGNMENT} of at least 64."
         )
-    is_tflite = pathlib.Path(flag.model).suffix.lower() == ".tflite"
-    if flag.delegate and not is_tflite:
-        raise InputError(
-            f"--delegate: {flag.delegate}: is for .tflite files, and the "
-            f"network is {flag.model}."
-        )
-    check_file(flag.model, "a .keras or .tflite file")
+    for model in [flag.model] if isinstance(flag.model, str) else flag.model:
+        path = network_path(model)
+        if flag.delegate and path.suffix.lower() != ".tflite":
+            raise InputError(
+                f"--delegate: {flag.delegate}: is for .tflite files, and the "
+                f"network is {model}."
+            )
+        check_file(path, "a .keras or .tflite file")
 
 
-def network() -> "Network":
+def network(model: str | None = None) -> "Network":
     """The network that the flags of `define_network_flags` describe.
+
+    Args:
+        model: String, one that `--model` names. Defaults to the only one.
 
     Raises:
         InputError: If a flag or the file is not usable.
@@ -78,7 +88,7 @@ def network() -> "Network":
 
     flag = flags.FLAGS
     return load_network(
-        flag.model,
+        model or flag.model,
         flag.threads,
         flag.delegate,
         tile=flag.tile,

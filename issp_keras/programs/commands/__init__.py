@@ -25,7 +25,7 @@ COMMANDS = {
     "upscale": Command(f"{_HERE}.upscale:run", "Upscales photographs."),
     "train": Command(f"{_HERE}.train:run", "Trains a network sparse."),
     "evaluate": Command(
-        f"{_HERE}.evaluate:run", "Scores a network: PSNR, SSIM and seconds."
+        f"{_HERE}.evaluate:run", "Scores networks: PSNR, SSIM and seconds."
     ),
     "export": Command(
         f"{_HERE}.export:run", "Writes a .keras network as .tflite files."
@@ -45,6 +45,9 @@ COMMANDS = {
     "import": Command(
         f"{_HERE}.import_checkpoint:run",
         "Makes a .keras network of a PyTorch checkpoint.",
+    ),
+    "models": Command(
+        f"{_HERE}.models:run", "Lists the networks that come with issp_keras."
     ),
     "demo": Command(
         "issp_keras.programs.demo:run", "Opens the demo page in a browser."

@@ -1,7 +1,8 @@
-"""Scores a network on photographs: PSNR, SSIM and seconds of each.
+"""Scores networks on photographs: PSNR, SSIM and seconds of each.
 
     issp evaluate -m model.keras
     issp evaluate -m model.keras --data=set5,set14 --data_dir=data
+    issp evaluate -m model.keras -m model.tflite
 
 --data takes test sets of the papers, folders in the layouts in common use,
 with LR files or without, and 'embedded'. A border as wide as the scale is left
@@ -11,7 +12,8 @@ ISS-P paper does for EDSR-L.
 --output writes the same as JSON and, beside it, as CSV. --comparison writes a
 picture: a crop of a photograph as LR, bicubic, the network's, and HR. --report
 writes a page for a browser: the scores, and crops to compare. Photographs that
-cannot be read are named at the end.
+cannot be read are named at the end. With several --model, a table has a column
+for each.
 """
 
 import pathlib
@@ -30,9 +32,22 @@ def main(argv):
     cli.no_argument(argv)
     cli.check_network()
     cli.check_photographs("data", flag.data, flag.data_dir)
+    if len(flag.model) > 1:
+        _check_several(flag)
     _check_outputs(flag.output, flag.comparison)
     cli.check_page("report", flag.report)
     cli.load("issp_keras.programs.evaluate").main(argv)
+
+
+def _check_several(flag):
+    for name in ("comparison", "report"):
+        if getattr(flag, name):
+            raise InputError(
+                f"--{name}: shows one network, and there are "
+                f"{len(flag.model)}; expected one --model."
+            )
+    if len({*flag.model}) < len(flag.model):
+        raise InputError("--model: names a network twice.")
 
 
 def _check_outputs(output, picture):

@@ -6,8 +6,8 @@
     issp upscale --compare=photo.html photo.jpg
 
 Takes files and folders: RGB, grey, palettes, transparency, 8 and 16 bits,
-colour profiles kept, turned upright. Without --model, a small x4 network that
-comes with issp_keras is used.
+colour profiles kept, turned upright. Without --model, a small network that
+comes with issp_keras is used; `issp models` lists these.
 
 The result of photo.jpg is photo_x4.png beside it. The results of a folder are
 in a folder beside that one, photos_x4. --output names another place for all.
@@ -22,7 +22,8 @@ result.
 from absl import flags
 
 from issp_keras.errors import InputError
-from issp_keras.inference import BUNDLED
+from issp_keras.inference import DEFAULT
+from issp_keras.inference import name_for_scale
 from issp_keras.programs import cli
 
 
@@ -30,6 +31,8 @@ def main(argv):
     flag = flags.FLAGS
     program, *paths = argv
     paths = [*flag.input, *paths]
+    if flag.scale and not flags.FLAGS["model"].present:
+        flag.model = name_for_scale(flag.scale)
     cli.check_network()
     _check(paths)
     cli.load("issp_keras.programs.upscale").main([program, *paths])
@@ -63,11 +66,11 @@ def run():
     flags.DEFINE_integer(
         "scale",
         None,
-        "Magnification that the network must have.",
+        "Magnification; without --model, a network that has it is taken.",
         lower_bound=2,
         short_name="s",
     )
-    cli.define_network_flags(str(BUNDLED))
+    cli.define_network_flags(DEFAULT)
     cli.define_compare_flag()
     cli.run(main, arguments={"PHOTOGRAPH...": "Files, and folders of them."})
 
