@@ -252,7 +252,7 @@ def test_networks_that_come_along_are_listed_and_used_by_name(tmp_path):
 
 def test_choices_that_flags_repeat_are_those_of_the_library():
     assert ("best", *ranges.methods()) == RANGES
-    assert tuple(tables.WRITERS) == benchmark.FORMATS
+    assert tuple(tables.FORMATS) == benchmark.FORMATS
 
 
 @pytest.mark.parametrize("module", ["issp_keras", "issp_keras.tflite"])

@@ -67,7 +67,7 @@ def show(result: Result):
 
 def write(path, result: Result):
     """Writes a file in the format that its suffix says."""
-    WRITERS[pathlib.Path(path).suffix.lower()](path, result)
+    FORMATS[pathlib.Path(path).suffix.lower()](path, result)
 
 
 def _write_json(path, result):
@@ -108,7 +108,7 @@ def _write_picture(path, result):
         picture(result.rows).save(partial, "PNG")
 
 
-WRITERS = {
+FORMATS = {
     ".json": _write_json,
     ".csv": _write_csv,
     ".md": _write_markdown,
