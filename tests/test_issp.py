@@ -1,9 +1,11 @@
 """The command `issp`: help, mistakes, and what is imported for them."""
 
+import contextlib
 import functools
 import json
 import os
 import pathlib
+import pty
 import re
 import shutil
 import signal
@@ -224,6 +226,36 @@ def test_a_tflite_network_needs_neither_keras_nor_tensorflow(model, tmp_path):
         "issp upscale: --scale: is 3, but the network model.tflite magnifies "
         "2 times.\n"
     )
+
+
+def test_a_terminal_shows_a_bar_and_a_line_and_a_file_the_line(model, tmp_path):
+    export(model, tmp_path / "model.tflite")
+    PIL.Image.new("RGB", (7, 5)).save(tmp_path / "photo.png")
+    command = [sys.executable, "-m", "issp_keras.programs.issp", "upscale"]
+    command += ["-m", "model.tflite", "photo.png"]
+    terminal, end = pty.openpty()
+    with subprocess.Popen(command, cwd=tmp_path, stdout=end, stderr=end):
+        os.close(end)
+        shown = _read_all(terminal)
+    assert "\x1b[" in shown and "Photographs" in shown
+    assert "Wrote photo_x2.png (14x10 pixels)." in shown
+    # What TFLite says of its delegate, and others of theirs.
+    assert "INFO" not in shown and "delegate" not in shown
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "Wrote photo_x2.png (14x10 pixels).\n"
+    assert done.stderr == ""
+
+
+def _read_all(terminal):
+    """What a terminal has got, until nothing is left that writes to it."""
+    shown = b""
+    with contextlib.suppress(OSError):
+        while part := os.read(terminal, 4096):
+            shown += part
+    os.close(terminal)
+    return shown.decode()
 
 
 def test_networks_that_come_along_are_listed_and_used_by_name(tmp_path):

@@ -7,6 +7,7 @@ import sys
 from absl import flags
 
 from issp_keras.programs import interrupts
+from issp_keras.programs.cli import help_text
 
 _ILLEGAL = re.compile(r"flag --([\w.]+)=(.*?): (.*)", re.DOTALL)
 _MISSING = re.compile(r"Missing value for flag -*([\w.]+)")
@@ -30,7 +31,8 @@ def sentence(error: flags.Error) -> str:
         return _unknown(error.flagname)
     text = str(error)
     if match := _REQUIRED.match(text):
-        return f"--{match[1]}: is missing. {flags.FLAGS[match[1]].help}"
+        about = help_text.about(flags.FLAGS[match[1]])
+        return f"--{match[1]}: is missing. {about}"
     if match := _MISSING.match(text):
         return f"--{match[1]}: has no value, expected one."
     if match := _ILLEGAL.match(text):

@@ -54,8 +54,14 @@ def completions() -> Iterator[str]:
         names = [f"--{flag.name}="]
         if flag.boolean:
             names = [f"--{flag.name}", f"--no{flag.name}"]
-        yield from (f"{name}\t{_about(flag)}" for name in names)
+        yield from (f"{name}\t{about(flag)}" for name in names)
     yield "--help\tShow the flags and examples."
+
+
+def about(flag: flags.Flag) -> str:
+    """What a flag is, in one line."""
+    # What absl adds is in the name already.
+    return _ADDED.sub("", " ".join(flag.help.split()))
 
 
 def default_of(flag: flags.Flag) -> str:
@@ -90,12 +96,7 @@ def _left(flag):
 def _right(flag):
     default = default_of(flag)
     told = f"Default: {default}." if default else "Required."
-    return f"{_about(flag)} {told}"
-
-
-def _about(flag):
-    # What absl adds is in the name already.
-    return _ADDED.sub("", " ".join(flag.help.split()))
+    return f"{about(flag)} {told}"
 
 
 def _parts(docstring):

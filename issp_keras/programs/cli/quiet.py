@@ -51,19 +51,20 @@ def _python_stderr_alone():
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     os.close(null)
-    sys.stderr = io.TextIOWrapper(
+    alone = io.TextIOWrapper(
         io.FileIO(kept, "w"),
         encoding=stderr.encoding,
         errors=stderr.errors,
         line_buffering=True,
         write_through=True,
     )
+    sys.stderr = alone
     # It tells where the process was if C++ ends it.
     faulthandler.enable(sys.stderr)
     try:
         yield
     finally:
-        sys.stderr.flush()
+        alone.flush()
         os.dup2(kept, 2)
         sys.stderr = stderr
         faulthandler.enable(sys.stderr)
