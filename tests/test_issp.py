@@ -153,7 +153,7 @@ _TRAIN = ["train", "--config=quickstart", "--workdir=run"]
         ),
         (["upscale", "-m", "no.keras", "."], "issp upscale: no.keras: no such"),
         (["upscale", "-m", ".", "."], "issp upscale: .: is a folder, expected"),
-        (["upscale", "-o"], "issp upscale: --o: has no value, expected one."),
+        (["upscale", "-o"], "issp upscale: -o: has no value, expected one."),
         (
             ["evaluate"],
             "issp evaluate: --model: is missing. A .keras or .tflite network",

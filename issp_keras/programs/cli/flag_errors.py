@@ -34,7 +34,7 @@ def sentence(error: flags.Error) -> str:
         about = help_text.about(flags.FLAGS[match[1]])
         return f"--{match[1]}: is missing. {about}"
     if match := _MISSING.match(text):
-        return f"--{match[1]}: has no value, expected one."
+        return f"{_dashed(match[1])}: has no value, expected one."
     if match := _ILLEGAL.match(text):
         return _illegal(*match.groups())
     return text.strip().splitlines()[0]
