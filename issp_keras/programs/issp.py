@@ -16,39 +16,27 @@ Commands:
 {commands}
 
 `issp COMMAND --help` shows the flags of a command, and examples.
-`issp --version` shows the version.
-"""
+`issp --version` shows the version."""
 
 
 def run():
     """Entry point of `issp`, and of `issp-train` and its like."""
     interrupts.end_at_once()
-    _, dash, name = interrupts.name().partition("-")
-    if not dash:
+    name = interrupts.name().removesuffix(".exe").removeprefix("issp-")
+    if name not in COMMANDS:
         name = _named()
         sys.argv = [f"issp {name}", *sys.argv[2:]]
-    entry = COMMANDS[name.removesuffix(".exe")].entry
-    module, _, function = entry.partition(":")
+    module, _, function = COMMANDS[name].entry.partition(":")
     getattr(importlib.import_module(module), function)()
 
 
 def _named():
     """The command that the first word names."""
-    word = sys.argv[1] if len(sys.argv) > 1 else "--help"
-    if word == "help" and len(sys.argv) > 2:
-        word = sys.argv[2]
-        sys.argv[2] = "--help"
-    if word in ("help", "--help", "-help", "-h"):
-        print(_overview(), end="")
-        sys.exit()
-    if word == "--completions":
-        for name, command in COMMANDS.items():
-            print(f"{name}\t{command.summary}")
-        sys.exit()
-    if word in ("version", "--version"):
-        from issp_keras import __version__
-
-        print(f"issp_keras {__version__}")
+    word, *others = sys.argv[1:] or ["--help"]
+    if word == "help" and others:
+        word, sys.argv[2] = others[0], "--help"
+    if word in _ANSWERS:
+        print(_ANSWERS[word]())
         sys.exit()
     if word not in COMMANDS:
         sys.exit(f"issp: {word}: {_nearest(word)}")
@@ -60,6 +48,25 @@ def _overview():
         f"  {name:<12}{command.summary}" for name, command in COMMANDS.items()
     ]
     return _OVERVIEW.format(commands="\n".join(lines))
+
+
+def _version():
+    from issp_keras import __version__
+
+    return f"issp_keras {__version__}"
+
+
+def _completions():
+    return "\n".join(
+        f"{name}\t{command.summary}" for name, command in COMMANDS.items()
+    )
+
+
+_ANSWERS = {
+    **dict.fromkeys(("help", "--help", "-help", "-h"), _overview),
+    **dict.fromkeys(("version", "--version"), _version),
+    "--completions": _completions,
+}
 
 
 def _nearest(word):
