@@ -133,16 +133,18 @@ setup(
     },
     entry_points={
         "console_scripts": [
-            "issp-demo = issp_keras.programs.demo:run",
-            "issp-train = issp_keras.programs.train:run",
-            "issp-compare = issp_keras.programs.compare:run",
-            "issp-evaluate = issp_keras.programs.evaluate:run",
-            "issp-prepare = issp_keras.programs.prepare:run",
-            "issp-import = issp_keras.programs.import_checkpoint:run",
-            "issp-upscale = issp_keras.programs.upscale:run",
-            "issp-export = issp_keras.tflite.programs.export:run",
-            "issp-inspect = issp_keras.tflite.programs.inspect:run",
-            "issp-benchmark = issp_keras.tflite.programs.benchmark:run",
+            "issp = issp_keras.programs.issp:run",
+            # Older names of its commands.
+            "issp-benchmark = issp_keras.programs.issp:run",
+            "issp-compare = issp_keras.programs.issp:run",
+            "issp-demo = issp_keras.programs.issp:run",
+            "issp-evaluate = issp_keras.programs.issp:run",
+            "issp-export = issp_keras.programs.issp:run",
+            "issp-import = issp_keras.programs.issp:run",
+            "issp-inspect = issp_keras.programs.issp:run",
+            "issp-prepare = issp_keras.programs.issp:run",
+            "issp-train = issp_keras.programs.issp:run",
+            "issp-upscale = issp_keras.programs.issp:run",
         ]
     },
 )

@@ -30,7 +30,7 @@ there are several, and figures are medians.
   EDSR-baseline and SwinIR-light at 95 % and edge_sr_100k at 80 % of zeros, at
   the first size.
 
-Prints the table of docs/benchmarks/inference.md.
+Prints the table of the documents.
 """
 
 import collections
@@ -488,7 +488,7 @@ def child(path, width, height, name, count, repeats):
 
 
 def table(figures):
-    """The table of docs/benchmarks/inference.md."""
+    """The table of the documents."""
     rows = []
     for name, title in _TITLES.items():
         for case, of in figures.get(name, {}).items():
@@ -510,7 +510,7 @@ def table(figures):
 
 
 def int8_table(figures):
-    """The table of docs/benchmarks/inference.md, of networks in int8."""
+    """The table of the documents, of networks in int8."""
     titles = {**_TITLES, "plain": "plain, 48 features, 16 layers"}
     rows = []
     for case, of in figures.get("int8", {}).items():

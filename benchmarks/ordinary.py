@@ -15,7 +15,7 @@ one process, the time is that of the thread, and figures are medians.
   zeros, with the delegate as it decides by itself against XNNPACK alone. None
   may become more than 3 % slower.
 
-Prints the table of docs/benchmarks/inference.md.
+Prints the table of the documents.
 """
 
 import itertools
@@ -293,7 +293,7 @@ def compared(case, path, repeats):
 
 
 def table(figures):
-    """The table of docs/benchmarks/inference.md: how many times faster, where any is taken."""
+    """The table of the documents: how many times faster, if any is taken."""
     cases = [case.split(", ") for case in figures]
     zeros = list(dict.fromkeys(case[2] for case in cases))
     rows = []

@@ -6,7 +6,7 @@
 The engine of web/ and LiteRT.js take turns in one page of Chromium, with one
 thread each and the same sparse file of float32. Networks have random weights
 and random masks, as in delegate.py. npm installs LiteRT.js and a driver of
-Chromium into the user's cache, once. Prints the table of docs/guides/browser.md.
+Chromium into the user's cache, once. Prints the table of the documents.
 """
 
 import json

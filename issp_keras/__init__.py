@@ -1,12 +1,17 @@
 """Sparse super-resolution for the edge, with Keras 3."""
 
-from issp_keras import models
-from issp_keras.callbacks import ISSPCallback
-from issp_keras.callbacks import SimulatedInt8
-from issp_keras.callbacks import SparseTraining
-from issp_keras.callbacks import SparsitySummaries
-from issp_keras.sparsity import ISSPSchedule
-from issp_keras.summary import summary
+from typing import TYPE_CHECKING
+
+from issp_keras.late import import_late
+
+if TYPE_CHECKING:
+    from issp_keras import models
+    from issp_keras.callbacks import ISSPCallback
+    from issp_keras.callbacks import SimulatedInt8
+    from issp_keras.callbacks import SparseTraining
+    from issp_keras.callbacks import SparsitySummaries
+    from issp_keras.sparsity import ISSPSchedule
+    from issp_keras.summary import summary
 
 __version__ = "0.1.0"
 
@@ -19,3 +24,5 @@ __all__ = [
     "models",
     "summary",
 ]
+
+import_late(__name__)

@@ -23,6 +23,7 @@ def figures(tmp_path_factory):
         "sparse_training": ["--only=overhead", "--features=1", "--blocks=1"],
         "networks": ["--quick"],
         "data": ["--photographs=1", "--batches=2"],
+        "startup": [],
         "delegate": [
             "--quick",
             "--only=roofline",
@@ -73,6 +74,14 @@ def test_the_benchmark_of_sparse_training_compares_all_peers(figures):
             assert entry[clock]["median"] == statistics.median(own) > 0
             ratios = [a / b for a, b in zip(own, other, strict=True)]
             assert entry[clock]["ratio"] == statistics.median(ratios)
+
+
+def test_the_benchmark_of_start_up_times_every_command(figures):
+    times = figures["startup"]["commands"]
+    assert {"issp --help", "upscale, .tflite", "upscale, .keras"} <= set(times)
+    for of in times.values():
+        assert of["cpu_seconds"] > 0
+        assert of["wall_seconds"] > 0
 
 
 def test_the_benchmark_of_networks_counts_and_compares(figures):

@@ -208,6 +208,26 @@ def test_evaluate_prints_and_writes_what_it_can_score(
         assert picture.mode == "RGB"
 
 
+def test_evaluate_compares_several_networks(
+    run, sparse_model_path, folder_of_photographs, tmp_path
+):
+    export(load_model(sparse_model_path), tmp_path / "m.tflite")
+    models = ["m.tflite", str(sparse_model_path)]
+    result = run(
+        "evaluate",
+        *(f"--model={model}" for model in models),
+        *(f"--data={folder_of_photographs}", "--output=scores.json"),
+        cwd=tmp_path,
+    )
+    assert result.returncode == 0, result.stderr
+    scores = json.loads((tmp_path / "scores.json").read_text())["scores"]
+    of = scores[str(folder_of_photographs)]
+    assert list(of) == ["bicubic", *models]
+    for model in models:
+        assert len(of[model]) == 4
+        assert f"{of[model][-1]['psnr']:.2f}" in result.stdout
+
+
 def test_evaluate_reports_scores_and_places_to_compare(
     run, sparse_model_path, tmp_path
 ):
@@ -444,6 +464,21 @@ def test_folders_are_prepared_for_training(
     assert [pair.name for pair in pairs][:4] == ["a", "b", "grey", "astronaut"]
 
 
+def test_what_cannot_be_read_is_left_out_and_named(
+    run, folder_of_photographs, tmp_path
+):
+    (folder_of_photographs / "aa.png").write_bytes(b"no photograph")
+    result = run(
+        "prepare", folder_of_photographs, "ready", "--scale=2", cwd=tmp_path
+    )
+    assert result.returncode == 1
+    assert result.stdout == "Wrote ready: 3 photographs, x2.\n"
+    assert "1 of 4 photographs failed:\n  " in result.stderr
+    assert "aa.png: cannot be read" in result.stderr
+    pairs = data.open_prepared(tmp_path / "ready", 2)
+    assert [pair.name for pair in pairs] == ["a", "b", "grey"]
+
+
 def test_a_data_set_of_tfds_is_prepared_for_training(run, tmp_path):
     import tensorflow_datasets as tfds
 
@@ -530,11 +565,15 @@ def test_a_program_that_is_interrupted_says_so(monkeypatch, capsys):
     assert capsys.readouterr().err == "issp-benchmark: interrupted.\n"
 
 
+# What is there where it is named.
+_FILES = {"a.png", "b.png", "d/a.png", "e/a.png", "a.html"}
+_FILES |= {"a_x2.png", "a_x2_compare.png"}
+
 BAD_INPUT = [
     ("upscale", ["--model=x2.keras", "no.png"], "no.png: no such file."),
     ("upscale", ["--model=m.keras", "."], ".: holds no photograph"),
     ("upscale", ["--model=m.keras"], "expected one or more photographs"),
-    ("upscale", ["--model=m.keras", "no.png"], "m.keras: is not a Keras"),
+    ("upscale", ["--model=m.keras", "a.png"], "m.keras: is not a Keras"),
     (
         "upscale",
         ["--model=x2.keras", "--tile=65", "no.png"],
@@ -594,7 +633,7 @@ BAD_INPUT = [
     (
         "evaluate",
         ["--model=x2.keras", "--data=set5"],
-        "data: has no folder set5",
+        "--data_dir: data: has no folder set5",
     ),
     ("evaluate", ["--model=x2.keras", "--data=no,set5"], "no: no such folder"),
     ("evaluate", ["--model=x2.keras", "--data=embedded,"], "expected a folder"),
@@ -606,7 +645,7 @@ BAD_INPUT = [
     (
         "evaluate",
         ["--model=x2.keras", "--output=."],
-        ".: is a folder, expected a file",
+        "--output: .: is a folder, expected a file",
     ),
     *(
         (
@@ -656,6 +695,21 @@ BAD_INPUT = [
         "tflite.programs.export",
         ["x2.keras", "--all", "--size=8"],
         "--size: is '8'",
+    ),
+    (
+        "evaluate",
+        ["--model=x2.keras", "--model=x2.keras"],
+        "--model: names a network twice",
+    ),
+    (
+        "evaluate",
+        ["--model=x2.keras", "--model=quickstart_x4"],
+        "--model: quickstart_x4 magnifies 4 times, expected 2 as x2.keras.",
+    ),
+    (
+        "evaluate",
+        ["--model=x2.keras", "--model=m.tflite", "--report=r.html"],
+        "--report: shows one network, and there are 2; expected one --model.",
     ),
     ("tflite.programs.inspect", ["m.keras"], "m.keras: is not a TFLite model"),
     ("tflite.programs.inspect", ["m.keras", "--size=0,9"], "--size: is '0,9'"),
@@ -768,7 +822,11 @@ def test_bad_input_gets_one_sentence(
     run, sparse_model_path, tmp_path, module, arguments, message
 ):
     (tmp_path / "m.keras").write_text("no model")
+    (tmp_path / "m.tflite").write_text("no model")
     (tmp_path / "m.py").write_text("no config")
+    for name in _FILES.intersection(arguments):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("no photograph")
     (tmp_path / "x2.keras").write_bytes(sparse_model_path.read_bytes())
     before = set(tmp_path.iterdir())
     result = run(module, *arguments, cwd=tmp_path)

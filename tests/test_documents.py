@@ -139,9 +139,9 @@ def test_commands_run_as_they_stand_after_quickstart(tmp_path, monkeypatch):
                     words += [f"--config.{n}={v}" for n, v in entries.items()]
             if name == "issp-compare":
                 words.append("--minutes=0")
-            module, _, function = scripts[name].value.partition(":")
-            assert function == "run"
-            done = run(module.removeprefix("issp_keras."), *words, cwd=tmp_path)
+            assert scripts[name].value == "issp_keras.programs.issp:run"
+            words.insert(0, name.removeprefix("issp-"))
+            done = run("issp", *words, cwd=tmp_path)
             assert done.returncode == 0, f"{command}: {done.stderr}"
     with PIL.Image.open(tmp_path / "photo_x4.png") as image:
         assert image.size == (244, 180)

@@ -25,7 +25,7 @@ from issp_keras.tflite import export
 from issp_keras.tflite import export_all
 from issp_keras.tflite import flatbuffer
 from issp_keras.tflite import inspect
-from issp_keras.tflite.convert import PRECISIONS
+from issp_keras.tflite.choices import PRECISIONS
 from issp_keras.tflite.products import split_products
 
 RNG = np.random.default_rng(0)

@@ -325,7 +325,7 @@ def test_what_is_no_model_is_refused(tmp_path, content):
         inspect(path)
     with pytest.raises(InputError, match="no such file"):
         inspect(tmp_path / "missing.tflite")
-    with pytest.raises(InputError, match=r"cannot be read: .*Is a dir"):
+    with pytest.raises(InputError, match="is a folder, expected a"):
         inspect(tmp_path)
 
 
@@ -383,6 +383,12 @@ def test_numbers_that_lead_elsewhere_are_found(data, paths, tmp_path):
 def test_bytes_of_no_meaning_are_refused(content):
     with pytest.raises(InputError, match="is not a TFLite model"):
         flatbuffer.parse(content[:4] + b"TFL3" + content[4:], "model.tflite")
+
+
+def test_a_file_that_is_cut_short_is_told_so(paths, tmp_path):
+    content = paths[0].read_bytes()
+    with pytest.raises(InputError, match=r"is not a TFLite model: it is cut"):
+        flatbuffer.parse(content[: len(content) // 2], "model.tflite")
 
 
 def test_a_small_file_does_not_unfold_to_a_large_one(paths, tmp_path):

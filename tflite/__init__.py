@@ -1,13 +1,18 @@
 """From a `.keras` file to a `.tflite` file, and what came of it."""
 
-from issp_keras.tflite.contents import Inspection
-from issp_keras.tflite.contents import Weights
-from issp_keras.tflite.export import Exported
-from issp_keras.tflite.export import export
-from issp_keras.tflite.inspection import inspect
-from issp_keras.tflite.parity import Reference
-from issp_keras.tflite.sparse import encode_sparse
-from issp_keras.tflite.variants import export_all
+from typing import TYPE_CHECKING
+
+from issp_keras.late import import_late
+
+if TYPE_CHECKING:
+    from issp_keras.tflite.contents import Inspection
+    from issp_keras.tflite.contents import Weights
+    from issp_keras.tflite.export import Exported
+    from issp_keras.tflite.export import export
+    from issp_keras.tflite.inspection import inspect
+    from issp_keras.tflite.parity import Reference
+    from issp_keras.tflite.sparse import encode_sparse
+    from issp_keras.tflite.variants import export_all
 
 __all__ = [
     "Exported",
@@ -19,3 +24,5 @@ __all__ = [
     "export_all",
     "inspect",
 ]
+
+import_late(__name__)

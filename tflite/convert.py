@@ -19,8 +19,6 @@ from issp_keras.tflite.flatbuffer import Graph
 from issp_keras.tflite.products import split_products
 from issp_keras.tflite.quantizer import quantize
 
-PRECISIONS = ("float32", "float16", "int8", "int8_dynamic")
-INPUTS = ("float32", "uint8")
 _WHITE = 255
 # The name of the model around the network.
 _OUTER = "lr_to_sr"

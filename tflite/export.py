@@ -17,9 +17,11 @@ from issp_keras.errors import blame
 from issp_keras.inference import fixed_size
 from issp_keras.scores import SMALLEST
 from issp_keras.tflite import flatbuffer
+from issp_keras.tflite.choices import INPUTS
+from issp_keras.tflite.choices import PRECISIONS
+from issp_keras.tflite.choices import RANGES
+from issp_keras.tflite.choices import TOLERANCES
 from issp_keras.tflite.contents import Inspection
-from issp_keras.tflite.convert import INPUTS
-from issp_keras.tflite.convert import PRECISIONS
 from issp_keras.tflite.convert import convert
 from issp_keras.tflite.convert import in_float32
 from issp_keras.tflite.inspection import inspect
@@ -27,7 +29,6 @@ from issp_keras.tflite.metadata import add_metadata
 from issp_keras.tflite.parity import Parity
 from issp_keras.tflite.parity import Reference
 from issp_keras.tflite.parity import patch
-from issp_keras.tflite.quantizer import RANGES
 from issp_keras.tflite.sparse import check
 from issp_keras.tflite.sparse import shrink
 from issp_keras.tflite.weights import share_of_zeros
@@ -36,13 +37,6 @@ from issp_keras.tflite.weights import share_of_zeros
 # 8-bit level, and half a level more where the file rounds to levels.
 _LARGEST_ERROR = 1e-4
 _HALF_LEVEL = 0.5 / 255
-# PSNR in dB that a file may lose.
-TOLERANCES = {
-    "float32": 0.01,
-    "float16": 0.05,
-    "int8": 1.0,
-    "int8_dynamic": 0.5,
-}
 _RANGES = {"float32": [0, 1], "uint8": [0, 255]}
 # Most LR pixels of what int8 is calibrated on, where a file takes any size.
 _CALIBRATION = 96

@@ -14,9 +14,6 @@ from issp_keras.tflite import flatbuffer
 from issp_keras.tflite import int8
 from issp_keras.tflite import ranges
 
-# What `export` takes: the best of all, or one way.
-RANGES = ("best", *ranges.methods())
-
 
 def quantize(
     calibrated: schema.ModelT,

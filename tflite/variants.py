@@ -1,12 +1,13 @@
 """All sensible variants of a network: precisions, with zeros and without."""
 
 import pathlib
+from collections.abc import Callable
 
 import keras
 
 from issp_keras import files
 from issp_keras.errors import InputError
-from issp_keras.tflite.convert import PRECISIONS
+from issp_keras.tflite.choices import PRECISIONS
 from issp_keras.tflite.export import Conversion
 from issp_keras.tflite.export import Exported
 from issp_keras.tflite.export import size_of_file
@@ -20,6 +21,7 @@ def export_all(
     width: int | None = None,
     tolerance: float | None = None,
     method: str | None = None,
+    progress: Callable[[float], None] = lambda done: None,
     **options,
 ) -> tuple[list[Exported], list[str]]:
     """Writes every sensible variant of a network.
@@ -35,6 +37,7 @@ def export_all(
         width: Integer, or None.
         tolerance: Float, or None.
         method: String, or None.
+        progress: Callable that is told which share is done.
         **options: `input`, `reference`, `calibration` and `ranges`.
 
     Returns:
@@ -49,7 +52,8 @@ def export_all(
     size = size_of_file(model, height, width)
     options.setdefault("reference", Reference(model))
     written, failures = [], []
-    for precision in PRECISIONS:
+    for i, precision in enumerate(PRECISIONS):
+        progress(i / len(PRECISIONS))
         try:
             conversion = Conversion(model, precision, size, **options)
         except InputError as error:

@@ -1,36 +1,42 @@
 """Photographs, MATLAB's `imresize`, LR/HR pairs, and training patches."""
 
-from issp_keras.data.all_pairs import load_pairs
-from issp_keras.data.device_patches import DevicePatches
-from issp_keras.data.device_patches import PlacesDataset
-from issp_keras.data.embedded import EMBEDDED
-from issp_keras.data.imresize import imresize
-from issp_keras.data.imresize import tf_imresize
-from issp_keras.data.layouts import BENCHMARKS
-from issp_keras.data.layouts import LAYOUTS
-from issp_keras.data.layouts import PairFiles
-from issp_keras.data.layouts import find_benchmark
-from issp_keras.data.layouts import find_pairs
-from issp_keras.data.layouts import find_source
-from issp_keras.data.pairs import Pair
-from issp_keras.data.pairs import make_pair
-from issp_keras.data.patches import PatchDataset
-from issp_keras.data.patches import RandomPatches
-from issp_keras.data.patches import tf_patches
-from issp_keras.data.photographs import SUFFIXES
-from issp_keras.data.photographs import Photograph
-from issp_keras.data.photographs import photographs_in
-from issp_keras.data.photographs import read_opaque_photograph
-from issp_keras.data.photographs import read_photograph
-from issp_keras.data.photographs import to_8_bits
-from issp_keras.data.photographs import to_rgb
-from issp_keras.data.photographs import write_photograph
-from issp_keras.data.prepared import is_prepared
-from issp_keras.data.prepared import open_prepared
-from issp_keras.data.prepared import prepare
-from issp_keras.data.turns import TURNS
-from issp_keras.data.turns import turn
-from issp_keras.data.turns import turn_back
+from typing import TYPE_CHECKING
+
+from issp_keras.late import import_late
+
+if TYPE_CHECKING:
+    from issp_keras.data.all_pairs import load_pairs
+    from issp_keras.data.benchmarks import BENCHMARKS
+    from issp_keras.data.benchmarks import LAYOUTS
+    from issp_keras.data.benchmarks import find_benchmark
+    from issp_keras.data.benchmarks import find_folder
+    from issp_keras.data.device_patches import DevicePatches
+    from issp_keras.data.device_patches import PlacesDataset
+    from issp_keras.data.embedded import EMBEDDED
+    from issp_keras.data.imresize import imresize
+    from issp_keras.data.imresize import tf_imresize
+    from issp_keras.data.layouts import PairFiles
+    from issp_keras.data.layouts import find_pairs
+    from issp_keras.data.layouts import find_source
+    from issp_keras.data.pairs import Pair
+    from issp_keras.data.pairs import make_pair
+    from issp_keras.data.patches import PatchDataset
+    from issp_keras.data.patches import RandomPatches
+    from issp_keras.data.patches import tf_patches
+    from issp_keras.data.photographs import Photograph
+    from issp_keras.data.photographs import photographs_in
+    from issp_keras.data.photographs import read_opaque_photograph
+    from issp_keras.data.photographs import read_photograph
+    from issp_keras.data.photographs import to_8_bits
+    from issp_keras.data.photographs import to_rgb
+    from issp_keras.data.photographs import write_photograph
+    from issp_keras.data.prepared import is_prepared
+    from issp_keras.data.prepared import open_prepared
+    from issp_keras.data.prepared import prepare
+    from issp_keras.data.suffixes import SUFFIXES
+    from issp_keras.data.turns import TURNS
+    from issp_keras.data.turns import turn
+    from issp_keras.data.turns import turn_back
 
 __all__ = [
     "BENCHMARKS",
@@ -46,6 +52,7 @@ __all__ = [
     "SUFFIXES",
     "TURNS",
     "find_benchmark",
+    "find_folder",
     "find_pairs",
     "find_source",
     "imresize",
@@ -65,3 +72,5 @@ __all__ = [
     "turn_back",
     "write_photograph",
 ]
+
+import_late(__name__)

@@ -4,7 +4,7 @@ import collections
 import dataclasses
 import pathlib
 
-from issp_keras.data.embedded import EMBEDDED
+from issp_keras.data.benchmarks import find_folder
 from issp_keras.data.embedded import embedded_photographs
 from issp_keras.data.pairs import Pair
 from issp_keras.data.pairs import make_pair
@@ -12,23 +12,6 @@ from issp_keras.data.photographs import photographs_in
 from issp_keras.data.photographs import read_opaque_photograph
 from issp_keras.data.photographs import to_rgb
 from issp_keras.errors import InputError
-
-# The test sets of the papers, by the names that their folders have, in lower
-# case, and how many photographs each has.
-BENCHMARKS = {
-    "set5": (("set5",), 5),
-    "set14": (("set14",), 14),
-    "b100": (("b100", "bsd100", "bsds100"), 100),
-    "urban100": (("urban100",), 100),
-    "manga109": (("manga109",), 109),
-}
-
-LAYOUTS = """\
-    NAME/HR/*.png, with or without NAME/LR_bicubic/X4/*x4.png
-    NAME/GTmod12/*.png, with or without NAME/LRbicx4/*.png
-    NAME/image_SRF_4/*_HR.png, with or without *_LR.png beside them
-    NAME/NAME_HR/*.png, with or without NAME/NAME_LR_bicubic/X4/*x4.png
-    NAME/*.png"""
 
 _HR_FOLDERS = ("HR", "GTmod12", "GTmod24")
 
@@ -124,27 +107,6 @@ def find_pairs(folder, scale: int) -> list[PairFiles]:
     return _pairs(hr, [], scale, folder)
 
 
-def find_benchmark(root, name: str):
-    """Finds the folder of a test set of the papers.
-
-    Args:
-        root: Path of a folder of data sets.
-        name: String, a key of `BENCHMARKS`.
-
-    Raises:
-        InputError: If it is not there; the message lists what is expected.
-    """
-    names, _ = BENCHMARKS[name]
-    folders = sorted(root.iterdir()) if root.is_dir() else []
-    for folder in folders:
-        if folder.is_dir() and folder.name.lower() in names:
-            return folder
-    raise InputError(
-        f"{root}: has no folder {' or '.join(names)} (in any case), expected "
-        f"one of these layouts:\n{LAYOUTS}\nwhere NAME is that folder."
-    )
-
-
 def find_source(
     source: str, split: str, scale: int, data_dir: str = "data"
 ) -> list[PairFiles]:
@@ -158,22 +120,11 @@ def find_source(
         data_dir: Path of the folder of test sets.
 
     Raises:
-        InputError: As `find_pairs` and `find_benchmark`.
+        InputError: As `find_pairs` and `find_folder`.
     """
-    if not source:
-        raise InputError(
-            "expected a folder of photographs. Received: an empty name"
-        )
-    folder = pathlib.Path(source)
-    if source == EMBEDDED:
+    folder = find_folder(source, data_dir)
+    if folder is None:
         return [PairFiles(p.stem, p) for p in embedded_photographs(split)]
-    if source.lower() in BENCHMARKS and not folder.is_dir():
-        folder = find_benchmark(pathlib.Path(data_dir), source.lower())
-    if not folder.is_dir():
-        raise InputError(
-            f"{source}: no such folder (expected a folder with photographs, "
-            f"'{EMBEDDED}', or one of {', '.join(BENCHMARKS)})."
-        )
     return find_pairs(folder, scale)
 
 

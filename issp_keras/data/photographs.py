@@ -12,11 +12,10 @@ from issp_keras import files
 from issp_keras.data.sixteen_bits import FORMATS as _FORMATS_OF_16_BITS
 from issp_keras.data.sixteen_bits import read_16_bits
 from issp_keras.data.sixteen_bits import write_16_bits
+from issp_keras.data.suffixes import SUFFIXES
 from issp_keras.data.turns import turn_back
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
-
-SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 
 _GREY = ("1", "L", "LA", "La")
 _ORIENTATION = 0x0112

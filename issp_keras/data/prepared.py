@@ -39,7 +39,7 @@ def is_prepared(folder) -> bool:
 
 
 def prepare(
-    readers: Iterable[Callable[[], Pair]],
+    readers: Iterable[Callable[[], Pair | None]],
     scale: int,
     folder,
     progress: Callable[[int], None] = lambda done: None,
@@ -47,15 +47,16 @@ def prepare(
     """Writes photographs for training, whole or not at all.
 
     Args:
-        readers: Iterable of callables that return a `Pair`; they are called
-            in threads, eight at once, and then the next eight.
+        readers: Iterable of callables that return a `Pair`, or None for what
+            is left out; they are called in threads, eight at once, and then
+            the next eight.
         scale: Integer.
         folder: Path of the folder to make.
         progress: Callable that is told how many photographs are done.
 
     Raises:
-        InputError: If the folder exists or cannot be written, and whatever
-            the callables raise.
+        InputError: If the folder exists or cannot be written, or no pair is
+            left, and whatever the callables raise.
     """
     folder = pathlib.Path(folder)
     if os.path.lexists(folder):
@@ -65,7 +66,10 @@ def prepare(
     with files.replacing_folder(folder) as partial:
         entries = []
         shard, size = 0, 0
-        for pair in _read_ahead(readers):
+        for done, pair in enumerate(_read_ahead(readers), 1):
+            progress(done)
+            if pair is None:
+                continue
             hr, lr = _strips(pair.hr, scale * _STRIP), _strips(pair.lr, _STRIP)
             if size and size + hr.nbytes + lr.nbytes > _SHARD_BYTES:
                 shard, size = shard + 1, 0
@@ -75,7 +79,8 @@ def prepare(
             height, width = pair.lr.shape[:2]
             entries.append([pair.name, shard, size, height, width])
             size += hr.nbytes + lr.nbytes
-            progress(len(entries))
+        if not entries:
+            raise InputError(f"{folder}: is not made, for want of photographs.")
         index = {"format": _FORMAT, "scale": scale, "photographs": entries}
         files.write_json(partial / _INDEX, index)
 

@@ -1,21 +1,40 @@
 """A network from a file, applied to whole photographs."""
 
-from issp_keras.inference.interpreter import TFLiteInterpreter
-from issp_keras.inference.network import TILE
-from issp_keras.inference.network import Network
-from issp_keras.inference.network_files import BUNDLED
-from issp_keras.inference.network_files import fixed_size
-from issp_keras.inference.network_files import keras_network
-from issp_keras.inference.network_files import load_network
-from issp_keras.inference.network_files import network_of
+from typing import TYPE_CHECKING
+
+from issp_keras.late import import_late
+
+if TYPE_CHECKING:
+    from issp_keras.inference.bundled import BUNDLED
+    from issp_keras.inference.bundled import DEFAULT
+    from issp_keras.inference.bundled import BundledNetwork
+    from issp_keras.inference.bundled import bundled_networks
+    from issp_keras.inference.bundled import name_for_scale
+    from issp_keras.inference.bundled import network_path
+    from issp_keras.inference.interpreter import TFLiteInterpreter
+    from issp_keras.inference.network import Network
+    from issp_keras.inference.network_files import fixed_size
+    from issp_keras.inference.network_files import keras_network
+    from issp_keras.inference.network_files import load_network
+    from issp_keras.inference.network_files import network_of
+    from issp_keras.inference.tile_sizes import ALIGNMENT
+    from issp_keras.inference.tile_sizes import TILE
 
 __all__ = [
+    "ALIGNMENT",
     "BUNDLED",
+    "DEFAULT",
+    "BundledNetwork",
     "TILE",
     "Network",
     "TFLiteInterpreter",
+    "bundled_networks",
     "fixed_size",
     "keras_network",
     "load_network",
+    "name_for_scale",
     "network_of",
+    "network_path",
 ]
+
+import_late(__name__)

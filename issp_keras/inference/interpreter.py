@@ -43,7 +43,7 @@ class TFLiteInterpreter:
             raise InputError(f"{path}: is a folder, expected a .tflite file.")
         if not path.is_file():
             raise InputError(f"{path}: no such file.")
-        # Here alone, since that imports whatever exports files too.
+        # Here alone, since a .keras file needs none of it.
         from issp_keras.tflite import flatbuffer
 
         flatbuffer.check_sparse(path)
@@ -99,7 +99,6 @@ class TFLiteInterpreter:
 
 def _load(delegate):
     if delegate == SPARSE:
-        # It is needed here alone, and takes seconds to import.
         from issp_keras.tflite.delegate import load
 
         return load()

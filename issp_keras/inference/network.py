@@ -13,8 +13,9 @@ from issp_keras.data import turn
 from issp_keras.data import turn_back
 from issp_keras.errors import ArgumentError
 from issp_keras.inference import tiles
+from issp_keras.inference.tile_sizes import ALIGNMENT
+from issp_keras.inference.tile_sizes import TILE
 
-TILE = 384
 # LR pixels of the strips in which it is measured how far a network sees.
 _STRIP = 48
 # Where a network sees all of a photograph, tiles cannot equal the whole.
@@ -152,7 +153,7 @@ class Network:
         if self._fixed_overlap is not None:
             return min(self._fixed_overlap, most)
         if self._size is None:
-            most -= most % tiles.ALIGNMENT
+            most -= most % ALIGNMENT
         strip = _STRIP, max(TILE, *self._tile)
         found = [
             tiles.reach(self._apply, *(self._size or strip)),
@@ -170,8 +171,8 @@ class Network:
             )
         if None in found:
             return min(_OVERLAP_OF_THE_ALL_SEEING, most)
-        steps = -(-max(found) // tiles.ALIGNMENT)
-        return min(steps * tiles.ALIGNMENT, most)
+        steps = -(-max(found) // ALIGNMENT)
+        return min(steps * ALIGNMENT, most)
 
     def _upscale_tile(self, pixels):
         """The float32 output for a tile of any dtype, grey or RGB."""

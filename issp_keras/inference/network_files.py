@@ -1,21 +1,21 @@
 """Networks from files."""
 
-import pathlib
+from __future__ import annotations
+
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 from typing import Any
 
-import keras
 import numpy as np
 
 from issp_keras.errors import ArgumentError
 from issp_keras.errors import blame
+from issp_keras.inference.bundled import network_path
 from issp_keras.inference.interpreter import TFLiteInterpreter
 from issp_keras.inference.network import Network
-from issp_keras.models import load_model
 
-# A small x4 network, trained by configs/quickstart_x4.py, and saved with the
-# least version of Keras, so that all can load it.
-BUNDLED = pathlib.Path(__file__).with_name("quickstart_x4.keras")
+if TYPE_CHECKING:
+    import keras
 
 
 def load_network(
@@ -24,7 +24,8 @@ def load_network(
     """Loads a `.keras` or `.tflite` super-resolution network.
 
     Args:
-        path: Path of the file.
+        path: Path of the file, or the name of a network that comes with this
+            package, one of `bundled_networks()`.
         threads: Integer, threads of the TFLite interpreter.
         delegate: Path of a TFLite delegate library, `"sparse"` for the one of
             this package, or None.
@@ -36,7 +37,7 @@ def load_network(
             delegate cannot be loaded, or an option is not usable with this
             network.
     """
-    path = pathlib.Path(path)
+    path = network_path(path)
     if path.suffix.lower() == ".tflite":
         interpreter = TFLiteInterpreter(path, threads, delegate)
         return _network(path, interpreter, interpreter.size, **options)
@@ -45,6 +46,9 @@ def load_network(
             "delegate",
             f"{delegate}: is for .tflite files, and the network is {path}.",
         )
+    # Here alone, since a .tflite file needs no Keras.
+    from issp_keras.models import load_model
+
     return network_of(load_model(path), path, **options)
 
 
@@ -74,4 +78,6 @@ def fixed_size(model: keras.Model) -> tuple[int, int] | None:
 
 def keras_network(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     """A Keras model as a function of arrays."""
+    import keras
+
     return lambda x: keras.ops.convert_to_numpy(model(x, training=False))

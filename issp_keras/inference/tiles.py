@@ -6,10 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-# Windows of attention (8x8 in SwinIR, 4x16 in CAT) lie as in the whole
-# photograph in tiles that begin and end at multiples of this.
-ALIGNMENT = 16
-
 # What a pixel may change by, in 0..1, for its cause to count as unseen.
 _TOLERANCE = 1e-6
 

@@ -22,6 +22,8 @@ def load_model(path, compile: bool = False) -> keras.Model:
         InputError: If the file is missing or is no Keras model.
     """
     path = pathlib.Path(path)
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder, expected a .keras file.")
     if not path.is_file():
         raise InputError(f"{path}: no such file.")
     if not zipfile.is_zipfile(path):

@@ -1,7 +1,10 @@
 """Opens a page in which photographs are upscaled, and nothing leaves it.
 
-issp-demo
-issp-demo --network=Mine=model_float16_sparse.tflite --output=page.html
+    issp demo
+    issp demo --network=Mine=model_float16_sparse.tflite --output=page.html
+
+Without --network, the page has the network that comes with issp_keras. It is
+compiled when it is first asked for, and kept.
 """
 
 import pathlib
@@ -54,12 +57,12 @@ def _networks(given):
 
 
 def run():
-    """The console command."""
+    """Entry point of `issp demo`."""
     flags.DEFINE_multi_string(
         "network",
         [],
         "A network of the page instead of the bundled one, as NAME=PATH of a "
-        "`.tflite` file. It may be given several times.",
+        ".tflite file. It may be given several times.",
     )
     flags.DEFINE_string(
         "output", None, "HTML file to write, which needs no other file."

@@ -1,5 +1,6 @@
 """What a training does at the end of each epoch."""
 
+import math
 import pathlib
 import tempfile
 import time
@@ -84,6 +85,41 @@ class CpuSeconds(keras.callbacks.Callback):
         now = time.process_time()
         logs["cpu_seconds"] = now - self._start
         self._start = now
+
+
+class TellEpochs(keras.callbacks.Callback):
+    """Prints a line at the end of each epoch, and moves a bar.
+
+    Args:
+        config: `ml_collections.ConfigDict`.
+        progress: Callable that takes how many steps are done.
+    """
+
+    def __init__(self, config, progress):
+        super().__init__()
+        self._config = config
+        self._progress = progress
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._start = time.monotonic()
+        self._before = epoch * self._config.steps_per_epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        # Several steps may be one execution, and one batch of patches.
+        at_once = self._config.steps_per_epoch / self.params["steps"]
+        self._progress(self._before + (batch + 1) * at_once)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if not math.isfinite(logs["loss"]):
+            return
+        step = self._before + self._config.steps_per_epoch
+        psnr = logs.get("val_psnr", math.nan)
+        score = "" if math.isnan(psnr) else f", {psnr:.2f} dB held out"
+        print(
+            f"Step {step} of {self._config.steps}: loss {logs['loss']:.4g}"
+            f"{score}; {time.monotonic() - self._start:.0f} s.",
+            flush=True,
+        )
 
 
 class StopInTime(keras.callbacks.Callback):

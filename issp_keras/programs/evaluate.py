@@ -1,17 +1,4 @@
-"""Scores a network on photographs: PSNR, SSIM and seconds of each.
-
-    issp-evaluate --model=model.keras --data=set5,set14 --data_dir=data
-
-`--data` takes test sets of the papers, folders in the layouts in common use,
-with LR files or without, and 'embedded'. A border as wide as the scale is left
-out, and Y is compared, as in most papers. `--channels=rgb` compares RGB, as the
-ISS-P paper does for EDSR-L.
-
-Writes the same to `--output` as JSON and, beside it, as CSV; with
-`--comparison` a picture: a crop of a photograph as LR, bicubic, the network's,
-and HR; with `--report` a page for a browser: the scores, and crops to compare.
-Photographs that cannot be read are named at the end.
-"""
+"""What `issp evaluate` does."""
 
 import csv
 import dataclasses
@@ -20,14 +7,13 @@ import pathlib
 from absl import flags
 
 from issp_keras import files
-from issp_keras import metrics
-from issp_keras.data import SUFFIXES
 from issp_keras.data import find_source
 from issp_keras.data import write_photograph
 from issp_keras.errors import InputError
 from issp_keras.pictures import comparison
 from issp_keras.programs import cli
 from issp_keras.programs import evaluate_report
+from issp_keras.programs.commands.evaluate import run
 from issp_keras.scores import SMALLEST
 from issp_keras.scores import bicubic
 from issp_keras.scores import mean
@@ -36,8 +22,21 @@ from issp_keras.scores import score_and_result
 _COLUMNS = ("psnr", "ssim", "seconds")
 
 
-def _evaluate(name, network, sources, channels, see):
-    """Scores bicubic interpolation and the network on all that can be read.
+def _networks(models):
+    """The networks by name, which must have one magnification."""
+    networks = {model: cli.network(model) for model in models}
+    (first, one), *others = networks.items()
+    for name, other in others:
+        if other.scale != one.scale:
+            raise InputError(
+                f"--model: {name} magnifies {other.scale} times, expected "
+                f"{one.scale} as {first}."
+            )
+    return networks
+
+
+def _evaluate(networks, scale, sources, channels, see):
+    """Scores bicubic interpolation and networks on all that can be read.
 
     `see` takes the source, the pair, and the score and image of each way.
 
@@ -45,7 +44,8 @@ def _evaluate(name, network, sources, channels, see):
         Scores by source and way, the mean last, and a list of sentences
         about the photographs that cannot be read.
     """
-    ways = {"bicubic": bicubic(network.scale), name: network.upscale}
+    ways = {"bicubic": bicubic(scale)}
+    ways |= {name: of.upscale for name, of in networks.items()}
     scores: dict = {source: {way: [] for way in ways} for source in sources}
     failures = []
     count = sum(map(len, sources.values()))
@@ -54,12 +54,13 @@ def _evaluate(name, network, sources, channels, see):
         for source, photographs in sources.items():
             for photograph in photographs:
                 try:
-                    pair = photograph.read(network.scale, SMALLEST)
+                    pair = photograph.read(scale, SMALLEST)
                 except InputError as error:
                     failures.append(str(error))
                 else:
                     # Measured, if at all, before the clock starts.
-                    network.overlap_for(pair.lr.shape)
+                    for network in networks.values():
+                        network.overlap_for(pair.lr.shape)
                     made = {
                         way: score_and_result(upscale, pair, channels)
                         for way, upscale in ways.items()
@@ -105,13 +106,9 @@ def _write(path, settings, scores, failures):
 
 
 def main(argv):
-    cli.no_argument(argv)
     flag = flags.FLAGS
-    if not flag.data:
-        raise InputError("--data: is empty, expected photographs.")
-    _check_outputs(flag.output, flag.comparison)
-    cli.check_page("report", flag.report)
-    network = cli.network()
+    networks = _networks(flag.model)
+    network = networks[flag.model[0]]
     channels = flag.channels
     sources = {
         source: find_source(source, "held_out", network.scale, flag.data_dir)
@@ -119,7 +116,9 @@ def main(argv):
     }
     crops = evaluate_report.Crops()
     see = crops.see if flag.report else lambda *_: None
-    scores, failures = _evaluate(flag.model, network, sources, channels, see)
+    scores, failures = _evaluate(
+        networks, network.scale, sources, channels, see
+    )
     for source, of in scores.items():
         rows = [
             [same[0].name]
@@ -133,7 +132,7 @@ def main(argv):
         f"{network.scale} pixels; seconds on this host."
     )
     settings = {
-        "model": flag.model,
+        "model": ", ".join(flag.model),
         "scale": network.scale,
         "border": network.scale,
         "channels": channels,
@@ -144,30 +143,12 @@ def main(argv):
     if flag.comparison:
         _write_comparison(flag.comparison, sources, network)
     if flag.report:
-        threads = cli.network_threads(flag.model, flag.threads)
+        threads = cli.network_threads(flag.model[0], flag.threads)
         page = evaluate_report.page(
             settings, scores, failures, crops, cli.facts(threads)
         )
         cli.write_page(flag.report, page)
     cli.check_failures(failures, sum(map(len, sources.values())))
-
-
-def _check_outputs(output, picture):
-    """What is wrong with them must not show after all scores are made."""
-    for path in map(pathlib.Path, filter(None, (output, picture))):
-        files.make_folder(path.parent)
-        if path.is_dir():
-            raise InputError(f"{path}: is a folder, expected a file.")
-    if output and pathlib.Path(output).suffix.lower() == ".csv":
-        raise InputError(
-            f"--output: is {output}, expected the name of a JSON file; the "
-            "CSV file is written beside it."
-        )
-    if picture and pathlib.Path(picture).suffix.lower() not in SUFFIXES:
-        raise InputError(
-            f"--comparison: is {picture}, expected a file ending in "
-            f"{', '.join(sorted(SUFFIXES))}."
-        )
 
 
 def _write_comparison(path, sources, network):
@@ -181,26 +162,6 @@ def _write_comparison(path, sources, network):
         write_photograph(path, picture)
         print(f"Wrote {path}.")
         return
-
-
-def run():
-    """Entry point of `issp-evaluate`."""
-    cli.define_network_flags()
-    cli.define_data_flags()
-    flags.DEFINE_enum(
-        "channels",
-        "y",
-        metrics.CHANNELS,
-        "What to compare: Y, as most papers do, or RGB.",
-    )
-    flags.DEFINE_string(
-        "output", None, "JSON file to write the scores to, and a CSV beside it."
-    )
-    flags.DEFINE_string(
-        "comparison", None, "PNG file to write a side-by-side picture to."
-    )
-    cli.define_report_flag("the scores, and crops to compare")
-    cli.run(main)
 
 
 if __name__ == "__main__":

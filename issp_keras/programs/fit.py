@@ -12,14 +12,16 @@ from issp_keras.data import tf_patches
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
 from issp_keras.fused_steps import fuse_steps
+from issp_keras.programs import cli
 from issp_keras.programs.epochs import StopInTime
+from issp_keras.programs.epochs import TellEpochs
 
 
 class Diverged(InputError):
     """A training of which the loss or a weight is no number any more."""
 
 
-def fit(model, config, patches, done, callbacks, until, verbose) -> bool:
+def fit(model, config, patches, done, callbacks, until, is_told) -> bool:
     """Trains from step `done` on; returns whether to the end.
 
     Args:
@@ -29,7 +31,8 @@ def fit(model, config, patches, done, callbacks, until, verbose) -> bool:
         done: Integer, the steps that the model has behind it.
         callbacks: List of callbacks, one of them `StopIfDiverged`.
         until: Float, when to stop in seconds of `time.monotonic()`, or None.
-        verbose: As for `keras.Model.fit`.
+        is_told: Whether to print a line for each epoch, and to show a bar on
+            a terminal.
 
     Raises:
         Diverged: If the training diverges.
@@ -37,19 +40,22 @@ def fit(model, config, patches, done, callbacks, until, verbose) -> bool:
     epochs = config.steps // config.steps_per_epoch
     stop = StopInTime(float("inf") if until is None else until, epochs)
     dataset, at_once = _dataset(model, config, patches, done)
-    with contextlib.ExitStack() as stack:
-        if until is not None:
-            stack.enter_context(warnings.catch_warnings())
-            # It goes on in the next call.
-            warnings.filterwarnings("ignore", "Training ended after")
+    callbacks = [*callbacks, stop]
+    with warnings.catch_warnings(), contextlib.ExitStack() as stack:
+        # If time is over, the next call goes on; if it diverged, none does.
+        warnings.filterwarnings("ignore", "Training ended after")
+        if is_told:
+            bar = cli.progress_bar("Training", config.steps)
+            progress = stack.enter_context(bar)
+            callbacks.append(TellEpochs(config, progress))
         model.fit(
             dataset,
             epochs=epochs,
             initial_epoch=done // config.steps_per_epoch,
             steps_per_epoch=config.steps_per_epoch // at_once,
             shuffle=False,
-            verbose=verbose,
-            callbacks=[*callbacks, stop],
+            verbose=0,
+            callbacks=callbacks,
         )
     if model.stop_training and not stop.has_stopped:
         raise Diverged(

@@ -1,11 +1,4 @@
-"""Makes a Keras model of an official PyTorch checkpoint.
-
-    issp-import SwinIR-light-x4.pth model.keras
-
-Network and sizes are found from the checkpoint, which is of EDSR, RCAN,
-SwinIR, CAT, ECBSR, ABPN, FSRCNN or DIPNet. No code from it is run, and PyTorch
-is not needed.
-"""
+"""What `issp import` does."""
 
 import pathlib
 
@@ -13,17 +6,12 @@ from absl import flags
 
 from issp_keras import files
 from issp_keras import models
-from issp_keras.errors import InputError
 from issp_keras.errors import blame
-from issp_keras.programs import cli
+from issp_keras.programs.commands.import_checkpoint import run
 
 
 def main(argv):
-    source, target = map(
-        pathlib.Path, cli.arguments(argv, "a .pth file", "a .keras file")
-    )
-    if target.suffix != ".keras":
-        raise InputError(f"{target}: expected a name that ends in .keras.")
+    source, target = map(pathlib.Path, argv[1:])
     given = _given(flags.FLAGS)
     # An argument of another network.
     causes = (TypeError,) if given else ()
@@ -48,27 +36,6 @@ def _given(flag):
         with blame("--windows: expected whole numbers", ValueError):
             given["windows"] = tuple((int(n), None) for n in flag.windows)
     return given
-
-
-def run():
-    """Entry point of `issp-import`."""
-    flags.DEFINE_float(
-        "residual_scale",
-        None,
-        "Factor of the residuals of an EDSR, which a checkpoint does not show.",
-    )
-    flags.DEFINE_integer(
-        "scale",
-        None,
-        "Magnification of an FSRCNN, which a checkpoint does not show.",
-    )
-    flags.DEFINE_list(
-        "windows",
-        None,
-        "Width of the windows of each group of a CAT-A that was saved without "
-        "masks, such as 2,2,2,4,4,4.",
-    )
-    cli.run(main)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,8 @@
-"""Prepares photographs for training on more than memory holds.
-
-    issp-prepare DIV2K_train_HR Flickr2K_HR prepared/df2k_x4 --scale=4
-    issp-prepare tfds:df2k/bicubic_x4 prepared/df2k_x4 --scale=4
-
-The last argument is the folder to make, for `--config.data.train` of
-issp-train; it takes three bytes for each pixel of HR and LR. The others are
-folders of photographs, with LR files beside them or without, or data sets of
-TensorFlow Datasets that yield `lr` and `hr`.
-"""
+"""What `issp prepare` does."""
 
 import functools
 import itertools
+import sys
 
 from absl import flags
 
@@ -20,25 +12,42 @@ from issp_keras.data import prepare
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
 from issp_keras.programs import cli
+from issp_keras.programs.commands.prepare import run
 
 _TFDS = "tfds:"
 
 
 def main(argv):
     flag = flags.FLAGS
-    *sources, folder = argv[1:] or [""]
-    if not sources:
-        raise InputError(
-            "expected one or more folders of photographs and the folder to "
-            f"make. Received: {folder or 'none'}"
-        )
+    *sources, folder = argv[1:]
     counts, readers = zip(
         *(_readers(source, flag.scale, flag.data_dir) for source in sources),
         strict=True,
     )
-    with cli.progress_bar("Photographs", sum(counts)) as progress:
-        prepare(itertools.chain(*readers), flag.scale, folder, progress)
-    print(f"Wrote {folder}: {sum(counts)} photographs, x{flag.scale}.")
+    total, failures = sum(counts), []
+    careful = (
+        functools.partial(_read, reader, failures)
+        for reader in itertools.chain(*readers)
+    )
+    try:
+        with cli.progress_bar("Photographs", total) as progress:
+            prepare(careful, flag.scale, folder, progress)
+    except InputError:
+        # Where all fail, each says why.
+        cli.check_failures(sorted(failures), total)
+        raise
+    count = total - len(failures)
+    print(f"Wrote {folder}: {count} photographs, x{flag.scale}.")
+    cli.check_failures(sorted(failures), total)
+
+
+def _read(reader, failures):
+    """What `reader` reads; None where it cannot, and `failures` says why."""
+    try:
+        return reader()
+    except InputError as error:
+        failures.append(str(error))
+        return None
 
 
 def _readers(source, scale, data_dir):
@@ -53,6 +62,9 @@ def _readers(source, scale, data_dir):
 def _tfds_readers(name, scale, data_dir):
     import tensorflow_datasets as tfds
 
+    # Its bars are drawn into files too.
+    if not sys.stderr.isatty():
+        tfds.disable_progress_bar()
     import issp_keras.data.tfds  # noqa: F401, registers data sets
 
     with blame(f"{_TFDS}{name}", Exception):
@@ -79,14 +91,6 @@ def _pair(name, number, row, scale):
             f"expected {scale} times as many."
         )
     return Pair(f"{number:06}", lr, hr[:height, :width])
-
-
-def run():
-    """Entry point of `issp-prepare`."""
-    flags.DEFINE_integer("scale", None, "From LR to HR.", lower_bound=2)
-    flags.mark_flag_as_required("scale")
-    flags.DEFINE_string("data_dir", None, "Folder of TensorFlow Datasets.")
-    cli.run(main)
 
 
 if __name__ == "__main__":

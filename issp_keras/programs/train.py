@@ -1,25 +1,4 @@
-"""Trains a super-resolution network sparse with ISS-P or another method.
-
-    issp-train --config=configs/quickstart.py --workdir=runs/quickstart
-
-Every entry of the config can be overridden (`--config.steps=500`). In the
-workdir: `metrics.csv`, `sparsity.csv`, `tensorboard/`, `checkpoint.keras`
-after every epoch, from which the same command goes on, and at the end
-`model.keras`, whose kernels hold exact zeros. With `config.teacher`, the
-outputs of that network, of which the training learns too, are in `teacher/`.
-From `--config.simulated_int8.begin_step=STEP` on, when the zeros are final, the
-training sees kernels and activations as int8 has them. PSNR in `metrics.csv` is
-that of the float network.
-
-Several processes share the work, on one machine or more that see one
-workdir, under the JAX backend: start on each
-
-    KERAS_BACKEND=jax issp-train ... --processes=2 --coordinator=HOST:PORT \
-        --process_id=0
-
-with its own `--process_id`, counted from 0. Each trains on its share of
-every batch, and the weights become those of one process.
-"""
+"""What `issp train` does."""
 
 import json
 import pathlib
@@ -39,6 +18,7 @@ from issp_keras.data import load_pairs
 from issp_keras.errors import InputError
 from issp_keras.programs import cli
 from issp_keras.programs import configuration
+from issp_keras.programs.commands.train import run
 from issp_keras.programs.epochs import Checkpoint
 from issp_keras.programs.epochs import CpuSeconds
 from issp_keras.programs.epochs import HeldOutScore
@@ -169,9 +149,9 @@ def _train(config, workdir, parts, processes, until, callbacks):
                 *_callbacks(config, workdir, parts, processes),
                 *callbacks,
             ]
-            verbose = 0 if callbacks or not processes.is_first else "auto"
+            is_told = processes.is_first and not callbacks
             if not fit(
-                model, config, patches, done, every_callback, until, verbose
+                model, config, patches, done, every_callback, until, is_told
             ):
                 return None
         else:
@@ -242,11 +222,7 @@ def _writers(workdir, sparse):
 
 
 def main(argv):
-    cli.no_argument(argv)
     flag = flags.FLAGS
-    if not flag.workdir:
-        raise InputError("--workdir: is empty, expected a folder.")
-    cli.check_config_file()
     processes = Processes.connect(
         flag.processes, flag.coordinator, flag.process_id
     )
@@ -258,21 +234,6 @@ def main(argv):
         f"Wrote {pathlib.Path(flag.workdir) / 'model.keras'}: {zeros} of "
         f"{weights} kernel weights are zero ({zeros / weights:.2%})."
     )
-
-
-def run():
-    """Entry point of `issp-train`."""
-    cli.define_config_flag()
-    flags.DEFINE_string("workdir", None, "Folder for what the training makes.")
-    flags.DEFINE_integer(
-        "processes", 1, "Processes that train together.", lower_bound=1
-    )
-    flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0.")
-    flags.DEFINE_integer(
-        "process_id", 0, "Which of the processes this is.", lower_bound=0
-    )
-    flags.mark_flags_as_required(["config", "workdir"])
-    cli.run(main, cli.parse_flags_with_config)
 
 
 if __name__ == "__main__":

@@ -1,23 +1,4 @@
-"""Upscales photographs.
-
-    issp-upscale photo.jpg
-    issp-upscale --model=model.keras a.png b.tif --output=large
-    issp-upscale --model=model.tflite --self_ensemble --compare photos
-    issp-upscale --compare=photo.html photo.jpg
-
-Takes files and folders: RGB, grey, palettes, transparency, 8 and 16 bits,
-colour profiles kept, turned upright. Without `--model`, a small x4 network
-that comes with issp_keras is used.
-
-The result of `photo.jpg` is `photo_x4.png` beside it, that of the photographs
-of a folder in a folder beside that one, `photos_x4`, or all in `--output`.
-
-`--compare=photo.html` writes one page for a browser, in which a slider goes
-over each photograph, bicubic interpolation on the left and the network on the
-right. So that the page has no more than 15 MB, it shows the first 30
-photographs, and of a large one the middle, at most 4 million pixels of the
-result.
-"""
+"""What `issp upscale` does."""
 
 import collections
 import pathlib
@@ -34,10 +15,8 @@ from issp_keras.data import to_8_bits
 from issp_keras.data import write_photograph
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
-from issp_keras.inference import BUNDLED
-from issp_keras.pictures import before_and_after
 from issp_keras.programs import cli
-from issp_keras.programs.upscale_page import Comparisons
+from issp_keras.programs.commands.upscale import run
 
 
 def main(argv):
@@ -45,13 +24,19 @@ def main(argv):
     sources = _sources(argv[1:])
     page = flag.compare if isinstance(flag.compare, str) else None
     _check_page(page, sources)
+    _check_output(flag.output, sources)
     network = cli.network()
+    if flag.scale not in (None, network.scale):
+        raise InputError(
+            f"--scale: is {flag.scale}, but the network {flag.model} "
+            f"magnifies {network.scale} times."
+        )
     targets = _targets(sources, network.scale, flag.output)
     pictures = [
         _picture(target) if flag.compare is True else None for target in targets
     ]
     _check_no_overwriting(sources, targets, pictures)
-    comparisons = Comparisons(len(sources), network.scale) if page else None
+    comparisons = _comparisons(len(sources), network) if page else None
     for folder in {target.parent for target in targets}:
         files.make_folder(folder)
     failures = []
@@ -77,8 +62,6 @@ def _sources(arguments):
     sources, seen = {}, set()
     for argument in arguments:
         path = pathlib.Path(argument)
-        if not argument:
-            raise InputError("expected photographs. Received: an empty name")
         with blame(f"{argument}: cannot be read", OSError):
             is_folder = path.is_dir()
         for source in photographs_in(path) if is_folder else [path]:
@@ -86,29 +69,38 @@ def _sources(arguments):
             if source.resolve() not in seen:
                 seen.add(source.resolve())
                 sources[source] = path if is_folder else None
-    if not sources:
-        raise InputError(
-            "expected one or more photographs or folders. Received: none"
-        )
     return sources
 
 
-def _targets(sources, scale, output):
-    """Where the result of each photograph goes."""
-    output = pathlib.Path(output) if output else None
-    suffix = output.suffix.lower() if output and not output.is_dir() else ""
-    if suffix in SUFFIXES:
-        if len(sources) > 1:
-            raise InputError(
-                f"--output: is {output}, a file, and there are "
-                f"{len(sources)} photographs; expected a folder."
-            )
-        return [output]
-    if suffix in PIL.Image.registered_extensions():
+def _check_output(output, sources):
+    """Checks what `--output` says before the network is loaded."""
+    suffix = _file_suffix(output)
+    if suffix in SUFFIXES and len(sources) > 1:
+        raise InputError(
+            f"--output: is {output}, a file, and there are {len(sources)} "
+            "photographs; expected a folder."
+        )
+    is_image = suffix in PIL.Image.registered_extensions()
+    if is_image and suffix not in SUFFIXES:
         raise InputError(
             f"--output: is {output}, expected a folder or a file ending in "
             f"{', '.join(sorted(SUFFIXES))}."
         )
+
+
+def _file_suffix(output):
+    """How the name of `--output` ends, if it is no folder."""
+    if not output or pathlib.Path(output).is_dir():
+        return ""
+    return pathlib.Path(output).suffix.lower()
+
+
+def _targets(sources, scale, output):
+    """Where the result of each photograph goes."""
+    is_file = _file_suffix(output) in SUFFIXES
+    output = pathlib.Path(output) if output else None
+    if is_file:
+        return [output]
     targets = [
         (output or _beside(source, folder, scale))
         / f"{source.stem}_x{scale}.png"
@@ -129,6 +121,13 @@ def _beside(source, folder, scale):
         return source.parent
     folder = folder.resolve()
     return folder.with_name(f"{folder.name}_x{scale}")
+
+
+def _comparisons(count, network):
+    # Most calls make no page, and need not wait for its parts.
+    from issp_keras.programs.upscale_page import Comparisons
+
+    return Comparisons(count, network.scale)
 
 
 def _picture(target):
@@ -166,23 +165,13 @@ def _upscale(network, source, target, picture, comparisons, progress):
     write_photograph(target, pixels, alpha, photograph.icc_profile)
     print(f"Wrote {target} ({pixels.shape[1]}x{pixels.shape[0]} pixels).")
     if picture:
+        from issp_keras.pictures import before_and_after
+
         lr, sr = to_8_bits(photograph.pixels), to_8_bits(pixels)
         write_photograph(picture, before_and_after(lr, sr))
         print(f"Wrote {picture}.")
     if comparisons:
         comparisons.see(source, photograph, pixels)
-
-
-def run():
-    """Entry point of `issp-upscale`."""
-    cli.define_network_flags(str(BUNDLED))
-    flags.DEFINE_string(
-        "output",
-        None,
-        "Image file to write, whose ending names the format, or folder.",
-    )
-    cli.define_compare_flag()
-    cli.run(main)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,8 @@ def benchmark(
         protocol: `Protocol` of the contest.
         threads: Integer, for the scores.
         data_dir: Path of the folder of test sets.
-        progress: Callable that is told which share of the timing is done.
+        progress: Callable that is told which share is done; half of it is
+            the timing.
 
     Returns:
         A `Row` for bicubic interpolation, one for each file, and one for each
@@ -45,11 +46,12 @@ def benchmark(
     ]
     if not pairs:
         raise ArgumentError("data", "is empty, expected photographs.")
-    entries = contest.measure(progress)
+    entries = contest.measure(lambda done: progress(done / 2))
     hr_pixels = scale * scale * protocol.height * protocol.width
-    return [
-        bicubic_row(scale, pairs),
-        *(
+    rows = [bicubic_row(scale, pairs)]
+    for i, entry in enumerate(entries):
+        progress((1 + i / len(entries)) / 2)
+        rows.append(
             network_row(
                 entry,
                 entries[0],
@@ -58,6 +60,5 @@ def benchmark(
                 threads,
                 protocol.percent,
             )
-            for entry in entries
-        ),
-    ]
+        )
+    return rows

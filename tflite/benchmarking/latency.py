@@ -146,7 +146,12 @@ def take_turns(
 
 
 def latencies(
-    paths: list, height: int, width: int, rounds: int, threads: int = 1
+    paths: list,
+    height: int,
+    width: int,
+    rounds: int,
+    threads: int = 1,
+    progress: Callable[[float], None] = lambda done: None,
 ) -> list[float]:
     """Times `.tflite` files against each other on this host.
 
@@ -156,6 +161,7 @@ def latencies(
         width: Integer, likewise.
         rounds: Integer, at least 1.
         threads: Integer. Defaults to `1`.
+        progress: Callable that is told which share is done.
 
     Returns:
         The median wall time of one inference in milliseconds, for each file.
@@ -164,5 +170,5 @@ def latencies(
         InputError: If a file takes images of another size only.
     """
     contenders = [Contender(path, height, width, threads) for path in paths]
-    take_turns(contenders, rounds)
+    take_turns(contenders, rounds, progress=progress)
     return [contender.timing.latency() for contender in contenders]

@@ -1,6 +1,7 @@
 """Reads `.tflite` files with distrust."""
 
 import pathlib
+import struct
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -37,6 +38,8 @@ def read(path) -> schema.ModelT:
         InputError: If the file is missing or no TFLite model.
     """
     path = pathlib.Path(path)
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder, expected a .tflite file.")
     if not path.exists():
         raise InputError(f"{path}: no such file.")
     with blame(f"{path}: cannot be read", OSError):
@@ -50,12 +53,20 @@ def parse(content: bytes, path) -> schema.ModelT:
     with blame(f"{path}: is not a TFLite model", Exception):
         if content[4:8] != IDENTIFIER:
             raise ValueError("has no 'TFL3' in its fifth to eighth byte.")
-        root = schema.Model.GetRootAs(content)
-        _check_bounds(root)
-        model = schema.ModelT.InitFromObj(root)
-        _fill(model)
+        try:
+            model = _unpacked(content)
+        except struct.error as error:
+            raise ValueError("it is cut short, or broken.") from error
         _check(model)
         _check_sparse(model, path)
+    return model
+
+
+def _unpacked(content):
+    root = schema.Model.GetRootAs(content)
+    _check_bounds(root)
+    model = schema.ModelT.InitFromObj(root)
+    _fill(model)
     return model
 
 

@@ -1,14 +1,4 @@
-"""Writes a Keras network as `.tflite` files, small, and checks them.
-
-    issp-export model.keras --precision=float16
-
-writes `model_float16_sparse.tflite` beside it. The file is run in the
-interpreter and compared with the Keras model first.
-
-    issp-export model.keras --all
-
-writes every sensible variant, and a table of them, also as JSON and Markdown.
-"""
+"""What `issp export` does."""
 
 import dataclasses
 import json
@@ -22,14 +12,11 @@ from issp_keras.errors import InputError
 from issp_keras.inference import network_of
 from issp_keras.models import load_model
 from issp_keras.programs import cli
+from issp_keras.programs.commands.export import run
 from issp_keras.scores import SMALLEST
 from issp_keras.tflite.benchmarking.latency import latencies
-from issp_keras.tflite.convert import INPUTS
-from issp_keras.tflite.convert import PRECISIONS
-from issp_keras.tflite.export import TOLERANCES
 from issp_keras.tflite.export import export
 from issp_keras.tflite.parity import Reference
-from issp_keras.tflite.quantizer import RANGES
 from issp_keras.tflite.variants import export_all
 from issp_keras.tflite.variants import variant_path
 
@@ -85,14 +72,10 @@ class Variant:
 
 def main(argv):
     flag = flags.FLAGS
-    source = pathlib.Path(*cli.arguments(argv, "a .keras file"))
-    if not flag.data:
-        raise InputError("--data: is empty, expected photographs.")
+    source = pathlib.Path(argv[1])
     model = load_model(source)
     network = network_of(model, source)
     pairs = _pairs(flag.data, flag.data_dir, network.scale, "held_out")
-    if (flag.height is None) != (flag.width is None):
-        raise InputError("--height and --width: expected both or none.")
     options = {
         "height": flag.height,
         "width": flag.width,
@@ -112,7 +95,8 @@ def main(argv):
         _write_all(model, stem, options)
         return
     path = flag.output or variant_path(stem, flag.precision, flag.sparse)
-    exported = export(model, path, flag.precision, flag.sparse, **options)
+    with cli.progress_bar("Exporting"):
+        exported = export(model, path, flag.precision, flag.sparse, **options)
     about, parity = exported.inspection, exported.parity
     print(
         f"Wrote {path}: {about.bytes:,} bytes, of which "
@@ -126,22 +110,22 @@ def main(argv):
 
 def _write_all(model, stem, options):
     flag = flags.FLAGS
-    if flag.output:
-        raise InputError(
-            "--output: names one file, and --all writes several beside the "
-            ".keras file."
-        )
     any_size = cli.image_size(flag.size)
-    written, failures = export_all(model, stem, **options)
+    with cli.progress_bar("Exporting", 1) as progress:
+        written, failures = export_all(
+            model, stem, progress=progress, **options
+        )
     if written:
         height, width = written[0].inspection.size or any_size
-        times = latencies(
-            [exported.inspection.path for exported in written],
-            height,
-            width,
-            flag.rounds,
-            flag.threads,
-        )
+        with cli.progress_bar("Timing", 1) as progress:
+            times = latencies(
+                [exported.inspection.path for exported in written],
+                height,
+                width,
+                flag.rounds,
+                flag.threads,
+                progress,
+            )
         rows = [
             _variant(exported, latency)
             for exported, latency in zip(written, times, strict=True)
@@ -218,49 +202,6 @@ def _method(source):
         return json.loads(config.read_text())["sparsity"]["method"]
     except (OSError, ValueError, LookupError, TypeError):
         return None
-
-
-def run():
-    """Entry point of `issp-export`."""
-    cli.define_data_flags()
-    cli.define_latency_flags()
-    flags.DEFINE_enum(
-        "precision", "float32", PRECISIONS, "What kernels are stored as."
-    )
-    flags.DEFINE_bool("sparse", True, "Leave zeros out where that is smaller.")
-    flags.DEFINE_integer(
-        "height", None, "The one LR height the file takes.", lower_bound=1
-    )
-    flags.DEFINE_integer(
-        "width", None, "The one LR width the file takes.", lower_bound=1
-    )
-    flags.DEFINE_enum(
-        "input", "float32", INPUTS, "0..1 or 0..255, of the output too."
-    )
-    flags.DEFINE_float(
-        "tolerance",
-        None,
-        "PSNR in dB that the file may lose; by default "
-        f"{', '.join(f'{k} {v}' for k, v in TOLERANCES.items())}.",
-        lower_bound=0,
-    )
-    flags.DEFINE_list(
-        "calibration",
-        None,
-        "What int8 finds its ranges on, as --data; by default the embedded "
-        "photographs that are not held out.",
-    )
-    flags.DEFINE_enum(
-        "ranges",
-        "best",
-        RANGES,
-        "How int8 finds the ranges of activations on these.",
-    )
-    flags.DEFINE_string(
-        "output", None, "The file, by default beside the model."
-    )
-    flags.DEFINE_bool("all", False, "Write every sensible variant and a table.")
-    cli.run(main)
 
 
 if __name__ == "__main__":

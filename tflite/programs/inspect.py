@@ -1,12 +1,4 @@
-"""Says what is inside a `.tflite` file.
-
-    issp-inspect model.tflite --size=180,320
-
-Prints zeros, bytes and multiply-adds of each layer, and which layers run
-sparse where. Of layers of integers, it also prints which share of the blocks
-of four input channels is zero: these the sparse delegate leaves out. With
-`--output`, writes the same as JSON.
-"""
+"""What `issp inspect` does."""
 
 import dataclasses
 import json
@@ -15,6 +7,7 @@ from absl import flags
 
 from issp_keras import files
 from issp_keras.programs import cli
+from issp_keras.programs.commands.inspect import run
 from issp_keras.tflite import eligibility
 from issp_keras.tflite.contents import NOT_ASKED
 from issp_keras.tflite.inspection import inspect
@@ -170,7 +163,7 @@ def _number(number):
 
 def main(argv):
     flag = flags.FLAGS
-    (path,) = cli.arguments(argv, "a .tflite file")
+    path = argv[1]
     size = cli.image_size(flag.size) if flag.size else None
     about = inspect(path, size, delegate=True)
     describe(about)
@@ -187,18 +180,6 @@ def main(argv):
             },
         )
         print(f"Wrote {flag.output}.")
-
-
-def run():
-    """Entry point of `issp-inspect`."""
-    flags.DEFINE_list(
-        "size",
-        None,
-        "LR height and width in pixels for which to count multiply-adds, if "
-        "the file takes any.",
-    )
-    flags.DEFINE_string("output", None, "JSON file to write the same to.")
-    cli.run(main)
 
 
 if __name__ == "__main__":

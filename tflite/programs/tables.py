@@ -66,7 +66,7 @@ def show(result: Result):
 
 
 def write(path, result: Result):
-    """Writes a file in the format that its suffix says, one of `FORMATS`."""
+    """Writes a file in the format that its suffix says."""
     FORMATS[pathlib.Path(path).suffix.lower()](path, result)
 
 

@@ -57,6 +57,8 @@ def read_torch(path):
             names anything else.
     """
     path = pathlib.Path(path)
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder, expected a .pth file.")
     if not path.is_file():
         raise InputError(f"{path}: no such file.")
     try:

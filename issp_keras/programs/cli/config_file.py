@@ -2,13 +2,14 @@
 
 import importlib.resources
 import pathlib
+import re
 import sys
 
-from absl import app
 from absl import flags
-from ml_collections import config_flags
 
 from issp_keras.errors import InputError
+from issp_keras.programs import interrupts
+from issp_keras.programs.cli.flag_errors import parse_flags
 
 _CONFIGS = "issp_keras.configs"
 _FLAGS = ("--config", "-config")
@@ -16,6 +17,9 @@ _FLAGS = ("--config", "-config")
 
 def define_config_flag():
     """Defines `--config` and, for each entry, `--config.ENTRY`."""
+    # The other programs have no config.
+    from ml_collections import config_flags
+
     config_flags.DEFINE_config_file(
         "config",
         None,
@@ -27,15 +31,16 @@ def define_config_flag():
 def parse_flags_with_config(argv: list[str]):
     """Parses the flags, of which `--config` names a Python file."""
     try:
-        return app.parse_flags_with_usage(_located(argv))
+        return parse_flags(_located(argv))
     except Exception as error:
-        # absl reports its own errors; what comes here is the config's.
-        name = pathlib.Path(argv[0]).name
-        sys.exit(f"{name}: --config: {_reason(error)}")
+        # Flags report their own errors; what comes here is the config's.
+        sys.exit(f"{interrupts.name()}: {_reason(error, argv)}")
 
 
 def check_config_file():
     """Raises an `InputError` if the file of `--config` does not exist."""
+    from ml_collections import config_flags
+
     path = config_flags.get_config_filename(flags.FLAGS["config"])
     # What follows a colon is an argument for get_config().
     path = path.split(":")[0]
@@ -77,7 +82,27 @@ def _installed():
     }
 
 
-def _reason(error):
+def _reason(error, argv):
     """One line; ml_collections puts a whole traceback into some errors."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0]
+    text = str(error.args[0] if error.args else "").strip()
+    if isinstance(error, (AttributeError, KeyError)) and (
+        entry := _unknown_entry(text, argv)
+    ):
+        return entry
+    lines = text.splitlines() or [type(error).__name__]
+    return f"--config: {lines[0]}"
+
+
+def _unknown_entry(text, argv):
+    """A sentence about an entry that the config does not have, if it is one."""
+    # It is a repr of a repr, which begins with its quotes.
+    found = re.match(r"\W*(\w+)", text)
+    if not found:
+        return None
+    name = found[1]
+    near = re.search(r'Did you mean "(\w+)"', text)
+    flag = re.compile(rf"--?(config\.(?:[\w.]+\.)?){name}\b")
+    for place in filter(None, map(flag.match, argv)):
+        mend = f"; did you mean --{place[1]}{near[1]}?" if near else "."
+        return f"--{place[1]}{name}: no such entry of the config{mend}"
+    return None

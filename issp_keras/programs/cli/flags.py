@@ -1,22 +1,35 @@
 """Flags that several programs have, and what they say."""
 
+from typing import TYPE_CHECKING
+
 from absl import flags
 
 from issp_keras.data import EMBEDDED
 from issp_keras.errors import InputError
+from issp_keras.inference import ALIGNMENT
 from issp_keras.inference import TILE
-from issp_keras.inference import Network
-from issp_keras.inference import load_network
-from issp_keras.inference.tiles import ALIGNMENT
+from issp_keras.inference import network_path
+from issp_keras.programs.cli.arguments import check_file
+
+if TYPE_CHECKING:
+    from issp_keras.inference import Network
 
 
-def define_network_flags(model=None):
-    """Defines the flags of programs that apply a network, for `network`.
+def define_network_flags(model: str | None = None):
+    """Defines the flags of programs that apply networks, for `network`.
 
     Args:
-        model: String, the network without `--model`; None to require it.
+        model: String, the network without `--model`. None for programs that
+            require `--model`, and take it several times.
     """
-    flags.DEFINE_string("model", model, "A .keras or .tflite network.")
+    define = flags.DEFINE_multi_string if model is None else flags.DEFINE_string
+    define(
+        "model",
+        model,
+        "A .keras or .tflite network, or the name of one that comes with "
+        "issp_keras (`issp models`).",
+        short_name="m",
+    )
     if model is None:
         flags.mark_flag_as_required("model")
     flags.DEFINE_bool(
@@ -34,15 +47,16 @@ def define_network_flags(model=None):
         None,
         "For .tflite networks: 'sparse' for the delegate that leaves out "
         "zeros, or the library of another one.",
+        short_name="d",
     )
     _define_threads_flag()
 
 
-def network() -> Network:
-    """The network that the flags of `define_network_flags` describe.
+def check_network():
+    """Checks the flags of `define_network_flags`, and loads nothing.
 
     Raises:
-        InputError: If a flag or the file is not usable.
+        InputError: If a flag is not usable, or there is no such file.
     """
     flag = flags.FLAGS
     if 0 < flag.tile < 64 or flag.tile % ALIGNMENT:
@@ -50,8 +64,31 @@ def network() -> Network:
             f"--tile: is {flag.tile}, expected 0, or a multiple of "
             f"{ALIGNMENT} of at least 64."
         )
+    for model in [flag.model] if isinstance(flag.model, str) else flag.model:
+        path = network_path(model)
+        if flag.delegate and path.suffix.lower() != ".tflite":
+            raise InputError(
+                f"--delegate: {flag.delegate}: is for .tflite files, and the "
+                f"network is {model}."
+            )
+        check_file(path, "a .keras or .tflite file")
+
+
+def network(model: str | None = None) -> "Network":
+    """The network that the flags of `define_network_flags` describe.
+
+    Args:
+        model: String, one that `--model` names. Defaults to the only one.
+
+    Raises:
+        InputError: If a flag or the file is not usable.
+    """
+    # Here alone, so that flags are checked before NumPy is imported.
+    from issp_keras.inference import load_network
+
+    flag = flags.FLAGS
     return load_network(
-        flag.model,
+        model or flag.model,
         flag.threads,
         flag.delegate,
         tile=flag.tile,

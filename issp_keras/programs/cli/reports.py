@@ -6,14 +6,18 @@ import pathlib
 import platform
 import shlex
 import sys
+from typing import TYPE_CHECKING
 
-import keras
 from absl import flags
 
 import issp_keras
 from issp_keras import host
-from issp_keras import report
 from issp_keras.errors import InputError
+from issp_keras.programs import interrupts
+from issp_keras.report.page import check_path
+
+if TYPE_CHECKING:
+    from issp_keras import report
 
 _DISTRIBUTIONS = {
     "TensorFlow": "tensorflow",
@@ -66,12 +70,12 @@ def check_page(flag: str, path: str | None):
     """
     if path is not None:
         try:
-            report.check_path(path)
+            check_path(path)
         except InputError as error:
             raise InputError(f"--{flag}: {error}") from error
 
 
-def write_page(path: str, page: report.Page):
+def write_page(path: str, page: "report.Page"):
     """Writes a page, and says so."""
     page.write(path)
     print(f"Wrote {path}.")
@@ -83,6 +87,9 @@ def facts(threads: str) -> list[tuple[str, str]]:
     Args:
         threads: String, how many threads compute.
     """
+    # A program that needs no Keras does not wait for it.
+    import keras
+
     machine = host.describe()
     now = datetime.datetime.now(datetime.UTC)
     return [
@@ -102,12 +109,13 @@ def network_threads(model: str, threads: int) -> str:
     """How many threads apply a network, for `facts`."""
     if pathlib.Path(model).suffix == ".tflite":
         return str(threads)
+    import keras
+
     return f"as many as {keras.backend.backend()} takes"
 
 
 def _command():
-    program, *words = sys.argv
-    return shlex.join([pathlib.Path(program).name, *words])
+    return f"{interrupts.name()} {shlex.join(sys.argv[1:])}"
 
 
 def _versions():

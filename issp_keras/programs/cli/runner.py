@@ -1,40 +1,106 @@
 """How a program starts, takes its arguments, and ends."""
 
 import contextlib
-import pathlib
-import signal
+import importlib
+import os
 import sys
+import types
+from typing import Any
 
 from absl import app
+from absl import flags
 
 from issp_keras.errors import ArgumentError
 from issp_keras.errors import InputError
+from issp_keras.programs import interrupts
+from issp_keras.programs.cli import help_text
+from issp_keras.programs.cli import quiet
+from issp_keras.programs.cli.flag_errors import parse_flags
+from issp_keras.programs.cli.terminal import starting
 
-# What shells say of a program that a signal ends: 128 and its number.
-_INTERRUPTED = 128 + signal.SIGINT
+# What shells say of a program that writes to a pipe that nobody reads.
+_BROKEN_PIPE = 128 + 13
 
 
-def run(main, parse_flags=app.parse_flags_with_usage):
+def run(main, parse_flags=parse_flags, arguments: dict | None = None):
     """Runs `main(argv)` as an absl program.
 
-    Bad input ends the program with one sentence on stderr and status 1, and
-    Ctrl-C with one and status 130.
+    `--help` prints the docstring of the module of `main`, its `arguments` and
+    its flags. Bad input ends the program with one sentence on stderr and
+    status 1, and Ctrl-C with one and status 130.
+
+    Args:
+        main: Callable that takes a list of strings: the name of the program,
+            and what is no flag.
+        parse_flags: Callable that takes all words and returns such a list.
+            Defaults to absl's flags.
+        arguments: Dict of what the program takes beside flags, such as
+            `{"PHOTOGRAPH...": "Files and folders."}`.
     """
+    _answer(main, arguments or {})
 
     def guarded(argv):
-        name = pathlib.Path(argv[0]).name
-        try:
-            with as_flags():
-                main(argv)
-        except InputError as error:
-            print(f"{name}: {error}", file=sys.stderr)
-            return 1
-        except KeyboardInterrupt:
-            print(f"{name}: interrupted.", file=sys.stderr)
-            return _INTERRUPTED
-        return 0
+        given = flags.FLAGS["verbosity"]
+        verbosity = given.value if given.present else None
+        with (
+            quiet.only_ours(interrupts.name(), verbosity),
+            interrupts.raising(),
+        ):
+            return _status(main, argv)
 
-    app.run(guarded, flags_parser=parse_flags)
+    try:
+        app.run(guarded, flags_parser=parse_flags)
+    except KeyboardInterrupt:
+        interrupts.tell()
+        sys.exit(interrupts.INTERRUPTED)
+
+
+def load(module: str) -> Any:
+    """Imports the program behind a command, which may take seconds.
+
+    Ctrl-C ends the process meanwhile.
+
+    Args:
+        module: String, its name.
+    """
+    with interrupts.ending_at_once(), starting():
+        return importlib.import_module(module)
+
+
+def _answer(main, arguments):
+    """Ends the program if it is asked what it is."""
+    words = sys.argv[1:]
+    if "--" in words:
+        words = words[: words.index("--")]
+    if {"--help", "-help", "-h", "-?", "--helpshort"} & {*words}:
+        module: types.ModuleType = sys.modules[main.__module__]
+        text = help_text.of(interrupts.name(), module.__doc__, arguments)
+        print(text, end="")
+        sys.exit()
+    if "--completions" in words:
+        print("\n".join(help_text.completions()))
+        sys.exit()
+    if "--version" in words:
+        from issp_keras import __version__
+
+        print(f"issp_keras {__version__}")
+        sys.exit()
+
+
+def _status(main, argv):
+    """Runs `main`; returns the status of the process."""
+    try:
+        with as_flags():
+            main(argv)
+        sys.stdout.flush()
+    except InputError as error:
+        print(f"{interrupts.name()}: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # So that Python does not try to write the rest when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    return 0
 
 
 @contextlib.contextmanager
@@ -53,49 +119,3 @@ def as_flags(prefix: str = "--"):
     except ArgumentError as error:
         message = f"{prefix}{error.argument}: {error.problem}"
         raise InputError(message) from error
-
-
-def no_argument(argv: list[str]):
-    """Refuses positional arguments.
-
-    Raises:
-        InputError: If there is one.
-    """
-    if len(argv) > 1:
-        raise InputError(
-            f"expected flags alone. Received: {' '.join(argv[1:])}"
-        )
-
-
-def arguments(argv: list[str], *expected: str) -> list[str]:
-    """Returns the positional arguments, one for each that is expected.
-
-    Args:
-        argv: List of strings, the program's name first.
-        *expected: Strings that name the arguments in the error.
-
-    Raises:
-        InputError: If there are fewer or more.
-    """
-    if len(argv) != 1 + len(expected):
-        count = {1: "one argument", 2: "two arguments"}[len(expected)]
-        raise InputError(
-            f"expected {count}, {' and '.join(expected)}. "
-            f"Received: {' '.join(argv[1:]) or 'none'}"
-        )
-    return argv[1:]
-
-
-def check_failures(failures: list[str], total: int):
-    """Ends a program that went on past photographs it could not use.
-
-    Raises:
-        InputError: If there are failures; the message has all of them.
-    """
-    if len(failures) == total == 1:
-        raise InputError(failures[0])
-    if failures:
-        lines = "\n  ".join(failures)
-        raise InputError(
-            f"{len(failures)} of {total} photographs failed:\n  {lines}"
-        )

@@ -3,20 +3,37 @@
 import contextlib
 import sys
 
-import rich.console
-import rich.progress
-import rich.table
-
 _UNBOUNDED = 10_000
 
 
 @contextlib.contextmanager
-def progress_bar(description: str, total: int):
-    """Shows a progress bar on a terminal.
+def starting():
+    """Shows on a terminal that the block, an import, takes a while."""
+    line = "Starting ..."
+    is_shown = sys.stderr.isatty()
+    if is_shown:
+        print(line, end="\r", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        if is_shown:
+            print(" " * len(line), end="\r", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def progress_bar(description: str, total: int | None = None):
+    """Shows a progress bar on a terminal, and nothing elsewhere.
+
+    Args:
+        description: String, what is done.
+        total: Integer, how much there is to do; None if nobody knows.
 
     Yields:
         A callable that takes how much of `total` is done.
     """
+    import rich.console
+    import rich.progress
+
     console = rich.console.Console(stderr=True)
     bar = rich.progress.Progress(
         console=console,
@@ -32,6 +49,9 @@ def progress_bar(description: str, total: int):
 
 def print_table(header: list[str], rows: list[list[str]]):
     """Prints a table; all columns but the first are aligned to the right."""
+    import rich.console
+    import rich.table
+
     table = rich.table.Table()
     for i, name in enumerate(header):
         table.add_column(

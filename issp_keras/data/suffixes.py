@@ -1,0 +1,3 @@
+"""How the names of photographs end."""
+
+SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}

@@ -1,0 +1,83 @@
+"""Packages that import their public names when these are first used."""
+
+import ast
+import importlib
+import sys
+import types
+
+
+def import_late(package: str):
+    """Makes a package import each of its public names at its first use.
+
+    The package calls this at the end of its `__init__`. It lists its names in
+    `__all__`, and imports them below `if TYPE_CHECKING:`, where readers and
+    type checkers find them, and where this function reads what comes from
+    which module.
+
+    ```python
+    if TYPE_CHECKING:
+        from package.module import name
+
+    __all__ = ["name"]
+
+    import_late(__name__)
+    ```
+
+    `import package` then takes no time, and `package.name` or `from package
+    import name` imports `package.module`. Modules of the package are imported
+    at their first use too. `dir(package)` shows `__all__`.
+
+    Args:
+        package: String, the `__name__` of the package.
+    """
+    module = sys.modules[package]
+    vars(module)["_homes"] = _homes(module)
+    module.__class__ = _LatePackage
+
+
+class _LatePackage(types.ModuleType):
+    """A package of which names are imported late."""
+
+    def __getattr__(self, name):
+        home = vars(self)["_homes"].get(name)
+        if home:
+            value = getattr(importlib.import_module(home), name)
+        else:
+            value = self._submodule(name)
+        vars(self)[name] = value
+        return value
+
+    def __setattr__(self, name, value):
+        # Python sets each module that it imports as an attribute of its
+        # package. A function of the same name is what the package offers.
+        is_module = isinstance(value, types.ModuleType)
+        if not is_module or name not in vars(self)["_homes"]:
+            super().__setattr__(name, value)
+
+    def __dir__(self):
+        return sorted(vars(self)["__all__"])
+
+    def _submodule(self, name):
+        package = vars(self)["__name__"]
+        path = f"{package}.{name}"
+        if not name.startswith("_"):
+            try:
+                return importlib.import_module(path)
+            except ModuleNotFoundError as error:
+                if error.name != path:
+                    raise
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+
+def _homes(module):
+    """The module of each name that `module` imports for type checkers."""
+    spec = module.__spec__
+    tree = ast.parse(spec.loader.get_source(spec.name))
+    return {
+        alias.name: node.module
+        for block in tree.body
+        if isinstance(block, ast.If)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom) and node.module != spec.name
+        for alias in node.names
+    }

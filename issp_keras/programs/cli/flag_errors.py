@@ -1,0 +1,61 @@
+"""Flags that cannot be used, each in one sentence."""
+
+import difflib
+import re
+import sys
+
+from absl import flags
+
+from issp_keras.programs import interrupts
+from issp_keras.programs.cli import help_text
+
+_ILLEGAL = re.compile(r"flag --([\w.]+)=(.*?): (.*)", re.DOTALL)
+_MISSING = re.compile(r"Missing value for flag -*([\w.]+)")
+_REQUIRED = re.compile(r"flag --([\w.]+)=None: Flag .* must have a value")
+
+
+def parse_flags(argv: list[str]) -> list[str]:
+    """Parses all words; returns the program's name and what is no flag.
+
+    A flag that cannot be used ends the program.
+    """
+    try:
+        return flags.FLAGS(argv)
+    except flags.Error as error:
+        sys.exit(f"{interrupts.name()}: {sentence(error)}")
+
+
+def sentence(error: flags.Error) -> str:
+    """What is wrong with a flag, and what was expected."""
+    if isinstance(error, flags.UnrecognizedFlagError):
+        return _unknown(error.flagname)
+    text = str(error)
+    if match := _REQUIRED.match(text):
+        about = help_text.about(flags.FLAGS[match[1]])
+        return f"--{match[1]}: is missing. {about}"
+    if match := _MISSING.match(text):
+        return f"{_dashed(match[1])}: has no value, expected one."
+    if match := _ILLEGAL.match(text):
+        return _illegal(*match.groups())
+    return text.strip().splitlines()[0]
+
+
+def _unknown(name):
+    near = difflib.get_close_matches(name, flags.FLAGS, 1, 0.7)
+    mend = f"did you mean {_dashed(near[0])}?" if near else "--help lists all."
+    return f"{_dashed(name)}: no such flag; {mend}"
+
+
+def _dashed(name):
+    return f"--{name}" if len(name) > 1 else f"-{name}"
+
+
+def _illegal(name, value, reason):
+    parser = getattr(flags.FLAGS[name], "parser", None)
+    choices = getattr(parser, "enum_values", None)
+    if choices:
+        return f"--{name}: is {value}, expected one of {', '.join(choices)}."
+    expected = getattr(parser, "syntactic_help", "")
+    if expected:
+        return f"--{name}: is {value}, expected {expected}."
+    return f"--{name}: is {value}: {reason.splitlines()[0]}"

@@ -1,0 +1,134 @@
+"""What `--help` prints, made of a docstring and of absl's flags."""
+
+import inspect
+import re
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator
+
+from absl import flags
+
+_PACKAGE = "issp_keras"
+_WIDEST = 28
+_ADDED = re.compile(r"^<[^>]*>: |; repeat this option to specify a list.*$")
+_FOOT = """\
+--helpfull lists all flags, those of absl too. --verbosity=0 shows what
+TensorFlow and others log. --version shows the version.
+"""
+
+
+def of(name: str, docstring: str | None, arguments: dict[str, str]) -> str:
+    """The help of a program.
+
+    Args:
+        name: String, as the program was called.
+        docstring: String: what it does, in one line; examples, indented by
+            four spaces; and more.
+        arguments: Dict of what it takes beside flags.
+    """
+    summary, examples, more = _parts(docstring or "")
+    blocks = [
+        f"Usage: {name} [FLAGS] {' '.join(arguments)}".rstrip(),
+        summary,
+        _titled("Examples", [f"  {line}" for line in examples]),
+        more,
+        _titled("Arguments", _rows(list(arguments.items()))),
+        _titled("Flags", _rows([(_left(f), _right(f)) for f in own_flags()])),
+        _FOOT,
+    ]
+    return "\n\n".join(block.rstrip() for block in blocks if block) + "\n"
+
+
+def own_flags() -> Iterator[flags.Flag]:
+    """The flags of this program, without those of absl and others."""
+    for module, of in flags.FLAGS.flags_by_module_dict().items():
+        if module.split(".")[0] == _PACKAGE:
+            # Entries of a config are no flags of their own.
+            yield from (flag for flag in of if "." not in flag.name)
+
+
+def completions() -> Iterator[str]:
+    """Lines for a shell: a flag, a tab, and what it is."""
+    for flag in own_flags():
+        names = [f"--{flag.name}="]
+        if flag.boolean:
+            names = [f"--{flag.name}", f"--no{flag.name}"]
+        yield from (f"{name}\t{about(flag)}" for name in names)
+    yield "--help\tShow the flags and examples."
+
+
+def about(flag: flags.Flag) -> str:
+    """What a flag is, in one line."""
+    # What absl adds is in the name already.
+    return _ADDED.sub("", " ".join(flag.help.split()))
+
+
+def default_of(flag: flags.Flag) -> str:
+    """The default of a flag, in words; empty if the flag is required."""
+    if any("must have a value" in v.message for v in flag.validators):
+        return ""
+    if flag.boolean and isinstance(flag.default, bool):
+        return "yes" if flag.default else "no"
+    if flag.default in (None, []):
+        return "none"
+    if isinstance(flag.default, list):
+        return ",".join(map(str, flag.default))
+    return str(flag.default)
+
+
+def placeholder(flag: flags.Flag) -> str:
+    """What stands for the value of a flag."""
+    choices = getattr(flag.parser, "enum_values", None)
+    if choices:
+        return "|".join(choices)
+    kinds = {"int": "N", "float": "X", "comma separated list of strings": "A,B"}
+    return kinds.get(flag.flag_type(), "TEXT")
+
+
+def _left(flag):
+    short = f"-{flag.short_name}, " if flag.short_name else "    "
+    if flag.boolean:
+        return f"{short}--[no]{flag.name}"
+    return f"{short}--{flag.name}={placeholder(flag)}"
+
+
+def _right(flag):
+    default = default_of(flag)
+    told = f"Default: {default}." if default else "Required."
+    return f"{about(flag)} {told}"
+
+
+def _parts(docstring):
+    """The summary, the examples and the rest of a docstring."""
+    paragraphs = inspect.cleandoc(docstring).split("\n\n")
+    examples = [
+        line.strip()
+        for paragraph in paragraphs
+        if paragraph.startswith("    ")
+        for line in paragraph.splitlines()
+    ]
+    others = [p for p in paragraphs[1:] if not p.startswith("    ")]
+    return paragraphs[0], examples, "\n\n".join(others)
+
+
+def _titled(title, lines):
+    lines = list(lines)
+    return "\n".join([f"{title}:", *lines]) if lines else ""
+
+
+def _rows(rows):
+    """One line each; on a terminal, as many as its width asks for."""
+    width = min(_WIDEST, max((len(left) for left, _ in rows), default=0))
+    for left, right in rows:
+        line = f"  {left:<{width}}  {right}"
+        if sys.stdout.isatty():
+            yield from textwrap.wrap(
+                line,
+                shutil.get_terminal_size().columns,
+                subsequent_indent=" " * (width + 4),
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        else:
+            yield line
