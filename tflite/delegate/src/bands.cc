@@ -112,7 +112,7 @@ std::vector<int> Bands::reach() {
 
 // Rows of each operation for those of the last.
 const std::vector<int>& Bands::needed(int done) {
-  const int first = first_row(end_ - 1), last = last_row(end_ - 1);
+  const int last = last_row(end_ - 1);
   std::fill(need_.begin(), need_.end(), 0);
   for (int i = end_ - 1; i >= begin_; --i) {
     const Operation& of = network_.operations[i];
@@ -120,14 +120,12 @@ const std::vector<int>& Bands::needed(int done) {
     if (done == last) {
       need = std::max(need, last_row(i));
     } else if (of.output < 0 || users_[of.output].empty()) {
-      const int64_t share = int64_t(last_row(i) - first_row(i)) *
-                            (done - first);
-      const int rows = last - first;
-      need = std::max(need, first_row(i) + int((share + rows - 1) / rows));
+      const int64_t share = int64_t(last_row(i)) * done;
+      need = std::max(need, int((share + last - 1) / last));
     }
     need = std::min(need, height(i));
     const int made = std::min(need, last_row(i));
-    if (made <= first_row(i)) continue;
+    if (made == 0) continue;
     visit_operands(of, [&](int value, const Post* post) {
       require(value, post ? made * (post->shuffled ? of.block : 1)
                           : first_read(i, made - 1) +

@@ -38,12 +38,14 @@ class Bands {
 
   // Goes through the bands, or the first of them. `compute(operation, begin,
   // end)` is called before the rows count as done, and `end_band()` after each
-  // band. Rows that are taken from the next thread come by themselves.
+  // band. Rows that are taken from the next thread come by themselves. What
+  // comes before a thread's own rows is gone through too, so that it never
+  // makes more rows at once than another.
   template <class Compute, class EndBand>
   void run(int rows, const Compute& compute, const EndBand& end_band,
            int most = INT_MAX) {
     const int last = last_row(end_ - 1);
-    for (int done = first_row(end_ - 1); done < last && most > 0; --most) {
+    for (int done = 0; done < last && most > 0; --most) {
       done = std::min(done + rows, last);
       const std::vector<int>& need = needed(done);
       for (int i = begin_; i < end_; ++i) {

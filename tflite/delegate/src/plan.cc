@@ -49,7 +49,7 @@ Plan::Plan(const Network& network, const std::vector<Size>& sizes,
 void Plan::execute(const Step& step, int turn, int thread) {
   switch (step.kind) {
     case Step::kTell:
-      pool_->raise(&progress_[size_t(thread)].told);
+      pool_->raise(&progress_[size_t(thread)].told, step.rows);
       break;
     case Step::kWait:
       pool_->wait_for(progress_[size_t(thread) + 1].told, step.rows);

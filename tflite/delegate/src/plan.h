@@ -66,7 +66,7 @@ class Plan {
            double* seconds = nullptr);
 
  private:
-  // How many first rows of groups a thread has made, which others wait for.
+  // Of how many operations a thread has made the first rows.
   struct alignas(64) Progress {
     std::atomic<int> told{0};
   };

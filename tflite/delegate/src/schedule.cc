@@ -38,14 +38,13 @@ class Writer {
           add_rows(bands, operation, begin, end);
         },
         [&] {
-          if (has_to_tell_ && are_first_rows_made(bands)) {
-            band_.emplace_back(Step::kTell, -1, -1);
-            has_to_tell_ = false;
-          }
+          tell(bands);
+          if (band_.empty()) return;
           loops.add(std::move(band_));
           band_.clear();
         });
     loops.finish();
+    if (waited_ > told_before_) told_before_ += group.end - group.begin;
   }
 
   void meet(Schedule* schedule) const {
@@ -56,11 +55,11 @@ class Writer {
 
  private:
   void begin(const Bands& bands) {
-    has_waited_ = false;
-    has_to_tell_ = false;
+    told_ = group_->begin;
+    gives_ = false;
     for (int i = group_->begin; i < group_->end; ++i) {
       const int value = network_.operations[i].output;
-      if (first_rows(i) > bands.first_row(i)) has_to_tell_ = true;
+      if (first_rows(i) > bands.first_row(i)) gives_ = true;
       if (value < 0 || places_.images[value].is_shared()) continue;
       if (bands.first_row(i) > 0) {
         origins_[value] = bands.made(i, bands.first_row(i));
@@ -76,11 +75,15 @@ class Writer {
     return before.reach[i];
   }
 
-  bool are_first_rows_made(const Bands& bands) const {
-    for (int i = group_->begin; i < group_->end; ++i) {
-      if (bands.done(i) < first_rows(i)) return false;
+  // Tells of one operation after the other.
+  void tell(const Bands& bands) {
+    if (!gives_) return;
+    Step step(Step::kTell, -1, -1);
+    for (; told_ < group_->end && bands.done(told_) >= first_rows(told_);
+         ++told_) {
+      ++step.rows;
     }
-    return true;
+    if (step.rows > 0) band_.push_back(step);
   }
 
   // Instead of rows.
@@ -112,7 +115,7 @@ class Writer {
   void add_rows(const Bands& bands, int operation, int begin, int end) {
     const int value = network_.operations[operation].output;
     const bool is_own = begin < bands.last_row(operation);
-    if (!is_own) wait();
+    if (!is_own) wait(operation);
     const bool has_room = value < 0 || places_.images[value].is_shared();
     if (!is_own && has_room) return;
     if (thread_ > 0 && shares_channels(operation)) {
@@ -129,12 +132,12 @@ class Writer {
     if (!has_room) give(bands, operation, begin, end);
   }
 
-  void wait() {
-    if (has_waited_) return;
+  void wait(int operation) {
+    const int told = told_before_ + operation - group_->begin + 1;
+    if (told <= waited_) return;
     Step step(Step::kWait, -1, -1);
-    step.rows = ++waits_;
+    step.rows = waited_ = told;
     band_.push_back(step);
-    has_waited_ = true;
   }
 
   void take(const Bands& bands, int operation, int begin, int end) {
@@ -251,9 +254,14 @@ class Writer {
   const std::vector<std::vector<Program>>& programs_;
   const int thread_;
   const Group* group_ = nullptr;
-  bool has_waited_ = false;  // In this group.
-  bool has_to_tell_ = false;
-  int waits_ = 0;
+  // Whether the thread before takes any rows, and the first operation of which
+  // it is not told yet.
+  bool gives_ = false;
+  int told_ = 0;
+  // Of how many operations the next thread tells in groups before, and for
+  // which of all it was waited.
+  int told_before_ = 0;
+  int waited_ = 0;
   std::vector<int> origins_;  // The first row in memory, by value.
   std::vector<Step> band_;
 };

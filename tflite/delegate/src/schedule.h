@@ -31,8 +31,8 @@ struct Step {
     kMove,    // Rows to another place.
     kRepeat,
     // What threads do for each other.
-    kTell,  // The first rows are made, which the thread before takes.
-    kWait,  // Until the next thread has told that so many times.
+    kTell,  // First rows of operations are made: the thread before takes them.
+    kWait,  // Until the next thread has told that.
     kMeet,  // All of them wait for each other.
   };
   Step(Kind kind, int operation, int value)
@@ -41,7 +41,7 @@ struct Step {
   Kind kind;
   int operation;  // -1 for what is not `kCompute`.
   int value;      // Of what is not `kCompute`, or -1.
-  int rows = 0;   // Of a band, before DEPTH_TO_SPACE; of `kWait`, times.
+  int rows = 0;   // Of a band, before DEPTH_TO_SPACE. Or operations.
   Counter begin;  // The first of them.
   // Places in the arena.
   Counter input;

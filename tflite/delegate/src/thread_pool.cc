@@ -21,7 +21,7 @@ void ThreadPool::run(void (*function)(void*, int), void* argument) {
 
 void ThreadPool::wait() {}
 
-void ThreadPool::raise(std::atomic<int>*) {}
+void ThreadPool::raise(std::atomic<int>*, int) {}
 
 void ThreadPool::wait_for(const std::atomic<int>&, int) {}
 
@@ -193,8 +193,8 @@ void ThreadPool::wait() {
   if (threads_ > 1) crew_->wait();
 }
 
-void ThreadPool::raise(std::atomic<int>* number) {
-  number->fetch_add(1);
+void ThreadPool::raise(std::atomic<int>* number, int by) {
+  number->fetch_add(by);
   if (threads_ > 1) crew_->wake_sleepers();
 }
 

@@ -26,9 +26,9 @@ class ThreadPool {
   // Waits for all other threads; to be called by all of them in `run`.
   void wait();
 
-  // Adds 1 to a number, which wakes who waits for it; and waits until it is at
+  // Adds to a number, which wakes who waits for it; and waits until it is at
   // least so much. To be called in `run`.
-  void raise(std::atomic<int>* number);
+  void raise(std::atomic<int>* number, int by);
   void wait_for(const std::atomic<int>& number, int least);
 
  private:
