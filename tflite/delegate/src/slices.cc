@@ -3,25 +3,12 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "cost.h"
+
 namespace issp {
 namespace {
 
-// What a number takes that is made or moved, in products.
-constexpr double kMade = 4;
-
 int ceil_div(int a, int b) { return (a + b - 1) / b; }
-
-// About how many products of vectors a row of an operation takes.
-double cost_of_row(const Operation& of, const Layout& layout) {
-  const Image& image = layout.images[of.output >= 0 ? of.output : of.input];
-  const double vectors = double(image.strip) / of.block;
-  const Attention& attention = of.attention;
-  return vectors *
-         (double(of.weights.size()) +
-          kMade * double(std::max(image.planes, int(of.bias.size()))) +
-          double(attention.heads.size()) * attention.pixels *
-              (attention.channels + attention.value_channels + kMade));
-}
 
 class Slicer {
  public:
@@ -35,7 +22,7 @@ class Slicer {
     for (int i = begin; i < end; ++i) {
       const Operation& of = network.operations[i];
       heights_.push_back(layout.rows_of(of));
-      costs_.push_back(cost_of_row(of, layout));
+      costs_.push_back(cost_of(network, layout, of).sparse / heights_.back());
     }
   }
 
