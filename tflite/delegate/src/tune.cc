@@ -11,8 +11,10 @@
 namespace issp {
 namespace {
 
-// Products of a group that are worth several threads; some microseconds.
+// Products that take as long as threads wait for each other after a group, and
+// until they are awake: some 10 and 100 microseconds.
 constexpr double kProductsOfGroup = 200000;
+constexpr double kProductsOfWaking = 2000000;
 // Rows of a step that are timed.
 constexpr int kTimedRows = 12;
 constexpr int kRepetitions = 3;
@@ -104,7 +106,7 @@ bool is_worth_threads(const Network& network, const Layout& layout, int groups,
                   layout.format.lanes;
     }
   }
-  return products >= kProductsOfGroup * groups;
+  return products >= kProductsOfGroup * groups + kProductsOfWaking;
 }
 
 void tune(const Network& network, const Layout& layout,
