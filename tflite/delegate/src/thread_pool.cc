@@ -38,6 +38,8 @@ void ThreadPool::wait_for(const std::atomic<int>&, int) {}
 #include <thread>
 #include <vector>
 
+#include "clock.h"
+
 #ifdef __linux__
 #include <sched.h>
 #endif
@@ -45,8 +47,9 @@ void ThreadPool::wait_for(const std::atomic<int>&, int) {}
 namespace issp {
 namespace {
 
-// Looks before a thread sleeps: some 50 microseconds.
-constexpr int kBeforeSleep = 2000;
+// Seconds that a thread looks before it sleeps, and looks between two times.
+constexpr double kBeforeSleep = 80e-6;
+constexpr int kLooks = 100;
 
 void pause() {
 #if defined(__x86_64__)
@@ -120,10 +123,13 @@ void ThreadPool::Crew::stop() {
 // finds a sleeper, or the sleeper finds what is done.
 template <class IsDone>
 void ThreadPool::Crew::sleep_until(const IsDone& is_done) {
-  for (int i = 0; i < kBeforeSleep; ++i) {
-    if (is_done()) return;
-    pause();
-  }
+  const double begin = now();
+  do {
+    for (int i = 0; i < kLooks; ++i) {
+      if (is_done()) return;
+      pause();
+    }
+  } while (now() - begin < kBeforeSleep);
   std::unique_lock<std::mutex> lock(mutex);
   sleepers.fetch_add(1);
   wake.wait(lock, is_done);
