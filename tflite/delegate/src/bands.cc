@@ -4,13 +4,34 @@
 
 namespace issp {
 
+namespace {
+
+Slice whole(const Network& network, const Layout& layout, int begin, int end) {
+  Slice slice;
+  for (int i = begin; i < end; ++i) {
+    slice.begin.push_back(0);
+    slice.end.push_back(layout.rows_of(network.operations[i]));
+  }
+  slice.reach = slice.end;
+  return slice;
+}
+
+}  // namespace
+
 Bands::Bands(const Network& network, const Layout& layout,
              const std::vector<Life>& lives, int begin, int end)
+    : Bands(network, layout, lives, begin, end,
+            whole(network, layout, begin, end)) {}
+
+Bands::Bands(const Network& network, const Layout& layout,
+             const std::vector<Life>& lives, int begin, int end,
+             const Slice& slice)
     : network_(network),
       layout_(layout),
       lives_(lives),
       begin_(begin),
       end_(end),
+      slice_(slice),
       done_(end),
       need_(end),
       producer_(network.values.size(), -1),
@@ -19,6 +40,7 @@ Bands::Bands(const Network& network, const Layout& layout,
       largest_(network.values.size()),
       passes_(network.values.size()) {
   for (int i = begin; i < end; ++i) {
+    done_[i] = first_row(i);
     const Operation& of = network.operations[i];
     visit_operands(of, [&](int value, const Post*) {
       users_[value].push_back(i);
@@ -30,11 +52,7 @@ Bands::Bands(const Network& network, const Layout& layout,
 }
 
 int Bands::height(int operation) const {
-  const Operation& of = network_.operations[operation];
-  if (of.output < 0 || of.kind == Operation::kMean) {
-    return layout_.images[of.input].size.height;
-  }
-  return layout_.images[of.output].size.height / of.block;
+  return layout_.rows_of(network_.operations[operation]);
 }
 
 int Bands::first_read(int operation, int row) const {
@@ -46,7 +64,7 @@ int Bands::first_needed(int value) const {
   const Image& image = layout_.images[value];
   int first = image.size.height + image.bottom;
   for (int i : users_[value]) {
-    if (done_[i] >= height(i)) continue;
+    if (done_[i] >= last_row(i)) continue;
     const Operation& of = network_.operations[i];
     visit_operands(of, [&](int operand, const Post* post) {
       if (operand != value) return;
@@ -87,23 +105,30 @@ uint64_t Bands::bytes() const {
   return kept + *std::max_element(passing.begin(), passing.end());
 }
 
-const std::vector<int>& Bands::needed(int done, int driver) {
+std::vector<int> Bands::reach() {
+  const std::vector<int>& need = needed(last_row(end_ - 1));
+  return {need.begin() + begin_, need.begin() + end_};
+}
+
+// Rows of each operation for those of the last.
+const std::vector<int>& Bands::needed(int done) {
+  const int last = last_row(end_ - 1);
   std::fill(need_.begin(), need_.end(), 0);
   for (int i = end_ - 1; i >= begin_; --i) {
     const Operation& of = network_.operations[i];
-    const int rows = height(i);
     int& need = need_[i];
-    if (done == driver) {
-      need = rows;
+    if (done == last) {
+      need = std::max(need, last_row(i));
     } else if (of.output < 0 || users_[of.output].empty()) {
-      const int64_t share = int64_t(rows) * done;
-      need = std::max(need, int((share + driver - 1) / driver));
+      const int64_t share = int64_t(last_row(i)) * done;
+      need = std::max(need, int((share + last - 1) / last));
     }
-    need = std::min(need, rows);
-    if (need == 0) continue;
+    need = std::min(need, height(i));
+    const int made = std::min(need, last_row(i));
+    if (made == 0) continue;
     visit_operands(of, [&](int value, const Post* post) {
-      require(value, post ? need * (post->shuffled ? of.block : 1)
-                          : first_read(i, need - 1) +
+      require(value, post ? made * (post->shuffled ? of.block : 1)
+                          : first_read(i, made - 1) +
                                 (of.kernel.height - 1) * of.dilation.height +
                                 1);
     });

@@ -1,5 +1,6 @@
 // How a group of operations computes an image band by band: some rows of its
 // first operation, those rows of the next that can be made of them, and so on.
+// Each thread does so with a slice of the image.
 
 #ifndef ISSP_BANDS_H_
 #define ISSP_BANDS_H_
@@ -16,27 +17,44 @@
 
 namespace issp {
 
+// The rows that a thread computes, by operation of a group.
+struct Slice {
+  std::vector<int> begin;
+  std::vector<int> end;
+  // The thread takes rows from `end` to here from the next one, which makes
+  // them first.
+  std::vector<int> reach;
+};
+
 // The operations from `begin` to before `end`, and what memory they take.
 class Bands {
  public:
   Bands(const Network& network, const Layout& layout,
         const std::vector<Life>& lives, int begin, int end);
+  // Of a thread.
+  Bands(const Network& network, const Layout& layout,
+        const std::vector<Life>& lives, int begin, int end,
+        const Slice& slice);
 
   // Goes through the bands, or the first of them. `compute(operation, begin,
   // end)` is called before the rows count as done, and `end_band()` after each
-  // band.
+  // band. Rows that are taken from the next thread come by themselves. What
+  // comes before a thread's own rows is gone through too, so that it never
+  // makes more rows at once than another.
   template <class Compute, class EndBand>
   void run(int rows, const Compute& compute, const EndBand& end_band,
            int most = INT_MAX) {
-    const int driver = height(end_ - 1);
-    for (int done = 0; done < driver && most > 0; --most) {
-      done = std::min(done + rows, driver);
-      const std::vector<int>& need = needed(done, driver);
+    const int last = last_row(end_ - 1);
+    for (int done = 0; done < last && most > 0; --most) {
+      done = std::min(done + rows, last);
+      const std::vector<int>& need = needed(done);
       for (int i = begin_; i < end_; ++i) {
-        if (need[i] <= done_[i]) continue;
-        note(i, need[i]);
-        compute(i, done_[i], need[i]);
-        done_[i] = need[i];
+        for (int end : {std::min(need[i], last_row(i)), need[i]}) {
+          if (end <= done_[i]) continue;
+          note(i, end);
+          compute(i, done_[i], end);
+          done_[i] = end;
+        }
       }
       note_passing();
       end_band();
@@ -49,6 +67,21 @@ class Bands {
 
   // Rows that an operation goes through.
   int height(int operation) const;
+
+  // What of them the thread computes.
+  int first_row(int operation) const {
+    return slice_.begin[size_t(operation - begin_)];
+  }
+  int last_row(int operation) const {
+    return slice_.end[size_t(operation - begin_)];
+  }
+
+  // Rows that there are of an operation, and that there will be at the end.
+  int done(int operation) const { return done_[operation]; }
+  std::vector<int> reach();
+
+  // Whether the group makes a value.
+  bool makes(int value) const { return producer_[value] >= 0; }
 
   // The first row of its input that it reads for those from `row`.
   int first_read(int operation, int row) const;
@@ -73,7 +106,7 @@ class Bands {
   bool passes(int value) const { return passes_[value]; }
 
  private:
-  const std::vector<int>& needed(int done, int driver);
+  const std::vector<int>& needed(int done);
   void require(int value, int rows);
   void note(int operation, int done);
   void note_passing();
@@ -83,6 +116,7 @@ class Bands {
   const std::vector<Life>& lives_;
   const int begin_;
   const int end_;
+  const Slice slice_;
   std::vector<int> done_;      // Rows, by operation.
   std::vector<int> need_;      // Rows, by operation.
   std::vector<int> producer_;  // Operation in the group, by value.

@@ -264,67 +264,76 @@ double sparsity(const Network& network) {
   return dense > 0 ? 1 - kept / dense : 0;
 }
 
+Cost cost_of(const Network& network, const Layout& layout,
+             const Operation& of) {
+  Cost cost;
+  const int number = of.kind == Operation::kInput ? of.output : of.input;
+  const Image& image = layout.images[number];
+  const Value& value = network.values[number];
+  const double vectors = vectors_of(image) * image.planes;
+  switch (of.kind) {
+    case Operation::kInput:
+      cost.dense += dense_conversion(of, value, image);
+      cost.sparse += conversion(value, image, image.left + image.right);
+      break;
+    case Operation::kOutput:
+      cost.dense += dense_conversion(of, value, image);
+      cost.sparse += conversion(value, image, 0);
+      break;
+    case Operation::kArrange:
+      cost.sparse += sparse::kCall + vectors * sparse::kArranged;
+      break;
+    case Operation::kAttention: {
+      const Attention& of_rows = of.attention;
+      const double scores = pixels_of(image) * of_rows.pixels *
+                            double(of_rows.heads.size());
+      const double products =
+          scores * (of_rows.channels + of_rows.value_channels);
+      const double moved = 2 * pixels_of(image) *
+                           double(of_rows.heads.size()) *
+                           (of_rows.channels + of_rows.value_channels);
+      cost.dense += dense::kCall + products * dense::kOfMatrices +
+                    scores * dense::kScore + moved * dense::kShuffled;
+      cost.sparse += sparse::kCall +
+                     (products * sparse::kOfMatrices +
+                      scores * sparse::kScore) / kFormatOfCosts.lanes;
+      break;
+    }
+    case Operation::kMean:
+      cost.dense += dense_pass(pixels_of(image) * image.channels);
+      cost.sparse += sparse::kCall + vectors * sparse::kPost;
+      break;
+    case Operation::kQuantize:
+    case Operation::kDequantize:
+      cost.dense += dense_pass(pixels_of(image) * image.channels);
+      cost.sparse += sparse::kCall + vectors * sparse::kPost;
+      break;
+    case Operation::kAcross: {
+      const AcrossCost& across = kAcrossCosts[of.across];
+      cost.dense += vectors * across.dense * sparse::kProduct;
+      cost.sparse += vectors * across.sparse * sparse::kProduct;
+      [[fallthrough]];
+    }
+    case Operation::kLinear:
+      if (value.is_int8) {
+        cost.dense +=
+            dense_linear_int8(of, image, layout.images[of.output]);
+        cost.sparse += sparse_linear_int8(of, layout);
+        break;
+      }
+      cost.dense += dense_linear(of, image, layout.images[of.output]);
+      cost.sparse += sparse_linear(of, layout);
+      break;
+  }
+  return cost;
+}
+
 Cost cost_of(const Network& network, const Layout& layout) {
   Cost cost;
   for (const Operation& of : network.operations) {
-    const int number = of.kind == Operation::kInput ? of.output : of.input;
-    const Image& image = layout.images[number];
-    const Value& value = network.values[number];
-    const double vectors = vectors_of(image) * image.planes;
-    switch (of.kind) {
-      case Operation::kInput:
-        cost.dense += dense_conversion(of, value, image);
-        cost.sparse += conversion(value, image, image.left + image.right);
-        break;
-      case Operation::kOutput:
-        cost.dense += dense_conversion(of, value, image);
-        cost.sparse += conversion(value, image, 0);
-        break;
-      case Operation::kArrange:
-        cost.sparse += sparse::kCall + vectors * sparse::kArranged;
-        break;
-      case Operation::kAttention: {
-        const Attention& of_rows = of.attention;
-        const double scores = pixels_of(image) * of_rows.pixels *
-                              double(of_rows.heads.size());
-        const double products =
-            scores * (of_rows.channels + of_rows.value_channels);
-        const double moved = 2 * pixels_of(image) *
-                             double(of_rows.heads.size()) *
-                             (of_rows.channels + of_rows.value_channels);
-        cost.dense += dense::kCall + products * dense::kOfMatrices +
-                      scores * dense::kScore + moved * dense::kShuffled;
-        cost.sparse += sparse::kCall +
-                       (products * sparse::kOfMatrices +
-                        scores * sparse::kScore) / kFormatOfCosts.lanes;
-        break;
-      }
-      case Operation::kMean:
-        cost.dense += dense_pass(pixels_of(image) * image.channels);
-        cost.sparse += sparse::kCall + vectors * sparse::kPost;
-        break;
-      case Operation::kQuantize:
-      case Operation::kDequantize:
-        cost.dense += dense_pass(pixels_of(image) * image.channels);
-        cost.sparse += sparse::kCall + vectors * sparse::kPost;
-        break;
-      case Operation::kAcross: {
-        const AcrossCost& across = kAcrossCosts[of.across];
-        cost.dense += vectors * across.dense * sparse::kProduct;
-        cost.sparse += vectors * across.sparse * sparse::kProduct;
-        [[fallthrough]];
-      }
-      case Operation::kLinear:
-        if (value.is_int8) {
-          cost.dense +=
-              dense_linear_int8(of, image, layout.images[of.output]);
-          cost.sparse += sparse_linear_int8(of, layout);
-          break;
-        }
-        cost.dense += dense_linear(of, image, layout.images[of.output]);
-        cost.sparse += sparse_linear(of, layout);
-        break;
-    }
+    const Cost one = cost_of(network, layout, of);
+    cost.dense += one.dense;
+    cost.sparse += one.sparse;
   }
   return cost;
 }

@@ -28,6 +28,11 @@ constexpr Format kFormatOfCosts{16, 4};
 // Args: `layout`, in `kFormatOfCosts`, of images of the size that is expected.
 Cost cost_of(const Network& network, const Layout& layout);
 
+// Of one operation. What is said of images in other formats is good for
+// comparing operations.
+Cost cost_of(const Network& network, const Layout& layout,
+             const Operation& of);
+
 }  // namespace issp
 
 #endif  // ISSP_COST_H_

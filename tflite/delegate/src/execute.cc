@@ -40,7 +40,7 @@ Executor::Executor(const Network& network, const Layout& layout,
 void Executor::execute(const Step& step, int turn, const Share& share,
                        const Ends& ends) {
   if (step.kind != Step::kCompute) {
-    fill(step, turn, layout_, arena_.data(), share);
+    fill(step, turn, layout_, arena_.data());
     return;
   }
   switch (network_.operations[step.operation].kind) {
@@ -49,14 +49,14 @@ void Executor::execute(const Step& step, int turn, const Share& share,
     case Operation::kQuantize:
     case Operation::kDequantize:
       for (const Program& program : programs_[step.operation]) {
-        compute(step, turn, program, share);
+        compute(step, turn, program);
       }
       break;
     case Operation::kArrange:
-      arrange(step, turn, share);
+      arrange(step, turn);
       break;
     case Operation::kAttention:
-      attend(step, turn, share);
+      attend(step, turn, share.thread);
       break;
     case Operation::kMean:
       if (network_.values[network_.operations[step.operation].input].is_int8) {
@@ -67,23 +67,17 @@ void Executor::execute(const Step& step, int turn, const Share& share,
       break;
     case Operation::kInput:
     case Operation::kOutput:
-      convert(step, turn, share, ends);
+      convert(step, turn, ends);
       break;
   }
 }
 
-void Executor::compute(const Step& step, int turn, const Program& program,
-                       const Share& share) const {
-  // Some of the rows, or some of the tiles of all rows.
-  const auto [first_row, last_row] = share.rows_of(step.rows);
-  const int rows = last_row - first_row;
-  const int down = ceil_div(rows, program.tile_rows);
+void Executor::compute(const Step& step, int turn,
+                       const Program& program) const {
+  const int down = ceil_div(step.rows, program.tile_rows);
   const int across = ceil_div(program.strip, program.tile_vectors);
-  const auto [begin, end] = share.tiles_of(down * across);
-  for (int tile = begin; tile < end; ++tile) {
-    auto [row, row_end] = part_of(rows, tile % down, down);
-    row += first_row;
-    row_end += first_row;
+  for (int tile = 0; tile < down * across; ++tile) {
+    const auto [row, row_end] = part_of(step.rows, tile % down, down);
     const auto [first, last] = part_of(program.strip, tile / down, across);
     if (program.int8.is_used) {
       run_int8_tile(step, turn, program, row, row_end - row, first,
@@ -232,19 +226,17 @@ Int8Row Executor::int8_row_of(int value, bool packs) const {
 }
 
 // Packs rows of an input, or unpacks rows of an output.
-void Executor::convert(const Step& step, int turn, const Share& share,
-                       const Ends& ends) const {
+void Executor::convert(const Step& step, int turn, const Ends& ends) const {
   const Operation& of = network_.operations[step.operation];
   const bool packs = of.kind == Operation::kInput;
   const int value = packs ? of.output : of.input;
   if (network_.values[value].is_int8) {
-    convert_int8(step, turn, share, ends);
+    convert_int8(step, turn, ends);
     return;
   }
   const Image& image = layout_.images[value];
   Row row = row_of(image);
-  const auto [begin, end] = share.of(step.rows);
-  for (int y = begin; y < end; ++y) {
+  for (int y = 0; y < step.rows; ++y) {
     const size_t place =
         size_t(step.begin.at(turn) + y) * row.width * row.channels;
     if (packs) {
@@ -262,7 +254,7 @@ void Executor::convert(const Step& step, int turn, const Share& share,
   }
 }
 
-void Executor::convert_int8(const Step& step, int turn, const Share& share,
+void Executor::convert_int8(const Step& step, int turn,
                             const Ends& ends) const {
   const Operation& of = network_.operations[step.operation];
   const bool packs = of.kind == Operation::kInput;
@@ -270,8 +262,7 @@ void Executor::convert_int8(const Step& step, int turn, const Share& share,
   const Image& image = layout_.images[value];
   Int8Row row = int8_row_of(value, packs);
   row.type = of.pixels;
-  const auto [begin, end] = share.of(step.rows);
-  for (int y = begin; y < end; ++y) {
+  for (int y = 0; y < step.rows; ++y) {
     const size_t place =
         size_t(step.begin.at(turn) + y) * row.width * row.channels *
         bytes_of(of.pixels);
@@ -290,7 +281,7 @@ void Executor::convert_int8(const Step& step, int turn, const Share& share,
 }
 
 // Brings pixels together from all over an image.
-void Executor::arrange(const Step& step, int turn, const Share& share) const {
+void Executor::arrange(const Step& step, int turn) const {
   const Operation& of = network_.operations[step.operation];
   const WindowProgram& program = windows_[step.operation];
   const Image& in = layout_.images[of.input];
@@ -302,8 +293,7 @@ void Executor::arrange(const Step& step, int turn, const Share& share) const {
   row.channels = in.channels;
   row.vectors = program.vectors;
   const size_t offsets = size_t(row.vectors) * size_t(layout_.format.lanes);
-  const auto [begin, end] = share.of(step.rows);
-  for (int y = begin; y < end; ++y) {
+  for (int y = 0; y < step.rows; ++y) {
     row.output = at(step.output.at(turn)) + y * out.row -
                  out.left * layout_.format.vector();
     row.offsets =
@@ -312,7 +302,7 @@ void Executor::arrange(const Step& step, int turn, const Share& share) const {
   }
 }
 
-void Executor::attend(const Step& step, int turn, const Share& share) {
+void Executor::attend(const Step& step, int turn, int thread) {
   const Operation& of = network_.operations[step.operation];
   const Attention& attention = of.attention;
   const WindowProgram& program = windows_[step.operation];
@@ -332,12 +322,11 @@ void Executor::attend(const Step& step, int turn, const Share& share) {
   head.places = program.places.data();
   head.factor = attention.factor * 1.44269504f;
   head.scratch =
-      scratch_[size_t(share.thread) * scratch_lines_].bytes;
+      scratch_[size_t(thread) * scratch_lines_].bytes;
   const size_t table = size_t(attention.pixels) * size_t(program.vectors) *
                        size_t(layout_.format.lanes);
   const size_t heads = attention.heads.size();
-  const auto [begin, end] = share.of(step.rows);
-  for (int y = begin; y < end; ++y) {
+  for (int y = 0; y < step.rows; ++y) {
     const size_t kind =
         size_t(attention.kinds[size_t(step.begin.at(turn) + y)]);
     for (size_t i = 0; i < heads; ++i) {

@@ -32,13 +32,12 @@ class Executor {
            const std::vector<WindowProgram>& windows, const Kernels& kernels,
            const Arena& arena, int threads);
 
-  // Does the share of a step, in a turn of its loop.
+  // Does a step of a thread, in a turn of its loop; of means, its share.
   void execute(const Step& step, int turn, const Share& share,
                const Ends& ends);
 
-  // Does the share of what one program computes.
-  void compute(const Step& step, int turn, const Program& program,
-           const Share& share) const;
+  // Does what one program computes.
+  void compute(const Step& step, int turn, const Program& program) const;
 
  private:
   void run_tile(const Step& step, int turn, const Program& program, int row,
@@ -54,12 +53,10 @@ class Executor {
                  const Run& run) const;
   void make(const Operation& of, const Program& program, int rows, int vectors,
             Sums* tile) const;
-  void convert(const Step& step, int turn, const Share& share,
-               const Ends& ends) const;
-  void convert_int8(const Step& step, int turn, const Share& share,
-                    const Ends& ends) const;
-  void arrange(const Step& step, int turn, const Share& share) const;
-  void attend(const Step& step, int turn, const Share& share);
+  void convert(const Step& step, int turn, const Ends& ends) const;
+  void convert_int8(const Step& step, int turn, const Ends& ends) const;
+  void arrange(const Step& step, int turn) const;
+  void attend(const Step& step, int turn, int thread);
   void mean(const Step& step, int turn, const Share& share);
   void mean_int8(const Step& step, int turn, const Share& share);
   Row row_of(const Image& image) const;

@@ -61,32 +61,20 @@ void repeat(const Image& image, const Format& format, int begin, int rows,
 
 }  // namespace
 
-void fill(const Step& step, int turn, const Layout& layout, char* data,
-          const Share& share) {
+void fill(const Step& step, int turn, const Layout& layout, char* data) {
   const Image& image = layout.images[step.value];
   char* output = data + step.output.at(turn);
-  if (step.kind == Step::kRepeat) {
-    if (share.thread > 0) return;
-    repeat(image, layout.format, int(step.begin.at(turn)), step.rows, output);
-    return;
-  }
-  // Each thread has the columns that it computes with, which are in its cache.
-  auto [first, last] = share.of(image.strip);
-  if (share.thread == 0) first -= image.left;
-  if (share.thread + 1 == share.threads) last += image.right;
-  const int64_t vector = int64_t(layout.format.vector());
-  const size_t bytes = size_t((last - first) * vector);
-  const char* input = data + step.input.at(turn);
-  for (int y = 0; y < step.rows; ++y) {
-    for (int c = 0; c < image.planes; ++c) {
-      const int64_t offset =
-          y * int64_t(image.row) + c * int64_t(image.channel) + first * vector;
-      if (step.kind == Step::kZero) {
-        std::memset(output + offset, image.zero, bytes);
-      } else {
-        std::memcpy(output + offset, input + offset, bytes);
-      }
-    }
+  const size_t bytes = size_t(step.rows) * image.row;
+  switch (step.kind) {
+    case Step::kZero:
+      std::memset(output, image.zero, bytes);
+      break;
+    case Step::kMove:
+      std::memmove(output, data + step.input.at(turn), bytes);
+      break;
+    default:
+      repeat(image, layout.format, int(step.begin.at(turn)), step.rows,
+             output);
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "bands.h"
+#include "slices.h"
 
 namespace issp {
 namespace {
@@ -17,33 +18,24 @@ constexpr int kTypicalBands = 8;
 // images are larger than the cache would have them.
 constexpr int kMostBands = 1 << 13;
 
-bool is_by_rows(const Network& network, int begin, int end) {
-  for (int i = begin; i < end; ++i) {
-    const Operation& of = network.operations[i];
-    const bool is_arranged = of.kind == Operation::kArrange ||
-                             of.kind == Operation::kAttention;
-    if (!is_arranged && !of.is_pixelwise()) return false;
-    if (network.values[of.output].repeats) return false;
-  }
-  return true;
-}
-
 class Cutter {
  public:
   Cutter(const Network& network, const Layout& layout,
-         const std::vector<Life>& lives, size_t cache_bytes)
+         const std::vector<Life>& lives, size_t cache_bytes, int threads)
       : network_(network),
         layout_(layout),
         lives_(lives),
         cache_bytes_(cache_bytes),
+        threads_(threads),
         count_(int(network.operations.size())) {}
 
   std::vector<Group> cut() const {
     std::vector<Group> groups;
     for (int begin = 0; begin < count_;) {
       const int end = end_of(begin);
-      groups.push_back({begin, end, rows_of(begin, end),
-                        is_by_rows(network_, begin, end)});
+      groups.push_back(
+          {begin, end, rows_of(begin, end),
+           slices_of(network_, layout_, lives_, begin, end, threads_)});
       begin = end;
     }
     return groups;
@@ -77,12 +69,17 @@ class Cutter {
   }
 
   // What follows a mean needs all of it, and images of one pixel have other
-  // rows than those that they come from.
+  // rows than those that they come from. Threads share channels of a mean, so
+  // that its sums do not depend on how many there are.
   bool must_end(int i, int begin) const {
     for (int j = begin; j <= i; ++j) {
       if (network_.operations[j].kind == Operation::kMean) return true;
     }
     if (i + 1 == count_) return true;
+    if (threads_ > 1 &&
+        network_.operations[i + 1].kind == Operation::kMean) {
+      return true;
+    }
     if (network_.operations[i + 1].kind == Operation::kArrange) {
       // It needs all of what it takes.
       for (int j = begin; j <= i; ++j) {
@@ -105,14 +102,16 @@ class Cutter {
   const Layout& layout_;
   const std::vector<Life>& lives_;
   const size_t cache_bytes_;
+  const int threads_;
   const int count_;
 };
 
 }  // namespace
 
 std::vector<Group> cut(const Network& network, const Layout& layout,
-                       const std::vector<Life>& lives, size_t cache_bytes) {
-  return Cutter(network, layout, lives, cache_bytes).cut();
+                       const std::vector<Life>& lives, size_t cache_bytes,
+                       int threads) {
+  return Cutter(network, layout, lives, cache_bytes, threads).cut();
 }
 
 }  // namespace issp

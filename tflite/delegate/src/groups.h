@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "bands.h"
 #include "layout.h"
 #include "liveness.h"
 #include "network.h"
@@ -19,15 +20,13 @@ struct Group {
   int begin;
   int end;
   int rows;  // Of the last operation, in a band.
-  // Whether each row is made of the same row of images that are made here, so
-  // that threads may share rows and never wait. Images of it share no memory:
-  // one thread would write what another still reads.
-  bool by_rows = false;
+  std::vector<Slice> slices;  // By thread; others wait.
 };
 
-// Bands may take so many bytes.
+// Bands of a thread may take so many bytes.
 std::vector<Group> cut(const Network& network, const Layout& layout,
-                       const std::vector<Life>& lives, size_t cache_bytes);
+                       const std::vector<Life>& lives, size_t cache_bytes,
+                       int threads);
 
 }  // namespace issp
 

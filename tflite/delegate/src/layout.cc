@@ -186,6 +186,13 @@ bool Layout::is_pixel_of(const Operation& of, const Post& post) const {
          images[of.output].size != Size{block, block};
 }
 
+int Layout::rows_of(const Operation& of) const {
+  if (of.output < 0 || of.kind == Operation::kMean) {
+    return images[of.input].size.height;
+  }
+  return images[of.output].size.height / of.block;
+}
+
 Format format_of(const Kernels& kernels) {
   return {kernels.lanes, kernels.scalar_bytes,
           kernels.int8 ? kernels.int8->offset : 0};

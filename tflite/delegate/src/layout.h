@@ -52,6 +52,9 @@ struct Layout {
   // image.
   bool is_pixel_of(const Operation& of, const Post& post) const;
 
+  // Rows that an operation goes through.
+  int rows_of(const Operation& of) const;
+
   // Whether another image is the first that is added, which is done with sums.
   bool begins_with_image(const Operation& of) const;
 };

@@ -17,6 +17,12 @@ namespace issp {
 struct Place {
   int rows = 0;       // For which there is memory.
   uint64_t offset = 0;  // In the arena.
+  // From one thread's to the next, or 0 for an image that all share.
+  uint64_t step = 0;
+  // Of the first rows of a thread, which the one before takes.
+  uint64_t first_rows = 0;
+
+  bool is_shared() const { return step == 0; }
 };
 
 struct Places {
@@ -26,7 +32,7 @@ struct Places {
 };
 
 // Gives each image its place; images that are not in memory at the same time
-// may have the same.
+// may have the same. What stays in a group is in memory of each thread's own.
 Places allocate(const Network& network, const Layout& layout,
                 const std::vector<Life>& lives,
                 const std::vector<Group>& groups);

@@ -22,8 +22,13 @@ Plan::Plan(const Network& network, const std::vector<Size>& sizes,
   *error = lay_out(network, sizes, format, &layout_);
   if (!error->empty()) return;
   const std::vector<Life> lives = lives_of(network);
-  groups_ = cut(network, layout_, lives, settings.cache_bytes);
-  for (Group& group : groups_) group.by_rows &= threads_ > 1;
+  programs_ = lower(network, layout_, kernels);
+  groups_ = cut(network, layout_, lives, settings.cache_bytes, threads_);
+  if (threads_ > 1 && !settings.all_threads &&
+      !is_worth_threads(network, layout_, int(groups_.size()), programs_)) {
+    threads_ = 1;
+    groups_ = cut(network, layout_, lives, settings.cache_bytes, threads_);
+  }
   places_ = allocate(network, layout_, lives, groups_);
   const Lock lock(arena->mutex());
   constexpr uint64_t kMost = PTRDIFF_MAX;
@@ -31,34 +36,45 @@ Plan::Plan(const Network& network, const std::vector<Size>& sizes,
     *error = "there is no memory for images of this size";
     return;
   }
-  programs_ = lower(network, layout_, kernels);
   windows_ = lower_windows(network, layout_);
-  schedule_ = schedule(network, layout_, lives, groups_, places_, programs_);
+  schedules_ = schedule(network, layout_, lives, groups_, places_, programs_,
+                        threads_);
+  progress_ = std::vector<Progress>(size_t(threads_));
   executor_ = std::make_unique<Executor>(network, layout_, programs_, windows_,
                                          kernels, *arena, threads_);
-  if (!settings.all_threads &&
-      !is_worth_threads(network, layout_, schedule_, programs_)) {
-    threads_ = 1;
-  }
-  tune(network, layout_, schedule_, kernels, *executor_, threads_,
+  tune(network, layout_, schedules_.front(), kernels, *executor_,
        settings.tuning_seconds, &programs_);
 }
 
+void Plan::execute(const Step& step, int turn, int thread) {
+  switch (step.kind) {
+    case Step::kTell:
+      pool_->raise(&progress_[size_t(thread)].told, step.rows);
+      break;
+    case Step::kWait:
+      pool_->wait_for(progress_[size_t(thread) + 1].told, step.rows);
+      break;
+    case Step::kMeet:
+      pool_->wait();
+      break;
+    default:
+      executor_->execute(step, turn, {thread, threads_}, ends_);
+  }
+}
+
 void Plan::run_steps(int thread) {
-  for (const Loop& loop : schedule_.loops) {
-    const Share share{thread, threads_, loop.by_rows};
+  const Schedule& schedule = schedules_[size_t(thread)];
+  for (const Loop& loop : schedule.loops) {
     for (int turn = 0; turn < loop.turns; ++turn) {
       for (int i = loop.begin; i < loop.end; ++i) {
-        const Step& step = schedule_.steps[i];
+        const Step& step = schedule.steps[i];
         const double begin = seconds_ ? now() : 0;
-        executor_->execute(step, turn, share, ends_);
-        if (threads_ > 1 && !loop.by_rows) pool_->wait();
+        execute(step, turn, thread);
         if (seconds_ && thread == 0 && step.operation >= 0) {
           seconds_[step.operation] += now() - begin;
         }
       }
     }
-    if (threads_ > 1 && loop.by_rows) pool_->wait();
   }
 }
 
@@ -67,6 +83,7 @@ void Plan::run(const void* const* inputs, void* const* outputs,
   const Lock lock(arena_->mutex());
   ends_ = {inputs, outputs};
   seconds_ = seconds;
+  for (Progress& of : progress_) of.told = 0;
   if (threads_ == 1) {
     run_steps(0);
     return;

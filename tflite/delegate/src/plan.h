@@ -8,6 +8,7 @@
 #ifndef ISSP_PLAN_H_
 #define ISSP_PLAN_H_
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -52,20 +53,26 @@ class Plan {
   size_t bytes() const { return size_t(places_.bytes); }
   const ThreadPool& pool() const { return *pool_; }
   int groups() const { return int(groups_.size()); }
-  // Of all groups; loops have theirs once.
-  int steps() const { return int(schedule_.steps.size()); }
+  // Of the first thread; loops have theirs once.
+  int steps() const { return int(schedules_.front().steps.size()); }
 
   // How an operation is computed, as members of a JSON object.
   std::string describe(int operation) const;
 
   // Computes one image. Args: pixels of `kInput` and `kOutput` operations, by
   // their `tensor`, channels last; and where the seconds of each operation are
-  // added, or null.
+  // added, those of the first thread, or null.
   void run(const void* const* inputs, void* const* outputs,
            double* seconds = nullptr);
 
  private:
+  // Of how many operations a thread has made the first rows.
+  struct alignas(64) Progress {
+    std::atomic<int> told{0};
+  };
+
   void run_steps(int thread);
+  void execute(const Step& step, int turn, int thread);
 
   const Network& network_;
   ThreadPool* pool_;
@@ -77,7 +84,8 @@ class Plan {
   Reservation reservation_;
   std::vector<std::vector<Program>> programs_;  // By operation.
   std::vector<WindowProgram> windows_;  // By operation.
-  Schedule schedule_;
+  std::vector<Schedule> schedules_;  // By thread.
+  std::vector<Progress> progress_;   // By thread.
   std::unique_ptr<Executor> executor_;
   // Of the image that is computed.
   Ends ends_;

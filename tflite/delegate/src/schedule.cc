@@ -1,7 +1,6 @@
 #include "schedule.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "bands.h"
@@ -10,38 +9,163 @@
 namespace issp {
 namespace {
 
-// Writes the steps of groups, one after the other.
+// Writes the steps of a thread, group by group.
 class Writer {
  public:
-  Writer(const Network& network, const Layout& layout, const Places& places,
-         const std::vector<std::vector<Program>>& programs)
+  Writer(const Network& network, const Layout& layout,
+         const std::vector<Life>& lives, const Places& places,
+         const std::vector<std::vector<Program>>& programs, int thread)
       : network_(network),
         layout_(layout),
+        lives_(lives),
         places_(places),
-        programs_(programs) {
+        programs_(programs),
+        thread_(thread) {
     for (const Image& image : layout.images) origins_.push_back(-image.top);
   }
 
-  void write(Bands* bands, int rows, Loops* loops) {
-    bands->run(
-        rows,
+  void write(const Group& group, Schedule* schedule) {
+    const size_t thread = size_t(thread_);
+    if (thread >= group.slices.size()) return;
+    group_ = &group;
+    Loops loops(schedule);
+    Bands bands(network_, layout_, lives_, group.begin, group.end,
+                group.slices[thread]);
+    begin(bands);
+    bands.run(
+        group.rows,
         [&](int operation, int begin, int end) {
-          make_room(*bands, operation, begin, end);
-          compute(*bands, operation, begin, end);
+          add_rows(bands, operation, begin, end);
         },
         [&] {
-          loops->add(std::move(band_));
+          tell(bands);
+          if (band_.empty()) return;
+          loops.add(std::move(band_));
           band_.clear();
         });
+    loops.finish();
+    if (waited_ > told_before_) told_before_ += group.end - group.begin;
+  }
+
+  void meet(Schedule* schedule) const {
+    const int begin = int(schedule->steps.size());
+    schedule->steps.emplace_back(Step::kMeet, -1, -1);
+    schedule->loops.push_back({begin, begin + 1, 1});
   }
 
  private:
-  // Where a row of a value begins in the arena.
-  int64_t place(int value, int row) const {
-    const Image& image = layout_.images[value];
-    return int64_t(places_.images[value].offset) +
-           int64_t(row - origins_[value]) * int64_t(image.row) +
-           int64_t(image.left * layout_.format.vector());
+  void begin(const Bands& bands) {
+    told_ = group_->begin;
+    gives_ = false;
+    for (int i = group_->begin; i < group_->end; ++i) {
+      const int value = network_.operations[i].output;
+      if (first_rows(i) > bands.first_row(i)) gives_ = true;
+      if (value < 0 || places_.images[value].is_shared()) continue;
+      if (bands.first_row(i) > 0) {
+        origins_[value] = bands.made(i, bands.first_row(i));
+      }
+    }
+  }
+
+  // The end of those rows of an operation that the thread before takes.
+  int first_rows(int operation) const {
+    if (thread_ == 0 || shares_channels(operation)) return 0;
+    const Slice& before = group_->slices[size_t(thread_ - 1)];
+    const size_t i = size_t(operation - group_->begin);
+    return before.reach[i];
+  }
+
+  // Tells of one operation after the other.
+  void tell(const Bands& bands) {
+    if (!gives_) return;
+    Step step(Step::kTell, -1, -1);
+    for (; told_ < group_->end && bands.done(told_) >= first_rows(told_);
+         ++told_) {
+      ++step.rows;
+    }
+    if (step.rows > 0) band_.push_back(step);
+  }
+
+  // Instead of rows.
+  bool shares_channels(int operation) const {
+    return network_.operations[operation].kind == Operation::kMean;
+  }
+
+  // Where a row of a value begins in the arena, with what is beside it.
+  int64_t row(int value, int y) const {
+    const Place& place = places_.images[value];
+    return int64_t(place.offset + uint64_t(thread_) * place.step) +
+           int64_t(y - origins_[value]) * int64_t(layout_.images[value].row);
+  }
+
+  // Where its pixels begin.
+  int64_t place(int value, int y) const {
+    return row(value, y) +
+           int64_t(layout_.images[value].left * layout_.format.vector());
+  }
+
+  // Where the first rows of a thread are for the one before.
+  int64_t first_row(int value, int thread, int rows) const {
+    const Place& place = places_.images[value];
+    return int64_t(place.first_rows + uint64_t(thread) * place.step) +
+           int64_t(rows) * int64_t(layout_.images[value].row);
+  }
+
+  // Computes rows, or takes them of the next thread.
+  void add_rows(const Bands& bands, int operation, int begin, int end) {
+    const int value = network_.operations[operation].output;
+    const bool is_own = begin < bands.last_row(operation);
+    if (!is_own) wait(operation);
+    const bool has_room = value < 0 || places_.images[value].is_shared();
+    if (!is_own && has_room) return;
+    if (thread_ > 0 && shares_channels(operation)) {
+      compute(bands, operation, begin, end);
+      return;
+    }
+    make_room(bands, operation, begin, end);
+    if (is_own) {
+      compute(bands, operation, begin, end);
+    } else {
+      take(bands, operation, begin, end);
+    }
+    repeat(bands, operation, begin, end);
+    if (!has_room) give(bands, operation, begin, end);
+  }
+
+  void wait(int operation) {
+    const int told = told_before_ + operation - group_->begin + 1;
+    if (told <= waited_) return;
+    Step step(Step::kWait, -1, -1);
+    step.rows = waited_ = told;
+    band_.push_back(step);
+  }
+
+  void take(const Bands& bands, int operation, int begin, int end) {
+    const int value = network_.operations[operation].output;
+    const int made = bands.made(operation, begin);
+    const int first = bands.made(operation, bands.last_row(operation));
+    move(value, bands.made(operation, end) - made,
+         first_row(value, thread_ + 1, made - first), row(value, made));
+  }
+
+  // Keeps the first rows for the thread before.
+  void give(const Bands& bands, int operation, int begin, int end) {
+    const int value = network_.operations[operation].output;
+    const int made = bands.made(operation, begin);
+    const int first = bands.made(operation, bands.first_row(operation));
+    end = std::min(end, first_rows(operation));
+    if (end <= begin) return;
+    move(value, bands.made(operation, end) - made, row(value, made),
+         first_row(value, thread_, made - first));
+  }
+
+  void move(int value, int rows, int64_t from, int64_t to) {
+    if (rows == 0) return;
+    Step step(Step::kMove, -1, value);
+    step.rows = rows;
+    step.input.first = from;
+    step.output.first = to;
+    band_.push_back(step);
   }
 
   // Moves what is still needed of an image to the front, if there is no room
@@ -67,20 +191,16 @@ class Writer {
     Step step(Step::kZero, -1, value);
     step.begin.first = begin;
     step.rows = end - begin;
-    step.output.first = place(value, begin);
+    step.output.first = row(value, begin);
     band_.push_back(step);
   }
 
   void slide(const Bands& bands, int value, int made) {
     // Strides may skip some that are not made yet.
     const int first = std::min(bands.first_needed(value), made);
-    Step step(Step::kSlide, -1, value);
-    step.begin.first = first;
-    step.rows = made - first;
-    step.input.first = place(value, first);
+    const int64_t from = row(value, first);
     origins_[value] = first;
-    step.output.first = place(value, first);
-    if (step.rows > 0) band_.push_back(step);
+    move(value, made - first, from, row(value, first));
   }
 
   void compute(const Bands& bands, int operation, int begin, int end) {
@@ -109,13 +229,17 @@ class Writer {
       }
     }
     band_.push_back(step);
-    if (of.output >= 0 && network_.values[of.output].repeats) {
-      Step repeat(Step::kRepeat, -1, of.output);
-      repeat.begin.first = made;
-      repeat.rows = bands.made(operation, end) - made;
-      repeat.output = step.output;
-      band_.push_back(repeat);
-    }
+  }
+
+  void repeat(const Bands& bands, int operation, int begin, int end) {
+    const int value = network_.operations[operation].output;
+    if (value < 0 || !network_.values[value].repeats) return;
+    const int made = bands.made(operation, begin);
+    Step step(Step::kRepeat, -1, value);
+    step.begin.first = made;
+    step.rows = bands.made(operation, end) - made;
+    step.output.first = place(value, made);
+    band_.push_back(step);
   }
 
   int64_t other(const Operation& of, const Post& post, int begin) const {
@@ -125,41 +249,37 @@ class Writer {
 
   const Network& network_;
   const Layout& layout_;
+  const std::vector<Life>& lives_;
   const Places& places_;
   const std::vector<std::vector<Program>>& programs_;
+  const int thread_;
+  const Group* group_ = nullptr;
+  // Whether the thread before takes any rows, and the first operation of which
+  // it is not told yet.
+  bool gives_ = false;
+  int told_ = 0;
+  // Of how many operations the next thread tells in groups before, and for
+  // which of all it was waited.
+  int told_before_ = 0;
+  int waited_ = 0;
   std::vector<int> origins_;  // The first row in memory, by value.
   std::vector<Step> band_;
 };
 
-// Whether a thread has the same rows of each image in all turns of a loop, and
-// nothing is moved.
-bool keeps_rows(const std::vector<Step>& steps, const Loop& loop) {
-  std::set<int> operations;
-  for (int i = loop.begin; i < loop.end; ++i) {
-    if (steps[i].kind == Step::kSlide) return false;
-    const bool computes = steps[i].kind == Step::kCompute;
-    if (computes && !operations.insert(steps[i].operation).second) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
-Schedule schedule(const Network& network, const Layout& layout,
-                  const std::vector<Life>& lives,
-                  const std::vector<Group>& groups, const Places& places,
-                  const std::vector<std::vector<Program>>& programs) {
-  Schedule made;
-  Writer writer(network, layout, places, programs);
-  for (const Group& group : groups) {
-    Bands bands(network, layout, lives, group.begin, group.end);
-    Loops loops(&made);
-    const size_t first = made.loops.size();
-    writer.write(&bands, group.rows, &loops);
-    loops.finish();
-    for (size_t i = first; i < made.loops.size(); ++i) {
-      Loop& loop = made.loops[i];
-      loop.by_rows = group.by_rows && keeps_rows(made.steps, loop);
+std::vector<Schedule> schedule(
+    const Network& network, const Layout& layout,
+    const std::vector<Life>& lives, const std::vector<Group>& groups,
+    const Places& places, const std::vector<std::vector<Program>>& programs,
+    int threads) {
+  std::vector<Schedule> made(static_cast<size_t>(threads));
+  for (int thread = 0; thread < threads; ++thread) {
+    Schedule& of = made[size_t(thread)];
+    Writer writer(network, layout, lives, places, programs, thread);
+    for (const Group& group : groups) {
+      writer.write(group, &of);
+      if (threads > 1) writer.meet(&of);
     }
   }
   return made;

@@ -25,14 +25,23 @@ struct Counter {
 };
 
 struct Step {
-  enum Kind { kCompute, kZero, kSlide, kRepeat };
+  enum Kind {
+    kCompute,
+    kZero,
+    kMove,    // Rows to another place.
+    kRepeat,
+    // What threads do for each other.
+    kTell,  // First rows of operations are made: the thread before takes them.
+    kWait,  // Until the next thread has told that.
+    kMeet,  // All of them wait for each other.
+  };
   Step(Kind kind, int operation, int value)
       : kind(kind), operation(operation), value(value) {}
 
   Kind kind;
   int operation;  // -1 for what is not `kCompute`.
-  int value;      // Of what is not `kCompute`.
-  int rows = 0;   // Of a band, before DEPTH_TO_SPACE.
+  int value;      // Of what is not `kCompute`, or -1.
+  int rows = 0;   // Of a band, before DEPTH_TO_SPACE. Or operations.
   Counter begin;  // The first of them.
   // Places in the arena.
   Counter input;
@@ -46,18 +55,19 @@ struct Loop {
   int begin;
   int end;
   int turns;
-  bool by_rows = false;  // See `Group`.
 };
 
+// Of a thread.
 struct Schedule {
   std::vector<Step> steps;
   std::vector<Loop> loops;
 };
 
-Schedule schedule(const Network& network, const Layout& layout,
-                  const std::vector<Life>& lives,
-                  const std::vector<Group>& groups, const Places& places,
-                  const std::vector<std::vector<Program>>& programs);
+std::vector<Schedule> schedule(
+    const Network& network, const Layout& layout,
+    const std::vector<Life>& lives, const std::vector<Group>& groups,
+    const Places& places, const std::vector<std::vector<Program>>& programs,
+    int threads);
 
 }  // namespace issp
 

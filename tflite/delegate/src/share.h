@@ -17,19 +17,9 @@ inline std::pair<int, int> part_of(int count, int part, int parts) {
 struct Share {
   int thread;
   int threads;
-  // Whether a thread has the same rows of all images, so that it never needs
-  // what another makes.
-  bool by_rows = false;
 
   std::pair<int, int> of(int count) const {
     return part_of(count, thread, threads);
-  }
-  // Of the rows and of the tiles in them.
-  std::pair<int, int> rows_of(int count) const {
-    return by_rows ? of(count) : std::make_pair(0, count);
-  }
-  std::pair<int, int> tiles_of(int count) const {
-    return by_rows ? std::make_pair(0, count) : of(count);
   }
 };
 

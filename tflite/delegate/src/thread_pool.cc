@@ -21,6 +21,10 @@ void ThreadPool::run(void (*function)(void*, int), void* argument) {
 
 void ThreadPool::wait() {}
 
+void ThreadPool::raise(std::atomic<int>*, int) {}
+
+void ThreadPool::wait_for(const std::atomic<int>&, int) {}
+
 }  // namespace issp
 
 #else
@@ -34,6 +38,8 @@ void ThreadPool::wait() {}
 #include <thread>
 #include <vector>
 
+#include "clock.h"
+
 #ifdef __linux__
 #include <sched.h>
 #endif
@@ -41,9 +47,9 @@ void ThreadPool::wait() {}
 namespace issp {
 namespace {
 
-// Looks before a thread gives its core away, and before it sleeps.
-constexpr int kBeforeYield = 2000;
-constexpr int kBeforeSleep = 20000;
+// Seconds that a thread looks before it sleeps, and looks between two times.
+constexpr double kBeforeSleep = 80e-6;
+constexpr int kLooks = 100;
 
 void pause() {
 #if defined(__x86_64__)
@@ -72,6 +78,9 @@ struct ThreadPool::Crew {
   void wait();
   void work(int thread);
   void stop();
+  template <class IsDone>
+  void sleep_until(const IsDone& is_done);
+  void wake_sleepers();
 
   const int threads;
   const long process;
@@ -81,6 +90,7 @@ struct ThreadPool::Crew {
 
   std::mutex mutex;
   std::condition_variable wake;
+  std::atomic<int> sleepers{0};
   std::atomic<uint32_t> runs{0};
   std::atomic<bool> ends{false};
 
@@ -102,43 +112,49 @@ ThreadPool::Crew::Crew(int threads) : threads(threads), process(getpid()) {
 ThreadPool::Crew::~Crew() { stop(); }
 
 void ThreadPool::Crew::stop() {
-  {
-    std::lock_guard<std::mutex> lock(mutex);
-    ends = true;
-    runs.fetch_add(1);
-  }
-  wake.notify_all();
+  ends = true;
+  runs.fetch_add(1);
+  wake_sleepers();
   for (std::thread& worker : workers) worker.join();
+}
+
+// Waits for what another thread does before it wakes the sleepers. Looks and
+// what is looked at are in one order for all threads: either the other one
+// finds a sleeper, or the sleeper finds what is done.
+template <class IsDone>
+void ThreadPool::Crew::sleep_until(const IsDone& is_done) {
+  const double begin = now();
+  do {
+    for (int i = 0; i < kLooks; ++i) {
+      if (is_done()) return;
+      pause();
+    }
+  } while (now() - begin < kBeforeSleep);
+  std::unique_lock<std::mutex> lock(mutex);
+  sleepers.fetch_add(1);
+  wake.wait(lock, is_done);
+  sleepers.fetch_sub(1);
+}
+
+void ThreadPool::Crew::wake_sleepers() {
+  if (sleepers.load() == 0) return;
+  // Whoever is about to sleep does so first.
+  { const std::lock_guard<std::mutex> lock(mutex); }
+  wake.notify_all();
 }
 
 void ThreadPool::Crew::run(void (*called)(void*, int), void* with) {
   function = called;
   argument = with;
-  {
-    std::lock_guard<std::mutex> lock(mutex);
-    runs.fetch_add(1, std::memory_order_release);
-  }
-  wake.notify_all();
+  runs.fetch_add(1);
+  wake_sleepers();
   called(with, 0);
   wait();
 }
 
 void ThreadPool::Crew::work(int thread) {
-  uint32_t seen = 0;
-  while (true) {
-    for (int i = 0; i < kBeforeSleep; ++i) {
-      if (runs.load(std::memory_order_acquire) != seen) break;
-      if (i < kBeforeYield) {
-        pause();
-      } else {
-        std::this_thread::yield();
-      }
-    }
-    {
-      std::unique_lock<std::mutex> lock(mutex);
-      wake.wait(lock, [&] { return runs.load() != seen; });
-      ++seen;
-    }
+  for (uint32_t seen = 0;; ++seen) {
+    sleep_until([&] { return runs.load() != seen; });
     if (ends) return;
     function(argument, thread);
     wait();
@@ -146,19 +162,14 @@ void ThreadPool::Crew::work(int thread) {
 }
 
 void ThreadPool::Crew::wait() {
-  const uint32_t round = rounds.load(std::memory_order_relaxed);
-  if (arrived.fetch_add(1, std::memory_order_acq_rel) + 1 == threads) {
+  const uint32_t round = rounds.load();
+  if (arrived.fetch_add(1) + 1 == threads) {
     arrived.store(0, std::memory_order_relaxed);
-    rounds.store(round + 1, std::memory_order_release);
+    rounds.store(round + 1);
+    wake_sleepers();
     return;
   }
-  for (int i = 0; rounds.load(std::memory_order_acquire) == round; ++i) {
-    if (i < kBeforeYield) {
-      pause();
-    } else {
-      std::this_thread::yield();
-    }
-  }
+  sleep_until([&] { return rounds.load() != round; });
 }
 
 ThreadPool::ThreadPool(int threads) : threads_(std::max(threads, 1)) {
@@ -186,6 +197,17 @@ void ThreadPool::run(void (*function)(void*, int), void* argument) {
 
 void ThreadPool::wait() {
   if (threads_ > 1) crew_->wait();
+}
+
+void ThreadPool::raise(std::atomic<int>* number, int by) {
+  number->fetch_add(by);
+  if (threads_ > 1) crew_->wake_sleepers();
+}
+
+void ThreadPool::wait_for(const std::atomic<int>& number, int least) {
+  if (threads_ > 1) {
+    crew_->sleep_until([&] { return number.load() >= least; });
+  }
 }
 
 }  // namespace issp

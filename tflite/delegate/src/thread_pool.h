@@ -3,6 +3,7 @@
 #ifndef ISSP_THREAD_POOL_H_
 #define ISSP_THREAD_POOL_H_
 
+#include <atomic>
 #include <memory>
 
 namespace issp {
@@ -24,6 +25,11 @@ class ThreadPool {
 
   // Waits for all other threads; to be called by all of them in `run`.
   void wait();
+
+  // Adds to a number, which wakes who waits for it; and waits until it is at
+  // least so much. To be called in `run`.
+  void raise(std::atomic<int>* number, int by);
+  void wait_for(const std::atomic<int>& number, int least);
 
  private:
   struct Crew;

@@ -7,13 +7,14 @@
 #include <utility>
 
 #include "clock.h"
-#include "share.h"
 
 namespace issp {
 namespace {
 
-// Products of a step that are worth several threads; some microseconds.
-constexpr double kProductsOfStep = 50000;
+// Products that take as long as threads wait for each other after a group, and
+// until they are awake: some 10 and 100 microseconds.
+constexpr double kProductsOfGroup = 200000;
+constexpr double kProductsOfWaking = 2000000;
 // Rows of a step that are timed.
 constexpr int kTimedRows = 12;
 constexpr int kRepetitions = 3;
@@ -28,9 +29,8 @@ constexpr TileShape kTiles[] = {
 
 class Tuner {
  public:
-  Tuner(const Kernels& kernels, const Executor& executor, int threads,
-        double end)
-      : kernels_(kernels), executor_(executor), threads_(threads), end_(end) {}
+  Tuner(const Kernels& kernels, const Executor& executor, double end)
+      : kernels_(kernels), executor_(executor), end_(end) {}
 
   // The tile that takes least, of as many as there is time for.
   TileShape fastest(const Step& step, Program* program) const {
@@ -61,25 +61,19 @@ class Tuner {
            program.has_tile(rows, vectors);
   }
 
-  // How long the slowest thread takes.
   double time(const TileShape& tile, const Step& step, Program* program) const {
     std::tie(program->tile_rows, program->tile_vectors) = tile;
     double best = INFINITY;
     for (int i = 0; i < kRepetitions; ++i) {
-      double slowest = 0;
-      for (int thread = 0; thread < threads_; ++thread) {
-        const double begin = thread_now();
-        executor_.compute(step, 0, *program, {thread, threads_});
-        slowest = std::max(slowest, thread_now() - begin);
-      }
-      best = std::min(best, slowest);
+      const double begin = thread_now();
+      executor_.compute(step, 0, *program);
+      best = std::min(best, thread_now() - begin);
     }
     return best;
   }
 
   const Kernels& kernels_;
   const Executor& executor_;
-  const int threads_;
   const double end_;
 };
 
@@ -97,38 +91,29 @@ std::vector<const Step*> largest_steps(const Network& network,
 
 }  // namespace
 
-bool is_worth_threads(const Network& network, const Layout& layout,
-                      const Schedule& schedule,
+bool is_worth_threads(const Network& network, const Layout& layout, int groups,
                       const std::vector<std::vector<Program>>& programs) {
   double products = 0;
-  double waits = 0;
-  for (const Loop& loop : schedule.loops) {
-    waits += loop.by_rows;
-    for (int i = loop.begin; i < loop.end; ++i) {
-      const Step& step = schedule.steps[i];
-      if (step.kind != Step::kCompute) continue;
-      const double rows = double(step.rows) * loop.turns;
-      const Attention& attention = network.operations[step.operation].attention;
-      products += rows * attention.pixels * attention.pixels *
-                  double(attention.heads.size()) *
-                  (attention.channels + attention.value_channels);
-      for (const Program& program : programs[step.operation]) {
-        products += rows * double(program.products()) * program.strip *
-                    layout.format.lanes;
-      }
-      if (!programs[step.operation].empty() && !loop.by_rows) {
-        waits += loop.turns;
-      }
+  for (size_t i = 0; i < programs.size(); ++i) {
+    const Operation& of = network.operations[i];
+    const double rows = layout.rows_of(of);
+    const Attention& attention = of.attention;
+    products += rows * attention.pixels * attention.pixels *
+                double(attention.heads.size()) *
+                (attention.channels + attention.value_channels);
+    for (const Program& program : programs[i]) {
+      products += rows * double(program.products()) * program.strip *
+                  layout.format.lanes;
     }
   }
-  return products >= kProductsOfStep * waits;
+  return products >= kProductsOfGroup * groups + kProductsOfWaking;
 }
 
 void tune(const Network& network, const Layout& layout,
           const Schedule& schedule, const Kernels& kernels,
-          const Executor& executor, int threads, double seconds,
+          const Executor& executor, double seconds,
           std::vector<std::vector<Program>>* programs) {
-  const Tuner tuner(kernels, executor, threads, now() + seconds);
+  const Tuner tuner(kernels, executor, now() + seconds);
   using Key = std::tuple<int, int, int, int, int, int, int, int, bool>;
   std::map<Key, TileShape> known;
   for (const Step* step : largest_steps(network, schedule)) {

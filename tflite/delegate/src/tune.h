@@ -15,17 +15,16 @@
 
 namespace issp {
 
-// Whether steps are so long that threads compute more than they wait for each
-// other.
-bool is_worth_threads(const Network& network, const Layout& layout,
-                      const Schedule& schedule,
+// Whether groups take so long that threads compute more than they wait for
+// each other.
+bool is_worth_threads(const Network& network, const Layout& layout, int groups,
                       const std::vector<std::vector<Program>>& programs);
 
 // Chooses tiles, as long as there is time; operations that are alike are tried
-// once. Results do not depend on tiles.
+// once. Results do not depend on tiles. Args: `schedule`, of any thread.
 void tune(const Network& network, const Layout& layout,
           const Schedule& schedule, const Kernels& kernels,
-          const Executor& executor, int threads, double seconds,
+          const Executor& executor, double seconds,
           std::vector<std::vector<Program>>* programs);
 
 }  // namespace issp

@@ -9,6 +9,8 @@
 #include "fake_runtime.h"
 #include "graph.h"
 #include "layers.h"
+#include "liveness.h"
+#include "slices.h"
 #include "testing.h"
 
 namespace issp::testing {
@@ -192,6 +194,72 @@ TEST(images_that_a_band_uses_up_share_their_memory) {
     return planned.plan.bytes();
   };
   EXPECT(bytes(9) == bytes(3)) << bytes(9) << " and " << bytes(3);
+}
+
+// Convolutions one after the other, with a residual around each two.
+void add_residual_layers(Model* model, const Shape& shape, int layers) {
+  Random random(9);
+  int tensor = model->input(shape);
+  Convolution of;
+  of.outputs = shape[3];
+  for (int i = 0; i < layers; ++i) {
+    const int first = convolve(model, tensor, of, &random);
+    tensor = add(model, tensor, convolve(model, first, of, &random));
+  }
+  model->output(tensor);
+}
+
+TEST(threads_take_rows_of_others_instead_of_computing_them) {
+  for (const Shape& shape :
+       {Shape{1, 90, 20, 4}, Shape{1, 31, 20, 4}, Shape{1, 7, 20, 4}}) {
+    Model model;
+    add_residual_layers(&model, shape, 10);
+    Interpreter interpreter(model);
+    Part part;
+    EXPECT(read(model, &interpreter, &part));
+    const Network& network = part.network;
+    Layout layout;
+    EXPECT(lay_out(network, {{shape[1], shape[2]}},
+                   format_of(*find_kernels("portable")), &layout)
+               .empty());
+    const int end = int(network.operations.size());
+    for (int threads : {1, 2, 3, 8}) {
+      const std::vector<Slice> slices =
+          slices_of(network, layout, lives_of(network), 0, end, threads);
+      const size_t count = slices.size();
+      EXPECT(count >= 1 && count <= size_t(threads)) << count;
+      // A row of an operation belongs to one thread.
+      EXPECT(count == size_t(threads) || shape[1] < 90 || threads > 3)
+          << count << " of " << threads;
+      for (int i = 0; i < end; ++i) {
+        EXPECT(slices.front().begin[i] == 0 &&
+               slices.back().reach[i] == shape[1]);
+        for (size_t t = 0; t + 1 < count; ++t) {
+          EXPECT(slices[t].begin[i] < slices[t].end[i]);
+          EXPECT(slices[t].end[i] == slices[t + 1].begin[i]);
+          EXPECT(slices[t].reach[i] <= slices[t + 1].end[i]);
+        }
+      }
+    }
+  }
+}
+
+TEST(a_thread_more_needs_memory_for_its_rows_in_work_alone) {
+  const auto bytes = [](int height, int threads) {
+    Model model;
+    const Shape shape{1, height, 40, 8};
+    add_residual_layers(&model, shape, 3);
+    Interpreter interpreter(model);
+    Part part;
+    EXPECT(read(model, &interpreter, &part));
+    const Settings settings{find_kernels("portable"), 1 << 19, 0, true};
+    const Planned planned(part, {{height, 40}}, settings, threads);
+    EXPECT(planned.plan.groups() == 1);
+    return planned.plan.bytes();
+  };
+  const size_t one = bytes(200, 1), two = bytes(200, 2);
+  EXPECT(two < 2.5 * one) << one << " and " << two;
+  EXPECT(bytes(400, 2) < 1.1 * two) << bytes(400, 2) << " and " << two;
 }
 
 TEST(an_image_is_enlarged_when_it_is_needed) {

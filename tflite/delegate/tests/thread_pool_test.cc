@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <numeric>
@@ -71,6 +72,38 @@ TEST(threads_that_sleep_are_woken) {
     }, &calls);
   }
   EXPECT(std::accumulate(calls.begin(), calls.end(), 0) == 9);
+}
+
+TEST(a_number_that_is_raised_ends_the_wait_for_it) {
+  struct Relay {
+    ThreadPool* pool;
+    std::vector<std::atomic<int>> raised;
+    std::vector<int> cells;
+    int rounds;
+    int sleeper;  // A thread that lets the others sleep, or -1.
+  };
+  for (int sleeper : {-1, 0, 3}) {
+    ThreadPool pool(4);
+    Relay of{&pool, std::vector<std::atomic<int>>(5), std::vector<int>(5),
+             sleeper < 0 ? cases(300) : 2, sleeper};
+    // Each adds to what the next has made.
+    pool.run([](void* argument, int thread) {
+      auto* relay = static_cast<Relay*>(argument);
+      for (int round = 1; round <= relay->rounds; ++round) {
+        if (thread == relay->sleeper) {
+          std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        }
+        if (thread < 3) {
+          relay->pool->wait_for(relay->raised[thread + 1], 2 * round);
+        }
+        relay->cells[thread] = relay->cells[thread + 1] + 1;
+        relay->pool->raise(&relay->raised[thread], 2);
+        relay->pool->wait();
+      }
+    }, &of);
+    EXPECT(of.cells[0] == 4) << sleeper;
+    EXPECT(of.raised[0] == 2 * of.rounds) << sleeper;
+  }
 }
 
 TEST(pools_come_and_go) {
