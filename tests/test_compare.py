@@ -294,8 +294,10 @@ def test_a_training_that_fails_does_not_stop_the_others(config, tmp_path):
     for turn in (None, 0.0):
         with pytest.raises(
             InputError, match=r"1 of 2 trainings failed:.*\n.*not a Keras"
-        ):
+        ) as failed:
             compare(config, tmp_path, turn=turn, report=str)
+        # The program shows them all the same.
+        assert [of["name"] for of in failed.value.results] == ["wide"]
     (result,) = json.loads((tmp_path / "results.json").read_text())
     assert result["name"] == "wide"
 

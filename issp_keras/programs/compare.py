@@ -22,6 +22,23 @@ from issp_keras.programs.trainings import list_trainings
 _MINUTE = 60.0
 
 
+class TrainingsFailed(InputError):
+    """Some trainings failed; `results` are those of the others.
+
+    Args:
+        failures: List of sentences.
+        total: Integer, how many trainings there are.
+        results: List of dicts, as `compare` returns them.
+    """
+
+    def __init__(self, failures: list[str], total: int, results: list[dict]):
+        lines = "\n  ".join(failures)
+        super().__init__(
+            f"{len(failures)} of {total} trainings failed:\n  {lines}"
+        )
+        self.results = results
+
+
 def compare(
     config, workdir, minutes=None, turn=None, known=(), report=print
 ) -> list[dict]:
@@ -46,8 +63,9 @@ def compare(
         is "finished" or "diverged".
 
     Raises:
-        InputError: If an entry of the config is not usable; after all others
-            have been trained, if a training fails.
+        InputError: If an entry of the config is not usable.
+        TrainingsFailed: After all others have been trained, if a training
+            fails.
     """
     if not isinstance(known, (list, tuple)):
         raise InputError("--known: is not a list of results.")
@@ -65,10 +83,7 @@ def compare(
     work.run()
     results = write_results(workdir, trainings)
     if work.failures:
-        raise InputError(
-            f"{len(work.failures)} of {len(trainings)} trainings failed:\n  "
-            + "\n  ".join(work.failures)
-        )
+        raise TrainingsFailed(work.failures, len(trainings), results)
     return results
 
 
@@ -186,7 +201,18 @@ def main(argv):
     if flag.nice:
         os.nice(flag.nice)
     known = files.read_json(flag.known) if flag.known else []
-    results = compare(flag.config, flag.workdir, flag.minutes, flag.turn, known)
+    try:
+        results = compare(
+            flag.config, flag.workdir, flag.minutes, flag.turn, known
+        )
+    except TrainingsFailed as error:
+        _show(error.results)
+        raise
+    _show(results)
+
+
+def _show(results):
+    flag = flags.FLAGS
     header, *rows = table(results)
     cli.print_table(header, rows)
     done = pathlib.Path(flag.workdir) / "results.json"
