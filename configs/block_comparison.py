@@ -32,7 +32,7 @@ def get_config() -> ConfigDict:
             trainings[f"{name}, {sparsity:.0%} zeros"] = {
                 "sparsity": {
                     **recipe_search.CANDIDATES[recipe_search.BEST],
-                    **_pattern(*sides),
+                    **pattern(*sides),
                     "target_sparsity": sparsity,
                 }
             }
@@ -40,7 +40,8 @@ def get_config() -> ConfigDict:
     return config
 
 
-def _pattern(inputs, outputs):
+def pattern(inputs: int, outputs: int) -> dict:
+    """The entries of a config for masks in blocks of so many channels."""
     if inputs == outputs == 1:
         # What is written without a pattern, so that results are shared.
         return {}

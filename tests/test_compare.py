@@ -508,7 +508,11 @@ def test_the_methods_are_compared_on_equal_terms():
 
 
 @pytest.mark.parametrize(
-    "name", ["recipe_search.py", "recipe_comparison.py", "quickstart.py"]
+    "name",
+    [
+        *("recipe_search.py", "recipe_comparison.py", "frontier.py"),
+        "quickstart.py",
+    ],
 )
 def test_configs_of_trainings_can_be_used(
     name, folder_of_photographs, tmp_path

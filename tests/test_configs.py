@@ -7,11 +7,13 @@ import pytest
 from issp_keras.configs import block_comparison
 from issp_keras.configs import cat_r
 from issp_keras.configs import edsr_large
+from issp_keras.configs import frontier
 from issp_keras.configs import recipe_comparison
 from issp_keras.configs import short_x4
 from issp_keras.configs import swinir_light
 from issp_keras.configs.setting import SettingError
 from issp_keras.configs.setting import parse_setting
+from issp_keras.models import NETWORKS
 from issp_keras.programs import configuration
 from issp_keras.programs.trainings import list_trainings
 
@@ -118,3 +120,19 @@ def test_blocks_are_compared_with_single_weights(
         patterns.append((sparsity, *sides))
     sides = [(1, 1), (2, 1), (4, 1), (1, 4)]
     assert patterns == [(of, *pair) for of in (0.9, 0.95) for pair in sides]
+
+
+def test_the_frontier_has_dense_and_sparse_networks(
+    folder_of_photographs, tmp_path
+):
+    config = frontier.get_config()
+    config.score_on = ()
+    config.training.data.train = str(folder_of_photographs)
+    trainings = list_trainings(config, tmp_path)
+    dense = [of for of in trainings if ", dense" in of.label]
+    assert (len(dense), len(trainings)) == (13, 13 + 4 * 4 * 2)
+    for training in trainings:
+        configuration.check(training.config)
+        assert training.config.network.name in NETWORKS
+    only = frontier.get_config("blocks").trainings
+    assert len(only) == 16 and all("blocks" in name for name in only)
