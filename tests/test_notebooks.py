@@ -1,0 +1,58 @@
+"""The notebooks of the site run from their first cell to the last."""
+
+import contextlib
+import io
+import json
+import pathlib
+
+import matplotlib
+import matplotlib.pyplot as plt
+import pytest
+
+pytestmark = [pytest.mark.any_version, pytest.mark.long]
+
+FOLDER = pathlib.Path(__file__).parent.parent / "docs/notebooks"
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Runs the cells of a notebook in a folder, and returns what they say."""
+    monkeypatch.chdir(tmp_path)
+    backend = matplotlib.get_backend()
+    matplotlib.use("agg")
+
+    def run_cells(name):
+        cells = json.loads((FOLDER / name).read_text())["cells"]
+        names = {}
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            for cell in cells:
+                if cell["cell_type"] == "code":
+                    assert not cell["outputs"], "outputs do not belong to it"
+                    exec("".join(cell["source"]), names)
+        return names, printed.getvalue()
+
+    yield run_cells
+    plt.close("all")
+    matplotlib.use(backend)
+
+
+def test_a_classifier_is_pruned_and_still_right(run):
+    names, printed = run("classifier.ipynb")
+    assert names["accuracy"] >= 0.9
+    assert names["zeros"] > 0.85 * names["model"].count_params()
+    assert "Conv2D" in printed or "conv2d" in printed
+
+
+def test_super_resolution_beats_bicubic_interpolation(run):
+    names, printed = run("super_resolution.ipynb")
+    assert names["ours"] > names["bicubic"]
+    assert printed.count("dB") == 6
+    assert names["exported"]
+
+
+def test_every_notebook_is_run_here():
+    assert {path.name for path in FOLDER.iterdir()} == {
+        "classifier.ipynb",
+        "super_resolution.ipynb",
+    }
