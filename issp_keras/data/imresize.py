@@ -41,8 +41,9 @@ def imresize(
         `ceil(scale * size)`.
 
     Raises:
-        ValueError: If `scale` is not positive, `border` is another, or the
-            image has another dtype or number of dimensions, or no pixel.
+        ValueError: If `scale` is not positive, `border` is neither "mirror"
+            nor "repeat", the image has another dtype or number of dimensions,
+            or it has no pixel.
     """
     _check(scale, border)
     if image.ndim not in (2, 3) or not image.size:

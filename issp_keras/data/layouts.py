@@ -23,7 +23,7 @@ class PairFiles:
     Attributes:
         name: String, the file name of HR without its ending.
         hr: Path.
-        lr: Path, or None where LR is to be made.
+        lr: Path, or None if LR is made of HR.
     """
 
     name: str
@@ -31,7 +31,7 @@ class PairFiles:
     lr: pathlib.Path | None = None
 
     def read(self, scale: int, smallest: int = 1) -> Pair:
-        """Reads the pair, HR cut to `scale` times LR; makes LR if need be.
+        """Reads the pair. HR is cut to `scale` times LR; missing LR is made.
 
         Args:
             scale: Integer.
@@ -77,9 +77,9 @@ def find_pairs(folder, scale: int) -> list[PairFiles]:
         List of `PairFiles`, sorted by name.
 
     Raises:
-        InputError: If the folder does not exist or has no photograph, or has
-            LR files for some of them only, or of names that do not tell which
-            is whose.
+        InputError: If the folder does not exist or has no photograph, if only
+            some photographs have LR files, or if the names of LR files do not
+            say to which photograph they belong.
     """
     folder = pathlib.Path(folder) if isinstance(folder, str) else folder
     if not folder.is_dir():

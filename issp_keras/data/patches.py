@@ -182,7 +182,7 @@ def _whole_pixels(pixels):
 def tf_patches(patches: RandomPatches, first_step: int, steps: int):
     """The batches of steps `first_step` to `steps - 1` through `tf.data`.
 
-    They are made ahead, in parallel.
+    Several threads make them ahead.
 
     Returns:
         A `tf.data.Dataset` of batches `(lr, hr)`, float32 in 0..1.
@@ -209,8 +209,8 @@ def tf_patches(patches: RandomPatches, first_step: int, steps: int):
 class PatchDataset(keras.utils.PyDataset):
     """The same batches for `fit` where TensorFlow is not installed.
 
-    They are made ahead, in threads. Use it as `fit(dataset, shuffle=False,
-    steps_per_epoch=...)`: what an epoch does not take, the next does.
+    Threads make them ahead. Use it as `fit(dataset, shuffle=False,
+    steps_per_epoch=...)`. An epoch goes on where the last one ended.
 
     Args:
         patches: `RandomPatches`.

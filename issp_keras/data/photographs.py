@@ -75,9 +75,9 @@ def read_photograph(path) -> Photograph:
     """Reads a photograph of any kind: RGB, grey, palette, with alpha, 16 bits.
 
     Raises:
-        InputError: If the file is missing, broken, not an image, too large,
-            or has more than 8 bits a channel in another format than PNG and
-            TIFF, or more than 16.
+        InputError: If the file is missing, broken, no image, or too large. Or
+            if it has more than 16 bits a channel, or more than 8 in a format
+            other than PNG and TIFF.
     """
     path = path if isinstance(path, pathlib.PurePath) else pathlib.Path(path)
     if not path.is_file():

@@ -1,7 +1,7 @@
 """Photographs prepared for training: raw pixels, read where a patch lies.
 
-A patch is cut out of a photograph without decoding it, and what a training
-reads is what its patches cover; so a data set may be larger than memory.
+A patch is cut out of a photograph without decoding it. A training reads only
+the pixels of its patches, so a data set may be larger than memory.
 
 The folder holds `index.json` and shards of about 1 GiB: for each photograph
 the RGB bytes of HR, then those of LR, each as `Strips`.
@@ -47,9 +47,9 @@ def prepare(
     """Writes photographs for training, whole or not at all.
 
     Args:
-        readers: Iterable of callables that return a `Pair`, or None for what
-            is left out; they are called in threads, eight at once, and then
-            the next eight.
+        readers: Iterable of callables. Each returns a `Pair`, or None to leave
+            a photograph out. Threads call them, eight at once, and then the
+            next eight.
         scale: Integer.
         folder: Path of the folder to make.
         progress: Callable that is told how many photographs are done.
@@ -145,9 +145,9 @@ class _File:
 class Strips:
     """An RGB image in a file, in vertical strips one after the other.
 
-    So a patch is in few places of the file: what is read for it from a disk
-    is little more than its pixels, where the rows of a whole photograph would
-    have as many places as the patch has rows.
+    So a patch lies in few places of the file, and a disk reads little more
+    than its pixels. Rows of a whole photograph would be as many places as the
+    patch has rows.
 
     Args:
         file: `_File`.
