@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from issp_keras.late import import_late
+from issp_keras.late import import_with
 
 if TYPE_CHECKING:
     from issp_keras import models
@@ -26,3 +27,5 @@ __all__ = [
 ]
 
 import_late(__name__)
+# Keras then knows the layers and schedules of saved networks.
+import_with("keras", "issp_keras.models", "issp_keras.sparsity")

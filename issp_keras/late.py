@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import importlib.util
 import sys
 import types
 
@@ -81,3 +82,44 @@ def _homes(module):
         if isinstance(node, ast.ImportFrom) and node.module != spec.name
         for alias in node.names
     }
+
+
+def import_with(other: str, *modules: str):
+    """Imports modules as soon as another one has been imported, or now.
+
+    Args:
+        other: String, the name of a module of the top level.
+        *modules: Strings, names of the modules to import after it.
+    """
+    if other in sys.modules:
+        _import_all(modules)
+    else:
+        sys.meta_path.insert(0, _Watcher(other, modules))
+
+
+def _import_all(modules):
+    for name in modules:
+        importlib.import_module(name)
+
+
+class _Watcher:
+    """Finds one module as Python does, and imports others after it."""
+
+    def __init__(self, name, modules):
+        self._name = name
+        self._modules = modules
+
+    def find_spec(self, name, path=None, target=None):
+        if name != self._name:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is not None:
+            execute = spec.loader.exec_module
+
+            def execute_and_import(module):
+                execute(module)
+                _import_all(self._modules)
+
+            spec.loader.exec_module = execute_and_import
+        return spec

@@ -113,8 +113,8 @@ def _is_ours(path):
 
 
 def _roots():
-    """The folders of this package; in a clone, `tflite` is beside it."""
-    yield from map(pathlib.Path, issp_keras.__path__)
-    tflite = sys.modules.get("issp_keras.tflite")
-    if tflite:
-        yield from map(pathlib.Path, tflite.__path__)
+    """The folders of this package; in a clone, some are beside it."""
+    for name in ("", ".configs", ".tflite", ".web"):
+        package = sys.modules.get(f"issp_keras{name}")
+        if package:
+            yield from map(pathlib.Path, package.__path__)
