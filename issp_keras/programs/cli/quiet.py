@@ -11,8 +11,6 @@ import warnings
 
 from absl import logging as absl_logging
 
-import issp_keras
-
 
 @contextlib.contextmanager
 def only_ours(name: str, verbosity: int | None):
