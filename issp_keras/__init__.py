@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from issp_keras.late import import_before
 from issp_keras.late import import_late
 from issp_keras.late import import_with
 
@@ -27,5 +28,9 @@ __all__ = [
 ]
 
 import_late(__name__)
-# Keras then knows the layers and schedules of saved networks.
-import_with("keras", "issp_keras.models", "issp_keras.sparsity")
+# Keras then knows the layers and schedules of saved networks, and `tf.keras`
+# stays Keras 3 when tfmot is imported later.
+_REGISTERED = ("issp_keras.models", "issp_keras.sparsity")
+import_with("keras", *_REGISTERED)
+import_with("tensorflow", *_REGISTERED, unless="keras")
+import_before("tensorflow_model_optimization", "tensorflow")

@@ -84,42 +84,66 @@ def _homes(module):
     }
 
 
-def import_with(other: str, *modules: str):
+def import_with(other: str, *modules: str, unless: str = ""):
     """Imports modules as soon as another one has been imported, or now.
 
     Args:
         other: String, the name of a module of the top level.
         *modules: Strings, names of the modules to import after it.
+        unless: String, a module: where its import has begun, nothing is done.
     """
     if other in sys.modules:
-        _import_all(modules)
+        _import_all(modules, unless)
     else:
-        sys.meta_path.insert(0, _Watcher(other, modules))
+        sys.meta_path.insert(0, _Watcher(other, modules, unless))
 
 
-def _import_all(modules):
-    for name in modules:
-        importlib.import_module(name)
+def import_before(other: str, module: str):
+    """Imports a module before another one is, if that is not there yet."""
+    if other not in sys.modules:
+        sys.meta_path.insert(0, _Watcher(other, (), "", before=module))
+
+
+def _import_all(modules, unless):
+    if unless not in sys.modules:
+        for name in modules:
+            importlib.import_module(name)
 
 
 class _Watcher:
-    """Finds one module as Python does, and imports others after it."""
+    """Finds one module as Python does, and imports others with it."""
 
-    def __init__(self, name, modules):
+    def __init__(self, name, modules, unless, before=None):
         self._name = name
         self._modules = modules
+        self._unless = unless
+        self._before = before
+        self._is_searching = False
 
     def find_spec(self, name, path=None, target=None):
-        if name != self._name:
+        if name != self._name or self._is_searching:
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
+        self._is_searching = True
+        try:
+            spec = importlib.util.find_spec(name)
+        finally:
+            self._is_searching = False
         if spec is not None:
-            execute = spec.loader.exec_module
-
-            def execute_and_import(module):
-                execute(module)
-                _import_all(self._modules)
-
-            spec.loader.exec_module = execute_and_import
+            self._wrap(spec.loader)
         return spec
+
+    def _wrap(self, loader):
+        execute = loader.exec_module
+
+        def execute_with_others(module):
+            # Whoever only looks for the module does not come here.
+            sys.meta_path.remove(self)
+            if self._before:
+                # Where that imports this module too, it gets a whole one.
+                begun = sys.modules.pop(self._name)
+                importlib.import_module(self._before)
+                sys.modules[self._name] = begun
+            execute(module)
+            _import_all(self._modules, self._unless)
+
+        loader.exec_module = execute_with_others
