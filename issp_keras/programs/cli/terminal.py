@@ -35,10 +35,13 @@ def progress_bar(description: str, total: int | None = None):
     import rich.progress
 
     console = rich.console.Console(stderr=True)
+    if not console.is_terminal:
+        # A bar that is off ends in an empty line under older versions of rich.
+        yield lambda done: None
+        return
     bar = rich.progress.Progress(
         console=console,
         transient=True,
-        disable=not console.is_terminal,
         # What is printed on the way goes above the bar, or into its file.
         redirect_stdout=sys.stdout.isatty(),
     )
