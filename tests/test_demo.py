@@ -54,6 +54,15 @@ def test_another_network_is_another_page(made, networks):
     assert demo.make_demo(networks) != path
 
 
+def test_another_name_is_another_page(made, networks):
+    path = demo.make_demo(networks)
+    (network,) = networks.values()
+    assert demo.find_demo({"Yours": network}) is None
+    renamed = demo.make_demo({"Yours": network})
+    assert renamed != path
+    assert "Yours" in renamed.read_text()
+
+
 def test_a_packaged_page_is_taken_if_it_is_of_these_sources(
     made, networks, monkeypatch
 ):
@@ -104,7 +113,7 @@ def test_writes_the_page(made, networks, monkeypatch, tmp_path):
     output = tmp_path / "page.html"
     opened = run(monkeypatch, network=network, output=str(output), open=False)
     assert opened == []
-    assert page.version_of(output) == page.sources_version(*networks.values())
+    assert page.version_of(output) == page.sources_version(networks)
 
 
 def test_without_a_browser_the_file_is_named(made, networks, monkeypatch):

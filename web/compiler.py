@@ -45,6 +45,22 @@ _FEATURES = (
 )
 
 
+def hash_of(paths) -> str:
+    """Names files by a hash of their names and of what is in them.
+
+    Args:
+        paths: List of paths.
+
+    Returns:
+        String of 16 characters.
+    """
+    digest = hashlib.sha256()
+    for path in map(pathlib.Path, paths):
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
 def compile_objects(sources, flags) -> list[pathlib.Path]:
     """Compiles what changed since it was compiled the last time.
 

@@ -70,7 +70,7 @@ def write_demo(output, networks=None, wasm=None) -> pathlib.Path:
 
 
 def _version(networks):
-    return page.sources_version(*(networks or {"": BUNDLED}).values())
+    return page.sources_version(networks or {"": BUNDLED})
 
 
 def _cached(version):

@@ -1,6 +1,5 @@
 """The engine as two files of WebAssembly."""
 
-import hashlib
 import pathlib
 import re
 
@@ -44,11 +43,8 @@ def sources() -> list[pathlib.Path]:
 
 def version() -> str:
     """Names the sources of the engine, by a hash."""
-    digest = hashlib.sha256()
-    for path in (*sources(), *sorted(compiler.DELEGATE.glob("*/*.h"))):
-        digest.update(path.name.encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+    headers = sorted(compiler.DELEGATE.glob("*/*.h"))
+    return compiler.hash_of([*sources(), *headers])
 
 
 def build_wasm(output) -> dict[str, pathlib.Path]:
@@ -94,11 +90,12 @@ def compile_kind(paths, kind: str) -> list[pathlib.Path]:
     Raises:
         InputError: If there is no `ziglang`, or it fails.
     """
-    versioned = ["-fvisibility=hidden", f'-DISSP_VERSION="{version()}"']
+    flags = [*KINDS[kind], "-fvisibility=hidden"]
+    # One file alone is compiled anew where only the version changes.
+    versioned = [*flags, f'-DISSP_VERSION="{version()}"']
     named = [of for of in paths if of.stem == "engine"]
     others = [of for of in paths if of.stem != "engine"]
-    flags = [*KINDS[kind], "-fvisibility=hidden"]
     return [
         *compiler.compile_objects(others, flags),
-        *compiler.compile_objects(named, [*KINDS[kind], *versioned]),
+        *compiler.compile_objects(named, versioned),
     ]

@@ -81,20 +81,23 @@ def version_of(path) -> str | None:
     return found[1] if found else None
 
 
-def sources_version(*networks) -> str:
+def sources_version(networks) -> str:
     """Names what a page is made of, by a hash.
 
     Args:
-        *networks: Paths of its networks.
+        networks: Dict of the paths of its networks by the names that visitors
+            see.
+
+    Raises:
+        InputError: If a network cannot be read.
     """
-    digest = hashlib.sha256(engine.version().encode())
-    folders = (_PAGE, compiler.WEB / "src")
-    sources = [path for of in folders for path in of.iterdir()]
+    sources = [*_PAGE.iterdir(), *(compiler.WEB / "src").iterdir()]
     sources += compiler.WEB.glob("*.py")
-    for path in map(pathlib.Path, (*sorted(sources), *networks)):
+    parts = [engine.version(), compiler.hash_of(sorted(sources))]
+    for name, path in networks.items():
         with blame(f"{path}: cannot be read", OSError):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+            parts += [name, compiler.hash_of([path])]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def export_bundled(folder) -> dict[str, pathlib.Path]:
