@@ -9,8 +9,6 @@
 namespace issp {
 namespace {
 
-int ceil_div(int a, int b) { return (a + b - 1) / b; }
-
 }  // namespace
 
 Executor::Executor(const Network& network, const Layout& layout,

@@ -1,4 +1,4 @@
-// What one of several threads does of something.
+// Parts of something, and what one of several threads does of it.
 
 #ifndef ISSP_SHARE_H_
 #define ISSP_SHARE_H_
@@ -7,6 +7,8 @@
 #include <utility>
 
 namespace issp {
+
+inline int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 // The part `part` of 0..count that is cut into `parts` of nearly one size.
 inline std::pair<int, int> part_of(int count, int part, int parts) {

@@ -4,11 +4,10 @@
 #include <cstdint>
 
 #include "cost.h"
+#include "share.h"
 
 namespace issp {
 namespace {
-
-int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 class Slicer {
  public:
