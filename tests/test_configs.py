@@ -90,12 +90,17 @@ def test_results_of_earlier_versions_stay_valid(name, expected):
     assert configuration.digest(module.get_config()) == expected
 
 
+def _trainings(config, photographs, workdir):
+    """The trainings of a config, on photographs that are here."""
+    config.score_on = ()
+    config.training.data.train = str(photographs)
+    return list_trainings(config, workdir)
+
+
 def test_results_of_the_comparison_stay_valid(folder_of_photographs, tmp_path):
     config = recipe_comparison.get_config()
-    config.score_on = ()
     source = config.training.data.train
-    config.training.data.train = str(folder_of_photographs)
-    for training in list_trainings(config, tmp_path):
+    for training in _trainings(config, folder_of_photographs, tmp_path):
         if training.label == "ISS-P, 95% zeros, seed 10":
             training.config.data.train = source
             assert configuration.digest(training.config) == "55f1fbc036569636"
@@ -107,9 +112,7 @@ def test_blocks_are_compared_with_single_weights(
     folder_of_photographs, tmp_path
 ):
     config = block_comparison.get_config()
-    config.score_on = ()
-    config.training.data.train = str(folder_of_photographs)
-    trainings = list_trainings(config, tmp_path)
+    trainings = _trainings(config, folder_of_photographs, tmp_path)
     assert len(trainings) == 8
     patterns = []
     for training in trainings:
@@ -126,9 +129,7 @@ def test_the_frontier_has_dense_and_sparse_networks(
     folder_of_photographs, tmp_path
 ):
     config = frontier.get_config()
-    config.score_on = ()
-    config.training.data.train = str(folder_of_photographs)
-    trainings = list_trainings(config, tmp_path)
+    trainings = _trainings(config, folder_of_photographs, tmp_path)
     dense = [of for of in trainings if ", dense" in of.label]
     assert (len(dense), len(trainings)) == (13, 13 + 4 * 4 * 2)
     for training in trainings:
