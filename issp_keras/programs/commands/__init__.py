@@ -53,6 +53,6 @@ COMMANDS = {
         "issp_keras.programs.demo:run", "Opens the demo page in a browser."
     ),
     "completion": Command(
-        f"{_HERE}.completion:run", "Prints what a shell needs to complete."
+        f"{_HERE}.completion:run", "Prints a script for completion in a shell."
     ),
 }

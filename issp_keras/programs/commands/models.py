@@ -24,7 +24,7 @@ _HEADER = [
     "bytes",
     "PSNR in dB on Y",
     "trained on",
-    "licence of these",
+    "licence of the photographs",
 ]
 
 

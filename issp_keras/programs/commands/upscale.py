@@ -66,7 +66,7 @@ def run():
     flags.DEFINE_integer(
         "scale",
         None,
-        "Magnification; without --model, a network that has it is taken.",
+        "Magnification. Without --model, it chooses the network.",
         lower_bound=2,
         short_name="s",
     )
