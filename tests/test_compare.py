@@ -235,6 +235,15 @@ def test_known_results_are_not_trained_again(config, done, tmp_path):
     lines = []
     found = compare(config, tmp_path / "there", known=done, report=lines.append)
     assert found == done and not lines
+    # The same training may have another name elsewhere.
+    renamed = ConfigDict({f"{k} again": v for k, v in config.trainings.items()})
+    config.trainings = renamed
+    found = compare(config, tmp_path / "named", known=done, report=lines.append)
+    assert not lines
+    assert [{**result, "name": ""} for result in found] == [
+        {**result, "name": ""} for result in done
+    ]
+    assert {result["name"] for result in found} == {*renamed}
     # Another length is another training.
     config.training.steps = 6
     config.trainings = ConfigDict({"wide": {"network": {"features": 6}}})

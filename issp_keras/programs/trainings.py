@@ -102,16 +102,17 @@ class Training:
         files.write_json(self.folder / "result.json", result)
 
     def take_over(self, known):
-        """Takes a result of the same settings from a list of known ones."""
+        """Takes a result of the same settings from a list of known ones.
+
+        Another config may have given that training another name.
+        """
         own = configuration.digest(self.config)
         for result in known:
             with blame("--known: is not a list of results", *_BROKEN):
-                is_own = (result["name"], result["settings"]) == (
-                    self.name,
-                    own,
-                )
-            if is_own and self.result() is None and self.lock():
-                files.write_json(self.folder / "result.json", result)
+                _, settings = result["name"], result["settings"]
+            if settings == own and self.result() is None and self.lock():
+                named = {**result, "name": self.name}
+                files.write_json(self.folder / "result.json", named)
                 self.unlock()
 
     def summary(self) -> str:
