@@ -22,7 +22,7 @@ for line in sys.stdin:
         for number, stream in enumerate(streams, 1):
             os.dup2(stream.fileno(), number)
         os.chdir(folder)
-        del sys.modules[module]
+        sys.modules.pop(module, None)
         sys.argv = [module, *arguments]
         runpy.run_module(module, run_name="__main__", alter_sys=True)
         sys.exit()

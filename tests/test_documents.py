@@ -100,6 +100,10 @@ _MOMENTS = {
         "network.features": 4,
         "network.blocks": 1,
     },
+    "configs/recipe_search.py": {
+        "training.steps_per_epoch": 1,
+        "training.data.batch_size": 1,
+    },
 }
 
 
@@ -119,6 +123,10 @@ def test_commands_run_as_they_stand_after_quickstart(tmp_path, monkeypatch):
         "DF2K/HR/1.png": (258, 261),
         "data/Set5/HR/baby.png": (40, 33),
         "data/Set14/HR/comic.png": (40, 33),
+        "data/Kodak24/1.png": (40, 33),
+        "data/T91/1.png": (96, 96),
+        "data/BSD200/1.png": (96, 96),
+        "data/DIV2K_quarter/1.png": (96, 96),
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         PIL.Image.new("RGB", size, "teal").save(tmp_path / name)
