@@ -35,7 +35,8 @@ quickstart: $(VENV)/installed
 		--report=$(RUN)/report.html
 
 # The engine in WebAssembly, and a page that upscales photographs with it.
-web: $(VENV)/installed-web
+# Without npm it is a third larger.
+web: $(VENV)/installed-web web/node_modules
 	$(BIN)/python -m issp_keras.web
 
 test: $(VENV)/installed-test
@@ -50,7 +51,7 @@ test-native: $(VENV)/installed-test
 	$(BIN)/python -m pytest $(NATIVE)
 
 # WebAssembly under Node, and pages in Chromium, where there are these two.
-test-web: $(VENV)/installed-test $(VENV)/installed-web
+test-web: $(VENV)/installed-test $(VENV)/installed-web web/node_modules
 	$(BIN)/python -m pytest $(WEB)
 
 # What versions can break, with the least one of every dependency, for Python
@@ -81,7 +82,7 @@ lint: $(VENV)/installed-test
 
 clean:
 	rm -rf .venv .venv-lowest .venv-jax build dist *.egg-info runs
-	rm -rf web/dist
+	rm -rf web/dist web/node_modules
 
 $(VENV)/installed: setup.py pyproject.toml
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit( \
@@ -98,6 +99,12 @@ $(VENV)/installed-test: $(VENV)/installed
 
 $(VENV)/installed-web: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --editable '.[web]'
+	touch $@
+
+web/node_modules: web/package.json
+	! command -v npm >/dev/null || npm install --silent --no-package-lock \
+		--prefix web
+	mkdir -p $@
 	touch $@
 
 $(VENV)/installed-docs: $(VENV)/installed

@@ -4,6 +4,7 @@ import importlib.util
 import os
 import pathlib
 import re
+import shutil
 
 from setuptools import Extension
 from setuptools import find_packages
@@ -38,6 +39,7 @@ def _load_builder():
 
 
 _builder = _load_builder()
+_COMPILED = _ROOT / "tflite" / "delegate" / _builder.NAME
 
 
 class BuildDelegate(build_ext):
@@ -47,8 +49,14 @@ class BuildDelegate(build_ext):
         return os.path.join(*fullname.split(".")[:-1], _builder.NAME)
 
     def build_extension(self, ext):
+        output = pathlib.Path(self.get_ext_fullpath(ext.name))
+        if _builder.is_current(_COMPILED):
+            # That of an earlier install from this checkout.
+            output.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(_COMPILED, output)
+            return
         try:
-            _builder.build(self.get_ext_fullpath(ext.name))
+            _builder.build(output)
         except _builder.BuildError as error:
             # The package works without it, and says so where it is asked for.
             raise CompileError(str(error)) from error

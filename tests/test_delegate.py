@@ -1019,6 +1019,17 @@ def test_what_keeps_it_from_being_built_is_named(tmp_path, monkeypatch):
         loading.library.__wrapped__()
 
 
+def test_only_what_was_compiled_from_these_sources_is_current(tmp_path):
+    from issp_keras.tflite.delegate import build
+
+    library = tmp_path / "library.so"
+    assert not build.is_current(library)
+    library.write_bytes(b"0123" + build.version().encode() + b"0123")
+    assert build.is_current(library)
+    library.write_bytes(b"0123" + build.version()[:-1].encode() + b"0123")
+    assert not build.is_current(library)
+
+
 def test_what_is_built_is_found_again(tmp_path, monkeypatch):
     from issp_keras.tflite.delegate import build
     from issp_keras.tflite.delegate import loading

@@ -79,11 +79,11 @@ def test_python_runs_as_it_stands(block, tmp_path, monkeypatch):
 
 
 def test_make_targets_are_run_by_ci():
-    ci = (ROOT / ".ci/run").read_text()
+    words = (ROOT / ".ci/run").read_text().split()
     targets = [c for c in _commands() if c.startswith("make ")]
     assert {"make quickstart", "make test"} <= set(targets)
     for target in targets:
-        assert target in ci
+        assert target.removeprefix("make ") in words
 
 
 _SHORT = {

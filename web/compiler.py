@@ -30,8 +30,12 @@ _FLAGS = (
 _FOLDERS = ("src", "engine", "plugin", "tests")
 # Kernels compute pixels; all else is to be small, and zig takes -Oz as -Os.
 _KERNELS = re.compile(r"_portable$")
-_FAST = ("-O3",)
+# Loops that matter say that they are to be unrolled.
+_FAST = ("-O3", "-fno-unroll-loops")
 _SMALL = ("-Oz", "-Xclang", "-Oz")
+# Large functions are not moved into others, since that compresses worse.
+# Nothing is assumed of traps: with that, memory is read where none is.
+_SMALLER = ("--one-caller-inline-max-function-size=30",)
 _JOBS = min(2, os.cpu_count() or 1)
 # What all browsers that have SIMD have too.
 _FEATURES = (
@@ -104,13 +108,20 @@ def optimize(path, *features):
         path: Path of the `.wasm` file, which is replaced.
         *features: Strings, what it uses besides SIMD.
     """
-    program = shutil.which("wasm-opt")
+    program = optimizer()
     if program is None:
         return
-    passes = ["-Oz", "--converge", "-Oz", "--converge"]
+    passes = [*_SMALLER, "-Oz", "--converge", "-Oz", "--converge"]
     enabled = [f"--enable-{of}" for of in (*_FEATURES, *features)]
     with files.replacing(path) as partial:
         run([program, *passes, *enabled, path, "-o", partial], path)
+
+
+def optimizer() -> str | None:
+    """The path of `wasm-opt`, or None if there is none."""
+    # `make web` installs it there by npm.
+    beside = WEB / "node_modules" / ".bin"
+    return shutil.which("wasm-opt", path=beside) or shutil.which("wasm-opt")
 
 
 def run(command, output):

@@ -55,6 +55,16 @@ def version(folders=FOLDERS) -> str:
     return digest.hexdigest()[:16]
 
 
+def is_current(library) -> bool:
+    """Whether a delegate was compiled from the sources as they are now.
+
+    Args:
+        library: Path, of a file or of none.
+    """
+    library = pathlib.Path(library)
+    return library.is_file() and version().encode() in library.read_bytes()
+
+
 def compiler() -> list[str] | None:
     """The command of a C++ compiler, or None if there is none.
 

@@ -6,8 +6,10 @@ namespace {
 #ifdef ISSP_MOST_SUMS
 // Where code is downloaded: of one row or two.
 constexpr int kWidest[kMostRows] = {ISSP_MOST_SUMS, ISSP_MOST_SUMS / 2};
+constexpr int kWidestStrided[kMostRows] = {4};
 #else
 constexpr int kWidest[kMostRows] = {12, 6, 5, 5};
+constexpr int kWidestStrided[kMostRows] = {5, 5};
 #endif
 
 // Sums of several outputs at once, beside their weights: four outputs are for
@@ -27,7 +29,7 @@ constexpr bool is_tile(int outputs, int rows, int vectors, bool strided) {
   if (outputs > 1) {
     return !strided && outputs * rows * vectors <= kMostGroupSums;
   }
-  return !strided || (rows <= 2 && vectors <= 5);
+  return !strided || vectors <= kWidestStrided[rows - 1];
 }
 
 // The function `Family::of` of a tile, or null if there is none.
