@@ -89,25 +89,24 @@ $(VENV)/installed: setup.py pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	@echo "Installing TensorFlow and others into $(VENV), some minutes ..."
 	($(COMPILER)) >/dev/null || $(BIN)/python -m pip install --quiet 'ziglang>=0.13'
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --editable '.[all]'
 	touch $@
 
 $(VENV)/installed-test: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --editable '.[all,test]'
 	touch $@
 
 $(VENV)/installed-web: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --editable '.[web]'
+	$(BIN)/python -m pip install --quiet --editable '.[all,web]'
 	touch $@
 
 $(VENV)/installed-docs: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	$(BIN)/python -m pip install --quiet --editable '.[all,docs]'
 	touch $@
 
-.venv-jax/installed: setup.py pyproject.toml requirements_jax.txt
+.venv-jax/installed: setup.py pyproject.toml
 	$(PYTHON) -m venv .venv-jax
 	@echo "Installing JAX and Keras into .venv-jax ..."
-	.venv-jax/bin/python -m pip install --quiet -r requirements_jax.txt \
+	.venv-jax/bin/python -m pip install --quiet --editable '.[jax,sr]' \
 		pytest pytest-xdist
-	.venv-jax/bin/python -m pip install --quiet --no-deps --editable .
 	touch $@

@@ -6,6 +6,8 @@ import importlib.util
 import sys
 import types
 
+from issp_keras.extras import needed_by
+
 
 def import_late(package: str):
     """Makes a package import each of its public names at its first use.
@@ -26,7 +28,8 @@ def import_late(package: str):
 
     `import package` then takes no time, and `package.name` or `from package
     import name` imports `package.module`. Modules of the package are imported
-    at their first use too. `dir(package)` shows `__all__`.
+    at their first use too. `dir(package)` shows `__all__`. Where the import
+    fails for want of an extra, a `MissingPackage` names it.
 
     Args:
         package: String, the `__name__` of the package.
@@ -41,10 +44,11 @@ class _LatePackage(types.ModuleType):
 
     def __getattr__(self, name):
         home = vars(self)["_homes"].get(name)
-        if home:
-            value = getattr(importlib.import_module(home), name)
-        else:
-            value = self._submodule(name)
+        with needed_by(f"{vars(self)['__name__']}.{name}"):
+            if home:
+                value = getattr(importlib.import_module(home), name)
+            else:
+                value = self._submodule(name)
         vars(self)[name] = value
         return value
 

@@ -24,6 +24,7 @@ _CORE = (
     "data_parallel",
     "device_patches",
     "distributions",
+    "extras",
     "imresize",
     "keras_internals",
     "losses",

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from issp_keras.data.patches import RandomPatches
+from issp_keras.extras import needed_by
 
 # The value of each of the 256 levels, as `PatchDataset` computes it.
 _LEVELS = np.divide(np.arange(256, dtype=np.uint8), 255, dtype=np.float32)
@@ -31,7 +32,8 @@ class DevicePatches:
     """
 
     def __init__(self, patches: RandomPatches):
-        import jax
+        with needed_by("DevicePatches"):
+            import jax
 
         self._patches = patches
         self._scale = patches.scale

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from issp_keras.extras import needed_by
+
 BORDERS = ("mirror", "repeat")
 
 # A sum that is a half in exact arithmetic must not fall below it by the
@@ -81,7 +83,8 @@ def tf_imresize(images, scale: float, border: str = "mirror"):
     Raises:
         ValueError: As for `imresize`.
     """
-    import tensorflow as tf
+    with needed_by("tf_imresize"):
+        import tensorflow as tf
 
     _check(scale, border)
     images = tf.convert_to_tensor(images)

@@ -9,6 +9,7 @@ from issp_keras.data.pairs import Pair
 from issp_keras.data.photographs import to_rgb
 from issp_keras.data.turns import TURNS
 from issp_keras.data.turns import turn
+from issp_keras.extras import needed_by
 
 
 class RandomPatches:
@@ -187,7 +188,8 @@ def tf_patches(patches: RandomPatches, first_step: int, steps: int):
     Returns:
         A `tf.data.Dataset` of batches `(lr, hr)`, float32 in 0..1.
     """
-    import tensorflow as tf
+    with needed_by("tf_patches"):
+        import tensorflow as tf
 
     shapes = [(None, *array.shape[1:]) for array in patches.batch(first_step)]
 

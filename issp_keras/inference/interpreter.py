@@ -10,6 +10,7 @@ import numpy as np
 from issp_keras.errors import ArgumentError
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
+from issp_keras.extras import needed_by
 
 # The delegate of this package.
 SPARSE = "sparse"
@@ -36,7 +37,8 @@ class TFLiteInterpreter:
     """
 
     def __init__(self, path, threads=1, delegate=None):
-        from ai_edge_litert import interpreter as litert
+        with needed_by("A .tflite file"):
+            from ai_edge_litert import interpreter as litert
 
         path = pathlib.Path(path)
         if path.is_dir():
@@ -104,7 +106,8 @@ def _load(delegate):
         return load()
     if not isinstance(delegate, str | os.PathLike):
         return delegate
-    from ai_edge_litert import interpreter as litert
+    with needed_by("A delegate"):
+        from ai_edge_litert import interpreter as litert
 
     path = pathlib.Path(delegate)
     if not path.is_file():

@@ -6,6 +6,7 @@ import pathlib
 
 from issp_keras import files
 from issp_keras.errors import InputError
+from issp_keras.extras import needed_by
 from issp_keras.tflite.delegate import build
 
 _PACKAGED = pathlib.Path(__file__).with_name(build.NAME)
@@ -86,7 +87,8 @@ def load(**options):
     Raises:
         InputError: If the delegate cannot be compiled, or an option is none.
     """
-    from ai_edge_litert import interpreter as litert
+    with needed_by("The sparse delegate"):
+        from ai_edge_litert import interpreter as litert
 
     texts = {
         name: str(int(value) if isinstance(value, bool) else value)
