@@ -1,10 +1,10 @@
 """Whoever lacks an extra is told its name in one sentence."""
 
-import pathlib
-import subprocess
 import sys
 
 import pytest
+from without import issp_without
+from without import run_without
 
 from issp_keras.errors import InputError
 from issp_keras.extras import EXTRAS
@@ -12,46 +12,6 @@ from issp_keras.extras import MissingPackage
 from issp_keras.extras import needed_by
 
 pytestmark = pytest.mark.any_version
-
-ROOT = pathlib.Path(__file__).parent.parent
-
-
-# As if they were not installed.
-_HIDING = """\
-import sys
-
-class Hiding:
-    def __init__(self, finder):
-        self._finder = finder
-
-    def __getattr__(self, name):
-        return getattr(self._finder, name)
-
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {}:
-            return None
-        return self._finder.find_spec(name, path, target)
-
-sys.meta_path[:] = map(Hiding, sys.meta_path)
-"""
-
-
-def _run_without(packages, code, *arguments):
-    """Runs Python code where packages cannot be imported."""
-    return subprocess.run(
-        [sys.executable, "-c", _HIDING.format(packages) + code, *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-
-
-def _shell_without(packages, *words):
-    return _run_without(
-        packages,
-        "sys.argv[0] = 'issp'\nfrom issp_keras.programs.issp import run\nrun()",
-        *map(str, words),
-    )
 
 
 @pytest.mark.parametrize("package", sorted(EXTRAS))
@@ -83,7 +43,7 @@ def test_other_missing_modules_stay_errors_of_python():
 
 
 def test_who_takes_a_part_away_is_told_the_extra():
-    done = _run_without(
+    done = run_without(
         ["PIL"],
         "from issp_keras.data import imresize\n"
         "try:\n"
@@ -98,15 +58,14 @@ def test_who_takes_a_part_away_is_told_the_extra():
 
 
 def test_without_a_backend_both_are_named():
-    done = _run_without(
+    done = run_without(
         ["tensorflow"],
-        "import os\n"
-        "os.environ['KERAS_BACKEND'] = 'tensorflow'\n"
         "import issp_keras\n"
         "try:\n"
         "    issp_keras.ISSPCallback\n"
         "except ValueError as error:\n"
         "    print(error)",
+        KERAS_BACKEND="tensorflow",
     )
     assert done.stdout == (
         "issp_keras.ISSPCallback needs TensorFlow, which is not installed: "
@@ -126,7 +85,7 @@ def test_one_callback_needs_no_extra():
         for name, (_, extra) in EXTRAS.items()
         if extra != backend and name != "flatbuffers"
     ]
-    done = _run_without(
+    done = run_without(
         others,
         "import keras, numpy\n"
         "import issp_keras\n"
@@ -143,7 +102,7 @@ def test_one_callback_needs_no_extra():
 
 @pytest.mark.parametrize("words", [("--help",), ("--version",), ("models",)])
 def test_the_command_itself_needs_no_extra(words):
-    done = _shell_without([*EXTRAS], *words)
+    done = issp_without([*EXTRAS], *words)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -170,8 +129,8 @@ def test_the_command_itself_needs_no_extra(words):
         ),
     ],
 )
-def test_a_command_says_it_in_one_line(tmp_path, package, words, sentence):
-    done = _shell_without([package], *words)
+def test_a_command_says_it_in_one_line(package, words, sentence):
+    done = issp_without([package], *words)
     assert done.stdout == ""
     assert done.stderr == f"issp {words[0]}: {sentence}\n"
     assert done.returncode == 1

@@ -26,8 +26,6 @@ _UNREADABLE = (
     OSError,
     SyntaxError,
     ValueError,
-    # Without TensorFlow, there are no PNG files of 16 bits.
-    ImportError,
     PIL.Image.DecompressionBombError,
 )
 
