@@ -21,7 +21,7 @@ COMPILER := command -v c++ || command -v g++ || command -v clang++
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .PHONY: quickstart web test test-long test-native test-web test-lowest test-jax
-.PHONY: install-lowest docs lint clean
+.PHONY: install-lowest wheels docs lint clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/issp-train --config=configs/quickstart.py --workdir=$(RUN)
@@ -66,6 +66,10 @@ test-lowest:
 test-jax: .venv-jax/installed
 	KERAS_BACKEND=jax .venv-jax/bin/python $(PYTEST) -m '$(TESTS)' tests
 
+# Wheels with the delegate, in dist: for Linux on x86-64 and aarch64.
+wheels: $(VENV)/installed-wheels
+	$(BIN)/python .ci/wheels.py dist
+
 # The site, in build/site. Sources lie there as they are installed.
 docs: $(VENV)/installed-docs
 	rm -rf build/docs
@@ -98,6 +102,10 @@ $(VENV)/installed-test: $(VENV)/installed
 
 $(VENV)/installed-web: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --editable '.[all,web]'
+	touch $@
+
+$(VENV)/installed-wheels: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable '.[all,delegate]'
 	touch $@
 
 $(VENV)/installed-docs: $(VENV)/installed

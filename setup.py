@@ -8,6 +8,7 @@ import re
 from setuptools import Extension
 from setuptools import find_packages
 from setuptools import setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError
 
@@ -81,6 +82,13 @@ class BuildDelegate(build_ext):
             raise CompileError(str(error)) from error
 
 
+class TagWheel(bdist_wheel):
+    """Says that the delegate depends on the machine, and not on Python."""
+
+    def get_tag(self):
+        return "py3", "none", super().get_tag()[2]
+
+
 setup(
     name="issp-keras",
     version=re.search(r'__version__ = "(.+)"', _INIT)[1],
@@ -110,8 +118,10 @@ setup(
             optional=True,
         )
     ],
-    cmdclass={"build_ext": BuildDelegate},
+    cmdclass={"bdist_wheel": TagWheel, "build_ext": BuildDelegate},
     package_data={
+        # Type checkers look for it.
+        "issp_keras": ["py.typed"],
         _DELEGATE: [
             "README.md",
             "CMakeLists.txt",

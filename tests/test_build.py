@@ -7,6 +7,7 @@ import pathlib
 import re
 import runpy
 import sys
+import types
 
 import pytest
 
@@ -91,6 +92,9 @@ def _setup():
     """The arguments that `setup.py` gives to `setup`."""
     found = {}
     with pytest.MonkeyPatch.context() as patch:
+        # Not in each version that an environment has, but in that which builds.
+        wheels = types.SimpleNamespace(bdist_wheel=object)
+        patch.setitem(sys.modules, "setuptools.command.bdist_wheel", wheels)
         patch.setattr("setuptools.setup", lambda **given: found.update(given))
         runpy.run_path(str(ROOT / "setup.py"))
     return found
