@@ -9,7 +9,7 @@ import types
 from issp_keras.extras import needed_by
 
 
-def import_late(package: str):
+def import_late(package: str) -> None:
     """Makes a package import each of its public names at its first use.
 
     The package calls this at the end of its `__init__`. It lists its names in
@@ -88,7 +88,7 @@ def _homes(module):
     }
 
 
-def import_with(other: str, *modules: str, unless: str = ""):
+def import_with(other: str, *modules: str, unless: str = "") -> None:
     """Imports modules as soon as another one has been imported, or now.
 
     Args:
@@ -102,7 +102,7 @@ def import_with(other: str, *modules: str, unless: str = ""):
         sys.meta_path.insert(0, _Watcher(other, modules, unless))
 
 
-def import_before(other: str, module: str):
+def import_before(other: str, module: str) -> None:
     """Imports a module before another one is, if that is not there yet."""
     if other not in sys.modules:
         sys.meta_path.insert(0, _Watcher(other, (), "", before=module))

@@ -1,5 +1,7 @@
 """Random training patches that are cut on the device, under JAX."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -54,7 +56,7 @@ class DevicePatches:
             [self._patches.places(first_step + i) for i in range(steps)]
         )
 
-    def cut(self, pixels, places):
+    def cut(self, pixels: Any, places: Any) -> tuple[Any, Any]:
         """Cuts the patches of one step, inside the compiled step.
 
         Args:
@@ -80,17 +82,19 @@ class PlacesDataset(keras.utils.PyDataset):
         at_once: Integer, how many steps an item has.
     """
 
-    def __init__(self, patches, first_step, steps, at_once):
+    def __init__(
+        self, patches: DevicePatches, first_step: int, steps: int, at_once: int
+    ) -> None:
         super().__init__()
         self._patches = patches
         self._first_step = first_step
         self._steps = steps
         self._at_once = at_once
 
-    def __len__(self):
+    def __len__(self) -> int:
         return (self._steps - self._first_step) // self._at_once
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple[np.ndarray]:
         first = self._first_step + index * self._at_once
         return (self._patches.places(first, self._at_once),)
 

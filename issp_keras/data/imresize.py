@@ -1,6 +1,7 @@
 """MATLAB's bicubic `imresize`, from which papers make their LR images."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -61,7 +62,7 @@ def imresize(
     return rows.reshape(len(rows), -1, *image.shape[2:])
 
 
-def tf_imresize(images, scale: float, border: str = "mirror"):
+def tf_imresize(images: Any, scale: float, border: str = "mirror") -> Any:
     """`imresize` for tensors, to make LR patches in a `tf.data` pipeline.
 
     Example:

@@ -3,6 +3,7 @@
 import ctypes
 import functools
 import pathlib
+from typing import Any
 
 from issp_keras import files
 from issp_keras.errors import InputError
@@ -46,7 +47,7 @@ def library() -> pathlib.Path:
     return cached
 
 
-def load(**options):
+def load(**options: Any) -> Any:
     """Loads the delegate for `ai_edge_litert.interpreter.Interpreter`.
 
     For `tf.lite.Interpreter`, load `library()` with
