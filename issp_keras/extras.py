@@ -65,7 +65,7 @@ def needed_by(user: str) -> Iterator[None]:
         raise MissingPackage(sentence + ".", name=package) from error
 
 
-def _is_raised_by_keras(error):
+def _is_raised_by_keras(error: BaseException) -> bool:
     """Whether Keras looked for its backend."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     return frame.f_globals.get("__name__", "").split(".")[0] == "keras"

@@ -97,7 +97,8 @@ def tf_imresize(images: Any, scale: float, border: str = "mirror") -> Any:
     dtype = _dtype_of_sums(images.dtype.as_numpy_dtype)
 
     def matrix(size):
-        return _matrix(*_contributions(int(size), scale, border), size, dtype)
+        weights, sources = _contributions(int(size), scale, border)
+        return _matrix(weights, sources, size, dtype)
 
     result = tf.cast(images, dtype)
     for axis, product in ((-3, "oi,...iwc->...owc"), (-2, "oi,...hic->...hoc")):

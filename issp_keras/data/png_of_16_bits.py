@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -51,8 +52,8 @@ def _decoded(content, order=None):
     with PIL.Image.open(io.BytesIO(content), formats=["PNG"]) as image:
         if order:
             [(codec, box, offset, _)] = image.tile
-            raw = f"{image.mode};16{order}"
-            image.tile = [(codec, box, offset, raw)]
+            tile: Any = (codec, box, offset, f"{image.mode};16{order}")
+            image.tile = [tile]
         return np.asarray(image)
 
 
@@ -80,8 +81,8 @@ def png(pixels: np.ndarray, icc_profile: bytes | None = None) -> bytes:
 
 
 def _chunk(name, content):
-    checksum = zlib.crc32(name + content)
-    length, checksum = (struct.pack(">I", n) for n in (len(content), checksum))
+    length = struct.pack(">I", len(content))
+    checksum = struct.pack(">I", zlib.crc32(name + content))
     return b"".join((length, name, content, checksum))
 
 

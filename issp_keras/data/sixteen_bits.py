@@ -1,5 +1,7 @@
 """PNG and TIFF files of 16 bits a channel, which Pillow cuts to 8."""
 
+from typing import Any
+
 import numpy as np
 
 from issp_keras.data.png_of_16_bits import png
@@ -67,7 +69,7 @@ def _read_tiff(file):
 
     try:
         with tifffile.TiffFile(file) as tiff:
-            page = tiff.pages[0]
+            page: Any = tiff.pages[0]
             if page.bitspersample != 16:
                 raise ValueError(f"has {page.bitspersample} bits a channel")
             if page.axes not in ("YX", "YXS", "SYX"):

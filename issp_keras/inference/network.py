@@ -4,6 +4,7 @@ import functools
 import itertools
 from collections.abc import Callable
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from absl import logging
@@ -156,7 +157,7 @@ class Network:
         if self._size is None:
             most -= most % ALIGNMENT
         strip = _STRIP, max(TILE, *self._tile)
-        found = [
+        found: list[Any] = [
             tiles.reach(self._apply, *(self._size or strip)),
             tiles.reach(
                 _transposed(self._apply), *(self._size or strip[::-1])[::-1]
