@@ -21,7 +21,7 @@ COMPILER := command -v c++ || command -v g++ || command -v clang++
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .PHONY: quickstart web test test-long test-native test-web test-lowest test-jax
-.PHONY: install-lowest docs lint clean
+.PHONY: install-lowest wheels docs lint clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/issp-train --config=configs/quickstart.py --workdir=$(RUN)
@@ -67,6 +67,10 @@ test-lowest:
 test-jax: .venv-jax/installed
 	KERAS_BACKEND=jax .venv-jax/bin/python $(PYTEST) -m '$(TESTS)' tests
 
+# Wheels with the delegate, in dist: for Linux on x86-64 and aarch64.
+wheels: $(VENV)/installed-wheels
+	$(BIN)/python .ci/wheels.py dist
+
 # The site, in build/site. Sources lie there as they are installed.
 docs: $(VENV)/installed-docs
 	rm -rf build/docs
@@ -90,15 +94,19 @@ $(VENV)/installed: setup.py pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	@echo "Installing TensorFlow and others into $(VENV), some minutes ..."
 	($(COMPILER)) >/dev/null || $(BIN)/python -m pip install --quiet 'ziglang>=0.13'
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --editable '.[all]'
 	touch $@
 
 $(VENV)/installed-test: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --editable '.[all,test]'
 	touch $@
 
 $(VENV)/installed-web: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --editable '.[web]'
+	$(BIN)/python -m pip install --quiet --editable '.[all,web]'
+	touch $@
+
+$(VENV)/installed-wheels: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable '.[all,delegate]'
 	touch $@
 
 web/node_modules: web/package.json
@@ -108,13 +116,12 @@ web/node_modules: web/package.json
 	touch $@
 
 $(VENV)/installed-docs: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	$(BIN)/python -m pip install --quiet --editable '.[all,docs]'
 	touch $@
 
-.venv-jax/installed: setup.py pyproject.toml requirements_jax.txt
+.venv-jax/installed: setup.py pyproject.toml
 	$(PYTHON) -m venv .venv-jax
 	@echo "Installing JAX and Keras into .venv-jax ..."
-	.venv-jax/bin/python -m pip install --quiet -r requirements_jax.txt \
+	.venv-jax/bin/python -m pip install --quiet --editable '.[jax,sr]' \
 		pytest pytest-xdist
-	.venv-jax/bin/python -m pip install --quiet --no-deps --editable .
 	touch $@

@@ -9,16 +9,44 @@ import shutil
 from setuptools import Extension
 from setuptools import find_packages
 from setuptools import setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError
 
 _ROOT = pathlib.Path(__file__).parent
 _DELEGATE = "issp_keras.tflite.delegate"
 _INIT = (_ROOT / "issp_keras" / "__init__.py").read_text()
-_JAX = "jax>=0.10"
+_JAX = ["jax>=0.10"]
+# Keras needs one of these two, or another backend.
+_TENSORFLOW = [
+    # tfmot 0.8 imports distutils, which Python 3.12 took out and setuptools
+    # puts back.
+    'setuptools; python_version >= "3.12"',
+    "tensorboard>=2.20.0",
+    "tensorflow>=2.20.0,<3",
+    "tensorflow-model-optimization>=0.8.1,<0.9",
+]
+# Photographs, data sets, and the configs of trainings.
+_SR = [
+    # TensorFlow Datasets 4.9.10 imports it, and does not say so.
+    "importlib-resources>=6.0.0",
+    "ml-collections>=1.0.0",
+    "pillow>=11.0.0",
+    "scikit-image>=0.25.0",
+    "tensorflow-datasets>=4.9.10",
+    "tifffile>=2024.8.30",
+]
+# `.tflite` files.
+_EDGE = [
+    "ai-edge-litert>=2.1.6",
+    "flatbuffers>=24.3.25",
+    # Older ones call what pyparsing 3.3 warns of.
+    "matplotlib>=3.10.8",
+    "pillow>=11.0.0",
+]
 _TEST = [
     # Several processes train on JAX alone.
-    _JAX,
+    *_JAX,
     # TensorFlow Datasets tests its data sets with it.
     "dill>=0.3",
     "hypothesis>=6.100",
@@ -62,6 +90,13 @@ class BuildDelegate(build_ext):
             raise CompileError(str(error)) from error
 
 
+class TagWheel(bdist_wheel):
+    """Says that the delegate depends on the machine, and not on Python."""
+
+    def get_tag(self):
+        return "py3", "none", super().get_tag()[2]
+
+
 setup(
     name="issp-keras",
     version=re.search(r'__version__ = "(.+)"', _INIT)[1],
@@ -91,8 +126,10 @@ setup(
             optional=True,
         )
     ],
-    cmdclass={"build_ext": BuildDelegate},
+    cmdclass={"bdist_wheel": TagWheel, "build_ext": BuildDelegate},
     package_data={
+        # Type checkers look for it.
+        "issp_keras": ["py.typed"],
         _DELEGATE: [
             "README.md",
             "CMakeLists.txt",
@@ -104,37 +141,29 @@ setup(
         # A page that was built before comes along.
         "issp_keras.web": ["abort.cc", "page/*", "src/*", "dist/demo.html"],
     },
-    # `make test-lowest` passes the tests with the least of these versions.
+    # What one callback needs. `make test-lowest` passes the tests with the
+    # least of these versions, and of those of the extra `all`.
     install_requires=[
         "absl-py>=1.4.0",
-        "ai-edge-litert>=2.1.6",
-        "flatbuffers>=24.3.25",
-        # TensorFlow Datasets 4.9.10 imports it, and does not say so.
-        "importlib-resources>=6.0.0",
         "keras>=3.12.0,<4",
-        # Older ones call what pyparsing 3.3 warns of.
-        "matplotlib>=3.10.8",
-        "ml-collections>=1.0.0",
         "ml-dtypes>=0.5.1",
         "numpy>=2.0.2,<3",
-        "pillow>=11.0.0",
+        # Keras brings it along.
         "rich>=13.0.0",
-        "scikit-image>=0.25.0",
-        # tfmot 0.8 imports distutils, which Python 3.12 took out and
-        # setuptools puts back.
-        'setuptools; python_version >= "3.12"',
-        "tensorboard>=2.20.0",
-        "tensorflow>=2.20.0,<3",
-        "tensorflow-datasets>=4.9.10",
-        "tensorflow-model-optimization>=0.8.1,<0.9",
-        "tifffile>=2024.8.30",
     ],
+    # `issp_keras/extras.py` tells whoever lacks one of the first four.
     extras_require={
+        "tensorflow": _TENSORFLOW,
+        "jax": _JAX,
+        "sr": _SR,
+        "edge": _EDGE,
+        # JAX is another backend than TensorFlow, and the rest are compilers
+        # and tools.
+        "all": sorted({*_TENSORFLOW, *_SR, *_EDGE}),
         # A compiler for the sparse delegate, where the machine has none.
         "delegate": ["ziglang>=0.13"],
         # The site.
         "docs": ["mkdocs-material>=9.6,<10", "mkdocstrings[python]>=0.29"],
-        "jax": [_JAX],
         "test": _TEST,
         # A compiler for WebAssembly.
         "web": ["ziglang>=0.17"],

@@ -1,6 +1,7 @@
 """Errors that are the user's to mend."""
 
 import contextlib
+from collections.abc import Iterator
 
 
 class InputError(ValueError):
@@ -27,7 +28,9 @@ class ArgumentError(InputError):
 
 
 @contextlib.contextmanager
-def blame(what: str, *causes: type[Exception], argument: str | None = None):
+def blame(
+    what: str, *causes: type[Exception], argument: str | None = None
+) -> Iterator[None]:
     """Turns `causes` raised in the block into an `InputError` about `what`.
 
     Args:

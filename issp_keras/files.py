@@ -11,6 +11,9 @@ from collections.abc import Iterator
 
 from issp_keras.errors import blame
 
+# What names a file.
+StrPath = str | os.PathLike[str]
+
 
 def cache_folder() -> pathlib.Path:
     """The folder of the user for what can be made again; it may not exist.

@@ -6,8 +6,10 @@ import importlib.util
 import sys
 import types
 
+from issp_keras.extras import needed_by
 
-def import_late(package: str):
+
+def import_late(package: str) -> None:
     """Makes a package import each of its public names at its first use.
 
     The package calls this at the end of its `__init__`. It lists its names in
@@ -26,7 +28,8 @@ def import_late(package: str):
 
     `import package` then takes no time, and `package.name` or `from package
     import name` imports `package.module`. Modules of the package are imported
-    at their first use too. `dir(package)` shows `__all__`.
+    at their first use too. `dir(package)` shows `__all__`. Where the import
+    fails for want of an extra, a `MissingPackage` names it.
 
     Args:
         package: String, the `__name__` of the package.
@@ -41,10 +44,11 @@ class _LatePackage(types.ModuleType):
 
     def __getattr__(self, name):
         home = vars(self)["_homes"].get(name)
-        if home:
-            value = getattr(importlib.import_module(home), name)
-        else:
-            value = self._submodule(name)
+        with needed_by(f"{vars(self)['__name__']}.{name}"):
+            if home:
+                value = getattr(importlib.import_module(home), name)
+            else:
+                value = self._submodule(name)
         vars(self)[name] = value
         return value
 
@@ -84,7 +88,7 @@ def _homes(module):
     }
 
 
-def import_with(other: str, *modules: str, unless: str = ""):
+def import_with(other: str, *modules: str, unless: str = "") -> None:
     """Imports modules as soon as another one has been imported, or now.
 
     Args:
@@ -98,7 +102,7 @@ def import_with(other: str, *modules: str, unless: str = ""):
         sys.meta_path.insert(0, _Watcher(other, modules, unless))
 
 
-def import_before(other: str, module: str):
+def import_before(other: str, module: str) -> None:
     """Imports a module before another one is, if that is not there yet."""
     if other not in sys.modules:
         sys.meta_path.insert(0, _Watcher(other, (), "", before=module))

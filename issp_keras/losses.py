@@ -1,5 +1,7 @@
 """What a training minimises, beside what Keras has."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -27,7 +29,13 @@ class Distillation(keras.losses.Loss):
     (arXiv 1503.02531), Sec. 2, for the weighted sum of two losses.
     """
 
-    def __init__(self, loss, weight: float, name="distillation", **arguments):
+    def __init__(
+        self,
+        loss: keras.losses.Loss,
+        weight: float,
+        name: str = "distillation",
+        **arguments: Any,
+    ) -> None:
         super().__init__(name=name, **arguments)
         if not 0 <= weight <= 1:
             raise ValueError(
@@ -36,18 +44,18 @@ class Distillation(keras.losses.Loss):
         self.loss = loss
         self.weight = weight
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Any, y_pred: Any) -> Any:
         hr, teacher = ops.split(y_true, 2, axis=-1)
         of_hr = self.loss.call(hr, y_pred)
         of_teacher = self.loss.call(teacher, y_pred)
         return (1 - self.weight) * of_hr + self.weight * of_teacher
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         loss = keras.losses.serialize(self.loss)
         return {**super().get_config(), "loss": loss, "weight": self.weight}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "Distillation":
         return cls(**{**config, "loss": keras.losses.get(config["loss"])})
 
 
@@ -80,7 +88,9 @@ class L1FFT(keras.losses.Loss):
     for DF2K have `FFTLoss`, of `rfft2` without a norm, with the weight 0.05.
     """
 
-    def __init__(self, weight: float = 0.05, name="l1_fft", **arguments):
+    def __init__(
+        self, weight: float = 0.05, name: str = "l1_fft", **arguments: Any
+    ) -> None:
         super().__init__(name=name, **arguments)
         if not weight >= 0:
             raise ValueError(
@@ -88,7 +98,7 @@ class L1FFT(keras.losses.Loss):
             )
         self.weight = weight
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Any, y_pred: Any) -> Any:
         # The transform is linear: one of the difference is enough.
         difference = y_pred - y_true
         pixels = ops.mean(ops.abs(difference), axis=(1, 2, 3))
@@ -99,5 +109,5 @@ class L1FFT(keras.losses.Loss):
         )
         return pixels + self.weight * (real + imaginary) / 2
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "weight": self.weight}

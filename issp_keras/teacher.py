@@ -16,6 +16,7 @@ from issp_keras.data import write_photograph
 from issp_keras.errors import ArgumentError
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
+from issp_keras.files import StrPath
 from issp_keras.inference import load_network
 from issp_keras.locks import one_at_a_time
 
@@ -58,7 +59,7 @@ class Teacher:
         self._digest.update(f"self_ensemble={bool(self_ensemble)}".encode())
 
     def teach(
-        self, pairs: list[Pair], folder, until: float | None = None
+        self, pairs: list[Pair], folder: StrPath, until: float | None = None
     ) -> list[Pair] | None:
         """Adds the teacher's outputs to pairs.
 

@@ -5,10 +5,13 @@ import functools
 import graphlib
 import pathlib
 import re
+import runpy
 import sys
+import types
 
 import pytest
 
+from issp_keras.extras import EXTRAS
 from issp_keras.tflite.delegate import build
 
 pytestmark = pytest.mark.any_version
@@ -82,6 +85,19 @@ def _glob(patterns, exclude=()):
         if path.is_file()
         and (source := str(path.relative_to(ROOT))) not in excluded
     )
+
+
+@functools.cache
+def _setup():
+    """The arguments that `setup.py` gives to `setup`."""
+    found = {}
+    with pytest.MonkeyPatch.context() as patch:
+        # Not in each version that an environment has, but in that which builds.
+        wheels = types.SimpleNamespace(bdist_wheel=object)
+        patch.setitem(sys.modules, "setuptools.command.bdist_wheel", wheels)
+        patch.setattr("setuptools.setup", lambda **given: found.update(given))
+        runpy.run_path(str(ROOT / "setup.py"))
+    return found
 
 
 TARGETS = _rules()
@@ -236,11 +252,32 @@ def test_the_lock_file_has_every_distribution_that_is_named():
 
 
 def test_the_least_versions_are_those_that_are_tested():
-    setup = (ROOT / "setup.py").read_text()
-    required = re.search(r"install_requires=\[(.*?)\n    \]", setup, re.DOTALL)
-    least = re.findall(r'"([a-z-]+)>=([\d.]+)', required[1])
+    extras = _setup()["extras_require"]
+    required = [*_setup()["install_requires"], *extras["all"]]
+    least = re.findall(r"([a-z-]+)>=([\d.]+)", "\n".join(required))
     tested = (ROOT / "requirements_lowest.txt").read_text().splitlines()[1:]
-    assert [f"{name}=={version}" for name, version in least] == tested
+    assert {f"{name}=={version}" for name, version in least} == {*tested}
+
+
+def test_one_extra_has_what_those_of_tensorflow_have():
+    extras = _setup()["extras_require"]
+    together = {*extras["tensorflow"], *extras["sr"], *extras["edge"]}
+    assert {*extras["all"]} == together
+
+
+def test_every_package_is_named_with_an_extra_that_has_it():
+    extras = _setup()["extras_require"]
+    base = "\n".join(_setup()["install_requires"])
+    for module, (_, extra) in EXTRAS.items():
+        name = DISTRIBUTIONS.get(module, module).replace("_", "-")
+        assert any(each.startswith(f"{name}>=") for each in extras[extra])
+        assert f"{name}>=" not in base
+
+
+def test_what_one_callback_needs_is_little():
+    names = [re.match("[a-z-]+", of)[0] for of in _setup()["install_requires"]]
+    # Of these, Keras brings all along.
+    assert names == ["absl-py", "keras", "ml-dtypes", "numpy", "rich"]
 
 
 def test_what_jax_needs_is_what_setup_py_says():

@@ -147,6 +147,55 @@ def test_a_clear_colour_of_16_bits_is_transparent(tmp_path, kind):
     assert np.count_nonzero(found.alpha == 65535) == found.alpha.size - 1
 
 
+# Top, left and steps of the seven passes of an interlaced PNG file.
+_PASSES = (
+    *((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4)),
+    *((2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)),
+)
+
+
+@pytest.mark.parametrize("kind", [0, 2, 4, 6])
+def test_interlaced_png_files_of_16_bits_are_read(tmp_path, kind):
+    channels = {0: 1, 2: 3, 4: 2, 6: 4}[kind]
+    pixels = RNG.integers(0, 65536, (9, 11, channels), np.uint16)
+    header = struct.pack(">IIBBBBB", 11, 9, 16, kind, 0, 0, 1)
+    rows = [
+        b"\0" + row.astype(">u2").tobytes()
+        for top, left, down, right in _PASSES
+        for row in pixels[top::down, left::right]
+    ]
+    content = b"\x89PNG\r\n\x1a\n"
+    for name, chunk in (
+        (b"IHDR", header),
+        (b"IDAT", zlib.compress(b"".join(rows))),
+        (b"IEND", b""),
+    ):
+        content += struct.pack(">I", len(chunk)) + name + chunk
+        content += struct.pack(">I", zlib.crc32(name + chunk))
+    (tmp_path / "photo.png").write_bytes(content)
+    found = data.read_photograph(tmp_path / "photo.png")
+    grey = channels < 3
+    expected = pixels[..., 0] if grey else pixels[..., :3]
+    np.testing.assert_array_equal(found.pixels, expected)
+    if kind & 4:
+        np.testing.assert_array_equal(found.alpha, pixels[..., -1])
+
+
+@pytest.mark.parametrize("kind", ["L", "RGB"])
+def test_png_files_of_16_bits_are_those_of_tensorflow(tmp_path, kind):
+    """Of more rows than are written at once, smooth and rough."""
+    tf = pytest.importorskip("tensorflow")
+    pixels = RNG.integers(0, 65536, (150, 40, len(kind)), np.uint16)
+    pixels[40:] = pixels[40:].cumsum(0) // 256 + pixels[:1] % 9
+    path = tmp_path / "photo.png"
+    data.write_photograph(path, pixels if kind == "RGB" else pixels[..., 0])
+    decoded = tf.io.decode_png(path.read_bytes(), 0, tf.uint16).numpy()
+    np.testing.assert_array_equal(decoded, pixels)
+    path.write_bytes(tf.io.encode_png(pixels).numpy())
+    found = data.read_photograph(path).pixels
+    np.testing.assert_array_equal(np.atleast_3d(found), pixels)
+
+
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 def test_half_of_a_16_bit_file_is_refused(tmp_path, suffix):
     path = tmp_path / f"deep{suffix}"

@@ -12,6 +12,7 @@ from keras import ops
 
 from issp_keras.activation_ranges import trained_ranges
 from issp_keras.errors import blame
+from issp_keras.extras import needed_by
 from issp_keras.tflite import flatbuffer
 from issp_keras.tflite import int8
 from issp_keras.tflite.dense import keeping_axes
@@ -49,7 +50,8 @@ def convert(
     Returns:
         What the converter makes, as objects of the schema, with short names.
     """
-    import tensorflow as tf
+    with needed_by("The conversion to TFLite"):
+        import tensorflow as tf
 
     is_int8 = precision == "int8"
     # Of int8, the converter makes the ends of the graph, and `int8` clips.

@@ -14,6 +14,7 @@ from issp_keras.data import load_pairs
 from issp_keras.errors import ArgumentError
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
+from issp_keras.files import StrPath
 from issp_keras.inference import fixed_size
 from issp_keras.scores import SMALLEST
 from issp_keras.tflite import flatbuffer
@@ -61,7 +62,7 @@ class Exported:
 
 def export(
     model: keras.Model,
-    path,
+    path: StrPath,
     precision: str = "float32",
     sparse: bool = True,
     height: int | None = None,

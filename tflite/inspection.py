@@ -14,6 +14,7 @@ import numpy as np
 from issp_keras.errors import ArgumentError
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
+from issp_keras.files import StrPath
 from issp_keras.tflite import eligibility
 from issp_keras.tflite import flatbuffer
 from issp_keras.tflite import probe
@@ -49,7 +50,7 @@ _OPERATORS = {
 
 
 def inspect(
-    path, size: tuple[int, int] | None = None, delegate: bool = False
+    path: StrPath, size: tuple[int, int] | None = None, delegate: bool = False
 ) -> Inspection:
     """Looks into a `.tflite` file.
 

@@ -12,6 +12,7 @@ from issp_keras.data import EMBEDDED
 from issp_keras.data import Pair
 from issp_keras.data import load_pairs
 from issp_keras.data import to_rgb
+from issp_keras.files import StrPath
 from issp_keras.inference import Network
 from issp_keras.inference import TFLiteInterpreter
 from issp_keras.inference import keras_network
@@ -73,7 +74,7 @@ class Reference:
         self._psnr_of_keras = functools.cache(self._psnr_in_tiles)
         self._patches = functools.cache(self._patches_of)
 
-    def compare(self, path) -> Parity:
+    def compare(self, path: StrPath) -> Parity:
         """Runs a `.tflite` file of the network in the interpreter."""
         interpreter = TFLiteInterpreter(path)
         errors = [

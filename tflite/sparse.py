@@ -13,6 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 from issp_keras import files
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
+from issp_keras.files import StrPath
 from issp_keras.tflite import encoding
 from issp_keras.tflite import flatbuffer
 from issp_keras.tflite import palette
@@ -27,7 +28,7 @@ _PER_CHANNEL = 5
 _OVERHEAD = 160
 
 
-def encode_sparse(source, path) -> int:
+def encode_sparse(source: StrPath, path: StrPath) -> int:
     """Writes a `.tflite` file again, without the zeros of its kernels.
 
     For a file of any converter and any pruned network. The kernels are those

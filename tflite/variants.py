@@ -2,11 +2,13 @@
 
 import pathlib
 from collections.abc import Callable
+from typing import Any
 
 import keras
 
 from issp_keras import files
 from issp_keras.errors import InputError
+from issp_keras.files import StrPath
 from issp_keras.tflite.choices import PRECISIONS
 from issp_keras.tflite.export import Conversion
 from issp_keras.tflite.export import Exported
@@ -16,13 +18,13 @@ from issp_keras.tflite.parity import Reference
 
 def export_all(
     model: keras.Model,
-    stem,
+    stem: StrPath,
     height: int | None = None,
     width: int | None = None,
     tolerance: float | None = None,
     method: str | None = None,
     progress: Callable[[float], None] = lambda done: None,
-    **options,
+    **options: Any,
 ) -> tuple[list[Exported], list[str]]:
     """Writes every sensible variant of a network.
 

@@ -4,6 +4,7 @@ import pathlib
 import tempfile
 
 from issp_keras import files
+from issp_keras.files import StrPath
 from issp_keras.inference import BUNDLED
 from issp_keras.web import compiler
 from issp_keras.web import engine
@@ -14,7 +15,9 @@ DIST = compiler.WEB / "dist"
 _PACKAGED = DIST / "demo.html"
 
 
-def find_demo(networks=None) -> pathlib.Path | None:
+def find_demo(
+    networks: dict[str, StrPath] | None = None,
+) -> pathlib.Path | None:
     """Finds a demo page that was made of the same sources.
 
     Args:
@@ -30,7 +33,7 @@ def find_demo(networks=None) -> pathlib.Path | None:
     return next((at for at in found if page.version_of(at) == version), None)
 
 
-def make_demo(networks=None) -> pathlib.Path:
+def make_demo(networks: dict[str, StrPath] | None = None) -> pathlib.Path:
     """Makes the demo page in the user's cache.
 
     Args:

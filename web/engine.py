@@ -3,6 +3,7 @@
 import pathlib
 import re
 
+from issp_keras.files import StrPath
 from issp_keras.web import compiler
 
 # By the name of a build. Products and sums in one step are not as exact as
@@ -47,7 +48,7 @@ def version() -> str:
     return compiler.hash_of([*sources(), *headers])
 
 
-def build_wasm(output) -> dict[str, pathlib.Path]:
+def build_wasm(output: StrPath) -> dict[str, pathlib.Path]:
     """Compiles the engine.
 
     Args:

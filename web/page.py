@@ -10,6 +10,7 @@ import re
 from issp_keras import files
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
+from issp_keras.files import StrPath
 from issp_keras.inference import BUNDLED
 from issp_keras.web import compiler
 from issp_keras.web import engine
@@ -20,7 +21,12 @@ _HEAD = 2048
 _IMPORT = re.compile(r'^import (?:(\{[^}]*\}) from )?"(.*?)";$', re.MULTILINE)
 
 
-def build_page(output, networks, wasm, version: str = "") -> pathlib.Path:
+def build_page(
+    output: StrPath,
+    networks: dict[str, StrPath],
+    wasm: dict[str, pathlib.Path],
+    version: str = "",
+) -> pathlib.Path:
     """Writes the demo page, which needs no other file and no network.
 
     Args:
@@ -100,7 +106,7 @@ def sources_version(networks) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def export_bundled(folder) -> dict[str, pathlib.Path]:
+def export_bundled(folder: StrPath) -> dict[str, pathlib.Path]:
     """Writes the networks that the package has as `.tflite` files.
 
     Args:

@@ -1,7 +1,12 @@
 """ISS-P as one callback."""
 
+from collections.abc import Callable
+from typing import Any
+
 from issp_keras.callbacks.sparse_training import SparseTraining
 from issp_keras.sparsity import ISSP
+from issp_keras.sparsity.distributions import Distribution
+from issp_keras.sparsity.patterns import Pattern
 
 
 class ISSPCallback(SparseTraining):
@@ -42,13 +47,13 @@ class ISSPCallback(SparseTraining):
 
     def __init__(
         self,
-        schedule,
-        shrink_ratio=0.95,
-        distribution=None,
-        pattern=None,
+        schedule: Callable[..., Any],
+        shrink_ratio: float = 0.95,
+        distribution: Distribution | None = None,
+        pattern: Pattern | None = None,
         *,
-        shrink_ramp="constant",
-        **arguments,
-    ):
+        shrink_ramp: str = "constant",
+        **arguments: Any,
+    ) -> None:
         method = ISSP(shrink_ratio, shrink_ramp)
         super().__init__(schedule, method, distribution, pattern, **arguments)

@@ -2,14 +2,20 @@
 
 import dataclasses
 import re
+from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
+import keras
 import numpy as np
 from keras import layers
 
 from issp_keras.callbacks import keras_internals
 from issp_keras.sparsity import Kernel
 from issp_keras.sparsity.arguments import check_expression
+
+# Which layers: expressions for their paths, or a function of a layer.
+Where = str | Sequence[str] | Callable[[Any], bool] | None
 
 _CONVOLUTIONS = (
     layers.Conv1D,
@@ -111,7 +117,9 @@ def find_kernels(model, include=None, exclude=None):
     return list(kernels.values()), skipped
 
 
-def prunable_kernels(model, include=None, exclude=None):
+def prunable_kernels(
+    model: keras.layers.Layer, include: Where = None, exclude: Where = None
+) -> list[keras.Variable]:
     """Lists the kernels that sparse training prunes.
 
     These are the trainable kernels of every convolution (transposed,
@@ -141,7 +149,7 @@ def prunable_kernels(model, include=None, exclude=None):
     return [kernel.variable for kernel in kernels]
 
 
-def count_zeros(model):
+def count_zeros(model: keras.layers.Layer) -> tuple[int, int]:
     """Returns how many weights of the prunable kernels are zero, and all."""
     kernels = [kernel.numpy() for kernel in prunable_kernels(model)]
     weights = sum(kernel.size for kernel in kernels)

@@ -1,6 +1,7 @@
 """Training on what full integers will make of a network."""
 
 import functools
+from typing import Any
 
 import keras
 from keras import layers
@@ -85,14 +86,14 @@ class SimulatedInt8(keras.callbacks.Callback):
             )
         self.momentum = momentum
 
-    def set_model(self, model):
+    def set_model(self, model: keras.Model) -> None:
         super().set_model(model)
         # Here, because other callbacks may load a checkpoint when training
         # begins.
         if model.built:
             self._ranges()
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         _remove(self.model)
         ranges = self._ranges()
         keras_internals.track_layer(self.model, ranges)
@@ -113,12 +114,12 @@ class SimulatedInt8(keras.callbacks.Callback):
         keras_internals.forget_functions(self.model)
         self.model.make_train_function(force=True)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         keras_internals.synchronise(self.model)
         _remove(self.model)
         self.model.make_train_function(force=True)
 
-    def give_ranges(self, network: keras.Model):
+    def give_ranges(self, network: keras.Model) -> None:
         """Puts the ranges of this callback's model beside another network.
 
         Args:

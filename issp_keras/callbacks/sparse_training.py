@@ -1,13 +1,17 @@
 """The bridge from `issp_keras.sparsity` to `model.fit`."""
 
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
 from absl import logging
 
+from issp_keras.callbacks.kernels import Where
 from issp_keras.callbacks.optimizers import own_optimizer
 from issp_keras.callbacks.optimizers import separate_averages
+from issp_keras.callbacks.pruned_model import KernelSnapshot
 from issp_keras.callbacks.pruned_model import PrunedModel
 from issp_keras.callbacks.sparse_update import SparseUpdate
 from issp_keras.sparsity import Distribution
@@ -91,16 +95,16 @@ class SparseTraining(keras.callbacks.Callback):
 
     def __init__(
         self,
-        schedule,
-        method,
-        distribution=None,
-        pattern=None,
-        include=None,
-        exclude=None,
-        optimizer_slots="keep",
-        verbose=1,
-        record_gradients=True,
-    ):
+        schedule: Callable[..., Any],
+        method: Method,
+        distribution: Distribution | None = None,
+        pattern: Pattern | None = None,
+        include: Where = None,
+        exclude: Where = None,
+        optimizer_slots: str = "keep",
+        verbose: int = 1,
+        record_gradients: bool = True,
+    ) -> None:
         super().__init__()
         _check_schedule(schedule)
         distribution = distribution or Uniform()
@@ -119,16 +123,17 @@ class SparseTraining(keras.callbacks.Callback):
         self.optimizer_slots = optimizer_slots
         self.verbose = verbose
         self.record_gradients = record_gradients
-        self.pruned_model: PrunedModel | None = None
-        self._update = None
+        # A `PrunedModel` from the beginning of `fit` on.
+        self.pruned_model: Any = None
+        self._update: Any = None
 
-    def set_model(self, model):
+    def set_model(self, model: keras.Model) -> None:
         super().set_model(model)
         # Here, and not when training begins, because then other callbacks
         # may already load a checkpoint.
         self._look_at(model if model.built else None)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         if self.model.optimizer is None:
             raise ValueError(
                 "Sparse training happens in the optimizer's steps: compile "
@@ -157,12 +162,16 @@ class SparseTraining(keras.callbacks.Callback):
         self.model.make_train_function(force=True)
         self._tell()
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         # Here, and not when training begins, because a callback after this
         # one may have loaded a checkpoint then.
         self.pruned_model.state.check(self.pruned_model.pruner)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         if self.model.stop_training:
             return
         pruned = self.pruned_model
@@ -174,7 +183,7 @@ class SparseTraining(keras.callbacks.Callback):
                     "diverged. Try a lower learning rate."
                 )
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._update.remove()
         self._update = None
         # Keras keeps the train function, and the update within, otherwise.
@@ -200,7 +209,7 @@ class SparseTraining(keras.callbacks.Callback):
                 stacklevel=2,
             )
 
-    def finalize(self):
+    def finalize(self) -> None:
         """Ends the pruning stage now, whatever the schedule says.
 
         The weights that the method would prune become exact zeros. A later
@@ -216,11 +225,11 @@ class SparseTraining(keras.callbacks.Callback):
             # The train function of the running `fit` knows nothing of it.
             self.model.make_train_function(force=True)
 
-    def steps(self):
+    def steps(self) -> int:
         """Returns how many steps the optimizer has made, an integer."""
         return self.pruned_model.steps()
 
-    def snapshot(self):
+    def snapshot(self) -> list[KernelSnapshot]:
         """Returns how the kernels are now, while `fit` runs.
 
         Returns:

@@ -2,6 +2,7 @@
 
 import csv
 import pathlib
+from typing import Any
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from issp_keras import files
 from issp_keras.callbacks.sparse_training import SparseTraining
 from issp_keras.errors import blame
+from issp_keras.files import StrPath
 
 _COLUMNS = (
     "step",
@@ -53,7 +55,12 @@ class SparsitySummaries(keras.callbacks.Callback):
             a `sparsity.csv` that cannot be read or cannot be written to.
     """
 
-    def __init__(self, sparse_training, folder, frequency="epoch"):
+    def __init__(
+        self,
+        sparse_training: SparseTraining,
+        folder: StrPath,
+        frequency: str | int = "epoch",
+    ) -> None:
         super().__init__()
         if not isinstance(sparse_training, SparseTraining):
             raise TypeError(
@@ -79,10 +86,12 @@ class SparsitySummaries(keras.callbacks.Callback):
         self._logged = 0
         self._writer = None
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._writer = None
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         if self._training.model is not self.model:
             raise ValueError(
                 "SparsitySummaries needs its `sparse_training` among the "
@@ -93,18 +102,22 @@ class SparsitySummaries(keras.callbacks.Callback):
             self._logged = self._training.steps()
             self._masks = self._masks_of(self._open())
 
-    def on_train_batch_end(self, batch, logs=None):
-        if self._frequency == "epoch":
-            return
+    def on_train_batch_end(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        if isinstance(self._frequency, str):
+            return  # It is "epoch".
         step = self._training.steps()
         if step // self._frequency > self._logged // self._frequency:
             self._log(step)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         if self._frequency == "epoch":
             self._log(self._training.steps())
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self._writer is not None:
             self._writer.close()
 

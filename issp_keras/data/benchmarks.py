@@ -23,7 +23,7 @@ LAYOUTS = """\
     NAME/*.png"""
 
 
-def find_benchmark(root, name: str):
+def find_benchmark(root: pathlib.Path, name: str) -> pathlib.Path:
     """Finds the folder of a test set of the papers.
 
     Args:

@@ -1,9 +1,12 @@
 """Random training patches that are cut on the device, under JAX."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
 from issp_keras.data.patches import RandomPatches
+from issp_keras.extras import needed_by
 
 # The value of each of the 256 levels, as `PatchDataset` computes it.
 _LEVELS = np.divide(np.arange(256, dtype=np.uint8), 255, dtype=np.float32)
@@ -31,7 +34,8 @@ class DevicePatches:
     """
 
     def __init__(self, patches: RandomPatches):
-        import jax
+        with needed_by("DevicePatches"):
+            import jax
 
         self._patches = patches
         self._scale = patches.scale
@@ -52,7 +56,7 @@ class DevicePatches:
             [self._patches.places(first_step + i) for i in range(steps)]
         )
 
-    def cut(self, pixels, places):
+    def cut(self, pixels: Any, places: Any) -> tuple[Any, Any]:
         """Cuts the patches of one step, inside the compiled step.
 
         Args:
@@ -78,17 +82,19 @@ class PlacesDataset(keras.utils.PyDataset):
         at_once: Integer, how many steps an item has.
     """
 
-    def __init__(self, patches, first_step, steps, at_once):
+    def __init__(
+        self, patches: DevicePatches, first_step: int, steps: int, at_once: int
+    ) -> None:
         super().__init__()
         self._patches = patches
         self._first_step = first_step
         self._steps = steps
         self._at_once = at_once
 
-    def __len__(self):
+    def __len__(self) -> int:
         return (self._steps - self._first_step) // self._at_once
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple[np.ndarray]:
         first = self._first_step + index * self._at_once
         return (self._patches.places(first, self._at_once),)
 

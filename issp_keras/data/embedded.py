@@ -6,6 +6,8 @@ Sizes are height x width.
 
 import pathlib
 
+from issp_keras.extras import needed_by
+
 EMBEDDED = "embedded"
 
 _NAMES = {
@@ -33,8 +35,12 @@ def embedded_photographs(split: str) -> list[pathlib.Path]:
 
     Args:
         split: "train", or "held_out" for those never trained on.
+
+    Raises:
+        MissingPackage: If scikit-image is not installed.
     """
-    import skimage
+    with needed_by(f"The source {EMBEDDED!r}"):
+        import skimage
 
     folder = pathlib.Path(skimage.__file__).parent / "data"
     return [folder / name for name in _NAMES[split]]

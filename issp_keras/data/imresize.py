@@ -1,8 +1,11 @@
 """MATLAB's bicubic `imresize`, from which papers make their LR images."""
 
 import math
+from typing import Any
 
 import numpy as np
+
+from issp_keras.extras import needed_by
 
 BORDERS = ("mirror", "repeat")
 
@@ -59,7 +62,7 @@ def imresize(
     return rows.reshape(len(rows), -1, *image.shape[2:])
 
 
-def tf_imresize(images, scale: float, border: str = "mirror"):
+def tf_imresize(images: Any, scale: float, border: str = "mirror") -> Any:
     """`imresize` for tensors, to make LR patches in a `tf.data` pipeline.
 
     Example:
@@ -81,7 +84,8 @@ def tf_imresize(images, scale: float, border: str = "mirror"):
     Raises:
         ValueError: As for `imresize`.
     """
-    import tensorflow as tf
+    with needed_by("tf_imresize"):
+        import tensorflow as tf
 
     _check(scale, border)
     images = tf.convert_to_tensor(images)
@@ -93,7 +97,8 @@ def tf_imresize(images, scale: float, border: str = "mirror"):
     dtype = _dtype_of_sums(images.dtype.as_numpy_dtype)
 
     def matrix(size):
-        return _matrix(*_contributions(int(size), scale, border), size, dtype)
+        weights, sources = _contributions(int(size), scale, border)
+        return _matrix(weights, sources, size, dtype)
 
     result = tf.cast(images, dtype)
     for axis, product in ((-3, "oi,...iwc->...owc"), (-2, "oi,...hic->...hoc")):

@@ -65,7 +65,7 @@ class PairFiles:
         return Pair(self.name, lr, hr)
 
 
-def find_pairs(folder, scale: int) -> list[PairFiles]:
+def find_pairs(folder: str | pathlib.Path, scale: int) -> list[PairFiles]:
     """Finds the photographs of a data set in any of the common layouts.
 
     Args:

@@ -1,6 +1,7 @@
 """Random training patches, by the number of the step."""
 
 import concurrent.futures
+from typing import Any
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ from issp_keras.data.pairs import Pair
 from issp_keras.data.photographs import to_rgb
 from issp_keras.data.turns import TURNS
 from issp_keras.data.turns import turn
+from issp_keras.extras import needed_by
 
 
 class RandomPatches:
@@ -179,7 +181,7 @@ def _whole_pixels(pixels):
     return pixels.view(f"V{pixels.shape[-1]}")[..., 0]
 
 
-def tf_patches(patches: RandomPatches, first_step: int, steps: int):
+def tf_patches(patches: RandomPatches, first_step: int, steps: int) -> Any:
     """The batches of steps `first_step` to `steps - 1` through `tf.data`.
 
     Several threads make them ahead.
@@ -187,7 +189,8 @@ def tf_patches(patches: RandomPatches, first_step: int, steps: int):
     Returns:
         A `tf.data.Dataset` of batches `(lr, hr)`, float32 in 0..1.
     """
-    import tensorflow as tf
+    with needed_by("tf_patches"):
+        import tensorflow as tf
 
     shapes = [(None, *array.shape[1:]) for array in patches.batch(first_step)]
 
@@ -219,19 +222,25 @@ class PatchDataset(keras.utils.PyDataset):
         ahead: Integer, how many batches are made ahead. Defaults to `4`.
     """
 
-    def __init__(self, patches, first_step, steps, ahead=4):
+    def __init__(
+        self,
+        patches: RandomPatches,
+        first_step: int,
+        steps: int,
+        ahead: int = 4,
+    ) -> None:
         super().__init__()
         self._patches = patches
         self._first_step = first_step
         self._steps = steps
         self._ahead = ahead
         self._threads = concurrent.futures.ThreadPoolExecutor(max(1, ahead))
-        self._made = {}
+        self._made: dict[int, Any] = {}
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self._steps - self._first_step
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
         """Returns a batch `(lr, hr)`, float32 in 0..1."""
         last = min(index + self._ahead, len(self) - 1)
         self._made = {

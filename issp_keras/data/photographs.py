@@ -16,6 +16,7 @@ from issp_keras.data.suffixes import SUFFIXES
 from issp_keras.data.turns import turn_back
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
+from issp_keras.files import StrPath
 
 _GREY = ("1", "L", "LA", "La")
 _ORIENTATION = 0x0112
@@ -26,8 +27,6 @@ _UNREADABLE = (
     OSError,
     SyntaxError,
     ValueError,
-    # Without TensorFlow, there are no PNG files of 16 bits.
-    ImportError,
     PIL.Image.DecompressionBombError,
 )
 
@@ -51,7 +50,7 @@ class Photograph:
     icc_profile: bytes | None = None
 
 
-def photographs_in(folder) -> list:
+def photographs_in(folder: pathlib.Path) -> list:
     """The paths of the photographs in a folder, sorted, without hidden ones.
 
     Raises:
@@ -71,7 +70,7 @@ def photographs_in(folder) -> list:
     return paths
 
 
-def read_photograph(path) -> Photograph:
+def read_photograph(path: str | pathlib.Path) -> Photograph:
     """Reads a photograph of any kind: RGB, grey, palette, with alpha, 16 bits.
 
     Raises:
@@ -103,7 +102,7 @@ def read_photograph(path) -> Photograph:
     )
 
 
-def read_opaque_photograph(path) -> Photograph:
+def read_opaque_photograph(path: str | pathlib.Path) -> Photograph:
     """Reads a photograph to train on or to compare with: opaque, 8 bits.
 
     Raises:
@@ -125,11 +124,11 @@ def read_opaque_photograph(path) -> Photograph:
 
 
 def write_photograph(
-    path,
+    path: StrPath,
     pixels: np.ndarray,
     alpha: np.ndarray | None = None,
     icc_profile: bytes | None = None,
-):
+) -> None:
     """Writes an image in the format that the ending of `path` names.
 
     Args:

@@ -23,6 +23,7 @@ from issp_keras.data.pairs import Pair
 from issp_keras.data.photographs import to_rgb
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
+from issp_keras.files import StrPath
 
 _FORMAT = "issp_keras pairs 1"
 _INDEX = "index.json"
@@ -33,7 +34,7 @@ _STRIP = 32
 _AT_ONCE = 8
 
 
-def is_prepared(folder) -> bool:
+def is_prepared(folder: StrPath) -> bool:
     """Whether a folder was made by `prepare`."""
     return (pathlib.Path(folder) / _INDEX).is_file()
 
@@ -41,9 +42,9 @@ def is_prepared(folder) -> bool:
 def prepare(
     readers: Iterable[Callable[[], Pair | None]],
     scale: int,
-    folder,
+    folder: StrPath,
     progress: Callable[[int], None] = lambda done: None,
-):
+) -> None:
     """Writes photographs for training, whole or not at all.
 
     Args:
@@ -85,7 +86,7 @@ def prepare(
         files.write_json(partial / _INDEX, index)
 
 
-def open_prepared(folder, scale: int) -> list[Pair]:
+def open_prepared(folder: StrPath, scale: int) -> list[Pair]:
     """Opens what `prepare` has written; pixels are read when they are used.
 
     Raises:

@@ -1,18 +1,18 @@
 """PNG and TIFF files of 16 bits a channel, which Pillow cuts to 8."""
 
-import struct
-import zlib
+from typing import Any
 
 import numpy as np
+
+from issp_keras.data.png_of_16_bits import png
+from issp_keras.data.png_of_16_bits import read_png
+from issp_keras.extras import needed_by
 
 FORMATS = ("PNG", "TIFF")
 
 # PhotometricInterpretation and ExtraSamples of TIFF.
 _WHITE_IS_0, _BLACK_IS_0, _RGB = 0, 1, 2
 _ALPHA = 2
-
-# Where a PNG file's first chunk, of fixed length, ends.
-_END_OF_HEADER = 33
 
 
 def read_16_bits(file, format: str) -> np.ndarray:
@@ -27,9 +27,10 @@ def read_16_bits(file, format: str) -> np.ndarray:
         one alpha if there are 2 or 4.
 
     Raises:
-        ValueError: If the file is broken or no such image.
+        OSError, SyntaxError or ValueError: If the file is broken or no such
+            image.
     """
-    pixels = _read_png(file) if format == "PNG" else _read_tiff(file)
+    pixels = read_png(file) if format == "PNG" else _read_tiff(file)
     if pixels.dtype != np.uint16 or pixels.shape[-1] > 4:
         raise ValueError(
             f"holds {pixels.dtype} values of {pixels.shape[-1]} channels, "
@@ -43,9 +44,10 @@ def write_16_bits(
 ):
     """Writes a uint16 array of shape (height, width, channels)."""
     if format == "PNG":
-        path.write_bytes(_png(pixels, icc_profile))
+        path.write_bytes(png(pixels, icc_profile))
         return
-    import tifffile
+    with needed_by("A TIFF file of 16 bits"):
+        import tifffile
 
     if pixels.shape[-1] == 2:
         # As RGB with alpha, for Pillow knows no TIFF of grey with alpha.
@@ -61,21 +63,13 @@ def write_16_bits(
     )
 
 
-def _read_png(file):
-    import tensorflow as tf
-
-    try:
-        return tf.io.decode_png(file.read(), 0, tf.uint16).numpy()
-    except tf.errors.InvalidArgumentError as error:
-        raise ValueError(error.message) from error
-
-
 def _read_tiff(file):
-    import tifffile
+    with needed_by("A TIFF file of 16 bits"):
+        import tifffile
 
     try:
         with tifffile.TiffFile(file) as tiff:
-            page = tiff.pages[0]
+            page: Any = tiff.pages[0]
             if page.bitspersample != 16:
                 raise ValueError(f"has {page.bitspersample} bits a channel")
             if page.axes not in ("YX", "YXS", "SYX"):
@@ -94,23 +88,3 @@ def _read_tiff(file):
         # Also what the decoder of a compression raises.
         raise ValueError(str(error)) from error
     return pixels[..., None] if pixels.ndim == 2 else pixels
-
-
-def _png(pixels, icc_profile):
-    import tensorflow as tf
-
-    try:
-        png = tf.io.encode_png(pixels).numpy()
-    except tf.errors.InvalidArgumentError as error:
-        raise ValueError(
-            f"{error.message} (TIFF takes larger images)"
-        ) from error
-    if icc_profile is None:
-        return png
-    content = b"iCCPICC Profile\0\0" + zlib.compress(icc_profile)
-    chunk = (
-        struct.pack(">I", len(content) - 4)
-        + content
-        + struct.pack(">I", zlib.crc32(content))
-    )
-    return b"".join((png[:_END_OF_HEADER], chunk, png[_END_OF_HEADER:]))

@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 
 from issp_keras.errors import ArgumentError
+from issp_keras.files import StrPath
 
 _FOLDER = pathlib.Path(__file__).parent
 
@@ -78,7 +79,7 @@ def bundled_networks() -> list[BundledNetwork]:
     return list(_NETWORKS)
 
 
-def network_path(path) -> pathlib.Path:
+def network_path(path: StrPath) -> pathlib.Path:
     """The file of a network that is named by its path, or by its name.
 
     Args:

@@ -4,12 +4,15 @@ import ctypes
 import math
 import os
 import pathlib
+from typing import Any
 
 import numpy as np
 
 from issp_keras.errors import ArgumentError
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
+from issp_keras.extras import needed_by
+from issp_keras.files import StrPath
 
 # The delegate of this package.
 SPARSE = "sparse"
@@ -35,8 +38,11 @@ class TFLiteInterpreter:
             uint8. An `ArgumentError` if the delegate cannot be loaded.
     """
 
-    def __init__(self, path, threads=1, delegate=None):
-        from ai_edge_litert import interpreter as litert
+    def __init__(
+        self, path: StrPath, threads: int = 1, delegate: Any = None
+    ) -> None:
+        with needed_by("A .tflite file"):
+            from ai_edge_litert import interpreter as litert
 
         path = pathlib.Path(path)
         if path.is_dir():
@@ -71,7 +77,7 @@ class TFLiteInterpreter:
         self._dtype = inputs[0]["dtype"]
         self._input = inputs[0]["index"]
         self._output = outputs[0]["index"]
-        self._shape = None
+        self._shape: tuple[int, ...] | None = None
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         self.set_input(images)
@@ -81,7 +87,7 @@ class TFLiteInterpreter:
             return output.astype(np.float32) / _WHITE
         return output
 
-    def set_input(self, images: np.ndarray):
+    def set_input(self, images: np.ndarray) -> None:
         """Sets the input, float32 (batch, height, width, 3) in 0..1."""
         if images.shape != self._shape:
             if -1 in self._signature:
@@ -92,7 +98,7 @@ class TFLiteInterpreter:
             images = np.clip(images * _WHITE + 0.5, 0, _WHITE).astype(np.uint8)
         self._interpreter.set_tensor(self._input, images)
 
-    def invoke(self):
+    def invoke(self) -> None:
         """Runs the network once, for timings."""
         self._interpreter.invoke()
 
@@ -104,7 +110,8 @@ def _load(delegate):
         return load()
     if not isinstance(delegate, str | os.PathLike):
         return delegate
-    from ai_edge_litert import interpreter as litert
+    with needed_by("A delegate"):
+        from ai_edge_litert import interpreter as litert
 
     path = pathlib.Path(delegate)
     if not path.is_file():

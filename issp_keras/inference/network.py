@@ -3,6 +3,8 @@
 import functools
 import itertools
 from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from absl import logging
@@ -59,12 +61,12 @@ class Network:
 
     def __init__(
         self,
-        apply,
-        size=None,
-        tile=TILE,
-        overlap=None,
-        self_ensemble=False,
-    ):
+        apply: Callable[[np.ndarray], np.ndarray],
+        size: tuple[int, int] | None = None,
+        tile: int = TILE,
+        overlap: int | None = None,
+        self_ensemble: bool = False,
+    ) -> None:
         if self_ensemble and size and size[0] != size[1]:
             raise ArgumentError(
                 "self_ensemble",
@@ -132,7 +134,7 @@ class Network:
             progress(i + 1, len(cuts))
         return result[: s * height, : s * width]
 
-    def overlap_for(self, shape) -> int:
+    def overlap_for(self, shape: Sequence[int]) -> int:
         """By how many LR pixels tiles of an image of `shape` overlap.
 
         It is measured once, for the first image that is larger than a tile.
@@ -155,7 +157,7 @@ class Network:
         if self._size is None:
             most -= most % ALIGNMENT
         strip = _STRIP, max(TILE, *self._tile)
-        found = [
+        found: list[Any] = [
             tiles.reach(self._apply, *(self._size or strip)),
             tiles.reach(
                 _transposed(self._apply), *(self._size or strip[::-1])[::-1]

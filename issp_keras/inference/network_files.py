@@ -10,6 +10,7 @@ import numpy as np
 
 from issp_keras.errors import ArgumentError
 from issp_keras.errors import blame
+from issp_keras.files import StrPath
 from issp_keras.inference.bundled import network_path
 from issp_keras.inference.interpreter import TFLiteInterpreter
 from issp_keras.inference.network import Network
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def load_network(
-    path, threads: int = 1, delegate: str | None = None, **options
+    path: StrPath, threads: int = 1, delegate: str | None = None, **options: Any
 ) -> Network:
     """Loads a `.keras` or `.tflite` super-resolution network.
 
@@ -52,7 +53,7 @@ def load_network(
     return network_of(load_model(path), path, **options)
 
 
-def network_of(model: keras.Model, path, **options) -> Network:
+def network_of(model: keras.Model, path: StrPath, **options: Any) -> Network:
     """A Keras model, loaded from `path`, as a network.
 
     Raises:

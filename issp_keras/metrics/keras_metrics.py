@@ -1,5 +1,7 @@
 """PSNR and SSIM for `compile(metrics=[...])`."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -121,8 +123,15 @@ class PSNR(_Fidelity):
             shapes.
     """
 
-    def __init__(self, *args, name="psnr", **kwargs):
-        super().__init__(*args, name=name, **kwargs)
+    def __init__(
+        self,
+        border: int = 0,
+        channels: str = "y",
+        max_value: float = 1.0,
+        name: str = "psnr",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(border, channels, max_value, name, dtype)
 
     def _measure(self, images, references):
         error = ops.mean(ops.square(images - references), axis=(1, 2, 3))
@@ -139,8 +148,15 @@ class SSIM(_Fidelity):
 
     _smallest = formulas.WINDOW
 
-    def __init__(self, *args, name="ssim", **kwargs):
-        super().__init__(*args, name=name, **kwargs)
+    def __init__(
+        self,
+        border: int = 0,
+        channels: str = "y",
+        max_value: float = 1.0,
+        name: str = "ssim",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(border, channels, max_value, name, dtype)
 
     def _measure(self, images, references):
         return ops.mean(formulas.ssim_map(images, references), axis=(1, 2, 3))

@@ -8,9 +8,10 @@ import keras
 from issp_keras.activation_ranges import read_ranges
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
+from issp_keras.files import StrPath
 
 
-def load_model(path, compile: bool = False) -> keras.Model:
+def load_model(path: StrPath, compile: bool = False) -> keras.Model:
     """Loads a `.keras` file.
 
     Args:

@@ -6,7 +6,7 @@ from keras import layers
 from issp_keras.models.parts.reparameterized import ReparameterizedConv2D
 
 
-def merge(model) -> keras.Model:
+def merge(model: keras.Model) -> keras.Model:
     """Makes a plain 3x3 convolution of each sum of branches.
 
     The result has the layer names and, up to rounding, the outputs of

@@ -4,6 +4,7 @@ import difflib
 import importlib
 import sys
 
+from issp_keras.extras import MissingPackage
 from issp_keras.programs import interrupts
 from issp_keras.programs.commands import COMMANDS
 
@@ -27,7 +28,11 @@ def run():
         name = _named()
         sys.argv = [f"issp {name}", *sys.argv[2:]]
     module, _, function = COMMANDS[name].entry.partition(":")
-    getattr(importlib.import_module(module), function)()
+    try:
+        getattr(importlib.import_module(module), function)()
+    except MissingPackage as error:
+        # Before the command takes its arguments.
+        sys.exit(f"{interrupts.name()}: {error}")
 
 
 def _named():

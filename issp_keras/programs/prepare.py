@@ -11,6 +11,7 @@ from issp_keras.data import find_source
 from issp_keras.data import prepare
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
+from issp_keras.extras import needed_by
 from issp_keras.programs import cli
 from issp_keras.programs.commands.prepare import run
 
@@ -67,7 +68,7 @@ def _tfds_readers(name, scale, data_dir):
         tfds.disable_progress_bar()
     import issp_keras.data.tfds  # noqa: F401, registers data sets
 
-    with blame(f"{_TFDS}{name}", Exception):
+    with blame(f"{_TFDS}{name}", Exception), needed_by("TFDS"):
         try:
             rows, info = tfds.load(
                 name, split="train", data_dir=data_dir, with_info=True

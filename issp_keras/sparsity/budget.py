@@ -2,6 +2,7 @@
 
 import math
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -206,7 +207,8 @@ class Keys:
         """Two keys with that of an amount of work, most likely, between."""
         entries = sum(rows.shape[0] * rows.shape[1] for rows in self._rows)
         stride = -(-entries // _SAMPLE)
-        sample, works = [], []
+        sample: Any = []
+        works: Any = []
         for members, rows in zip(self._groups, self._rows):
             taken = rows[:, ::stride]
             sample.append(ops.reshape(taken, (-1,)))

@@ -2,6 +2,8 @@
 
 import math
 import re
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -11,6 +13,7 @@ from issp_keras.sparsity.arguments import share
 from issp_keras.sparsity.arguments import whole_number
 from issp_keras.sparsity.budget import Work
 from issp_keras.sparsity.budget import counts_that_free
+from issp_keras.sparsity.kernel_facts import Kernel
 from issp_keras.sparsity.rationals import meant
 from issp_keras.sparsity.selection import Exact
 
@@ -35,14 +38,20 @@ class Distribution:
     needs_uses = False
     input_shape: tuple[int, ...] | None = None
 
-    def check(self, kernels):
+    def check(self, kernels: Sequence[Kernel]) -> None:
         """Raises a ValueError where it cannot serve these kernels.
 
         Args:
             kernels: List of `Kernel`.
         """
 
-    def pruned_counts(self, kernels, scores, sparsity, progress):
+    def pruned_counts(
+        self,
+        kernels: Sequence[Kernel],
+        scores: Any,
+        sparsity: Any,
+        progress: Any,
+    ) -> Any:
         """Returns how many weights each kernel loses.
 
         Args:
@@ -68,7 +77,13 @@ class Uniform(Distribution):
     A kernel of n weights loses `min(ceil(sparsity * n), int(0.995 * n))`.
     """
 
-    def pruned_counts(self, kernels, scores, sparsity, progress):
+    def pruned_counts(
+        self,
+        kernels: Sequence[Kernel],
+        scores: Any,
+        sparsity: Any,
+        progress: Any,
+    ) -> Any:
         """As `Distribution.pruned_counts`."""
         return [_pruned_count(kernel.size, sparsity) for kernel in kernels]
 
@@ -85,7 +100,13 @@ class ERK(Distribution):
     Sec. 3; Mocanu et al. 2018 for the original.
     """
 
-    def pruned_counts(self, kernels, scores, sparsity, progress):
+    def pruned_counts(
+        self,
+        kernels: Sequence[Kernel],
+        scores: Any,
+        sparsity: Any,
+        progress: Any,
+    ) -> Any:
         """As `Distribution.pruned_counts`."""
         sizes = np.array([kernel.size for kernel in kernels], "float64")
         raw = np.array([sum(kernel.shape) for kernel in kernels]) / sizes
@@ -123,7 +144,13 @@ class Global(Distribution):
     def __init__(self, floor: float = _FLOOR):
         _set_floor(self, floor)
 
-    def pruned_counts(self, kernels, scores, sparsity, progress):
+    def pruned_counts(
+        self,
+        kernels: Sequence[Kernel],
+        scores: Any,
+        sparsity: Any,
+        progress: Any,
+    ) -> Any:
         """As `Distribution.pruned_counts`."""
         sizes = [kernel.size for kernel in kernels]
         caps = [_most(size, self.floor) for size in sizes]
@@ -193,7 +220,13 @@ class Cost(Distribution):
                 )
         self.input_shape = input_shape
 
-    def pruned_counts(self, kernels, scores, sparsity, progress):
+    def pruned_counts(
+        self,
+        kernels: Sequence[Kernel],
+        scores: Any,
+        sparsity: Any,
+        progress: Any,
+    ) -> Any:
         """As `Distribution.pruned_counts`."""
         work = Work(
             [kernel.size for kernel in kernels],
@@ -239,7 +272,7 @@ class Map(Distribution):
             check_expression(expression)
             share("sparsities", sparsity, f"{expression!r}: {sparsity!r}")
 
-    def check(self, kernels):
+    def check(self, kernels: Sequence[Kernel]) -> None:
         """Raises a ValueError for an expression that no path contains."""
         for expression in self.sparsities:
             if not any(re.search(expression, k.path) for k in kernels):
@@ -248,7 +281,13 @@ class Map(Distribution):
                     f"{', '.join(kernel.path for kernel in kernels)}"
                 )
 
-    def pruned_counts(self, kernels, scores, sparsity, progress):
+    def pruned_counts(
+        self,
+        kernels: Sequence[Kernel],
+        scores: Any,
+        sparsity: Any,
+        progress: Any,
+    ) -> Any:
         """As `Distribution.pruned_counts`."""
         return [
             _pruned_count(

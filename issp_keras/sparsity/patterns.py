@@ -1,10 +1,13 @@
 """In which pattern weights may be pruned."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 from keras import ops
 
 from issp_keras.sparsity.arguments import whole_number
+from issp_keras.sparsity.kernel_facts import Kernel
 from issp_keras.sparsity.selection import Exact
 from issp_keras.sparsity.selection import smallest
 
@@ -24,14 +27,14 @@ class Pattern:
         """The largest share of zeros that the pattern allows."""
         return 1.0
 
-    def check(self, kernels):
+    def check(self, kernels: Sequence[Kernel]) -> None:
         """Raises a ValueError where it cannot serve these kernels.
 
         Args:
             kernels: List of `Kernel`.
         """
 
-    def allows_zeros(self, kernel) -> bool:
+    def allows_zeros(self, kernel: Kernel) -> bool:
         """Whether the kernel can hold a zero, whatever the sparsity.
 
         Args:
@@ -39,7 +42,14 @@ class Pattern:
         """
         return True
 
-    def unimportant(self, kernels, scores, counts, step=0, exact=True):
+    def unimportant(
+        self,
+        kernels: Sequence[Kernel],
+        scores: Any,
+        counts: Any,
+        step: Any = 0,
+        exact: bool = True,
+    ) -> Any:
         """Marks the least important weights of each kernel.
 
         Args:
@@ -59,7 +69,9 @@ class Pattern:
             f"{type(self).__name__} must define `unimportant`."
         )
 
-    def nearness(self, kernels, scores, masks):
+    def nearness(
+        self, kernels: Sequence[Kernel], scores: Any, masks: Any
+    ) -> Any:
         """Returns how near each weight is to being pruned.
 
         Args:
@@ -84,15 +96,24 @@ class Unstructured(Pattern):
         selection: `Exact()`, the default, or `Sampled(sample_size)`.
     """
 
-    def __init__(self, selection=None):
+    def __init__(self, selection: Any = None) -> None:
         self.selection = selection or Exact()
 
-    def unimportant(self, kernels, scores, counts, step=0, exact=True):
+    def unimportant(
+        self,
+        kernels: Sequence[Kernel],
+        scores: Any,
+        counts: Any,
+        step: Any = 0,
+        exact: bool = True,
+    ) -> Any:
         """As `Pattern.unimportant`."""
         selection = Exact() if exact else self.selection
         return selection.smallest(scores, counts, step)
 
-    def nearness(self, kernels, scores, masks):
+    def nearness(
+        self, kernels: Sequence[Kernel], scores: Any, masks: Any
+    ) -> Any:
         """As `Pattern.nearness`."""
         return [
             _nearness(score, mask, axis=None)
@@ -148,19 +169,28 @@ class NM(Pattern):
     def most(self) -> float:
         return self.zeros / self.group
 
-    def allows_zeros(self, kernel):
+    def allows_zeros(self, kernel: Kernel) -> bool:
         # A run that is shorter than a group loses its share, rounded down.
         run = min(self._run(kernel), self.group)
         return run * self.zeros >= self.group
 
-    def unimportant(self, kernels, scores, counts, step=0, exact=True):
+    def unimportant(
+        self,
+        kernels: Sequence[Kernel],
+        scores: Any,
+        counts: Any,
+        step: Any = 0,
+        exact: bool = True,
+    ) -> Any:
         """As `Pattern.unimportant`."""
         return [
             self._mask(kernel, score, count)
             for kernel, score, count in zip(kernels, scores, counts)
         ]
 
-    def nearness(self, kernels, scores, masks):
+    def nearness(
+        self, kernels: Sequence[Kernel], scores: Any, masks: Any
+    ) -> Any:
         """As `Pattern.nearness`, within each group."""
         return [
             self._by_group(
@@ -254,13 +284,20 @@ class Block(Pattern):
         self.inputs = whole_number("inputs", inputs, least=1)
         self.outputs = whole_number("outputs", outputs, least=1)
 
-    def allows_zeros(self, kernel):
+    def allows_zeros(self, kernel: Kernel) -> bool:
         # A kernel that is one block would be zero as a whole.
         spatial, inputs, outputs = self._matrix(kernel)
         down, across = self._sides(inputs, outputs)
         return spatial > 1 or inputs > down or outputs > across
 
-    def unimportant(self, kernels, scores, counts, step=0, exact=True):
+    def unimportant(
+        self,
+        kernels: Sequence[Kernel],
+        scores: Any,
+        counts: Any,
+        step: Any = 0,
+        exact: bool = True,
+    ) -> Any:
         """As `Pattern.unimportant`."""
         means = [self._means(k, s) for k, s in zip(kernels, scores)]
         blocks = [math.prod(mean.shape) for mean in means]
@@ -274,7 +311,9 @@ class Block(Pattern):
             for k, mask in zip(kernels, chosen)
         ]
 
-    def nearness(self, kernels, scores, masks):
+    def nearness(
+        self, kernels: Sequence[Kernel], scores: Any, masks: Any
+    ) -> Any:
         """As `Pattern.nearness`, with the score of a weight's block."""
         return [
             _nearness(self._expand(k, self._means(k, s)), mask, axis=None)

@@ -1,14 +1,19 @@
 """The four answers put together: what a training step does to kernels."""
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from keras import ops
 
 from issp_keras.sparsity import zeros
+from issp_keras.sparsity.distributions import Distribution
+from issp_keras.sparsity.kernel_facts import Kernel
 from issp_keras.sparsity.methods import Change
 from issp_keras.sparsity.methods import Clock
 from issp_keras.sparsity.methods import Method
+from issp_keras.sparsity.patterns import Pattern
 from issp_keras.sparsity.rationals import meant
 from issp_keras.sparsity.schedules import traceable
 
@@ -109,7 +114,14 @@ class Pruner:
             kernels.
     """
 
-    def __init__(self, kernels, schedule, method, distribution, pattern):
+    def __init__(
+        self,
+        kernels: Sequence[Kernel],
+        schedule: Any,
+        method: Method,
+        distribution: Distribution,
+        pattern: Pattern,
+    ) -> None:
         self.kernels = kernels
         self.schedule = traceable(schedule)
         self.method = method
@@ -134,22 +146,22 @@ class Pruner:
                 f"Received: begin_step={self.begin}"
             )
 
-    def phase(self, step):
+    def phase(self, step: Any) -> Any:
         """Returns what is to follow the update of an optimizer step."""
         should_prune, _ = self.schedule(step)
         phase = ops.where(should_prune, PRUNE, DENSE)
         phase = ops.where(step == self.end - 1, PROJECT, phase)
         return ops.where(step >= self.end, FROZEN, phase)
 
-    def in_stage(self, step):
+    def in_stage(self, step: Any) -> Any:
         """Returns whether a step lies in the pruning stage."""
         return ops.logical_and(step >= self.begin, step < self.end)
 
-    def clock(self, step, rate=1.0):
+    def clock(self, step: Any, rate: Any = 1.0) -> Any:
         """Returns the `Clock` of a step."""
         return Clock(step - self.begin, self.end - self.begin, rate)
 
-    def refreshed(self, values, states, step):
+    def refreshed(self, values: Any, states: Any, step: Any) -> Any:
         """Returns the states that the method renews before a step.
 
         Args:
@@ -189,7 +201,15 @@ class Pruner:
         """Whether the optimizer gets other gradients than the loss's."""
         return self._overrides("gradient")
 
-    def advanced(self, before, values, states, momenta, step, rate):
+    def advanced(
+        self,
+        before: Any,
+        values: Any,
+        states: Any,
+        momenta: Any,
+        step: Any,
+        rate: Any,
+    ) -> Any:
         """Returns kernels and states after the method's update.
 
         Args:
@@ -209,7 +229,7 @@ class Pruner:
             self._choice(step), changes, self.clock(step, rate)
         )
 
-    def final_masks(self, values, states):
+    def final_masks(self, values: Any, states: Any) -> Any:
         """Returns the masks of what is zero after the pruning stage.
 
         Args:
@@ -220,7 +240,7 @@ class Pruner:
         scores = self._scores(values, states)
         return self._pruned(self._final_choice()(scores), states)
 
-    def masks_at(self, values, states, step):
+    def masks_at(self, values: Any, states: Any, step: Any) -> Any:
         """Returns the masks of what the method presses towards zero.
 
         Args:
@@ -233,7 +253,7 @@ class Pruner:
         choice = self._choice(max(step, self.begin), exact=True)
         return self._pruned(choice(self._scores(values, states)), states)
 
-    def lacking(self, values):
+    def lacking(self, values: Any) -> Any:
         """Says which kernel has not its zeros of after the pruning stage.
 
         Args:
@@ -250,7 +270,7 @@ class Pruner:
                 return f"'{kernel.path}' holds {found} zeros instead of {count}"
         return None
 
-    def describe(self):
+    def describe(self) -> Any:
         """Returns what a resumed training must have in common, as strings."""
         kernels = [
             # Without the numbers that Keras gives to layers without a name.

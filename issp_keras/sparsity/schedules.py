@@ -124,7 +124,7 @@ class ISSPSchedule(PruningSchedule):
         check_ramp(ramp)
         self.ramp = ramp
 
-    def __call__(self, step):
+    def __call__(self, step: Any) -> tuple[Any, Any]:
         if isinstance(step, int):
             should_prune = self.begin_step <= step < self.end_step
         else:
@@ -133,7 +133,7 @@ class ISSPSchedule(PruningSchedule):
             )
         return should_prune, self._sparsity(step)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "target_sparsity": self.target_sparsity,
             "begin_step": self.begin_step,

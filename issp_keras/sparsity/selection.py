@@ -2,6 +2,7 @@
 
 import math
 from collections import defaultdict
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -21,7 +22,7 @@ class Exact:
     as larger than everything.
     """
 
-    def smallest(self, scores, counts, step=0):
+    def smallest(self, scores: Any, counts: Any, step: Any = 0) -> Any:
         """Marks the smallest entries of each array.
 
         Args:
@@ -84,7 +85,7 @@ class Sampled:
     def __init__(self, sample_size: int = 32_400):
         self.sample_size = whole_number("sample_size", sample_size, least=2)
 
-    def smallest(self, scores, counts, step=0):
+    def smallest(self, scores: Any, counts: Any, step: Any = 0) -> Any:
         """As `Exact.smallest`; `step` varies the sample."""
         sizes = [math.prod(array.shape) for array in scores]
         small = [i for i, n in enumerate(sizes) if n < self.sample_size]

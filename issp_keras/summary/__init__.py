@@ -1,10 +1,20 @@
 """A table of how sparse a model is, layer by layer."""
 
+from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
 from issp_keras.summary.rows import kernel_rows
 from issp_keras.summary.text import table
 
 
-def summary(model, input_shape=None, print_fn=print):
+def summary(
+    model: keras.Model,
+    input_shape: Sequence[int | None] | None = None,
+    print_fn: Callable[[str], Any] = print,
+) -> list[dict[str, Any]]:
     """Prints a table of a model's kernels: weights, zeros, multiply-adds.
 
     The multiply-adds are those of the kernels, dense and without those of

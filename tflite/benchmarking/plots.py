@@ -1,13 +1,12 @@
 """A picture of a benchmark: latency against zeros, PSNR against latency."""
 
-import importlib.util
 import math
 import warnings
 
 import numpy as np
 import PIL.Image
 
-from issp_keras.errors import InputError
+from issp_keras.extras import needed_by
 from issp_keras.tflite.benchmarking.rows import Row
 from issp_keras.tflite.benchmarking.rows import timed
 
@@ -34,12 +33,9 @@ _COLOURS = (
 
 
 def check_installed():
-    """Raises an `InputError` if there is no matplotlib to draw with."""
-    if importlib.util.find_spec("matplotlib") is None:
-        raise InputError(
-            "a picture needs matplotlib, which is not installed: "
-            "pip install matplotlib."
-        )
+    """Raises a `MissingPackage` if there is no matplotlib to draw with."""
+    with needed_by("A picture"):
+        import matplotlib  # noqa: F401
 
 
 def picture(rows: list[Row]) -> PIL.Image.Image:
@@ -56,7 +52,7 @@ def picture(rows: list[Row]) -> PIL.Image.Image:
         computes is a diamond.
 
     Raises:
-        InputError: If there is no matplotlib.
+        MissingPackage: If there is no matplotlib.
     """
     check_installed()
     # It takes a second to import.

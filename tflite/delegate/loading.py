@@ -3,9 +3,11 @@
 import ctypes
 import functools
 import pathlib
+from typing import Any
 
 from issp_keras import files
 from issp_keras.errors import InputError
+from issp_keras.extras import needed_by
 from issp_keras.tflite.delegate import build
 
 _PACKAGED = pathlib.Path(__file__).with_name(build.NAME)
@@ -45,7 +47,7 @@ def library() -> pathlib.Path:
     return cached
 
 
-def load(**options):
+def load(**options: Any) -> Any:
     """Loads the delegate for `ai_edge_litert.interpreter.Interpreter`.
 
     For `tf.lite.Interpreter`, load `library()` with
@@ -86,7 +88,8 @@ def load(**options):
     Raises:
         InputError: If the delegate cannot be compiled, or an option is none.
     """
-    from ai_edge_litert import interpreter as litert
+    with needed_by("The sparse delegate"):
+        from ai_edge_litert import interpreter as litert
 
     texts = {
         name: str(int(value) if isinstance(value, bool) else value)

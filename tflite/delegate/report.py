@@ -3,6 +3,7 @@
 import ctypes
 import dataclasses
 import json
+from typing import Any
 
 from issp_keras.tflite.delegate.loading import library
 
@@ -76,7 +77,7 @@ class Report:
     declined: dict[int, str]
 
 
-def report(delegate) -> Report:
+def report(delegate: Any) -> Report:
     """Asks a delegate that `load` has loaded what it does."""
     function = ctypes.CDLL(str(library())).issp_delegate_report
     function.restype = ctypes.c_char_p

@@ -1,10 +1,13 @@
 """Keras networks from official PyTorch checkpoints, and the way back."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
+from issp_keras.files import StrPath
 from issp_keras.models.keras_files import load_model
 from issp_keras.models.merging import merge
 from issp_keras.models.parts.reparameterized import ReparameterizedConv2D
@@ -24,7 +27,7 @@ _PARALLEL = "module."
 _NAMED = 5
 
 
-def from_torch(checkpoint, **arguments) -> keras.Model:
+def from_torch(checkpoint: StrPath, **arguments: Any) -> keras.Model:
     """Builds the network that a checkpoint is of, with its weights.
 
     The network and its sizes are found from names and shapes. What a
@@ -62,7 +65,7 @@ def from_torch(checkpoint, **arguments) -> keras.Model:
     return model
 
 
-def load_torch(model, checkpoint) -> keras.Model:
+def load_torch(model: keras.Model, checkpoint: StrPath) -> keras.Model:
     """Sets all weights of a network from a checkpoint.
 
     Nothing is set if anything does not fit.
@@ -86,7 +89,7 @@ def load_torch(model, checkpoint) -> keras.Model:
     return model
 
 
-def to_torch(model, path):
+def to_torch(model: keras.Model, path: StrPath) -> None:
     """Writes the weights of a network as a checkpoint of BasicSR.
 
     Zeros stay zeros. Sums of branches are merged. ABPN, FSRCNN and DIPNet,

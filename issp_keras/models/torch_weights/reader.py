@@ -178,7 +178,7 @@ def _check_memo(file):
     length = file.seek(0, os.SEEK_END)
     file.seek(start)
     for opcode, argument, _ in pickletools.genops(file):
-        if opcode.name.endswith("PUT") and int(argument) > length:
+        if opcode.name.endswith("PUT") and int(argument or 0) > length:
             raise ValueError("a place that no pickle needs")
     file.seek(start)
 

@@ -8,6 +8,7 @@ import sys
 from absl import flags
 
 from issp_keras.errors import InputError
+from issp_keras.extras import needed_by
 from issp_keras.programs import interrupts
 from issp_keras.programs.cli.flag_errors import parse_flags
 
@@ -18,7 +19,8 @@ _FLAGS = ("--config", "-config")
 def define_config_flag():
     """Defines `--config` and, for each entry, `--config.ENTRY`."""
     # The other programs have no config.
-    from ml_collections import config_flags
+    with needed_by("--config"):
+        from ml_collections import config_flags
 
     config_flags.DEFINE_config_file(
         "config",

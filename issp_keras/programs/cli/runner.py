@@ -12,6 +12,7 @@ from absl import flags
 
 from issp_keras.errors import ArgumentError
 from issp_keras.errors import InputError
+from issp_keras.extras import needed_by
 from issp_keras.programs import interrupts
 from issp_keras.programs.cli import help_text
 from issp_keras.programs.cli import quiet
@@ -90,7 +91,7 @@ def _answer(main, arguments):
 def _status(main, argv):
     """Runs `main`; returns the status of the process."""
     try:
-        with as_flags():
+        with needed_by("this command"), as_flags():
             main(argv)
         sys.stdout.flush()
     except InputError as error:

@@ -1,8 +1,11 @@
 """AC/DC: alternating compressed and decompressed phases."""
 
+from typing import Any
+
 from keras import ops
 
 from issp_keras.sparsity.arguments import whole_number
+from issp_keras.sparsity.methods.base import Clock
 from issp_keras.sparsity.methods.base import Method
 from issp_keras.sparsity.methods.base import masks_with_held
 from issp_keras.sparsity.methods.base import scores_with_held
@@ -29,7 +32,7 @@ class ACDC(Method):
     def __init__(self, phases: int = 4):
         self.phases = whole_number("phases", phases, least=1)
 
-    def advance(self, choice, changes, clock):
+    def advance(self, choice: Any, changes: Any, clock: Clock) -> Any:
         is_sparse = self._is_sparse(clock.age, clock.length)
         goes_on = ops.logical_and(
             is_sparse, self._is_sparse(clock.age - 1, clock.length)

@@ -1,12 +1,16 @@
 """ASSL: alignment of the important weights, then a growing penalty."""
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
 from keras import ops
 
 from issp_keras.sparsity.arguments import check_expression
 from issp_keras.sparsity.arguments import number
 from issp_keras.sparsity.arguments import share
+from issp_keras.sparsity.kernel_facts import Kernel
+from issp_keras.sparsity.methods.base import Clock
 from issp_keras.sparsity.methods.srp import SRP
 from issp_keras.sparsity.selection import Exact
 
@@ -61,7 +65,7 @@ class ASSL(SRP):
         self.alignment = alignment
         self.ratio = number("ratio", ratio, lambda x: x >= 0, "at least 0")
 
-    def check(self, kernels):
+    def check(self, kernels: Sequence[Kernel]) -> None:
         sizes = {k.path: k.size for k in kernels if self._constrains(k)}
         if len(set(sizes.values())) != 1:
             found = ", ".join(f"{p} ({n})" for p, n in sizes.items())
@@ -72,12 +76,19 @@ class ASSL(SRP):
             )
         self._number = len(sizes)
 
-    def refreshes(self, clock):
+    def refreshes(self, clock: Clock) -> Any:
         return ops.logical_or(
             ops.equal(clock.age, 0), ops.equal(clock.age, self._steps(clock))
         )
 
-    def gradient(self, gradient, values, state, kernel, clock):
+    def gradient(
+        self,
+        gradient: Any,
+        values: Any,
+        state: Any,
+        kernel: Kernel,
+        clock: Clock,
+    ) -> Any:
         if not self._constrains(kernel):
             return super().gradient(gradient, values, state, kernel, clock)
         later = clock._replace(age=clock.age - self._steps(clock))

@@ -1,5 +1,6 @@
 """What a pruning method is."""
 
+from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ class Clock(NamedTuple):
     rate: Any = 1.0
 
     @property
-    def progress(self):
+    def progress(self) -> Any:
         """Float scalar: 0 in the first step of the stage, 1 in the last."""
         return ops.cast(self.age, "float32") / max(1, self.length - 1)
 
@@ -110,14 +111,14 @@ class Method:
     holds_final_mask = False
     needs_momentum = False
 
-    def check(self, kernels):
+    def check(self, kernels: Sequence[Kernel]) -> None:
         """Raises a ValueError where the method cannot prune these kernels.
 
         Args:
             kernels: List of `Kernel`.
         """
 
-    def importance(self, values, kernel):
+    def importance(self, values: Any, kernel: Kernel) -> Any:
         """Returns non-negative floats of the kernel's shape; least go first.
 
         Args:
@@ -126,7 +127,7 @@ class Method:
         """
         return ops.abs(values)
 
-    def update(self, values, unimportant, clock):
+    def update(self, values: Any, unimportant: Any, clock: Clock) -> Any:
         """Returns the new weights of a kernel after an optimizer update.
 
         Args:
@@ -136,7 +137,7 @@ class Method:
         """
         return values
 
-    def advance(self, choice, changes, clock):
+    def advance(self, choice: Any, changes: Any, clock: Clock) -> Any:
         """Returns the new weights and states after an optimizer update.
 
         Args:
@@ -156,7 +157,7 @@ class Method:
         ]
         return values, [c.state for c in changes]
 
-    def ranked(self, values, state):
+    def ranked(self, values: Any, state: Any) -> Any:
         """Returns what `importance` ranks outside of `advance`.
 
         Args:
@@ -165,7 +166,7 @@ class Method:
         """
         return values
 
-    def refreshes(self, clock):
+    def refreshes(self, clock: Clock) -> Any:
         """Returns whether the state is renewed before this step.
 
         Args:
@@ -173,7 +174,7 @@ class Method:
         """
         return False
 
-    def refresh(self, state, unimportant):
+    def refresh(self, state: Any, unimportant: Any) -> Any:
         """Returns the new state of a kernel, in any dtype.
 
         Args:
@@ -183,7 +184,14 @@ class Method:
         """
         return state
 
-    def gradient(self, gradient, values, state, kernel, clock):
+    def gradient(
+        self,
+        gradient: Any,
+        values: Any,
+        state: Any,
+        kernel: Kernel,
+        clock: Clock,
+    ) -> Any:
         """Returns the gradient that the optimizer gets for a kernel.
 
         Args:
@@ -195,7 +203,7 @@ class Method:
         """
         return gradient
 
-    def pruned(self, unimportant, state):
+    def pruned(self, unimportant: Any, state: Any) -> Any:
         """Returns the mask of what becomes zero at the end of the stage.
 
         Args:

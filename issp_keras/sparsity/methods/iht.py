@@ -1,7 +1,10 @@
 """IHT: iterative hard thresholding."""
 
+from typing import Any
+
 from keras import ops
 
+from issp_keras.sparsity.methods.base import Clock
 from issp_keras.sparsity.methods.base import Method
 
 
@@ -16,5 +19,5 @@ class IHT(Method):
     pruning: Zhu and Gupta, arXiv 1710.01878, eq. 1.
     """
 
-    def update(self, values, unimportant, clock):
+    def update(self, values: Any, unimportant: Any, clock: Clock) -> Any:
         return ops.where(unimportant, 0.0, values)

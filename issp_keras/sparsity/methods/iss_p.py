@@ -1,10 +1,13 @@
 """ISS-P: iterative soft shrinkage by a percentage."""
 
+from typing import Any
+
 from keras import ops
 
 from issp_keras.sparsity.arguments import check_ramp
 from issp_keras.sparsity.arguments import number
 from issp_keras.sparsity.arguments import share
+from issp_keras.sparsity.methods.base import Clock
 from issp_keras.sparsity.methods.base import Method
 from issp_keras.sparsity.ramps import ramp_to
 
@@ -47,7 +50,7 @@ class ISSP(Method):
         self.shrink_ratio = shrink_ratio
         self.ramp = ramp
 
-    def update(self, values, unimportant, clock):
+    def update(self, values: Any, unimportant: Any, clock: Clock) -> Any:
         ratio = ramp_to(self.ramp, 1.0, self.shrink_ratio, clock.progress)
         if self.full_rate is not None:
             ratio = 1.0 - (1.0 - ratio) * clock.rate / self.full_rate

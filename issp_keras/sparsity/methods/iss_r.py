@@ -1,7 +1,11 @@
 """ISS-R: iterative soft shrinkage by a growing regularisation."""
 
+from typing import Any
+
 from keras import ops
 
+from issp_keras.sparsity.kernel_facts import Kernel
+from issp_keras.sparsity.methods.base import Clock
 from issp_keras.sparsity.methods.growing_l2 import GrowingL2
 
 _MOST = 65_535
@@ -33,13 +37,20 @@ class ISSR(GrowingL2):
     ):
         super().__init__(limit, interval, growth)
 
-    def refreshes(self, clock):
+    def refreshes(self, clock: Clock) -> Any:
         return ops.equal(clock.age % self.interval, 0)
 
-    def refresh(self, state, unimportant):
+    def refresh(self, state: Any, unimportant: Any) -> Any:
         times = ops.cast(state, "int32") + ops.cast(unimportant, "int32")
         return ops.minimum(times, _MOST)
 
-    def gradient(self, gradient, values, state, kernel, clock):
+    def gradient(
+        self,
+        gradient: Any,
+        values: Any,
+        state: Any,
+        kernel: Kernel,
+        clock: Clock,
+    ) -> Any:
         times = ops.cast(state, "int32")
         return self.penalised(gradient, values, self.coefficient(times, clock))

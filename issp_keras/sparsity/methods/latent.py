@@ -1,10 +1,12 @@
 """A latent copy of the weights, of which the network sees the large ones."""
 
 import math
+from typing import Any
 
 from keras import ops
 
 from issp_keras.sparsity.arguments import number
+from issp_keras.sparsity.methods.base import Clock
 from issp_keras.sparsity.methods.base import Method
 
 
@@ -80,7 +82,7 @@ class Latent(Method):
         self.shrink_ratio = shrink_ratio
         self.reach = reach
 
-    def advance(self, choice, changes, clock):
+    def advance(self, choice: Any, changes: Any, clock: Clock) -> Any:
         latents = self._moved(choice, changes, clock)
         scores = [
             self.importance(v, c.kernel) for v, c in zip(latents, changes)
@@ -101,7 +103,7 @@ class Latent(Method):
         dtypes = [c.values.dtype for c in changes]
         return list(map(ops.cast, values, dtypes)), latents
 
-    def ranked(self, values, state):
+    def ranked(self, values: Any, state: Any) -> Any:
         return values if state is None else state
 
     def _moved(self, choice, changes, clock):

@@ -1,8 +1,11 @@
 """Random pruning, the control of every comparison."""
 
+from typing import Any
+
 import keras
 
 from issp_keras.sparsity.arguments import whole_number
+from issp_keras.sparsity.kernel_facts import Kernel
 from issp_keras.sparsity.methods.base import Method
 from issp_keras.sparsity.seeds import derived_seed
 
@@ -23,7 +26,7 @@ class Random(Method):
     def __init__(self, seed: int = 0):
         self.seed = whole_number("seed", seed, least=0)
 
-    def importance(self, values, kernel):
+    def importance(self, values: Any, kernel: Kernel) -> Any:
         return keras.random.uniform(
             kernel.shape, seed=derived_seed(self.seed, kernel.index)
         )

@@ -1,9 +1,12 @@
 """Gradual pruning in which pruned weights grow again by their gradients."""
 
+from typing import Any
+
 from keras import ops
 
 from issp_keras.sparsity.arguments import number
 from issp_keras.sparsity.arguments import whole_number
+from issp_keras.sparsity.methods.base import Clock
 from issp_keras.sparsity.methods.base import Method
 from issp_keras.sparsity.methods.base import masks_with_held
 from issp_keras.sparsity.methods.base import scores_with_held
@@ -45,7 +48,7 @@ class Regrowth(Method):
             "fraction", fraction, lambda x: 0 < x < 1, "above 0 and below 1"
         )
 
-    def advance(self, choice, changes, clock):
+    def advance(self, choice: Any, changes: Any, clock: Clock) -> Any:
         held = [ops.equal(c.before, 0.0) for c in changes]
         scores = scores_with_held(self, changes, held)
 

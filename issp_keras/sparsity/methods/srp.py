@@ -1,7 +1,11 @@
 """SRP: a growing penalty on weights chosen at the start."""
 
+from typing import Any
+
 from keras import ops
 
+from issp_keras.sparsity.kernel_facts import Kernel
+from issp_keras.sparsity.methods.base import Clock
 from issp_keras.sparsity.methods.growing_l2 import GrowingL2
 
 
@@ -35,18 +39,25 @@ class SRP(GrowingL2):
     ):
         super().__init__(limit, interval, growth)
 
-    def refreshes(self, clock):
+    def refreshes(self, clock: Clock) -> Any:
         return ops.equal(clock.age, 0)
 
-    def refresh(self, state, unimportant):
+    def refresh(self, state: Any, unimportant: Any) -> Any:
         return unimportant
 
-    def gradient(self, gradient, values, state, kernel, clock):
+    def gradient(
+        self,
+        gradient: Any,
+        values: Any,
+        state: Any,
+        kernel: Kernel,
+        clock: Clock,
+    ) -> Any:
         increments = 1 + clock.age // self.interval
         coefficient = self.coefficient(increments, clock)
         return self.penalised(
             gradient, values, ops.where(state, coefficient, 0.0)
         )
 
-    def pruned(self, unimportant, state):
+    def pruned(self, unimportant: Any, state: Any) -> Any:
         return state

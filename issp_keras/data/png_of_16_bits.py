@@ -1,0 +1,116 @@
+"""PNG files of 16 bits a channel, which Pillow reads by halves only."""
+
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import PIL.Image
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# Where the header chunk has depth and kind of colour, and ends.
+_DEPTH, _HEADER, _END_OF_HEADER = 24, slice(12, 29), 33
+_GREY, _RGB, _GREY_ALPHA, _RGBA = 0, 2, 4, 6
+_COLOURS = {1: _GREY, 2: _GREY_ALPHA, 3: _RGB, 4: _RGBA}
+_PAETH = 4
+# Rows that are filtered at once, so that the memory for it stays small.
+_ROWS = 64
+
+
+def read_png(file) -> np.ndarray:
+    """Reads the pixels.
+
+    Args:
+        file: Binary file object of a PNG file of 16 bits a channel.
+
+    Returns:
+        uint16 array of shape (height, width, channels).
+
+    Raises:
+        OSError, SyntaxError or ValueError: If the file is broken.
+    """
+    content = bytearray(file.read())
+    colour = content[_DEPTH + 1]
+    if colour in (_GREY, _GREY_ALPHA):
+        # Twice as many channels of 8 bits have the same bytes.
+        content[_DEPTH : _DEPTH + 2] = (
+            8,
+            (_GREY_ALPHA if colour == _GREY else _RGBA),
+        )
+        checksum = zlib.crc32(content[_HEADER])
+        content[_HEADER.stop : _END_OF_HEADER] = struct.pack(">I", checksum)
+        halves = np.ascontiguousarray(_decoded(content))
+        return halves.view(">u2").astype(np.uint16)
+    # The first byte of each number, and what would be first the other way.
+    high, low = (_decoded(content, order) for order in "BL")
+    return (high.astype(np.uint16) << 8) | low
+
+
+def _decoded(content, order=None):
+    with PIL.Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+        if order:
+            [(codec, box, offset, _)] = image.tile
+            tile: Any = (codec, box, offset, f"{image.mode};16{order}")
+            image.tile = [tile]
+        return np.asarray(image)
+
+
+def png(pixels: np.ndarray, icc_profile: bytes | None = None) -> bytes:
+    """The content of a PNG file.
+
+    Args:
+        pixels: uint16 array of shape (height, width, channels): grey or RGB,
+            the last one alpha if there are 2 or 4.
+        icc_profile: Bytes or None.
+    """
+    height, width, channels = pixels.shape
+    header = struct.pack(
+        ">IIBBBBB", width, height, 16, _COLOURS[channels], 0, 0, 0
+    )
+    chunks = [_SIGNATURE, _chunk(b"IHDR", header)]
+    if icc_profile is not None:
+        profile = b"ICC Profile\0\0" + zlib.compress(icc_profile)
+        chunks.append(_chunk(b"iCCP", profile))
+    compress = zlib.compressobj()
+    for rows in _filtered(pixels):
+        chunks.append(_chunk(b"IDAT", compress.compress(rows)))
+    chunks.append(_chunk(b"IDAT", compress.flush()))
+    return b"".join([*chunks, _chunk(b"IEND", b"")])
+
+
+def _chunk(name, content):
+    length = struct.pack(">I", len(content))
+    checksum = struct.pack(">I", zlib.crc32(name + content))
+    return b"".join((length, name, content, checksum))
+
+
+def _filtered(pixels) -> Iterator[bytes]:
+    """Rows as PNG has them, each byte less what its neighbours predict."""
+    height, _, channels = pixels.shape
+    above = np.zeros_like(pixels[:1])
+    for top in range(0, height, _ROWS):
+        block = np.concatenate([above, pixels[top : top + _ROWS]])
+        above = block[-1:]
+        numbers = block.astype(">u2").view(np.uint8).reshape(len(block), -1)
+        # A pixel of zeros lies left of each row.
+        numbers = np.pad(numbers, ((0, 0), (2 * channels, 0)))
+        rows = numbers[1:, 2 * channels :] - _paeth(numbers, 2 * channels)
+        yield np.pad(rows, ((0, 0), (1, 0)), constant_values=_PAETH).tobytes()
+
+
+def _paeth(numbers, step):
+    """Which of left, above and above left is nearest to their plane.
+
+    PNG Specification (third edition), section 9.4.
+    """
+    numbers = numbers.astype(np.int16)
+    left, above = numbers[1:, :-step], numbers[:-1, step:]
+    corner = numbers[:-1, :-step]
+    to_left = np.abs(above - corner)
+    to_above = np.abs(left - corner)
+    to_corner = np.abs(left + above - 2 * corner)
+    nearest = np.where(to_above <= to_corner, above, corner)
+    is_left = (to_left <= to_above) & (to_left <= to_corner)
+    return np.where(is_left, left, nearest).astype(np.uint8)

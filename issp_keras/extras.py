@@ -1,0 +1,71 @@
+"""Packages that are installed with an extra of this one."""
+
+import contextlib
+import traceback
+from collections.abc import Iterator
+
+from issp_keras.errors import InputError
+
+# By the name that is imported: how people call a package, and its extra.
+EXTRAS = {
+    "PIL": ("Pillow", "sr"),
+    "ai_edge_litert": ("LiteRT", "edge"),
+    "flatbuffers": ("FlatBuffers", "edge"),
+    "jax": ("JAX", "jax"),
+    "matplotlib": ("matplotlib", "edge"),
+    "ml_collections": ("ml-collections", "sr"),
+    "skimage": ("scikit-image", "sr"),
+    "tensorboard": ("TensorBoard", "tensorflow"),
+    "tensorflow": ("TensorFlow", "tensorflow"),
+    "tensorflow_datasets": ("TensorFlow Datasets", "sr"),
+    "tensorflow_model_optimization": ("tfmot", "tensorflow"),
+    "tifffile": ("tifffile", "sr"),
+}
+_OTHER_BACKEND = (
+    "; or pip install 'issp-keras[jax]', with KERAS_BACKEND=jax in the "
+    "environment"
+)
+
+
+class MissingPackage(ModuleNotFoundError, InputError):
+    """A package that comes with an extra is not installed."""
+
+
+@contextlib.contextmanager
+def needed_by(user: str) -> Iterator[None]:
+    """Names the extra, if the block imports a package that is not installed.
+
+    ```python
+    with needed_by("A picture"):
+        import matplotlib
+    ```
+
+    Args:
+        user: String that begins the sentence: what needs the package.
+
+    Raises:
+        MissingPackage: If the package comes with an extra. The absence of
+            other packages stays the error that it is.
+    """
+    try:
+        yield
+    except MissingPackage:
+        raise
+    except ModuleNotFoundError as error:
+        package = (error.name or "").split(".")[0]
+        if package not in EXTRAS:
+            raise
+        name, extra = EXTRAS[package]
+        sentence = (
+            f"{user} needs {name}, which is not installed: pip install "
+            f"'issp-keras[{extra}]'"
+        )
+        if package == "tensorflow" and _is_raised_by_keras(error):
+            sentence += _OTHER_BACKEND
+        raise MissingPackage(sentence + ".", name=package) from error
+
+
+def _is_raised_by_keras(error: BaseException) -> bool:
+    """Whether Keras looked for its backend."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return frame.f_globals.get("__name__", "").split(".")[0] == "keras"
