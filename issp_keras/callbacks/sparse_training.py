@@ -10,6 +10,8 @@ from issp_keras.callbacks.optimizers import own_optimizer
 from issp_keras.callbacks.optimizers import separate_averages
 from issp_keras.callbacks.pruned_model import PrunedModel
 from issp_keras.callbacks.sparse_update import SparseUpdate
+from issp_keras.reprs import Readable
+from issp_keras.sparsity import ISSP
 from issp_keras.sparsity import Distribution
 from issp_keras.sparsity import Method
 from issp_keras.sparsity import Pattern
@@ -17,13 +19,14 @@ from issp_keras.sparsity import PruningSchedule
 from issp_keras.sparsity import Uniform
 from issp_keras.sparsity import Unstructured
 from issp_keras.sparsity.pruner import final_sparsity
+from issp_keras.sparsity.schedules import has_shares
 
 # So many names of one kind are told, and how many more there are.
 _NAMES = 5
 
 
-class SparseTraining(keras.callbacks.Callback):
-    """Trains a model sparse with any pruning method.
+class SparseTraining(Readable, keras.callbacks.Callback):
+    """Trains a model sparse, with ISS-P or any other pruning method.
 
     The kernels of every convolution, Dense and EinsumDense layer and
     recurrent cell are pruned (see `prunable_kernels`), in the model as it
@@ -57,6 +60,7 @@ class SparseTraining(keras.callbacks.Callback):
         schedule: A `tfmot.sparsity.keras.PruningSchedule` with an end, such
             as `ISSPSchedule`: when to prune, and how much overall.
         method: A `sparsity.Method`: what happens to unimportant weights.
+            Defaults to `ISSP()`.
         distribution: How much in each kernel. Defaults to `Uniform()`.
         pattern: Which weights of a kernel. Defaults to `Unstructured()`.
         include: Which layers to prune: a regular expression searched in
@@ -92,7 +96,7 @@ class SparseTraining(keras.callbacks.Callback):
     def __init__(
         self,
         schedule,
-        method,
+        method=None,
         distribution=None,
         pattern=None,
         include=None,
@@ -103,6 +107,7 @@ class SparseTraining(keras.callbacks.Callback):
     ):
         super().__init__()
         _check_schedule(schedule)
+        method = method or ISSP()
         distribution = distribution or Uniform()
         pattern = pattern or Unstructured()
         _check_part("method", method, Method)
@@ -136,14 +141,13 @@ class SparseTraining(keras.callbacks.Callback):
             )
         self._remove_stale_update(own_optimizer(self.model))
         pruned = self._current()
-        if pruned.steps() == 0 and pruned.pruner.end == 0:
-            pruned.prune_at_once()
-        if pruned.is_over() and (dense := pruned.lacking()):
+        if not has_shares(pruned.pruner.schedule):
+            self._begin()
+        elif self.params.get("steps") is None:
             raise ValueError(
-                f"The pruning stage is over (the optimizer has made "
-                f"{pruned.steps()} steps, end_step={pruned.pruner.end}), "
-                f"but {dense}. Compile the model again to count steps from "
-                "0, or use a schedule whose steps lie ahead."
+                f"{self.schedule!r}: has shares of a training whose length "
+                "Keras does not know, expected whole numbers of steps, or "
+                "`steps_per_epoch` in the call of `fit`."
             )
         if self.method.needs_momentum:
             # An optimizer without shows here, and not inside the train step.
@@ -160,6 +164,7 @@ class SparseTraining(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         # Here, and not when training begins, because a callback after this
         # one may have loaded a checkpoint then.
+        self.find_steps(epoch)
         self.pruned_model.state.check(self.pruned_model.pruner)
 
     def on_epoch_end(self, epoch, logs=None):
@@ -175,6 +180,8 @@ class SparseTraining(keras.callbacks.Callback):
                 )
 
     def on_train_end(self, logs=None):
+        # Where a checkpoint of the end was loaded, there was no epoch.
+        self.find_steps(self.params["epochs"])
         self._update.remove()
         self._update = None
         # Keras keeps the train function, and the update within, otherwise.
@@ -216,6 +223,21 @@ class SparseTraining(keras.callbacks.Callback):
             # The train function of the running `fit` knows nothing of it.
             self.model.make_train_function(force=True)
 
+    def find_steps(self, epoch):
+        """Finds the steps of a schedule with shares of the training.
+
+        Called by Keras' hooks, it does nothing where they are known.
+
+        Args:
+            epoch: Integer, the epoch that begins.
+        """
+        pruned = self.pruned_model
+        if has_shares(pruned.pruner.schedule):
+            batches = (self.params["epochs"] - epoch) * self.params["steps"]
+            steps = pruned.steps_after(batches)
+            pruned.follow(self.schedule.for_steps(steps))
+            self._begin()
+
     def steps(self):
         """Returns how many steps the optimizer has made, an integer."""
         return self.pruned_model.steps()
@@ -227,6 +249,19 @@ class SparseTraining(keras.callbacks.Callback):
             List of `KernelSnapshot`, one a kernel.
         """
         return self.pruned_model.snapshot()
+
+    def _begin(self):
+        """Does what comes before the first step that the schedule knows."""
+        pruned = self.pruned_model
+        if pruned.steps() == 0 and pruned.pruner.end == 0:
+            pruned.prune_at_once()
+        if pruned.is_over() and (dense := pruned.lacking()):
+            raise ValueError(
+                f"The pruning stage is over (the optimizer has made "
+                f"{pruned.steps()} steps, end_step={pruned.pruner.end}), "
+                f"but {dense}. Compile the model again to count steps from "
+                "0, or use a schedule whose steps lie ahead."
+            )
 
     def _current(self):
         """The model under pruning, looked at anew where it has changed."""
@@ -304,7 +339,7 @@ def _check_schedule(schedule):
             f"(of type {type(schedule).__name__})"
         )
     end_step = getattr(schedule, "end_step", None)
-    if end_step is None or end_step < 1:
+    if end_step is None or not end_step > 0:
         raise ValueError(
             "`schedule` must have an end, after which the zeros are exact. "
             f"Received: end_step={end_step}"

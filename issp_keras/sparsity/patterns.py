@@ -4,6 +4,7 @@ import math
 
 from keras import ops
 
+from issp_keras.reprs import Readable
 from issp_keras.sparsity.arguments import whole_number
 from issp_keras.sparsity.selection import Exact
 from issp_keras.sparsity.selection import smallest
@@ -12,7 +13,7 @@ from issp_keras.sparsity.selection import smallest
 _TINY = 1e-30
 
 
-class Pattern:
+class Pattern(Readable):
     """Which weights of a kernel may be zero together.
 
     A pattern knows nothing of when weights are pruned, how many, and what
