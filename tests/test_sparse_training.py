@@ -1066,9 +1066,17 @@ def test_refuses_a_share_of_a_training_of_unknown_length():
 
     training = SparseTraining(ISSPSchedule(0.7, end_step=0.75))
     with pytest.raises(ValueError, match=r"0\.75\): .*`steps_per_epoch`"):
-        _sequential().fit(batches(), verbose=0, callbacks=[training])
+        _sequential().fit(
+            batches(), shuffle=False, verbose=0, callbacks=[training]
+        )
     model = _sequential()
-    model.fit(batches(), steps_per_epoch=20, verbose=0, callbacks=[training])
+    model.fit(
+        batches(),
+        steps_per_epoch=20,
+        shuffle=False,
+        verbose=0,
+        callbacks=[training],
+    )
     assert training.pruned_model.pruner.end == 15
     _assert_exact_zeros(model)
 

@@ -32,12 +32,18 @@ class TFLiteInterpreter:
     Raises:
         InputError: If the file is missing, broken, or has other inputs or
             outputs than one RGB image each, channels last, float32 in 0..1 or
-            uint8. An `ArgumentError` if the delegate cannot be loaded.
+            uint8. An `ArgumentError` if the delegate cannot be loaded, or
+            `threads` is not positive.
     """
 
     def __init__(self, path, threads=1, delegate=None):
         from ai_edge_litert import interpreter as litert
 
+        if not isinstance(threads, int) or threads < 1:
+            raise ArgumentError(
+                "threads",
+                f"is {threads!r}, expected a whole number of at least 1.",
+            )
         path = pathlib.Path(path)
         if path.is_dir():
             raise InputError(f"{path}: is a folder, expected a .tflite file.")
