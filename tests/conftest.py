@@ -36,6 +36,7 @@ _CORE = (
     "plain",
     "prepared",
     "report",
+    "reprs",
     "resume",
     "rivals",
     "schedules",
@@ -43,6 +44,7 @@ _CORE = (
     "simulated_int8",
     "sparse_training",
     "summary",
+    "tables",
     "torch_weights",
     "zeros",
 )

@@ -17,6 +17,7 @@ from issp_keras.inference import Network
 from issp_keras.inference import check_tile
 from issp_keras.inference import load_network
 from issp_keras.inference import network_path
+from issp_keras.network.images import upscale_image
 from issp_keras.reprs import Readable
 
 if TYPE_CHECKING:
@@ -98,9 +99,6 @@ class LoadedNetwork(Readable):
         Raises:
             ArgumentError: If `image` is something else.
         """
-        # Here alone, so that a network is loaded without NumPy's help.
-        from issp_keras.network.images import upscale_image
-
         return upscale_image(self._network, image, progress)
 
     @property
