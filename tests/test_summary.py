@@ -128,7 +128,7 @@ def test_refuses_a_shape_the_model_cannot_take():
 
 @pytest.mark.parametrize("thing", [3, None, "model.keras"])
 def test_refuses_what_is_no_model(thing):
-    with pytest.raises(ArgumentError, match="`model`: is .*keras.Model"):
+    with pytest.raises(ArgumentError, match=r"`model`: is .*keras\.Model"):
         issp_keras.summary(thing)
 
 
