@@ -234,6 +234,11 @@ def test_refuses_options_that_are_none(tflite_path, arguments, message):
         issp_keras.load(tflite_path, **arguments)
 
 
+def test_refuses_threads_that_are_none_for_any_network():
+    with pytest.raises(ArgumentError, match="`threads`: is 0, expected"):
+        issp_keras.load("quickstart_x4", threads=0)
+
+
 def test_refuses_what_is_no_network():
     with pytest.raises(InputError, match=r"quickstart_x3: no such file"):
         issp_keras.load("quickstart_x3")

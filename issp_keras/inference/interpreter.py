@@ -39,11 +39,7 @@ class TFLiteInterpreter:
     def __init__(self, path, threads=1, delegate=None):
         from ai_edge_litert import interpreter as litert
 
-        if not isinstance(threads, int) or threads < 1:
-            raise ArgumentError(
-                "threads",
-                f"is {threads!r}, expected a whole number of at least 1.",
-            )
+        check_threads(threads)
         path = pathlib.Path(path)
         if path.is_dir():
             raise InputError(f"{path}: is a folder, expected a .tflite file.")
@@ -101,6 +97,18 @@ class TFLiteInterpreter:
     def invoke(self):
         """Runs the network once, for timings."""
         self._interpreter.invoke()
+
+
+def check_threads(threads: int):
+    """Checks a number of threads.
+
+    Raises:
+        ArgumentError: If it is not usable.
+    """
+    if not isinstance(threads, int) or threads < 1:
+        raise ArgumentError(
+            "threads", f"is {threads!r}, expected a whole number of at least 1."
+        )
 
 
 def _load(delegate):
