@@ -143,7 +143,7 @@ class SparseTraining(Readable, keras.callbacks.Callback):
         pruned = self._current()
         if not has_shares(pruned.pruner.schedule):
             self._begin()
-        elif self.params.get("steps") is None:
+        elif (self.params or {}).get("steps") is None:
             raise ValueError(
                 f"{self.schedule!r}: has shares of a training whose length "
                 "Keras does not know, expected whole numbers of steps, or "
@@ -181,7 +181,7 @@ class SparseTraining(Readable, keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         # Where a checkpoint of the end was loaded, there was no epoch.
-        self.find_steps(self.params["epochs"])
+        self.find_steps(None)
         self._update.remove()
         self._update = None
         # Keras keeps the train function, and the update within, otherwise.
@@ -229,12 +229,12 @@ class SparseTraining(Readable, keras.callbacks.Callback):
         Called by Keras' hooks, it does nothing where they are known.
 
         Args:
-            epoch: Integer, the epoch that begins.
+            epoch: Integer, the epoch that begins; None after the last.
         """
         pruned = self.pruned_model
         if has_shares(pruned.pruner.schedule):
-            batches = (self.params["epochs"] - epoch) * self.params["steps"]
-            steps = pruned.steps_after(batches)
+            epochs = 0 if epoch is None else self.params["epochs"] - epoch
+            steps = pruned.steps_after(epochs * self.params["steps"])
             pruned.follow(self.schedule.for_steps(steps))
             self._begin()
 
