@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from issp_keras.callbacks import SimulatedInt8
     from issp_keras.callbacks import SparseTraining
     from issp_keras.callbacks import SparsitySummaries
+    from issp_keras.network import load
+    from issp_keras.network import networks
     from issp_keras.sparsity import ISSPSchedule
     from issp_keras.summary import summary
 
@@ -23,7 +25,9 @@ __all__ = [
     "SimulatedInt8",
     "SparseTraining",
     "SparsitySummaries",
+    "load",
     "models",
+    "networks",
     "summary",
 ]
 

@@ -27,6 +27,7 @@ from issp_keras.tflite import Reference
 from issp_keras.tflite import delegate
 from issp_keras.tflite import export
 from issp_keras.tflite.benchmarking.benchmark import benchmark
+from issp_keras.tflite.benchmarking.columns import short
 from issp_keras.tflite.benchmarking.contest import Contest
 from issp_keras.tflite.benchmarking.delegation import Delegation
 from issp_keras.tflite.benchmarking.latency import Contender
@@ -103,7 +104,7 @@ def test_the_report_has_all_tables_and_both_plots(rows):
     fastest = min(row.latency_ms for row in rows[1:])
     for text in (
         "3 TFLite files, compared",
-        f"{tables.short(fastest)} ms",
+        f"{short(fastest)} ms",
         "Quality against latency",
         "Latency against zeros",
         "Slowest layers",

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import warnings
 
 import keras
 import numpy as np
@@ -163,6 +164,55 @@ def test_goes_on_from_any_checkpoint_with_load_weights(tmp_path, method):
     _fit(model, [callback], epochs=3)
     for a, b in zip(whole.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("method", ["iss_p", "srp", "latent"])
+def test_shares_are_those_of_the_whole_training(tmp_path, method):
+    """Steps behind a checkpoint and those to come: 50 in all."""
+    whole = _model()
+    save = keras.callbacks.ModelCheckpoint(str(tmp_path / "{epoch}.keras"))
+    _fit(whole, [_callback(method, end_step=0.6), save])
+    model, callback = _model(), _callback(method, end_step=0.6)
+    callback.set_model(model)
+    model.load_weights(tmp_path / "2.keras")
+    _fit(model, [callback], epochs=3)
+    assert callback.pruned_model.pruner.end == 30
+    for a, b in zip(whole.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize("epochs", [1, 5])
+def test_a_backup_keeps_the_steps_of_shares(tmp_path, is_first, epochs):
+    """Killed after the first epoch, or after the last."""
+
+    def fit(share, epochs):
+        model, callback = _model(), _callback("srp", end_step=share)
+        backup = keras.callbacks.BackupAndRestore(
+            str(tmp_path), delete_checkpoint=False
+        )
+        both = [backup, callback] if is_first else [callback, backup]
+        _fit(model, both, epochs)
+        return model
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Training ended after 10")
+        # The steps of 0.6 of 5 epochs.
+        fit(30 if epochs == 1 else 0.6, epochs)
+    model = fit(0.6, 5)
+    whole = _model()
+    _fit(whole, [_callback("srp", end_step=30)])
+    for a, b in zip(whole.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_refuses_a_checkpoint_of_a_training_of_another_length(tmp_path):
+    path = _checkpoint(tmp_path, end_step=30)
+    model, callback = _model(), _callback(end_step=0.6)
+    callback.set_model(model)
+    model.load_weights(path)
+    with pytest.raises(ValueError, match=r"end_step=30.*end_step=24"):
+        _fit(model, [callback], epochs=3)
 
 
 def test_two_fits_with_new_callbacks_equal_one():

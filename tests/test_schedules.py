@@ -97,6 +97,58 @@ def test_refuses_an_end_that_is_not_after_the_begin(begin_step, end_step):
 def test_refuses_steps_that_are_not_whole_numbers():
     with pytest.raises(ValueError, match=r"whole number.*end_step=1\.5"):
         ISSPSchedule(0.9, end_step=1.5)
+    with pytest.raises(ValueError, match=r"whole number.*end_step='7'"):
+        ISSPSchedule(0.9, end_step="7")
+
+
+def test_shares_become_steps_of_a_training():
+    schedule = ISSPSchedule(0.9, 0.1, end_step=0.55, ramp="cubic")
+    assert schedule.for_steps(100).get_config() == {
+        "target_sparsity": 0.9,
+        "begin_step": 10,
+        "end_step": 55,
+        "ramp": "cubic",
+    }
+    whole = ISSPSchedule(0.9, 3, end_step=np.float32(1.0)).for_steps(7)
+    assert (whole.begin_step, whole.end_step) == (3, 7)
+    steps = ISSPSchedule(0.9, 3, end_step=7)
+    assert steps.for_steps(1000).get_config() == steps.get_config()
+
+
+def test_the_shortest_training_has_a_step_that_prunes():
+    assert ISSPSchedule(0.9, end_step=0.1).for_steps(2).end_step == 1
+
+
+@pytest.mark.parametrize(
+    ("begin_step", "end_step"),
+    [(0.5, 0.4), (0.5, 0.5), (-0.1, 0.5), (0, 0.0), (0, float("nan"))],
+)
+def test_refuses_shares_that_are_no_stage(begin_step, end_step):
+    with pytest.raises(ValueError, match=r"Received: .*step="):
+        ISSPSchedule(0.9, begin_step, end_step=end_step)
+
+
+def test_refuses_a_share_that_ends_before_the_begin():
+    schedule = ISSPSchedule(0.9, 50, end_step=0.8)
+    with pytest.raises(ValueError, match=r"of 60 steps.* step 50 .* step 48"):
+        schedule.for_steps(60)
+
+
+def test_shares_are_no_steps_before_a_training_is_known():
+    schedule = ISSPSchedule(0.9, end_step=0.8)
+    with pytest.raises(
+        ValueError,
+        match=r"ISSPSchedule\(0\.9, end_step=0\.8\): has shares.*for_steps",
+    ):
+        schedule(3)
+
+
+def test_a_saved_schedule_keeps_its_shares():
+    schedule = ISSPSchedule(0.95, 0.0, end_step=0.8)
+    config = keras.saving.serialize_keras_object(schedule)
+    again = keras.saving.deserialize_keras_object(config)
+    assert repr(again.get_config()) == repr(schedule.get_config())
+    assert again.get_config()["end_step"] == 0.8
 
 
 IMPORTS = [

@@ -24,10 +24,12 @@ from issp_keras.sparsity import ISSP
 from issp_keras.sparsity import NM
 from issp_keras.sparsity import SRP
 from issp_keras.sparsity import Global
+from issp_keras.sparsity import L1Norm
 from issp_keras.sparsity import Latent
 from issp_keras.sparsity import Map
 from issp_keras.sparsity import Method
 from issp_keras.sparsity import Regrowth
+from issp_keras.sparsity import Scratch
 from issp_keras.sparsity.schedules import PruningSchedule
 
 RNG = np.random.default_rng(0)
@@ -965,3 +967,122 @@ def test_refuses_an_optimizer_that_is_past_the_end_of_a_dense_model():
 def test_refuses_two_sparse_trainings_in_one_fit():
     with pytest.raises(ValueError, match="one sparse-training callback"):
         _fit(_sequential(), [_issp(), _issp()])
+
+
+# Shares of the training.
+
+
+def _weights(model):
+    return [weight.numpy() for weight in model.weights]
+
+
+def _assert_same_weights(one, other):
+    for a, b in zip(_weights(one), _weights(other), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("method", [ISSP(), Latent(), SRP()])
+def test_a_share_is_that_of_all_steps_of_the_fit(method):
+    """20 batches an epoch, 2 epochs."""
+    shares, steps = _sequential(), _sequential()
+    _fit(
+        shares,
+        [SparseTraining(ISSPSchedule(0.7, 0.25, end_step=0.75), method)],
+    )
+    _fit(steps, [SparseTraining(ISSPSchedule(0.7, 10, end_step=30), method)])
+    _assert_exact_zeros(shares)
+    _assert_same_weights(shares, steps)
+
+
+@pytest.mark.parametrize("method", [L1Norm(), Scratch()])
+def test_a_method_of_one_shot_takes_shares(method):
+    shares, steps = _sequential(), _sequential()
+    _fit(shares, [SparseTraining(ISSPSchedule(0.7, 0.0, end_step=0.5), method)])
+    _fit(steps, [SparseTraining(ISSPSchedule(0.7, end_step=20), method)])
+    _assert_exact_zeros(shares)
+    _assert_same_weights(shares, steps)
+
+
+def test_a_share_counts_steps_of_the_optimizer_and_not_batches():
+    model = _sequential(
+        keras.optimizers.SGD(0.01, gradient_accumulation_steps=4)
+    )
+    training = SparseTraining(ISSPSchedule(0.7, end_step=0.8))
+    _fit(model, [training])
+    assert training.pruned_model.pruner.end == 8
+    _assert_exact_zeros(model)
+
+
+def test_a_share_keeps_its_steps_in_a_later_fit():
+    training = SparseTraining(ISSPSchedule(0.7, end_step=0.75))
+    model = _sequential()
+    _fit(model, [training], epochs=2)
+    zeros = [kernel == 0 for kernel in _kernels(model)]
+    _fit(model, [training], epochs=5)
+    assert training.pruned_model.pruner.end == 30
+    for before, kernel in zip(zeros, _kernels(model), strict=True):
+        np.testing.assert_array_equal(before, kernel == 0)
+
+
+def test_a_share_is_found_anew_after_the_model_is_compiled_again():
+    training = SparseTraining(ISSPSchedule(0.7, end_step=0.75))
+    model = _sequential()
+    _fit(model, [training], epochs=2)
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    _fit(model, [training], epochs=1)
+    assert training.pruned_model.pruner.end == 15
+
+
+def test_steps_before_the_fit_count_for_a_share():
+    model = _sequential()
+    _fit(model, [], epochs=1)
+    training = SparseTraining(ISSPSchedule(0.7, 0.5, end_step=1.0))
+    _fit(model, [training], epochs=1)
+    pruner = training.pruned_model.pruner
+    assert (pruner.begin, pruner.end) == (20, 40)
+    _assert_exact_zeros(model)
+
+
+def test_an_evaluation_finds_no_steps():
+    training = SparseTraining(ISSPSchedule(0.7, end_step=0.75))
+    model = _sequential()
+    model.evaluate(X, Y, batch_size=8, verbose=0, callbacks=[training])
+    _fit(model, [training], epochs=2)
+    assert training.pruned_model.pruner.end == 30
+
+
+def test_a_share_prunes_without_a_fit_when_it_is_told_to():
+    training = SparseTraining(ISSPSchedule(0.7, end_step=0.75))
+    model = _sequential()
+    training.set_model(model)
+    training.finalize()
+    _assert_exact_zeros(model)
+
+
+def test_refuses_a_share_of_a_training_of_unknown_length():
+    def batches():
+        for i in range(0, 160, 8):
+            yield X[i : i + 8], Y[i : i + 8]
+
+    training = SparseTraining(ISSPSchedule(0.7, end_step=0.75))
+    with pytest.raises(ValueError, match=r"0\.75\): .*`steps_per_epoch`"):
+        _sequential().fit(
+            batches(), shuffle=False, verbose=0, callbacks=[training]
+        )
+    model = _sequential()
+    model.fit(
+        batches(),
+        steps_per_epoch=20,
+        shuffle=False,
+        verbose=0,
+        callbacks=[training],
+    )
+    assert training.pruned_model.pruner.end == 15
+    _assert_exact_zeros(model)
+
+
+def test_trains_with_iss_p_by_default():
+    default, given = _sequential(), _sequential()
+    _fit(default, [SparseTraining(ISSPSchedule(0.7, end_step=30))])
+    _fit(given, [SparseTraining(ISSPSchedule(0.7, end_step=30), ISSP())])
+    _assert_same_weights(default, given)

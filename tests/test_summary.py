@@ -7,6 +7,7 @@ import issp_keras
 from issp_keras import ISSPCallback
 from issp_keras import ISSPSchedule
 from issp_keras import models
+from issp_keras.errors import ArgumentError
 from issp_keras.sparsity import NM
 from issp_keras.sparsity import Block
 
@@ -123,3 +124,19 @@ def test_refuses_a_shape_the_model_cannot_take():
     with pytest.raises(ValueError, match=r"'edsr' cannot take.*\(1, 8, 8, 4\)"):
         issp_keras.summary(model, (1, 8, 8, 4))
     assert model(np.zeros((1, 8, 8, 3))).shape == (1, 16, 16, 3)
+
+
+@pytest.mark.parametrize("thing", [3, None, "model.keras"])
+def test_refuses_what_is_no_model(thing):
+    with pytest.raises(ArgumentError, match=r"`model`: is .*keras\.Model"):
+        issp_keras.summary(thing)
+
+
+def test_a_summary_prints_only_where_it_is_told_to(capsys):
+    found = issp_keras.summary(models.edsr(2, features=4, blocks=1))
+    assert capsys.readouterr().out == ""
+    header, first, *_, total = str(found).splitlines()
+    assert header.split()[:2] == ["kernel", "shape"]
+    assert "3x3x3x4" in first
+    assert total.startswith("total")
+    assert "1,224" in found._repr_html_()

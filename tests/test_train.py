@@ -308,6 +308,7 @@ def test_a_broken_checkpoint_is_refused(config, workdir):
         ("sparsity.target_sparsity", -0.1, "--config.sparsity: .*at least 0"),
         ("sparsity.begin_step", 9, "begin_step < end_step"),
         ("sparsity.end_step", 13, "end_step: is 13, expected at most the 12"),
+        ("sparsity.end_step", 0.8, "end_step: is 0.8, expected a whole number"),
         ("sparsity.iss_p.shrink_ratio", 1.5, "sparsity.iss_p: .*ratio=1.5"),
         ("sparsity.method", "best", "is 'best', expected one of ac_dc, assl"),
         ("sparsity.distributon", "erk", "distributon: is no entry, expected"),

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from issp_keras.late import import_late
 
 if TYPE_CHECKING:
+    from issp_keras.tflite import delegate
     from issp_keras.tflite.contents import Inspection
     from issp_keras.tflite.contents import Weights
     from issp_keras.tflite.export import Exported
@@ -19,6 +20,7 @@ __all__ = [
     "Inspection",
     "Reference",
     "Weights",
+    "delegate",
     "encode_sparse",
     "export",
     "export_all",

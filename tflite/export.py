@@ -7,7 +7,6 @@ import pathlib
 import keras
 import numpy as np
 
-import issp_keras
 from issp_keras import files
 from issp_keras.data import EMBEDDED
 from issp_keras.data import load_pairs
@@ -33,6 +32,7 @@ from issp_keras.tflite.parity import patch
 from issp_keras.tflite.sparse import check
 from issp_keras.tflite.sparse import shrink
 from issp_keras.tflite.weights import share_of_zeros
+from issp_keras.version import version
 
 # Of a float32 file, in units of its output, which is 0..1: a fortieth of an
 # 8-bit level, and half a level more where the file rounds to levels.
@@ -52,12 +52,29 @@ class Exported:
         sparse: Whether it was to leave out zeros.
         parity: `Parity` with the Keras network.
         inspection: `Inspection` of the file.
+        path: Path of the file.
     """
 
     precision: str
     sparse: bool
     parity: Parity
-    inspection: Inspection
+    inspection: Inspection = dataclasses.field(repr=False)
+
+    @property
+    def path(self) -> pathlib.Path:
+        """The file."""
+        return pathlib.Path(self.inspection.path)
+
+    def __str__(self):
+        about, parity = self.inspection, self.parity
+        return (
+            f"Wrote {about.path}: {about.bytes:,} bytes, of which "
+            f"{about.floor_bytes:,.0f} are the least for its constants, "
+            f"{about.weights.sparse_kernels} of {about.weights.kernels} "
+            "kernels sparse; it differs from the Keras model by at most "
+            f"{parity.max_error:.1e}, and has {parity.psnr:.2f} dB where that "
+            f"has {parity.keras_psnr:.2f}."
+        )
 
 
 def export(
@@ -187,7 +204,7 @@ class Conversion:
         if sparse:
             shrink(converted)
         about = {
-            "version": issp_keras.__version__,
+            "version": version(),
             "network": self._network,
             "scale": self._reference.scale,
             "precision": self._precision,

@@ -20,7 +20,7 @@ class ISSPCallback(SparseTraining):
 
     Example:
 
-    >>> schedule = ISSPSchedule(target_sparsity=0.9, end_step=1000)
+    >>> schedule = ISSPSchedule(target_sparsity=0.9, end_step=0.8)
     >>> model.fit(x, y, epochs=20, callbacks=[ISSPCallback(schedule)])
     >>> model.save("sparse.keras")
 

@@ -53,6 +53,18 @@ def trained_variables(optimizer):
     return list(_private(optimizer, "_trainable_variables"))
 
 
+def steps_after(optimizer, batches) -> int:
+    """Says how many steps an optimizer will have made after more batches.
+
+    Args:
+        optimizer: An optimizer.
+        batches: Integer, of which several make a step where gradients are
+            accumulated.
+    """
+    seen = int(keras.ops.copy(_private(optimizer, "_iterations")))
+    return (seen + batches) // (optimizer.gradient_accumulation_steps or 1)
+
+
 def moving_averages(optimizer, variables):
     """Finds where `use_ema=True` keeps the averages of variables.
 

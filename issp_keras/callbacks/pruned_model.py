@@ -19,6 +19,7 @@ from issp_keras.sparsity import Kernel
 from issp_keras.sparsity import Pruner
 from issp_keras.sparsity import zeros
 from issp_keras.sparsity.pruner import FROZEN
+from issp_keras.sparsity.schedules import has_shares
 
 # Height and width for which multiply-adds are counted, where a model takes any.
 _PIXELS = 48
@@ -98,6 +99,15 @@ class PrunedModel:
         keras_internals.synchronise(self.model)
         return int(ops.copy(self.optimizer.iterations))
 
+    def steps_after(self, batches):
+        """Returns how many steps the optimizer will have made in all.
+
+        Args:
+            batches: Integer, those to come.
+        """
+        keras_internals.synchronise(self.model)
+        return keras_internals.steps_after(self.optimizer, batches)
+
     def phase(self, step):
         """Returns what is to follow the update of an optimizer step."""
         return FROZEN if self.finalized else self.pruner.phase(step)
@@ -169,6 +179,12 @@ class PrunedModel:
         for variable, mask in zip(variables, masks, strict=True):
             variable.assign(zeros.project(variable.value, mask))
 
+    def follow(self, schedule):
+        """Takes a schedule whose steps are known, before training begins."""
+        self.pruner.follow(schedule)
+        if self.optimizer is not None:
+            self._attach()
+
     def averages(self):
         """The variables in which `use_ema=True` keeps averages of kernels.
 
@@ -193,11 +209,15 @@ class PrunedModel:
     def inherit(self, before):
         """Stays finalized where an earlier `PrunedModel` was.
 
+        It also keeps the steps that were found for shares of the training.
+
         Args:
             before: `PrunedModel`. It counts if it has the same optimizer.
         """
         if self.optimizer is before.optimizer:
             self.finalized = before.finalized
+            if has_shares(self.pruner.schedule):
+                self.follow(before.pruner.schedule)
 
     def detach(self):
         """Takes the state off the optimizer, where it is needed no more."""
@@ -213,7 +233,7 @@ class PrunedModel:
         """The method's states; None where they are not made."""
         if self.state is None:
             return None
-        return self.state.values(self.pruner.begin)
+        return self.state.values(self.pruner)
 
     def _facts(self, distribution):
         """What the parts know about the kernels."""

@@ -12,6 +12,7 @@ from issp_keras.activation_ranges import attach
 from issp_keras.activation_ranges import attached
 from issp_keras.callbacks import keras_internals
 from issp_keras.callbacks.kernels import find_kernels
+from issp_keras.reprs import Readable
 from issp_keras.sparsity.arguments import whole_number
 
 # Largest level of a kernel: TFLite's are symmetric, so that zero stays zero.
@@ -31,7 +32,7 @@ _COMPUTING = (
 _DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
 
 
-class SimulatedInt8(keras.callbacks.Callback):
+class SimulatedInt8(Readable, keras.callbacks.Callback):
     """Fine-tunes a network so that it loses less in full integers.
 
     While `fit` runs, kernels are rounded to the levels that int8 has for each

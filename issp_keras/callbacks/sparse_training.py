@@ -14,6 +14,8 @@ from issp_keras.callbacks.optimizers import separate_averages
 from issp_keras.callbacks.pruned_model import KernelSnapshot
 from issp_keras.callbacks.pruned_model import PrunedModel
 from issp_keras.callbacks.sparse_update import SparseUpdate
+from issp_keras.reprs import Readable
+from issp_keras.sparsity import ISSP
 from issp_keras.sparsity import Distribution
 from issp_keras.sparsity import Method
 from issp_keras.sparsity import Pattern
@@ -21,13 +23,14 @@ from issp_keras.sparsity import PruningSchedule
 from issp_keras.sparsity import Uniform
 from issp_keras.sparsity import Unstructured
 from issp_keras.sparsity.pruner import final_sparsity
+from issp_keras.sparsity.schedules import has_shares
 
 # So many names of one kind are told, and how many more there are.
 _NAMES = 5
 
 
-class SparseTraining(keras.callbacks.Callback):
-    """Trains a model sparse with any pruning method.
+class SparseTraining(Readable, keras.callbacks.Callback):
+    """Trains a model sparse, with ISS-P or any other pruning method.
 
     The kernels of every convolution, Dense and EinsumDense layer and
     recurrent cell are pruned (see `prunable_kernels`), in the model as it
@@ -61,6 +64,7 @@ class SparseTraining(keras.callbacks.Callback):
         schedule: A `tfmot.sparsity.keras.PruningSchedule` with an end, such
             as `ISSPSchedule`: when to prune, and how much overall.
         method: A `sparsity.Method`: what happens to unimportant weights.
+            Defaults to `ISSP()`.
         distribution: How much in each kernel. Defaults to `Uniform()`.
         pattern: Which weights of a kernel. Defaults to `Unstructured()`.
         include: Which layers to prune: a regular expression searched in
@@ -96,7 +100,7 @@ class SparseTraining(keras.callbacks.Callback):
     def __init__(
         self,
         schedule: Callable[..., Any],
-        method: Method,
+        method: Method | None = None,
         distribution: Distribution | None = None,
         pattern: Pattern | None = None,
         include: Where = None,
@@ -107,6 +111,7 @@ class SparseTraining(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         _check_schedule(schedule)
+        method = method or ISSP()
         distribution = distribution or Uniform()
         pattern = pattern or Unstructured()
         _check_part("method", method, Method)
@@ -114,7 +119,7 @@ class SparseTraining(keras.callbacks.Callback):
         _check_part("pattern", pattern, Pattern)
         _check_choice("optimizer_slots", optimizer_slots, ("keep", "zero"))
         _check_choice("verbose", verbose, (0, 1))
-        self.schedule = schedule
+        self.schedule: Any = schedule
         self.method = method
         self.distribution = distribution
         self.pattern = pattern
@@ -141,14 +146,13 @@ class SparseTraining(keras.callbacks.Callback):
             )
         self._remove_stale_update(own_optimizer(self.model))
         pruned = self._current()
-        if pruned.steps() == 0 and pruned.pruner.end == 0:
-            pruned.prune_at_once()
-        if pruned.is_over() and (dense := pruned.lacking()):
+        if not has_shares(pruned.pruner.schedule):
+            self._begin()
+        elif (self.params or {}).get("steps") is None:
             raise ValueError(
-                f"The pruning stage is over (the optimizer has made "
-                f"{pruned.steps()} steps, end_step={pruned.pruner.end}), "
-                f"but {dense}. Compile the model again to count steps from "
-                "0, or use a schedule whose steps lie ahead."
+                f"{self.schedule!r}: has shares of a training whose length "
+                "Keras does not know, expected whole numbers of steps, or "
+                "`steps_per_epoch` in the call of `fit`."
             )
         if self.method.needs_momentum:
             # An optimizer without shows here, and not inside the train step.
@@ -167,6 +171,7 @@ class SparseTraining(keras.callbacks.Callback):
     ) -> None:
         # Here, and not when training begins, because a callback after this
         # one may have loaded a checkpoint then.
+        self.find_steps(epoch)
         self.pruned_model.state.check(self.pruned_model.pruner)
 
     def on_epoch_end(
@@ -184,6 +189,8 @@ class SparseTraining(keras.callbacks.Callback):
                 )
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        # Where a checkpoint of the end was loaded, there was no epoch.
+        self.find_steps(None)
         self._update.remove()
         self._update = None
         # Keras keeps the train function, and the update within, otherwise.
@@ -225,6 +232,21 @@ class SparseTraining(keras.callbacks.Callback):
             # The train function of the running `fit` knows nothing of it.
             self.model.make_train_function(force=True)
 
+    def find_steps(self, epoch: int | None) -> None:
+        """Finds the steps of a schedule with shares of the training.
+
+        Called by Keras' hooks, it does nothing where they are known.
+
+        Args:
+            epoch: Integer, the epoch that begins; None after the last.
+        """
+        pruned = self.pruned_model
+        if has_shares(pruned.pruner.schedule):
+            epochs = 0 if epoch is None else self.params["epochs"] - epoch
+            steps = pruned.steps_after(epochs * self.params["steps"])
+            pruned.follow(self.schedule.for_steps(steps))
+            self._begin()
+
     def steps(self) -> int:
         """Returns how many steps the optimizer has made, an integer."""
         return self.pruned_model.steps()
@@ -236,6 +258,19 @@ class SparseTraining(keras.callbacks.Callback):
             List of `KernelSnapshot`, one a kernel.
         """
         return self.pruned_model.snapshot()
+
+    def _begin(self):
+        """Does what comes before the first step that the schedule knows."""
+        pruned = self.pruned_model
+        if pruned.steps() == 0 and pruned.pruner.end == 0:
+            pruned.prune_at_once()
+        if pruned.is_over() and (dense := pruned.lacking()):
+            raise ValueError(
+                f"The pruning stage is over (the optimizer has made "
+                f"{pruned.steps()} steps, end_step={pruned.pruner.end}), "
+                f"but {dense}. Compile the model again to count steps from "
+                "0, or use a schedule whose steps lie ahead."
+            )
 
     def _current(self):
         """The model under pruning, looked at anew where it has changed."""
@@ -313,7 +348,7 @@ def _check_schedule(schedule):
             f"(of type {type(schedule).__name__})"
         )
     end_step = getattr(schedule, "end_step", None)
-    if end_step is None or end_step < 1:
+    if end_step is None or not end_step > 0:
         raise ValueError(
             "`schedule` must have an end, after which the zeros are exact. "
             f"Received: end_step={end_step}"

@@ -82,18 +82,25 @@ class SparseState(keras.layers.Layer):
         self._logged = lambda: last
 
     def serves(self, pruner):
-        """Whether this is the state of a training as `pruner` does it."""
-        return self._description == pruner.describe()
+        """Whether this is the state of a training as `pruner` does it.
 
-    def values(self, begin):
+        If it is, it is described as that of `pruner` from now on.
+        """
+        description = pruner.describe()
+        if any(_differences(self._description, description)):
+            return False
+        self._description = description
+        return True
+
+    def values(self, pruner):
         """Returns the states, a list with one for each kernel.
 
         Each is None for a method without state; all is None where the
-        pruning stage, from the step `begin` on, has not made them yet.
+        pruning stage of `pruner` has not made them yet.
         """
         if not self.arrays:
             return [None] * self.gradient_norms.shape[0]
-        if int(self.prepared.numpy()) <= begin:
+        if int(self.prepared.numpy()) <= pruner.begin:
             return None
         return [ops.convert_to_tensor(array.numpy()) for array in self.arrays]
 
@@ -147,7 +154,7 @@ class SparseState(keras.layers.Layer):
             return
         description = json.loads(np.array(store["description"]).tobytes())
         self._loaded = (description, int(np.array(store["step"])))
-        if description != self._description:
+        if any(_differences(description, self._description)):
             return
         self.prepared.assign(np.array(store["prepared"]))
         for i, array in enumerate(self.arrays):
@@ -168,9 +175,8 @@ class SparseState(keras.layers.Layer):
         step = self._step()
         if self._loaded is not None:
             description, loaded_step = self._loaded
-            for part, current in self._description.items():
-                if (before := description.get(part)) != current:
-                    raise ValueError(_mismatch(part, before, current))
+            for difference in _differences(description, self._description):
+                raise ValueError(_mismatch(*difference))
             if loaded_step != step:
                 raise ValueError(
                     "The state of sparse training that was loaded is of step "
@@ -237,6 +243,18 @@ def _aside(state, function):
             return function(store)
 
     return without_state
+
+
+def _differences(before, current):
+    """Yields the name of a part, and how each description has it.
+
+    The schedule of either may be unknown, and is none then.
+    """
+    for part, now in current.items():
+        then = before.get(part)
+        is_unknown = part == "schedule" and None in (then, now)
+        if then != now and not is_unknown:
+            yield part, then, now
 
 
 def _mismatch(part, before, current):

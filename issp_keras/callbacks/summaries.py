@@ -11,6 +11,7 @@ from issp_keras import files
 from issp_keras.callbacks.sparse_training import SparseTraining
 from issp_keras.errors import blame
 from issp_keras.files import StrPath
+from issp_keras.reprs import Readable
 
 _COLUMNS = (
     "step",
@@ -22,7 +23,7 @@ _COLUMNS = (
 )
 
 
-class SparsitySummaries(keras.callbacks.Callback):
+class SparsitySummaries(Readable, keras.callbacks.Callback):
     """Logs what sparse training does to each kernel.
 
     For each kernel: `sparsity`, the share of exact zeros; `threshold`, the
@@ -97,6 +98,8 @@ class SparsitySummaries(keras.callbacks.Callback):
                 "SparsitySummaries needs its `sparse_training` among the "
                 "callbacks of the same fit."
             )
+        # In any order of the callbacks.
+        self._training.find_steps(epoch)
         # Here other callbacks have loaded what they load.
         if self._writer is None:
             self._logged = self._training.steps()

@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from issp_keras.data.patches import RandomPatches
     from issp_keras.data.patches import tf_patches
     from issp_keras.data.photographs import Photograph
+    from issp_keras.data.photographs import from_pil
     from issp_keras.data.photographs import photographs_in
     from issp_keras.data.photographs import read_opaque_photograph
     from issp_keras.data.photographs import read_photograph
     from issp_keras.data.photographs import to_8_bits
+    from issp_keras.data.photographs import to_pil
     from issp_keras.data.photographs import to_rgb
     from issp_keras.data.photographs import write_photograph
     from issp_keras.data.prepared import is_prepared
@@ -55,6 +57,7 @@ __all__ = [
     "find_folder",
     "find_pairs",
     "find_source",
+    "from_pil",
     "imresize",
     "is_prepared",
     "load_pairs",
@@ -67,6 +70,7 @@ __all__ = [
     "tf_imresize",
     "tf_patches",
     "to_8_bits",
+    "to_pil",
     "to_rgb",
     "turn",
     "turn_back",

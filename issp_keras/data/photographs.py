@@ -14,11 +14,13 @@ from issp_keras.data.sixteen_bits import read_16_bits
 from issp_keras.data.sixteen_bits import write_16_bits
 from issp_keras.data.suffixes import SUFFIXES
 from issp_keras.data.turns import turn_back
+from issp_keras.errors import ArgumentError
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
 from issp_keras.files import StrPath
 
 _GREY = ("1", "L", "LA", "La")
+_DEEP = ("I;16", "I;16B")
 _ORIENTATION = 0x0112
 # How an image of each EXIF orientation has been turned, as `turn` counts.
 _TURNED = {2: 2, 3: 3, 4: 1, 5: 4, 6: 6, 7: 7, 8: 5}
@@ -86,20 +88,57 @@ def read_photograph(path: str | pathlib.Path) -> Photograph:
         path.open("rb") as file,
         _open(file) as image,
     ):
-        profile = image.info.get("icc_profile")
-        if image.mode not in (*_GREY, "I;16", "I;16B", "P", "RGB", "RGBA"):
-            profile = None  # It is not that of RGB or grey.
+        profile = _profile_of(image)
         if _is_deep(image):
             channels = _read_deep(image, file)
         else:
             channels = _read_8_bits(image)
-    grey = channels.shape[-1] < 3
-    return Photograph(
-        path.stem,
-        channels[..., 0] if grey else channels[..., :3],
-        channels[..., -1] if channels.shape[-1] in (2, 4) else None,
-        profile,
-    )
+    return _photograph(path.stem, channels, profile)
+
+
+def from_pil(image: PIL.Image.Image) -> Photograph:
+    """Takes an image of Pillow, of any kind, upright, as a photograph.
+
+    Pillow holds no more than 8 bits a channel, but for grey of mode `I;16`.
+
+    Args:
+        image: `PIL.Image.Image`.
+
+    Raises:
+        ArgumentError: If it has more bits than a photograph.
+    """
+    profile = _profile_of(image)
+    if image.mode in _DEEP:
+        pixels = np.asarray(image).astype(np.uint16)
+        return Photograph("image", pixels, icc_profile=profile)
+    if image.mode.startswith(("I", "F")):
+        raise ArgumentError(
+            "image",
+            f"has the mode {image.mode}, expected 8 bits a channel, or grey "
+            "of 16 bits (I;16).",
+        )
+    return _photograph("image", _read_8_bits(image), profile)
+
+
+def to_pil(photograph: Photograph) -> PIL.Image.Image:
+    """Makes an image of Pillow of a photograph.
+
+    Args:
+        photograph: `Photograph`. Of 16 bits, only opaque grey ones keep them.
+
+    Returns:
+        `PIL.Image.Image` of mode `L`, `LA`, `RGB`, `RGBA` or `I;16`, with the
+        colour profile.
+    """
+    pixels, alpha = photograph.pixels, photograph.alpha
+    if pixels.ndim == 3 or alpha is not None:
+        pixels = to_8_bits(pixels)
+    if alpha is not None:
+        pixels = np.dstack([pixels, to_8_bits(alpha)])
+    image = PIL.Image.fromarray(pixels)
+    if photograph.icc_profile:
+        image.info["icc_profile"] = photograph.icc_profile
+    return image
 
 
 def read_opaque_photograph(path: str | pathlib.Path) -> Photograph:
@@ -166,6 +205,22 @@ def to_8_bits(pixels: np.ndarray) -> np.ndarray:
 def to_rgb(pixels: np.ndarray) -> np.ndarray:
     """Repeats a grey image of shape (height, width) in three channels."""
     return np.stack([pixels] * 3, axis=-1) if pixels.ndim == 2 else pixels
+
+
+def _profile_of(image):
+    if image.mode not in (*_GREY, *_DEEP, "P", "RGB", "RGBA"):
+        return None  # It is not that of RGB or grey.
+    return image.info.get("icc_profile")
+
+
+def _photograph(name, channels, profile):
+    grey = channels.shape[-1] < 3
+    return Photograph(
+        name,
+        channels[..., 0] if grey else channels[..., :3],
+        channels[..., -1] if channels.shape[-1] in (2, 4) else None,
+        profile,
+    )
 
 
 def _open(file):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from issp_keras.inference.network_files import network_of
     from issp_keras.inference.tile_sizes import ALIGNMENT
     from issp_keras.inference.tile_sizes import TILE
+    from issp_keras.inference.tile_sizes import check_tile
+    from issp_keras.inference.whole_photographs import upscale_photograph
 
 __all__ = [
     "ALIGNMENT",
@@ -29,12 +31,14 @@ __all__ = [
     "Network",
     "TFLiteInterpreter",
     "bundled_networks",
+    "check_tile",
     "fixed_size",
     "keras_network",
     "load_network",
     "name_for_scale",
     "network_of",
     "network_path",
+    "upscale_photograph",
 ]
 
 import_late(__name__)

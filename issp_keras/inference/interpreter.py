@@ -35,7 +35,8 @@ class TFLiteInterpreter:
     Raises:
         InputError: If the file is missing, broken, or has other inputs or
             outputs than one RGB image each, channels last, float32 in 0..1 or
-            uint8. An `ArgumentError` if the delegate cannot be loaded.
+            uint8. An `ArgumentError` if the delegate cannot be loaded, or
+            `threads` is not positive.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class TFLiteInterpreter:
         with needed_by("A .tflite file"):
             from ai_edge_litert import interpreter as litert
 
+        check_threads(threads)
         path = pathlib.Path(path)
         if path.is_dir():
             raise InputError(f"{path}: is a folder, expected a .tflite file.")
@@ -101,6 +103,18 @@ class TFLiteInterpreter:
     def invoke(self) -> None:
         """Runs the network once, for timings."""
         self._interpreter.invoke()
+
+
+def check_threads(threads: int):
+    """Checks a number of threads.
+
+    Raises:
+        ArgumentError: If it is not usable.
+    """
+    if not isinstance(threads, int) or threads < 1:
+        raise ArgumentError(
+            "threads", f"is {threads!r}, expected a whole number of at least 1."
+        )
 
 
 def _load(delegate):

@@ -13,6 +13,7 @@ from issp_keras.errors import blame
 from issp_keras.files import StrPath
 from issp_keras.inference.bundled import network_path
 from issp_keras.inference.interpreter import TFLiteInterpreter
+from issp_keras.inference.interpreter import check_threads
 from issp_keras.inference.network import Network
 
 if TYPE_CHECKING:
@@ -35,9 +36,10 @@ def load_network(
     Raises:
         InputError: If the file is missing, broken, or not a network that
             maps an RGB image to a larger one. An `ArgumentError` if the
-            delegate cannot be loaded, or an option is not usable with this
-            network.
+            delegate cannot be loaded, `threads` is not positive, or an option
+            is not usable with this network.
     """
+    check_threads(threads)
     path = network_path(path)
     if path.suffix.lower() == ".tflite":
         interpreter = TFLiteInterpreter(path, threads, delegate)

@@ -10,69 +10,15 @@ from issp_keras import files
 from issp_keras.data import find_source
 from issp_keras.data import write_photograph
 from issp_keras.errors import InputError
+from issp_keras.evaluation import check_scales
+from issp_keras.evaluation import evaluate
 from issp_keras.pictures import comparison
 from issp_keras.programs import cli
 from issp_keras.programs import evaluate_report
 from issp_keras.programs.commands.evaluate import run
 from issp_keras.scores import SMALLEST
-from issp_keras.scores import bicubic
-from issp_keras.scores import mean
-from issp_keras.scores import score_and_result
 
 _COLUMNS = ("psnr", "ssim", "seconds")
-
-
-def _networks(models):
-    """The networks by name, which must have one magnification."""
-    networks = {model: cli.network(model) for model in models}
-    (first, one), *others = networks.items()
-    for name, other in others:
-        if other.scale != one.scale:
-            raise InputError(
-                f"--model: {name} magnifies {other.scale} times, expected "
-                f"{one.scale} as {first}."
-            )
-    return networks
-
-
-def _evaluate(networks, scale, sources, channels, see):
-    """Scores bicubic interpolation and networks on all that can be read.
-
-    `see` takes the source, the pair, and the score and image of each way.
-
-    Returns:
-        Scores by source and way, the mean last, and a list of sentences
-        about the photographs that cannot be read.
-    """
-    ways = {"bicubic": bicubic(scale)}
-    ways |= {name: of.upscale for name, of in networks.items()}
-    scores: dict = {source: {way: [] for way in ways} for source in sources}
-    failures = []
-    count = sum(map(len, sources.values()))
-    done = 0
-    with cli.progress_bar("Photographs", count) as progress:
-        for source, photographs in sources.items():
-            for photograph in photographs:
-                try:
-                    pair = photograph.read(scale, SMALLEST)
-                except InputError as error:
-                    failures.append(str(error))
-                else:
-                    # Measured, if at all, before the clock starts.
-                    for network in networks.values():
-                        network.overlap_for(pair.lr.shape)
-                    made = {
-                        way: score_and_result(upscale, pair, channels)
-                        for way, upscale in ways.items()
-                    }
-                    for way, (score, _) in made.items():
-                        scores[source][way].append(score)
-                    see(source, pair, made)
-                done += 1
-                progress(done)
-            for of in scores[source].values():
-                of.extend([mean(of)] if of else [])
-    return scores, failures
 
 
 def _write(path, settings, scores, failures):
@@ -107,8 +53,9 @@ def _write(path, settings, scores, failures):
 
 def main(argv):
     flag = flags.FLAGS
-    networks = _networks(flag.model)
+    networks = {model: cli.network(model) for model in flag.model}
     network = networks[flag.model[0]]
+    check_scales(networks)
     channels = flag.channels
     sources = {
         source: find_source(source, "held_out", network.scale, flag.data_dir)
@@ -116,9 +63,9 @@ def main(argv):
     }
     crops = evaluate_report.Crops()
     see = crops.see if flag.report else lambda *_: None
-    scores, failures = _evaluate(
-        networks, network.scale, sources, channels, see
-    )
+    count = sum(map(len, sources.values()))
+    with cli.progress_bar("Photographs", count) as progress:
+        scores, failures = evaluate(networks, sources, channels, see, progress)
     for source, of in scores.items():
         rows = [
             [same[0].name]
@@ -148,7 +95,7 @@ def main(argv):
             settings, scores, failures, crops, cli.facts(threads)
         )
         cli.write_page(flag.report, page)
-    cli.check_failures(failures, sum(map(len, sources.values())))
+    cli.check_failures(failures, count)
 
 
 def _write_comparison(path, sources, network):

@@ -8,13 +8,13 @@ from absl import flags
 
 from issp_keras import files
 from issp_keras.data import SUFFIXES
-from issp_keras.data import imresize
 from issp_keras.data import photographs_in
 from issp_keras.data import read_photograph
 from issp_keras.data import to_8_bits
 from issp_keras.data import write_photograph
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
+from issp_keras.inference import upscale_photograph
 from issp_keras.programs import cli
 from issp_keras.programs.commands.upscale import run
 
@@ -158,11 +158,9 @@ def _check_page(page, sources):
 
 def _upscale(network, source, target, picture, comparisons, progress):
     photograph = read_photograph(source)
-    pixels = network.upscale(photograph.pixels, progress)
-    alpha = photograph.alpha
-    if alpha is not None:
-        alpha = imresize(alpha, network.scale)
-    write_photograph(target, pixels, alpha, photograph.icc_profile)
+    made = upscale_photograph(network, photograph, progress)
+    pixels = made.pixels
+    write_photograph(target, pixels, made.alpha, made.icc_profile)
     print(f"Wrote {target} ({pixels.shape[1]}x{pixels.shape[0]} pixels).")
     if picture:
         from issp_keras.pictures import before_and_after

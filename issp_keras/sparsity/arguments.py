@@ -31,6 +31,30 @@ def whole_number(name, value, least=None) -> int:
     return integer
 
 
+def step_or_share(name, value) -> int | float:
+    """Returns a step as an integer, or a share of the training as a float.
+
+    Args:
+        name: String, the argument's name.
+        value: What the user passed.
+
+    Raises:
+        ValueError: If it is neither a whole number nor a float from 0 to 1.
+    """
+    if isinstance(value, numbers.Real) and not _is_whole(value):
+        if 0.0 <= float(value) <= 1.0:
+            return float(value)
+        raise ValueError(
+            f"`{name}` must be a whole number, or a share of the training "
+            f"from 0.0 to 1.0. Received: {name}={value!r}"
+        )
+    return whole_number(name, value)
+
+
+def _is_whole(value):
+    return hasattr(value, "__index__")
+
+
 def share(name, value, received=None) -> float:
     """Returns `value` as a float.
 

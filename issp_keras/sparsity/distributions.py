@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from issp_keras.reprs import Readable
 from issp_keras.sparsity.arguments import check_expression
 from issp_keras.sparsity.arguments import share
 from issp_keras.sparsity.arguments import whole_number
@@ -22,7 +23,7 @@ from issp_keras.sparsity.selection import Exact
 _FLOOR = 0.005
 
 
-class Distribution:
+class Distribution(Readable):
     """How many weights each kernel loses.
 
     A distribution knows nothing of when weights are pruned, which they are,

@@ -6,6 +6,7 @@ from typing import Any
 
 from keras import ops
 
+from issp_keras.reprs import Readable
 from issp_keras.sparsity.arguments import whole_number
 from issp_keras.sparsity.kernel_facts import Kernel
 from issp_keras.sparsity.selection import Exact
@@ -15,7 +16,7 @@ from issp_keras.sparsity.selection import smallest
 _TINY = 1e-30
 
 
-class Pattern:
+class Pattern(Readable):
     """Which weights of a kernel may be zero together.
 
     A pattern knows nothing of when weights are pruned, how many, and what

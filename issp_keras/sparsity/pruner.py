@@ -15,6 +15,8 @@ from issp_keras.sparsity.methods import Clock
 from issp_keras.sparsity.methods import Method
 from issp_keras.sparsity.patterns import Pattern
 from issp_keras.sparsity.rationals import meant
+from issp_keras.sparsity.schedules import check_steps_known
+from issp_keras.sparsity.schedules import has_shares
 from issp_keras.sparsity.schedules import traceable
 
 # What an optimizer step is followed by.
@@ -99,19 +101,15 @@ class Pruner:
 
     Args:
         kernels: List of `Kernel`, those that are pruned.
-        schedule: A pruning schedule with an end.
+        schedule: A pruning schedule with an end. Where its steps are shares
+            of the training, what needs them waits for `follow`.
         method: `Method`.
         distribution: Such as `Uniform()`.
         pattern: Such as `Unstructured()`.
 
-    Attributes:
-        begin: Integer, the first step of the pruning stage.
-        end: Integer, one past its last step. Equal to `begin` for a one-shot
-            method.
-
     Raises:
         ValueError: If the method or the distribution cannot prune these
-            kernels.
+            kernels, or not by this schedule.
     """
 
     def __init__(
@@ -123,27 +121,52 @@ class Pruner:
         pattern: Pattern,
     ) -> None:
         self.kernels = kernels
-        self.schedule = traceable(schedule)
         self.method = method
         self.distribution = distribution
         self.pattern = pattern
-        self.begin = schedule.begin_step
-        self.end = self.begin if method.one_shot else schedule.end_step
-        self._schedule = _describe(schedule)
-        self._final_sparsity = final_sparsity(schedule)
         for part in (method, distribution, pattern):
             part.check(kernels)
+        self.follow(schedule)
+
+    def follow(self, schedule):
+        """Takes a schedule, before the training or a part of it begins.
+
+        Raises:
+            ValueError: If the method cannot prune by it.
+        """
+        self.schedule = traceable(schedule)
+        self._schedule = None if has_shares(schedule) else _describe(schedule)
+        self._final_sparsity = final_sparsity(schedule)
+        self._check_schedule(schedule)
+
+    @property
+    def begin(self) -> int:
+        """The first step of the pruning stage."""
+        check_steps_known(self.schedule)
+        return self.schedule.begin_step
+
+    @property
+    def end(self) -> int:
+        """One past its last step, or `begin` for a one-shot method."""
+        check_steps_known(self.schedule)
+        if self.method.one_shot:
+            return self.schedule.begin_step
+        return self.schedule.end_step
+
+    def _check_schedule(self, schedule):
+        method = self.method
         if self.follows_changes and getattr(schedule, "frequency", 1) != 1:
             raise ValueError(
                 f"{type(method).__name__} follows every optimizer step: "
                 "expected a schedule with frequency=1. "
                 f"Received: frequency={schedule.frequency}"
             )
-        if method.redraw_seed is not None and self.begin > 0:
+        begin = schedule.begin_step
+        if method.redraw_seed is not None and begin > 0:
             raise ValueError(
                 f"{type(method).__name__} draws the weights anew before the "
                 "first step: expected a schedule with begin_step=0. "
-                f"Received: begin_step={self.begin}"
+                f"Received: begin_step={begin}"
             )
 
     def phase(self, step: Any) -> Any:
@@ -271,7 +294,10 @@ class Pruner:
         return None
 
     def describe(self) -> Any:
-        """Returns what a resumed training must have in common, as strings."""
+        """Returns what a resumed training must have in common, as strings.
+
+        That of the schedule is None until its steps are known.
+        """
         kernels = [
             # Without the numbers that Keras gives to layers without a name.
             f"{re.sub('_[0-9]+/', '/', kernel.path)} {list(kernel.shape)}"
@@ -327,6 +353,8 @@ class Pruner:
 
 def final_sparsity(schedule) -> float:
     """Returns the sparsity at the end of a schedule."""
+    if has_shares(schedule):
+        return schedule.target_sparsity
     _, sparsity = schedule(schedule.end_step)
     if not isinstance(sparsity, float):
         # 0.8 of 1000 weights are 800: not 801, as of its nearest float32.

@@ -9,9 +9,10 @@ from typing import Any
 import keras
 from keras import ops
 
+from issp_keras.reprs import Readable
 from issp_keras.sparsity.arguments import check_ramp
 from issp_keras.sparsity.arguments import share
-from issp_keras.sparsity.arguments import whole_number
+from issp_keras.sparsity.arguments import step_or_share
 from issp_keras.sparsity.ramps import ramp_to
 
 
@@ -68,7 +69,7 @@ PruningSchedule: Any = (
 
 
 @keras.saving.register_keras_serializable(package="issp_keras")
-class ISSPSchedule(PruningSchedule):
+class ISSPSchedule(Readable, PruningSchedule):
     """Prunes from `begin_step` until `end_step` (ISS-P).
 
     A `tfmot.sparsity.keras.PruningSchedule`: calling it with a step returns
@@ -79,6 +80,11 @@ class ISSPSchedule(PruningSchedule):
     TensorFlow is not installed, the class has the same interface without
     tfmot's base class.
 
+    Either step may be a share of the training instead, a float. `fit` then
+    finds the steps when it begins: the share of all optimizer updates from
+    step 0 to the end of its last epoch. They stay the same for a later `fit`
+    with the same callback and optimizer.
+
     Example:
 
     >>> schedule = ISSPSchedule(target_sparsity=0.95, end_step=1000)
@@ -86,20 +92,25 @@ class ISSPSchedule(PruningSchedule):
     (True, 0.95)
     >>> schedule(1000)
     (False, 0.95)
+    >>> ISSPSchedule(0.95, end_step=0.8).for_steps(1000)
+    ISSPSchedule(0.95, end_step=800)
 
     Args:
         target_sparsity: Float in [0, 1). Share of zeros in the kernels.
-        begin_step: Integer, the first step that prunes. Defaults to `0`.
+        begin_step: Integer, the first step that prunes, or float in [0, 1],
+            a share of the training. Defaults to `0`.
         end_step: Integer above `begin_step`: one past the last step that
-            prunes (the paper's K_P).
+            prunes (the paper's K_P). Or float in (0, 1], a share of the
+            training.
         ramp: How the sparsity comes from 0 to `target_sparsity`, which the
             last step of the stage has: `"constant"` (at once), `"linear"` or
             `"cubic"`. Defaults to `"constant"`.
 
     Raises:
-        ValueError: If `target_sparsity` is outside [0, 1), the steps are not
-            whole numbers with `0 <= begin_step < end_step`, or `ramp` is
-            another.
+        ValueError: If `target_sparsity` is outside [0, 1), the steps are
+            neither whole numbers nor shares, `0 <= begin_step < end_step` does
+            not hold, or `ramp` is another. When it is called: if a step is a
+            share.
 
     Reference: ISS-P (arXiv 2303.09650): the ratio is constant over the
     pruning stage. The cubic ramp: Zhu and Gupta, arXiv 1710.01878, eq. 1.
@@ -108,15 +119,18 @@ class ISSPSchedule(PruningSchedule):
     def __init__(
         self,
         target_sparsity: float,
-        begin_step: int = 0,
+        begin_step: int | float = 0,
         *,
-        end_step: int,
+        end_step: int | float,
         ramp: str = "constant",
     ):
         self.target_sparsity = share("target_sparsity", target_sparsity)
-        self.begin_step: int = whole_number("begin_step", begin_step)
-        self.end_step: int = whole_number("end_step", end_step)
-        if not 0 <= self.begin_step < self.end_step:
+        self.begin_step = step_or_share("begin_step", begin_step)
+        self.end_step = step_or_share("end_step", end_step)
+        # A share and a step can be compared when the training is known.
+        is_comparable = type(self.begin_step) is type(self.end_step)
+        is_ordered = not is_comparable or self.begin_step < self.end_step
+        if self.begin_step < 0 or self.end_step <= 0 or not is_ordered:
             raise ValueError(
                 "Pruning steps must satisfy 0 <= begin_step < end_step. "
                 f"Received: begin_step={begin_step}, end_step={end_step}"
@@ -125,6 +139,7 @@ class ISSPSchedule(PruningSchedule):
         self.ramp = ramp
 
     def __call__(self, step: Any) -> tuple[Any, Any]:
+        check_steps_known(self)
         if isinstance(step, int):
             should_prune = self.begin_step <= step < self.end_step
         else:
@@ -140,6 +155,31 @@ class ISSPSchedule(PruningSchedule):
             "end_step": self.end_step,
             "ramp": self.ramp,
         }
+
+    def for_steps(self, steps: int) -> "ISSPSchedule":
+        """Returns the schedule for a training of so many optimizer steps.
+
+        Shares become steps, of which there is at least one that prunes.
+
+        Args:
+            steps: Integer, all steps of the training.
+
+        Raises:
+            ValueError: If the pruning stage begins after its end.
+        """
+        begin, end = (
+            round(each * steps) if isinstance(each, float) else each
+            for each in (self.begin_step, self.end_step)
+        )
+        if isinstance(self.end_step, float):
+            end = max(end, 1)
+        if begin >= end:
+            raise ValueError(
+                f"{self!r}: in a training of {steps} steps pruning begins at "
+                f"step {begin} and ends at step {end}, expected a later end."
+            )
+        config = {**self.get_config(), "begin_step": begin, "end_step": end}
+        return type(self).from_config(config)
 
     def _sparsity(self, step):
         if self.ramp == "constant":
@@ -176,6 +216,24 @@ class TabulatedSchedule:
         step = ops.clip(step, 0, self.end_step)
         return ops.take(self._should_prune, step), ops.take(
             self._sparsity, step
+        )
+
+
+def has_shares(schedule) -> bool:
+    """Whether a schedule has steps that are shares of the training."""
+    return isinstance(schedule, ISSPSchedule) and (
+        isinstance(schedule.begin_step, float)
+        or isinstance(schedule.end_step, float)
+    )
+
+
+def check_steps_known(schedule):
+    """Raises a ValueError for a schedule with shares of a training."""
+    if has_shares(schedule):
+        raise ValueError(
+            f"{schedule!r}: has shares of a training, expected whole numbers "
+            "of steps, which `fit` finds when it begins and "
+            "`schedule.for_steps(steps)` returns."
         )
 
 

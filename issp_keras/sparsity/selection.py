@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from issp_keras.reprs import Readable
 from issp_keras.sparsity.arguments import whole_number
 
 # Arrays of one size are searched together up to so many entries.
@@ -15,7 +16,7 @@ _LARGE = 2**17
 _SAMPLE = 512
 
 
-class Exact:
+class Exact(Readable):
     """Chooses exactly as many entries as asked for.
 
     Among equal scores, those that come first in row-major order. NaN counts
@@ -62,7 +63,7 @@ def by_size(arrays) -> list[tuple[int, list[int]]]:
     return [(size, members) for (size, _), members in groups.items()]
 
 
-class Sampled:
+class Sampled(Readable):
     """Takes the threshold from a sample of each kernel's scores.
 
     Kernels of at least `sample_size` weights lose those below a threshold

@@ -6,16 +6,18 @@ from typing import Any
 
 import keras
 
+from issp_keras.errors import ArgumentError
 from issp_keras.summary.rows import kernel_rows
-from issp_keras.summary.text import table
+from issp_keras.summary.text import COLUMNS
+from issp_keras.tables import Table
 
 
 def summary(
     model: keras.Model,
     input_shape: Sequence[int | None] | None = None,
-    print_fn: Callable[[str], Any] = print,
-) -> list[dict[str, Any]]:
-    """Prints a table of a model's kernels: weights, zeros, multiply-adds.
+    print_fn: Callable[[str], Any] | None = None,
+) -> Table:
+    """Returns a table of a model's kernels: weights, zeros, multiply-adds.
 
     The multiply-adds are those of the kernels, dense and without those of
     the zeros; products of attention are in neither. The pattern is what the
@@ -25,28 +27,35 @@ def summary(
 
     Example:
 
-    >>> issp_keras.summary(model, input_shape=(1, 320, 180, 3))
+    >>> print(issp_keras.summary(model, input_shape=(1, 320, 180, 3)))
 
     Args:
         model: A built `keras.Model`.
         input_shape: Tuple of integers, the batch among them, for which to
             count multiply-adds. Defaults to the model's own, with 1 for an
             unknown batch; a model that takes any size needs it.
-        print_fn: Callable that takes the table, a string. Defaults to
-            `print`.
+        print_fn: Callable that is given the table as a string, such as
+            `print`. Defaults to none.
 
     Returns:
-        List of dicts, one a kernel and the totals last, with the keys `name`,
-        `shape`, `weights`, `zeros`, `pattern`, `dense_macs` and
-        `sparse_macs`; the last two None where the size is not known.
+        `Table`: prints as a table, is HTML in notebooks, and is a sequence of
+        dicts, one a kernel and the totals last, with the keys `name`, `shape`,
+        `weights`, `zeros`, `pattern`, `dense_macs` and `sparse_macs`; the last
+        two None where the size is not known.
 
     Raises:
+        ArgumentError: If `model` is no Keras model.
         ValueError: If the model is not built, has no prunable kernel, or
             cannot take `input_shape`.
     """
-    rows = kernel_rows(model, input_shape)
-    print_fn(table(rows))
-    return rows
+    if not isinstance(model, keras.Model):
+        raise ArgumentError(
+            "model", f"is {model!r}, expected a built keras.Model."
+        )
+    found = Table(kernel_rows(model, input_shape), COLUMNS)
+    if print_fn is not None:
+        print_fn(str(found))
+    return found
 
 
 __all__ = ["summary"]

@@ -1,14 +1,13 @@
 """Measures quality, size and latency of `.tflite` files."""
 
-from issp_keras.data import find_source
 from issp_keras.errors import ArgumentError
-from issp_keras.scores import SMALLEST
 from issp_keras.tflite.benchmarking.contest import Contest
 from issp_keras.tflite.benchmarking.phone import PhoneContest
 from issp_keras.tflite.benchmarking.protocol import Protocol
 from issp_keras.tflite.benchmarking.rows import Row
 from issp_keras.tflite.benchmarking.rows import bicubic_row
 from issp_keras.tflite.benchmarking.rows import network_row
+from issp_keras.tflite.sources import pairs_of
 
 
 def benchmark(
@@ -39,11 +38,7 @@ def benchmark(
     """
     scale = contest.scale
     # What is wrong with them must not show after all is timed.
-    pairs = [
-        photograph.read(scale, SMALLEST)
-        for source in data
-        for photograph in find_source(source, "held_out", scale, data_dir)
-    ]
+    pairs = pairs_of(data, "held_out", scale, data_dir)
     if not pairs:
         raise ArgumentError("data", "is empty, expected photographs.")
     entries = contest.measure(lambda done: progress(done / 2))

@@ -3,13 +3,17 @@
 import ctypes
 import functools
 import pathlib
+import re
 from typing import Any
 
 from issp_keras import files
+from issp_keras.errors import ArgumentError
 from issp_keras.errors import InputError
 from issp_keras.extras import needed_by
 from issp_keras.tflite.delegate import build
 
+# How the delegate begins a sentence about an option.
+_OPTION = re.compile(r"option (\w+) (is .*)")
 _PACKAGED = pathlib.Path(__file__).with_name(build.NAME)
 
 
@@ -86,7 +90,8 @@ def load(**options: Any) -> Any:
         those that are to run at the same time need one each.
 
     Raises:
-        InputError: If the delegate cannot be compiled, or an option is none.
+        InputError: If the delegate cannot be compiled. An `ArgumentError` if
+            an option is none, or out of its range.
     """
     with needed_by("The sparse delegate"):
         from ai_edge_litert import interpreter as litert
@@ -99,6 +104,15 @@ def load(**options: Any) -> Any:
         return litert.load_delegate(str(library()), texts)
     except ValueError as error:
         reason = str(error).splitlines()[-1] or "an option is wrong"
+        if found := _OPTION.search(reason):
+            name, problem = found.groups()
+            # What the delegate says of a name that it does not know.
+            _, _, known = problem.partition("expected another name: ")
+            if known:
+                problem = (
+                    f"is no option of the sparse delegate, expected {known}"
+                )
+            raise ArgumentError(name, problem) from error
         raise InputError(f"the sparse delegate: {reason}") from error
 
 

@@ -1,25 +1,23 @@
 """What `issp benchmark` does."""
 
-import datetime
 import pathlib
 
 from absl import flags
 
-import issp_keras
 from issp_keras import files
-from issp_keras import host
 from issp_keras.programs import cli
 from issp_keras.programs.commands.benchmark import run
 from issp_keras.tflite.benchmarking import plots
 from issp_keras.tflite.benchmarking.adb import Device
 from issp_keras.tflite.benchmarking.benchmark import benchmark
 from issp_keras.tflite.benchmarking.contest import Contest
+from issp_keras.tflite.benchmarking.notes import notes_of
+from issp_keras.tflite.benchmarking.notes import settings_of
 from issp_keras.tflite.benchmarking.phone import PhoneContest
 from issp_keras.tflite.benchmarking.protocol import PROTOCOLS
 from issp_keras.tflite.benchmarking.protocol import Protocol
 from issp_keras.tflite.programs import benchmark_report
 from issp_keras.tflite.programs import tables
-from issp_keras.tflite.programs.benchmark_notes import notes_of
 
 
 def main(argv):
@@ -47,7 +45,10 @@ def main(argv):
         rows = benchmark(
             contest, flag.data, protocol, flag.threads, flag.data_dir, progress
         )
-    settings = _settings(protocol, contest.scale, rows, device)
+    settings = settings_of(
+        contest.scale, rows, protocol, flag.data, flag.threads, device
+    )
+    settings["target"] = flag.target
     first, *others = notes_of(settings, rows, protocol, device)
     notes = [first, *contest.notes, *others]
     result = tables.Result(settings, rows, notes)
@@ -71,25 +72,6 @@ def _device():
     """The `Device` that `--target` names, or None for this host."""
     kind, _, serial = flags.FLAGS.target.partition(":")
     return Device(serial or None) if kind == "adb" else None
-
-
-def _settings(protocol, scale, rows, device):
-    flag = flags.FLAGS
-    return {
-        "data": flag.data,
-        "scale": scale,
-        "lr_height": protocol.height,
-        "lr_width": protocol.width,
-        "rounds": protocol.rounds,
-        "least_seconds": protocol.seconds,
-        "protocol": protocol.name,
-        "threads": flag.threads,
-        "target": flag.target,
-        "machine": device.describe() if device else host.describe(),
-        "ratios_to": rows[1].file,
-        "date": datetime.datetime.now(datetime.UTC).isoformat(" ", "seconds"),
-        "issp_keras": issp_keras.__version__,
-    }
 
 
 if __name__ == "__main__":

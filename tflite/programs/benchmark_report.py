@@ -3,8 +3,11 @@
 import math
 
 from issp_keras import report
+from issp_keras.tflite.benchmarking.columns import profiles
+from issp_keras.tflite.benchmarking.columns import short
+from issp_keras.tflite.benchmarking.columns import tables
 from issp_keras.tflite.benchmarking.rows import timed
-from issp_keras.tflite.programs import tables
+from issp_keras.tflite.programs.tables import Result
 
 # Less looks like more than it is.
 _LEAST_DB = 0.2
@@ -28,7 +31,7 @@ _TITLES = {
 }
 
 
-def page(result: tables.Result, facts: list[tuple[str, str]]) -> report.Page:
+def page(result: Result, facts: list[tuple[str, str]]) -> report.Page:
     """Makes the page.
 
     Args:
@@ -39,17 +42,17 @@ def page(result: tables.Result, facts: list[tuple[str, str]]) -> report.Page:
     sections = [
         report.Section(title, [report.table(header, cells), note])
         for (title, note), (header, cells) in zip(
-            _TITLES.items(), tables.tables(rows), strict=True
+            _TITLES.items(), tables(rows), strict=True
         )
     ]
     sections[1:1] = [report.Section("Plots", _plots(rows))]
-    profiles = [
+    slowest = [
         block
-        for header, cells in tables.profiles(rows)
+        for header, cells in profiles(rows)
         for block in (report.table(header, cells), _PROFILE)
     ]
-    if profiles:
-        sections.append(report.Section("Slowest layers", profiles))
+    if slowest:
+        sections.append(report.Section("Slowest layers", slowest))
     sections.append(report.Section("How it was measured", result.notes))
     return report.Page(
         kind="issp_keras · benchmark",
@@ -73,9 +76,7 @@ def _figures(rows):
     best_name, best = max(found, key=lambda of: of[1].psnr)
     small_name, small = min(found, key=lambda of: of[1].bytes)
     return [
-        report.Figure(
-            f"{tables.short(fastest.latency_ms)} ms", "least latency", name
-        ),
+        report.Figure(f"{short(fastest.latency_ms)} ms", "least latency", name),
         report.Figure(f"{best.psnr:.2f} dB", "highest PSNR", best_name),
         report.Figure(
             f"{small.bytes / 1000:.1f} kB", "smallest file", small_name

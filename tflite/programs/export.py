@@ -1,24 +1,16 @@
 """What `issp export` does."""
 
 import dataclasses
-import json
 import pathlib
 
 from absl import flags
 
 from issp_keras import files
-from issp_keras.data import find_source
 from issp_keras.errors import InputError
-from issp_keras.inference import network_of
-from issp_keras.models import load_model
+from issp_keras.network import load
 from issp_keras.programs import cli
 from issp_keras.programs.commands.export import run
-from issp_keras.scores import SMALLEST
 from issp_keras.tflite.benchmarking.latency import latencies
-from issp_keras.tflite.export import export
-from issp_keras.tflite.parity import Reference
-from issp_keras.tflite.variants import export_all
-from issp_keras.tflite.variants import variant_path
 
 _HEADER = (
     "",
@@ -72,49 +64,33 @@ class Variant:
 
 def main(argv):
     flag = flags.FLAGS
-    source = pathlib.Path(argv[1])
-    model = load_model(source)
-    network = network_of(model, source)
-    pairs = _pairs(flag.data, flag.data_dir, network.scale, "held_out")
+    network = load(pathlib.Path(argv[1]))
     options = {
+        "data": flag.data,
+        "calibration": flag.calibration or None,
+        "data_dir": flag.data_dir,
         "height": flag.height,
         "width": flag.width,
         "input": flag.input,
         "tolerance": flag.tolerance,
-        "reference": Reference(model, pairs),
-        "method": _method(source),
         "ranges": flag.ranges,
     }
-    if flag.calibration:
-        calibration = _pairs(
-            flag.calibration, flag.data_dir, network.scale, "train"
-        )
-        options["calibration"] = [pair.lr for pair in calibration]
-    stem = source.with_suffix("")
     if flag.all:
-        _write_all(model, stem, options)
+        _write_all(network, options)
         return
-    path = flag.output or variant_path(stem, flag.precision, flag.sparse)
     with cli.progress_bar("Exporting"):
-        exported = export(model, path, flag.precision, flag.sparse, **options)
-    about, parity = exported.inspection, exported.parity
-    print(
-        f"Wrote {path}: {about.bytes:,} bytes, of which "
-        f"{about.floor_bytes:,.0f} are the least for its constants, "
-        f"{about.weights.sparse_kernels} of {about.weights.kernels} kernels "
-        "sparse; it differs from the Keras model by at most "
-        f"{parity.max_error:.1e}, and has {parity.psnr:.2f} "
-        f"dB where that has {parity.keras_psnr:.2f}."
-    )
+        exported = network.export(
+            flag.output, flag.precision, flag.sparse, **options
+        )
+    print(exported)
 
 
-def _write_all(model, stem, options):
+def _write_all(network, options):
     flag = flags.FLAGS
+    stem = network.path.with_suffix("")
     any_size = cli.image_size(flag.size)
     with cli.progress_bar("Exporting", 1) as progress:
-        written, failures = export_all(
-            model, stem, progress=progress, **options
-        )
+        written, failures = network.export_all(progress=progress, **options)
     if written:
         height, width = written[0].inspection.size or any_size
         with cli.progress_bar("Timing", 1) as progress:
@@ -185,23 +161,6 @@ def _write_table(stem, rows, note):
     with files.replacing(f"{stem}.md") as partial:
         partial.write_text(cli.markdown_table(_HEADER, cells) + f"\n{note}\n")
     print(f"Wrote {stem}.json and {stem}.md.")
-
-
-def _pairs(sources, data_dir, scale, split):
-    return [
-        photograph.read(scale, SMALLEST)
-        for source in sources
-        for photograph in find_source(source, split, scale, data_dir)
-    ]
-
-
-def _method(source):
-    """The method that `issp-train` says it pruned the model with, or None."""
-    config = source.with_name("config.json")
-    try:
-        return json.loads(config.read_text())["sparsity"]["method"]
-    except (OSError, ValueError, LookupError, TypeError):
-        return None
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ from absl import flags
 
 from issp_keras.data import EMBEDDED
 from issp_keras.errors import InputError
-from issp_keras.inference import ALIGNMENT
 from issp_keras.inference import TILE
+from issp_keras.inference import check_tile
 from issp_keras.inference import network_path
 from issp_keras.programs.cli.arguments import check_file
 
@@ -59,11 +59,7 @@ def check_network():
         InputError: If a flag is not usable, or there is no such file.
     """
     flag = flags.FLAGS
-    if 0 < flag.tile < 64 or flag.tile % ALIGNMENT:
-        raise InputError(
-            f"--tile: is {flag.tile}, expected 0, or a multiple of "
-            f"{ALIGNMENT} of at least 64."
-        )
+    check_tile(flag.tile)
     for model in [flag.model] if isinstance(flag.model, str) else flag.model:
         path = network_path(model)
         if flag.delegate and path.suffix.lower() != ".tflite":

@@ -12,48 +12,18 @@ a name.
 from absl import flags
 
 from issp_keras import files
-from issp_keras.inference import bundled_networks
+from issp_keras.network import networks
 from issp_keras.programs import cli
-
-_HEADER = [
-    "name",
-    "scale",
-    "network",
-    "weights",
-    "zeros",
-    "bytes",
-    "PSNR in dB on Y",
-    "trained on",
-    "licence of the photographs",
-]
 
 
 def main(argv):
     cli.no_argument(argv)
     cli.check_output(flags.FLAGS.output)
-    networks = bundled_networks()
-    cli.print_table(_HEADER, [_row(network) for network in networks])
+    table = networks()
+    cli.print_table(table.header, table.cells)
     if flags.FLAGS.output:
-        entries = [
-            {**vars(network), "path": str(network.path), "bytes": network.bytes}
-            for network in networks
-        ]
-        files.write_json(flags.FLAGS.output, entries)
+        files.write_json(flags.FLAGS.output, table.rows)
         print(f"Wrote {flags.FLAGS.output}.")
-
-
-def _row(network):
-    return [
-        network.name,
-        f"x{network.scale}",
-        network.architecture,
-        f"{network.weights:,}",
-        f"{network.zeros:.0%}",
-        f"{network.bytes:,}",
-        ", ".join(f"{name} {of:.2f}" for name, of in network.psnr.items()),
-        network.photographs,
-        network.licence,
-    ]
 
 
 def run():

@@ -43,6 +43,12 @@ def sparse_training(config) -> SparseTraining | None:
             exclude=entries.get("exclude"),
             optimizer_slots=entries.get("optimizer_slots", "keep"),
         )
+    for name in ("begin_step", "end_step"):
+        if not isinstance(getattr(schedule, name), int):
+            raise InputError(
+                f"--config.sparsity.{name}: is {entries[name]}, expected a "
+                "whole number of steps."
+            )
     if schedule.end_step > config.steps:
         raise InputError(
             f"--config.sparsity.end_step: is {schedule.end_step}, expected "

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from keras import ops
 
+from issp_keras.reprs import Readable
 from issp_keras.sparsity.kernel_facts import Kernel
 
 
@@ -75,7 +76,7 @@ def masks_with_held(choice, scores, held):
     return list(map(ops.logical_or, choice(scores), held))
 
 
-class Method:
+class Method(Readable):
     """What happens to the unimportant weights of a kernel while pruning.
 
     A method knows nothing of when, how much, and in which pattern weights

@@ -1,10 +1,14 @@
-"""The sentences below the tables of a benchmark."""
+"""What was measured, where and how: the sentences below the tables."""
 
+import datetime
+
+from issp_keras import host
 from issp_keras.tflite.benchmarking.adb import Device
+from issp_keras.tflite.benchmarking.columns import short
 from issp_keras.tflite.benchmarking.protocol import Protocol
 from issp_keras.tflite.benchmarking.rows import Row
 from issp_keras.tflite.benchmarking.rows import labels
-from issp_keras.tflite.programs import tables
+from issp_keras.version import version
 
 _NOTE = (
     "PSNR (dB) and SSIM on Y: mean over {data}. Latency: {latency} of {runs} "
@@ -21,6 +25,41 @@ _PROTOCOL_NOTE = (
     "{seconds:g} s for each row; the latency is the p90. Noise takes the place "
     "of its photographs, and this is no official result."
 )
+
+
+def settings_of(
+    scale: int,
+    rows: list[Row],
+    protocol: Protocol,
+    data: list[str],
+    threads: int,
+    device: Device | None = None,
+) -> dict:
+    """What a benchmark was made with, and on what.
+
+    Args:
+        scale: Integer, the magnification.
+        rows: List of `Row`, the first one of no file.
+        protocol: `Protocol`.
+        data: List of strings, what PSNR and SSIM are of.
+        threads: Integer.
+        device: `Device`, or None for this host.
+    """
+    return {
+        "data": data,
+        "scale": scale,
+        "lr_height": protocol.height,
+        "lr_width": protocol.width,
+        "rounds": protocol.rounds,
+        "least_seconds": protocol.seconds,
+        "protocol": protocol.name,
+        "threads": threads,
+        "target": "adb" if device else "host",
+        "machine": device.describe() if device else host.describe(),
+        "ratios_to": rows[1].file,
+        "date": datetime.datetime.now(datetime.UTC).isoformat(" ", "seconds"),
+        "issp_keras": version(),
+    }
 
 
 def notes_of(
@@ -64,4 +103,4 @@ def _measured(settings, rows, protocol, device):
 def _fastest(rows):
     timed = list(zip(labels(rows), rows, strict=True))[1:]
     name, best = min(timed, key=lambda of: of[1].latency_ms)
-    return f"The fastest is {name}: {tables.short(best.latency_ms)} ms."
+    return f"The fastest is {name}: {short(best.latency_ms)} ms."

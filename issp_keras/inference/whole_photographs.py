@@ -1,0 +1,31 @@
+"""Photographs with all that belongs to them, through a network."""
+
+import dataclasses
+from collections.abc import Callable
+
+from issp_keras.data import Photograph
+from issp_keras.data import imresize
+from issp_keras.inference.network import Network
+
+
+def upscale_photograph(
+    network: Network,
+    photograph: Photograph,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Photograph:
+    """Upscales a photograph; its transparency by bicubic interpolation.
+
+    Args:
+        network: `Network`.
+        photograph: `data.Photograph`.
+        progress: As of `Network.upscale`.
+
+    Returns:
+        A `data.Photograph`, with the same name and colour profile.
+    """
+    alpha = photograph.alpha
+    return dataclasses.replace(
+        photograph,
+        pixels=network.upscale(photograph.pixels, progress),
+        alpha=None if alpha is None else imresize(alpha, network.scale),
+    )

@@ -1,0 +1,39 @@
+"""A table of the networks that come with the package."""
+
+from issp_keras.inference import bundled_networks
+from issp_keras.tables import Table
+
+_COLUMNS = {
+    "name": lambda row: row["name"],
+    "scale": lambda row: f"x{row['scale']}",
+    "network": lambda row: row["architecture"],
+    "weights": lambda row: f"{row['weights']:,}",
+    "zeros": lambda row: f"{row['zeros']:.0%}",
+    "bytes": lambda row: f"{row['bytes']:,}",
+    "PSNR in dB on Y": lambda row: ", ".join(
+        f"{name} {of:.2f}" for name, of in row["psnr"].items()
+    ),
+    "trained on": lambda row: row["photographs"],
+    "licence of the photographs": lambda row: row["licence"],
+}
+
+
+def networks() -> Table:
+    """Lists the networks that come with issp_keras, as `issp models` does.
+
+    Example:
+
+    >>> print(issp_keras.networks())
+    >>> issp_keras.load(issp_keras.networks()[0]["name"])
+
+    Returns:
+        `Table` of dicts with the keys `name`, `scale`, `architecture`,
+        `weights`, `zeros` (the share of them), `psnr` (a dict, in dB on Y),
+        `photographs`, `licence`, `made_by`, `path` and `bytes`. The first is
+        the default of `load`.
+    """
+    rows = [
+        {**vars(network), "path": str(network.path), "bytes": network.bytes}
+        for network in bundled_networks()
+    ]
+    return Table(rows, _COLUMNS)
