@@ -15,6 +15,7 @@ PACKAGES = (
     "issp_keras.losses",
     "issp_keras.metrics",
     "issp_keras.models",
+    "issp_keras.network",
     "issp_keras.sparsity",
     "issp_keras.summary",
     "issp_keras.tflite",

@@ -10,7 +10,7 @@ ALIGNMENT = 16
 _LEAST = 64
 
 
-def check_tile(tile: int):
+def check_tile(tile: int) -> None:
     """Checks what tiles photographs are to be cut into.
 
     Raises:

@@ -11,6 +11,7 @@ from typing import Any
 
 from issp_keras.errors import ArgumentError
 from issp_keras.errors import InputError
+from issp_keras.files import StrPath
 from issp_keras.inference import DEFAULT
 from issp_keras.inference import TILE
 from issp_keras.inference import Network
@@ -51,13 +52,13 @@ class LoadedNetwork(Readable):
 
     def __init__(
         self,
-        model,
+        model: StrPath,
         *,
         threads: int = 1,
         delegate: str | None = None,
         tile: int = TILE,
         self_ensemble: bool = False,
-    ):
+    ) -> None:
         check_tile(tile)
         self.name = str(model)
         self.path: pathlib.Path = network_path(model)
@@ -335,7 +336,7 @@ class LoadedNetwork(Readable):
 
 
 def load(
-    model=DEFAULT,
+    model: StrPath = DEFAULT,
     *,
     threads: int = 1,
     delegate: str | None = None,

@@ -128,7 +128,7 @@ class Pruner:
             part.check(kernels)
         self.follow(schedule)
 
-    def follow(self, schedule):
+    def follow(self, schedule: Any) -> None:
         """Takes a schedule, before the training or a part of it begins.
 
         Raises:
