@@ -75,9 +75,9 @@ class LoadedNetwork(Readable):
 
     def upscale(
         self,
-        image,
+        image: Any,
         progress: Callable[[int, int], None] = lambda done, total: None,
-    ):
+    ) -> Any:
         """Upscales an image.
 
         Example:
@@ -116,14 +116,14 @@ class LoadedNetwork(Readable):
 
     def export(
         self,
-        path=None,
+        path: StrPath | None = None,
         precision: str = "float32",
         sparse: bool = True,
         *,
         data: str | Sequence[str] = _EMBEDDED,
         calibration: str | Sequence[str] | None = None,
-        data_dir="data",
-        **options,
+        data_dir: StrPath = "data",
+        **options: Any,
     ) -> Exported:
         """Writes a `.keras` network as a `.tflite` file, and checks it.
 
@@ -162,13 +162,13 @@ class LoadedNetwork(Readable):
 
     def export_all(
         self,
-        stem=None,
+        stem: StrPath | None = None,
         *,
         data: str | Sequence[str] = _EMBEDDED,
         calibration: str | Sequence[str] | None = None,
-        data_dir="data",
+        data_dir: StrPath = "data",
         progress: Callable[[float], None] = lambda done: None,
-        **options,
+        **options: Any,
     ) -> tuple[list[Exported], list[str]]:
         """Writes every sensible variant of a `.keras` network.
 
@@ -198,7 +198,7 @@ class LoadedNetwork(Readable):
         data: str | Sequence[str] = _EMBEDDED,
         *others: LoadedNetwork,
         channels: str = "y",
-        data_dir="data",
+        data_dir: StrPath = "data",
         progress: Callable[[int], None] = lambda done: None,
     ) -> Table:
         """Scores the network on photographs, beside bicubic interpolation.
@@ -245,7 +245,7 @@ class LoadedNetwork(Readable):
         rounds: int = 20,
         protocol: str | None = None,
         data: str | Sequence[str] = _EMBEDDED,
-        data_dir="data",
+        data_dir: StrPath = "data",
         progress: Callable[[float], None] = lambda done: None,
     ) -> Table:
         """Measures quality, size and latency of the `.tflite` file here.
