@@ -119,6 +119,25 @@ def test_the_version_is_told():
         assert done.stdout == f"issp_keras {issp_keras.__version__}\n"
 
 
+@pytest.mark.parametrize(
+    "words", [["--help"], ["upscale", "--help"], ["models"]]
+)
+def test_a_closed_pipe_ends_a_program_quietly(words):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as closed:
+        done = subprocess.run(
+            [sys.executable, "-m", "issp_keras.programs.issp", *words],
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.stderr == ""
+    # rich ends it with 1, as it writes tables.
+    assert done.returncode in (1, 128 + signal.SIGPIPE)
+
+
 def test_helpfull_is_that_of_absl():
     done = _call("upscale", "--helpfull")
     assert "absl.logging:" in done.stdout

@@ -1,4 +1,4 @@
-"""What Ctrl-C does."""
+"""What ends a program before its time: Ctrl-C, or a pipe that is closed."""
 
 import contextlib
 import os
@@ -8,6 +8,8 @@ import sys
 
 # What shells say of a program that a signal ends: 128 and its number.
 INTERRUPTED = 128 + signal.SIGINT
+# And of a program that writes to a pipe which nobody reads any more.
+_BROKEN_PIPE = 128 + 13
 # Longer than what is to be removed at the end takes.
 AGAIN_SECONDS = 2.0
 
@@ -56,6 +58,23 @@ def raising():
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, again)
         _handle(before)
+
+
+@contextlib.contextmanager
+def ending_with_the_reader():
+    """Ends the program quietly where its output is read no further.
+
+    That is so in `issp models | head`.
+    """
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # Python does not try to write the rest when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_BROKEN_PIPE)
 
 
 def _handle(handler):

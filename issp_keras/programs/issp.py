@@ -41,7 +41,8 @@ def _named():
     if word == "help" and others:
         word, sys.argv[2] = others[0], "--help"
     if word in _ANSWERS:
-        print(_ANSWERS[word]())
+        with interrupts.ending_with_the_reader():
+            print(_ANSWERS[word]())
         sys.exit()
     if word not in COMMANDS:
         sys.exit(f"issp: {word}: {_nearest(word)}")

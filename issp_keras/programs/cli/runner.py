@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib
-import os
 import sys
 import types
 from typing import Any
@@ -18,9 +17,6 @@ from issp_keras.programs.cli import help_text
 from issp_keras.programs.cli import quiet
 from issp_keras.programs.cli.flag_errors import parse_flags
 from issp_keras.programs.cli.terminal import starting
-
-# What shells say of a program that writes to a pipe that nobody reads.
-_BROKEN_PIPE = 128 + 13
 
 
 def run(main, parse_flags=parse_flags, arguments: dict | None = None):
@@ -38,8 +34,12 @@ def run(main, parse_flags=parse_flags, arguments: dict | None = None):
         arguments: Dict of what the program takes beside flags, such as
             `{"PHOTOGRAPH...": "Files and folders."}`.
     """
-    _answer(main, arguments or {})
+    with interrupts.ending_with_the_reader():
+        _answer(main, arguments or {})
+        _run(main, parse_flags)
 
+
+def _run(main, parse_flags):
     def guarded(argv):
         given = flags.FLAGS["verbosity"]
         verbosity = given.value if given.present else None
@@ -93,14 +93,9 @@ def _status(main, argv):
     try:
         with needed_by("this command"), as_flags():
             main(argv)
-        sys.stdout.flush()
     except InputError as error:
         print(f"{interrupts.name()}: {error}", file=sys.stderr)
         return 1
-    except BrokenPipeError:
-        # So that Python does not try to write the rest when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _BROKEN_PIPE
     return 0
 
 
