@@ -16,6 +16,7 @@ from issp_keras.inference import load_network
 from issp_keras.inference import tiles
 from issp_keras.models import load_model
 from issp_keras.tflite import export
+from issp_keras.tflite import flatbuffer
 
 RNG = np.random.default_rng(0)
 
@@ -317,6 +318,47 @@ def test_half_a_model_is_refused(sparse_model_path, tmp_path, suffix):
         path.write_bytes(sparse_model_path.read_bytes())
     path.write_bytes(path.read_bytes()[:-2000])
     with pytest.raises(InputError, match=rf"model\{suffix}: is not a"):
+        load_network(path)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_no_numbers_are_refused(tiny_edsr, tmp_path, number):
+    model = keras.models.clone_model(tiny_edsr)
+    kernel = model.get_layer("body.0.conv1").kernel
+    kernel.assign(np.where(np.indices(kernel.shape)[0] == 1, number, 0))
+    model.save(tmp_path / "model.keras")
+    with pytest.raises(
+        InputError, match=r"model\.keras: .*'body\.0\.conv1/kernel' are NaN"
+    ):
+        load_network(tmp_path / "model.keras")
+    with pytest.raises(InputError, match="conv1/kernel' are NaN or infinite"):
+        export(model, tmp_path / "model.tflite")
+    assert not (tmp_path / "model.tflite").exists()
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_tflite_file_with_nan_is_refused(
+    sparse_model_path, tmp_path, precision, sparse
+):
+    path = tmp_path / "model.tflite"
+    model = load_model(sparse_model_path)
+    export(model, path, precision, sparse, tolerance=99)
+    broken = flatbuffer.read(path)
+    (graph,) = broken.subgraphs
+    dtype = {"float32": np.float32, "float16": np.float16}[precision]
+    tensor = next(
+        of
+        for of in graph.tensors
+        if (stored := flatbuffer.values(broken, of)) is not None
+        and stored.dtype == dtype
+        and stored.size > 64
+    )
+    stored = flatbuffer.values(broken, tensor).copy()
+    stored[5] = np.nan
+    broken.buffers[tensor.buffer].data = stored.view(np.uint8)
+    path.write_bytes(flatbuffer.write(broken))
+    with pytest.raises(InputError, match=r"model\.tflite: tensor '.*holds NaN"):
         load_network(path)
 
 

@@ -226,6 +226,6 @@ def test_what_is_stored_right_is_described(encoding, tmp_path):
 def test_a_file_without_sparse_tensors_is_left_to_the_interpreter(tmp_path):
     path = tmp_path / "model.tflite"
     path.write_bytes(b"\x10\0\0\0TFL3" + bytes(64))
-    flatbuffer.check_sparse(path)
+    flatbuffer.check_constants(path)
     with pytest.raises(InputError, match=r"model\.tflite: is not a TFLite mo"):
         inference.TFLiteInterpreter(path)

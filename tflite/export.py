@@ -15,6 +15,7 @@ from issp_keras.errors import InputError
 from issp_keras.errors import blame
 from issp_keras.files import StrPath
 from issp_keras.inference import fixed_size
+from issp_keras.models import check_finite
 from issp_keras.scores import SMALLEST
 from issp_keras.tflite import flatbuffer
 from issp_keras.tflite.choices import INPUTS
@@ -175,6 +176,7 @@ class Conversion:
         ranges: str = "best",
     ):
         _check(precision, input, ranges)
+        check_finite(model, model.name)
         model = in_float32(model)
         self._network = model.name
         self._precision = precision

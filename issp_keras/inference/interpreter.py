@@ -54,7 +54,7 @@ class TFLiteInterpreter:
         # Here alone, since a .keras file needs none of it.
         from issp_keras.tflite import flatbuffer
 
-        flatbuffer.check_sparse(path)
+        flatbuffer.check_constants(path)
         self.delegate = _load(delegate) if delegate else None
         delegates = [self.delegate] if delegate else []
         with blame(f"{path}: is not a TFLite model", ValueError, RuntimeError):

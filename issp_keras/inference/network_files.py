@@ -34,8 +34,9 @@ def load_network(
         **options: Of `Network`: `tile`, `self_ensemble`.
 
     Raises:
-        InputError: If the file is missing, broken, or not a network that
-            maps an RGB image to a larger one. An `ArgumentError` if the
+        InputError: If the file is missing, broken, has weights that are no
+            finite numbers, or is not a network that maps an RGB image to a
+            larger one. An `ArgumentError` if the
             delegate cannot be loaded, `threads` is not positive, or an option
             is not usable with this network.
     """
@@ -50,9 +51,12 @@ def load_network(
             f"{delegate}: is for .tflite files, and the network is {path}.",
         )
     # Here alone, since a .tflite file needs no Keras.
+    from issp_keras.models import check_finite
     from issp_keras.models import load_model
 
-    return network_of(load_model(path), path, **options)
+    model = load_model(path)
+    check_finite(model, path)
+    return network_of(model, path, **options)
 
 
 def network_of(model: keras.Model, path: StrPath, **options: Any) -> Network:

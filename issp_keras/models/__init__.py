@@ -14,6 +14,7 @@ from issp_keras.models.ecbsr import ecbsr
 from issp_keras.models.edge_sr import EDGE_SR_SIZES
 from issp_keras.models.edge_sr import edge_sr
 from issp_keras.models.edsr import edsr
+from issp_keras.models.finite import check_finite
 from issp_keras.models.fsrcnn import fsrcnn
 from issp_keras.models.keras_files import load_model
 from issp_keras.models.merging import merge
@@ -64,6 +65,7 @@ __all__ = [
     "PLAIN_SIZES",
     "abpn",
     "cat",
+    "check_finite",
     "dipnet",
     "ecbsr",
     "edge_sr",

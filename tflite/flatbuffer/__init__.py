@@ -13,7 +13,7 @@ from issp_keras.tflite.flatbuffer.objects import name
 from issp_keras.tflite.flatbuffer.objects import operator
 from issp_keras.tflite.flatbuffer.objects import shape
 from issp_keras.tflite.flatbuffer.objects import values
-from issp_keras.tflite.flatbuffer.reading import check_sparse
+from issp_keras.tflite.flatbuffer.reading import check_constants
 from issp_keras.tflite.flatbuffer.reading import parse
 from issp_keras.tflite.flatbuffer.reading import read
 from issp_keras.tflite.flatbuffer.writing import write
@@ -22,7 +22,7 @@ __all__ = [
     "DTYPES",
     "Graph",
     "Level",
-    "check_sparse",
+    "check_constants",
     "code_of",
     "inputs_of",
     "kind_of",

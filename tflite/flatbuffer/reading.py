@@ -1,5 +1,6 @@
 """Reads `.tflite` files with distrust."""
 
+import contextlib
 import pathlib
 import struct
 
@@ -18,6 +19,10 @@ from issp_keras.tflite.flatbuffer.writing import IDENTIFIER
 # referred to many times, so that a small file can unfold to any size.
 _MOST_TABLES = 200_000
 _MOST_NAMES = 1 << 24
+_FLOATS = {
+    schema.TensorType.FLOAT32: np.float32,
+    schema.TensorType.FLOAT16: np.float16,
+}
 # Characters of a name in an error.
 _LONGEST = 60
 
@@ -70,26 +75,50 @@ def _unpacked(content):
     return model
 
 
-def check_sparse(path):
-    """Refuses a file whose sparse tensors would break the interpreter.
+def check_constants(path):
+    """Refuses a file whose constants the interpreter must not believe.
 
-    TFLite believes what a file says of them. A file without any is left to
-    the interpreter, whatever else is wrong with it.
+    TFLite crashes at sparse tensors that contradict themselves. It computes
+    with NaN. All else that is wrong with a file is left to the interpreter.
 
     Args:
         path: Path of the file.
 
     Raises:
-        InputError: If a sparse tensor contradicts itself.
+        InputError: If a sparse tensor contradicts itself, or a tensor holds
+            NaN.
     """
     with blame(f"{path}: cannot be read", OSError):
         content = pathlib.Path(path).read_bytes()
-    try:
-        has_sparse = _has_sparse(schema.Model.GetRootAs(content))
-    except Exception:
-        return
+    has_sparse, broken = False, None
+    # A foreign file can break the generated readers in any way.
+    with contextlib.suppress(Exception):
+        model = schema.Model.GetRootAs(content)
+        has_sparse = _has_sparse(model)
+        broken = _first_nan(model)
     if has_sparse:
         parse(content, path)
+    if broken:
+        raise InputError(
+            f"{path}: tensor {broken} holds NaN, expected numbers. The "
+            "training of the network has diverged."
+        )
+
+
+def _first_nan(model):
+    """The name of the first constant that holds NaN, quoted, or None."""
+    for i in range(model.SubgraphsLength()):
+        graph = model.Subgraphs(i)
+        for j in range(graph.TensorsLength()):
+            tensor = graph.Tensors(j)
+            dtype = _FLOATS.get(tensor.Type())
+            data = model.Buffers(tensor.Buffer()).DataAsNumpy()
+            # Without data, this is the number 0.
+            if dtype is None or isinstance(data, int):
+                continue
+            if np.isnan(data.view(dtype)).any():
+                return _short((tensor.Name() or b"").decode(errors="replace"))
+    return None
 
 
 def _has_sparse(model):
@@ -194,8 +223,11 @@ def _check_user(model, graph, operator, tensor):
 
 
 def _quoted(tensor):
-    """The name of a tensor, on one line and not too long."""
-    text = name(tensor)
+    return _short(name(tensor))
+
+
+def _short(text):
+    """A name, on one line and not too long."""
     return repr(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
 
 
