@@ -224,6 +224,7 @@ def test_a_tflite_file_needs_no_keras(tflite_path):
     ("arguments", "message"),
     [
         ({"threads": -1}, "`threads`: is -1, expected"),
+        ({"threads": 100_000}, "is 100000, .* from 1 to 256"),
         ({"threads": 1.5}, r"`threads`: is 1\.5, expected"),
         ({"tile": 3}, "`tile`: is 3, expected 0, or a multiple of 16"),
         ({"delegate": "no.so"}, r"`delegate`: no\.so: no such file"),

@@ -224,6 +224,26 @@ def test_16_bits_are_turned_upright_as_8_are(tmp_path, orientation):
     np.testing.assert_array_equal(found, expected.astype(np.uint16) * 257)
 
 
+@pytest.mark.parametrize("suffix", ["png", "tif", "webp"])
+def test_of_several_frames_the_first_is_read_and_that_is_told(
+    tmp_path, caplog, suffix
+):
+    path = tmp_path / f"frames.{suffix}"
+    frames = [PIL.Image.new("RGB", (4, 3), of) for of in ("red", "blue")]
+    frames[0].save(path, save_all=True, append_images=frames[1:], lossless=True)
+    pixels = data.read_photograph(path).pixels
+    assert (pixels == [255, 0, 0]).all() and pixels.shape == (3, 4, 3)
+    assert f"{path}: has 2 frames. The first one is read." in caplog.text
+
+
+def test_a_photograph_with_a_preview_is_one_photograph(tmp_path, caplog):
+    path = tmp_path / "camera.jpg"
+    frames = [PIL.Image.new("RGB", (16, 16), of) for of in ("white", "black")]
+    frames[0].save(path, "MPO", save_all=True, append_images=frames[1:])
+    assert data.read_photograph(path).pixels.mean() == 255
+    assert not caplog.text
+
+
 def test_grey_stays_grey(tmp_path):
     grey = RNG.integers(0, 256, (4, 6), np.uint8)
     image = PIL.Image.fromarray(grey).convert("LA")

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import PIL.Image
 import PIL.ImageOps
+from absl import logging
 
 from issp_keras import files
 from issp_keras.data.sixteen_bits import FORMATS as _FORMATS_OF_16_BITS
@@ -75,6 +76,8 @@ def photographs_in(folder: pathlib.Path) -> list:
 def read_photograph(path: str | pathlib.Path) -> Photograph:
     """Reads a photograph of any kind: RGB, grey, palette, with alpha, 16 bits.
 
+    Of an animated image, or of a file with several pages, it reads the first.
+
     Raises:
         InputError: If the file is missing, broken, no image, or too large. Or
             if it has more than 16 bits a channel, or more than 8 in a format
@@ -88,6 +91,12 @@ def read_photograph(path: str | pathlib.Path) -> Photograph:
         path.open("rb") as file,
         _open(file) as image,
     ):
+        frames = getattr(image, "n_frames", 1)
+        # Cameras put a small copy behind the photograph (MPO).
+        if frames > 1 and image.format != "MPO":
+            logging.warning(
+                "%s: has %d frames. The first one is read.", path, frames
+            )
         profile = _profile_of(image)
         if _is_deep(image):
             channels = _read_deep(image, file)

@@ -16,6 +16,8 @@ from issp_keras.files import StrPath
 
 # The delegate of this package.
 SPARSE = "sparse"
+# TFLite crashes where it gets no more of the system.
+MOST_THREADS = 256
 _WHITE = 255
 
 
@@ -111,9 +113,11 @@ def check_threads(threads: int):
     Raises:
         ArgumentError: If it is not usable.
     """
-    if not isinstance(threads, int) or threads < 1:
+    if not isinstance(threads, int) or not 1 <= threads <= MOST_THREADS:
         raise ArgumentError(
-            "threads", f"is {threads!r}, expected a whole number of at least 1."
+            "threads",
+            f"is {threads!r}, expected a whole number from 1 to "
+            f"{MOST_THREADS}.",
         )
 
 
