@@ -26,12 +26,6 @@ _ORIENTATION = 0x0112
 # How an image of each EXIF orientation has been turned, as `turn` counts.
 _TURNED = {2: 2, 3: 3, 4: 1, 5: 4, 6: 6, 7: 7, 8: 5}
 _BITS_PER_SAMPLE = 0x0102
-_UNREADABLE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    PIL.Image.DecompressionBombError,
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +81,8 @@ def read_photograph(path: str | pathlib.Path) -> Photograph:
     if not path.is_file():
         raise InputError(f"{path}: no such file.")
     with (
-        blame(f"{path}: cannot be read as a photograph", *_UNREADABLE),
+        # A broken file raises anything, deep in Pillow and others.
+        blame(f"{path}: cannot be read as a photograph", Exception),
         path.open("rb") as file,
         _open(file) as image,
     ):

@@ -103,6 +103,9 @@ def open_prepared(folder: StrPath, scale: int) -> list[Pair]:
             (name, int(shard), int(offset), int(height), int(width))
             for name, shard, offset, height, width in index["photographs"]
         ]
+        for name, shard, offset, height, width in entries:
+            if min(shard, offset) < 0 or min(height, width) < 1:
+                raise ValueError(f"has impossible numbers for {name!r}")
         found = int(index["scale"])
     if found != scale:
         raise InputError(

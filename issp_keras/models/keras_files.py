@@ -29,8 +29,8 @@ def load_model(path: StrPath, compile: bool = False) -> keras.Model:
         raise InputError(f"{path}: no such file.")
     if not zipfile.is_zipfile(path):
         raise InputError(f"{path}: is not a Keras model (a .keras file).")
-    broken = (ValueError, TypeError, OSError, KeyError, zipfile.BadZipFile)
-    with blame(f"{path}: is not a Keras model that can be loaded", *broken):
+    # A broken file raises anything, deep in Keras, HDF5 and the backend.
+    with blame(f"{path}: is not a Keras model that can be loaded", Exception):
         model = keras.models.load_model(path, compile=compile)
         read_ranges(path, model)
     return model

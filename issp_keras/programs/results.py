@@ -13,10 +13,47 @@ from issp_keras.programs import cli
 # no such entry: their trainings finished.
 FINISHED, DIVERGED = "finished", "diverged"
 
+_TYPES = {
+    "name": str,
+    "seed": int,
+    "settings": str,
+    "steps": int,
+    "weights": int,
+    "non_zeros": int | None,
+    "cpu_seconds": int | float,
+    "scores": dict,
+}
+# Infinity is null in JSON.
+_SCORE_TYPES = {"psnr": int | float | None, "ssim": int | float | None}
+
 
 def has_diverged(result: dict) -> bool:
     """Whether a result is that of a training that diverged."""
     return result.get("outcome", FINISHED) == DIVERGED
+
+
+def check(result):
+    """Checks that a result has all that tables need.
+
+    Args:
+        result: What a JSON file has.
+
+    Raises:
+        KeyError, TypeError: If an entry is missing, or of another type.
+    """
+    _check_types(result, _TYPES)
+    for score in result["scores"].values():
+        _check_types(score, _SCORE_TYPES)
+    is_counted = isinstance(result["non_zeros"], int)
+    if not (is_counted or has_diverged(result)):
+        raise TypeError("'non_zeros' is null, though its training finished")
+
+
+def _check_types(entries, types):
+    for name, expected in types.items():
+        value = entries[name]
+        if isinstance(value, bool) or not isinstance(value, expected):
+            raise TypeError(f"{name!r} is {value!r}")
 
 
 def write_results(workdir, trainings) -> list[dict]:
@@ -85,6 +122,7 @@ def each_training(results) -> Iterator[list]:
 
 
 def _cell(scores):
+    scores = [s for s in scores if None not in (s["psnr"], s["ssim"])]
     if not scores:
         return ""
     psnr = [score["psnr"] for score in scores]

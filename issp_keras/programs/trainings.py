@@ -19,6 +19,7 @@ from issp_keras.locks import FolderLock
 from issp_keras.programs import configuration
 from issp_keras.programs.results import DIVERGED
 from issp_keras.programs.results import FINISHED
+from issp_keras.programs.results import check as check_result
 from issp_keras.programs.results import has_diverged
 from issp_keras.scores import SMALLEST
 from issp_keras.scores import score_network
@@ -59,6 +60,7 @@ class Training:
         return self._result
 
     def _is_whole(self, result):
+        check_result(result)
         if result["settings"] != configuration.digest(self.config):
             return False
         if has_diverged(result):
@@ -109,8 +111,12 @@ class Training:
         own = configuration.digest(self.config)
         for result in known:
             with blame("--known: is not a list of results", *_BROKEN):
-                _, settings = result["name"], result["settings"]
-            if settings == own and self.result() is None and self.lock():
+                check_result(result)
+            if (
+                result["settings"] == own
+                and self.result() is None
+                and self.lock()
+            ):
                 named = {**result, "name": self.name}
                 files.write_json(self.folder / "result.json", named)
                 self.unlock()
