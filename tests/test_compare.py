@@ -21,6 +21,7 @@ from issp_keras.models import load_model
 from issp_keras.programs import compare_report
 from issp_keras.programs import configuration
 from issp_keras.programs.compare import compare
+from issp_keras.programs.results import check
 from issp_keras.programs.results import table
 from issp_keras.programs.train import train
 from issp_keras.programs.trainings import list_trainings
@@ -358,6 +359,48 @@ def test_results_are_on_the_channels_of_the_config(config, done, tmp_path):
     assert on_rgb["channels"] == "rgb"
     assert on_rgb["scores"] != on_y["scores"]
     assert on_rgb["settings"] == on_y["settings"]
+
+
+def _result(**changes):
+    result = {
+        "name": "wide",
+        "seed": 1,
+        "settings": "0" * 16,
+        "steps": 10,
+        "weights": 9,
+        "non_zeros": 3,
+        "cpu_seconds": 60,
+        "scores": {"set5": {"psnr": 30.5, "ssim": 0.9}},
+    }
+    return {**result, **changes}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": 3},
+        {"seed": True},
+        {"steps": None},
+        {"non_zeros": None},
+        {"cpu_seconds": "60"},
+        {"scores": []},
+        {"scores": {"set5": 30.5}},
+        {"scores": {"set5": {"psnr": 30.5}}},
+        {"scores": {"set5": {"psnr": "30.5", "ssim": 0.9}}},
+    ],
+)
+def test_a_result_has_all_that_tables_need(changes):
+    check(_result())
+    with pytest.raises((KeyError, TypeError)):
+        check(_result(**changes))
+
+
+def test_an_infinite_psnr_has_no_part_in_a_mean():
+    # JSON has no infinity.
+    scores = {"set5": {"psnr": None, "ssim": 1.0}}
+    rows = table([_result(), _result(seed=2, scores=scores)])
+    assert rows[1][4] == "30.50 / 0.9000"
+    assert table([_result(scores=scores)])[1][4] == ""
 
 
 @pytest.mark.tensorflow
