@@ -273,7 +273,7 @@ def test_a_delegate_that_takes_nothing_has_no_row(contest, tmp_path, path):
     library.write_bytes(b"ELF")
     made = contest(android_delegate=library)
     assert [entry.delegate for entry in made.measure()] == [None]
-    assert made.notes[1] == f"The delegate takes nothing of {path}."
+    assert made.notes[1] == f"The delegate takes no part of {path}."
 
 
 def test_the_device_rests_before_each_run(root, tool, path, monkeypatch):

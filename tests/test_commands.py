@@ -85,7 +85,7 @@ def test_from_a_keras_file_to_tflite_files_and_a_table(
         "for 32x16 pixels",
         "XNNPACK on ARM64, ARMv7, x86, WebAssembly runs 0 of 6 layers sparse",
         "Not conv_first, body.0.conv1, body.0.conv2, conv_after_body and 2 more"
-        ": its kernel is 3x3 of stride 1",
+        ": its kernel is 3x3 with stride 1",
         '"method": "srp"',
     ):
         assert text in result.stdout

@@ -106,8 +106,8 @@ def check_size(path, size, height: int, width: int):
     """
     if size not in (None, (height, width)):
         raise InputError(
-            f"{path}: takes {size} pixels only, expected ({height}, {width}), "
-            "the size to be timed at."
+            f"{path}: only takes images of {size} pixels, expected "
+            f"({height}, {width}), the size to time."
         )
 
 

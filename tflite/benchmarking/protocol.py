@@ -15,7 +15,7 @@ class Protocol:
         rounds: Integer, the least of runs.
         seconds: Float, the least of time in all runs.
         scale: Integer, the only magnification, or None for any.
-        name: String, whose protocol it is, or None.
+        name: String, the name of a published protocol, or None.
         percent: Integer, the percentile of the times that is the latency.
     """
 
@@ -48,13 +48,13 @@ class Protocol:
         for path, scale in scales:
             if scale < 2:
                 raise InputError(
-                    f"{path}: is not a super-resolution network: it makes no "
-                    "larger image of an image."
+                    f"{path}: is not a super-resolution network, because its "
+                    "output is not a larger image."
                 )
             if scale != expected:
                 raise InputError(
-                    f"{path}: magnifies {scale} times, expected {expected} as "
-                    f"{first}."
+                    f"{path}: magnifies {scale} times, expected {expected} "
+                    f"like {first}."
                 )
         if self.scale not in (None, expected):
             raise InputError(
