@@ -22,8 +22,9 @@ _NOTE = (
 )
 _PROTOCOL_NOTE = (
     "The protocol is {name}: one image after another, at least {rounds} "
-    "images and {seconds:g} s for each row, and the p90 as the latency. The images are "
-    "noise instead of its photographs. This is not an official result."
+    "images and {seconds:g} s for each row, and the p90 as the latency. The "
+    "images are noise instead of its photographs. This is not an official "
+    "result."
 )
 
 
