@@ -7,13 +7,13 @@ from issp_keras.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """What is timed, and how often.
+    """The image size and the number of runs of a benchmark.
 
     Attributes:
-        height: Integer, of the LR image in pixels.
-        width: Integer, likewise.
-        rounds: Integer, the least of runs.
-        seconds: Float, the least of time in all runs.
+        height: Integer, height of the low-resolution (LR) image in pixels.
+        width: Integer, its width.
+        rounds: Integer, the least number of runs.
+        seconds: Float, the least total time of all runs.
         scale: Integer, the only magnification, or None for any.
         name: String, the name of a published protocol, or None.
         percent: Integer, the percentile of the times that is the latency.
@@ -36,13 +36,13 @@ class Protocol:
         """Checks that files can be compared by this protocol.
 
         Args:
-            scales: List of paths and what each magnifies by.
+            scales: List of paths and their magnifications.
 
         Returns:
-            Integer, the magnification of all.
+            Integer, the magnification of all files.
 
         Raises:
-            InputError: If they differ, or the protocol asks for another.
+            InputError: If they differ, or the protocol needs another one.
         """
         (first, expected), *_ = scales
         for path, scale in scales:
