@@ -109,7 +109,8 @@ def _write_all(network, options):
         note = (
             f"PSNR (dB) is on {', '.join(flag.data)}. Drop is the loss against "
             "the Keras model, which has "
-            f"{written[0].parity.keras_psnr:.2f} dB. Latency: median of {flag.rounds} runs for an LR image of "
+            f"{written[0].parity.keras_psnr:.2f} dB. Latency: median of "
+            f"{flag.rounds} runs for an LR image of "
             f"{width}x{height} pixels, {flag.threads} thread(s), this host."
         )
         _write_table(f"{stem}_variants", rows, note)
