@@ -795,7 +795,7 @@ BAD_INPUT = [
     (
         "train",
         ["--config=swinir_light.py:scal=2", "--workdir=run"],
-        "--config: scal=2: is no setting of this config, expected scale=4, "
+        "--config: scal=2: is not a setting of this config, expected scale=4, "
         "sparsity=0.95.",
     ),
     *(
