@@ -6,7 +6,8 @@
 The engine of web/ and LiteRT.js take turns in one page of Chromium. Each uses
 one thread and the same sparse float32 file. Networks have random weights and
 random masks, as in delegate.py. npm installs LiteRT.js and a driver for
-Chromium into the user's cache, once. Prints the table of the documents."""
+Chromium into the user's cache, once. Prints the table of the documents.
+"""
 
 import json
 import pathlib

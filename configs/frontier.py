@@ -10,7 +10,9 @@ method of `recipe_search.py`, with single zeros and with zeros in blocks of 4
 input channels. The dense networks are plain networks and common small networks
 of other authors. A word after the colon selects the networks whose names
 contain it. Takes some 60 hours on one core; the cheapest networks come first.
-`--known=runs/comparison/results.json` reuses results of `recipe_comparison.py`."""
+`--known=runs/comparison/results.json` reuses the results of
+`recipe_comparison.py`.
+"""
 
 from ml_collections import ConfigDict
 

@@ -7,7 +7,8 @@ Takes 10 minutes on 2 cores. It makes the network that `issp-upscale` uses
 without `--model`. The network has 100 thousand weights. Its 1x1 convolutions
 have 80 % zeros, which is enough for XNNPACK's sparse kernels on ARM. Expect a
 PSNR of 29.77 dB on Y (luma) on Set5 and 26.99 dB on Set14. Bicubic
-interpolation has 28.43 and 25.99 dB."""
+interpolation has 28.43 and 25.99 dB.
+"""
 
 from ml_collections import ConfigDict
 

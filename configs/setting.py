@@ -5,7 +5,8 @@ class SettingError(Exception):
     """A setting that the config does not know.
 
     It is not a `ValueError`, because ml_collections shows a traceback for
-    those."""
+    those.
+    """
 
 
 def parse_setting(text: str, **defaults) -> dict:
