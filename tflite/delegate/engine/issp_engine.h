@@ -104,8 +104,8 @@ ISSP_API int issp_run(issp_network* network, const void* input, void* output);
  *
  * `tile` is the side of a tile in pixels, 0 for 192. Tiles have up to 15 pixels
  * more, so that all begin at multiples of 16. If the file has a fixed size,
- * tiles have that size. Tiles overlap by `overlap` pixels. If `overlap` is below
- * 0, they overlap by the receptive field of the network, at most a quarter of a
+ * tiles have that size. Tiles overlap by `overlap` pixels. If `overlap` is
+ * below 0, they overlap by the receptive field of the network, at most a quarter of a
  * tile. If that covers the receptive field, the result equals that of the whole
  * photograph, without seams. Returns the number of tiles, or -1. The network
  * must take and make RGB. */
@@ -135,14 +135,14 @@ typedef struct issp_rectangle {
 } issp_rectangle;
 
 /* Which part of the photograph of `issp_start` tile `index` needs, and which
- * part it makes. The made part is in pixels of the photograph, before scaling by
- * `issp_scale`. Returns 0, or -1. */
+ * part it makes. The made part is in pixels of the photograph, before scaling
+ * by `issp_scale`. Returns 0, or -1. */
 ISSP_API int issp_tile(issp_network* network, int32_t index,
                        issp_rectangle* needed, issp_rectangle* made);
 
 /* Like `issp_upscale`, for photographs or results that do not fit into memory.
- * `pixels` begins with the part that `issp_tile` needs, and `result` begins with
- * the part that it makes. */
+ * `pixels` begins with the part that `issp_tile` needs, and `result` begins
+ * with the part that it makes. */
 ISSP_API int issp_upscale_tile(issp_network* network, int32_t index,
                                const uint8_t* pixels, size_t stride,
                                int32_t channels, uint8_t* result,
