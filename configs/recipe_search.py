@@ -64,7 +64,7 @@ def _combined():
 
 
 def training(steps: int) -> ConfigDict:
-    """What all have in common."""
+    """The settings that all candidates share."""
     config = ConfigDict()
     config.seed = 10
     config.steps = steps

@@ -173,7 +173,7 @@ def _script(name):
 
 
 def _policy(style, script):
-    """What the page may do: run these two, and nothing from elsewhere."""
+    """The content policy of the page: only this style and this script run."""
     style, script = (
         base64.b64encode(hashlib.sha256(of.encode()).digest()).decode()
         for of in (style, script)

@@ -74,7 +74,7 @@ class Contest:
         """Times them.
 
         Args:
-            progress: Callable that is told which share is done.
+            progress: Callable that receives the share that is done.
 
         Returns:
             List of `Entry`, those with the delegate behind those without.

@@ -1,4 +1,4 @@
-"""What was measured, where and how: the sentences below the tables."""
+"""The notes below the tables: what was measured, where and how."""
 
 import datetime
 
@@ -36,13 +36,13 @@ def settings_of(
     threads: int,
     device: Device | None = None,
 ) -> dict:
-    """What a benchmark was made with, and on what.
+    """The settings and the machine of a benchmark.
 
     Args:
         scale: Integer, the magnification.
         rows: List of `Row`, the first one of no file.
         protocol: `Protocol`.
-        data: List of strings, what PSNR and SSIM are of.
+        data: List of strings, the test sets of PSNR and SSIM.
         threads: Integer.
         device: `Device`, or None for this host.
     """

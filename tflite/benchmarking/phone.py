@@ -92,7 +92,7 @@ class PhoneContest:
         """Times them.
 
         Args:
-            progress: Callable that is told which share is done.
+            progress: Callable that receives the share that is done.
 
         Returns:
             List of `Entry`: one for each file, and one with the delegate

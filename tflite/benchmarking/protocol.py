@@ -1,4 +1,4 @@
-"""What is timed, and how often."""
+"""The image size and the number of runs of a benchmark."""
 
 import dataclasses
 

@@ -7,7 +7,7 @@ import statistics
 
 @dataclasses.dataclass(frozen=True)
 class Timing:
-    """How long inferences take, and what memory they need.
+    """The time and the memory of inferences.
 
     Attributes:
         init_ms: Float, milliseconds to load the file and to plan for images

@@ -1,4 +1,4 @@
-"""Reads `.tflite` files with distrust."""
+"""Reads `.tflite` files without trusting them."""
 
 import pathlib
 import struct
@@ -25,8 +25,8 @@ _LONGEST = 60
 def read(path) -> schema.ModelT:
     """Reads a `.tflite` file into the objects of the official schema.
 
-    Nothing in the file is trusted: it is bounded before it is unpacked, and
-    all numbers of buffers, tensors and operators lie within their lists.
+    The file is not trusted. Its size is checked before it is unpacked, and all
+    numbers of buffers, tensors and operators are checked against their lists.
 
     Args:
         path: Path of the file.
@@ -35,7 +35,7 @@ def read(path) -> schema.ModelT:
         `schema.ModelT`; vectors of numbers are views of the file.
 
     Raises:
-        InputError: If the file is missing or no TFLite model.
+        InputError: If the file is missing, or is not a TFLite model.
     """
     path = pathlib.Path(path)
     if path.is_dir():

@@ -1,4 +1,4 @@
-"""What `issp-benchmark --report` shows."""
+"""The page of `issp-benchmark --report`."""
 
 import math
 
@@ -36,7 +36,7 @@ def page(result: Result, facts: list[tuple[str, str]]) -> report.Page:
 
     Args:
         result: `Result`.
-        facts: List of pairs, what was run, and on what.
+        facts: List of pairs: the command, the machine and so on.
     """
     rows = result.rows
     sections = [

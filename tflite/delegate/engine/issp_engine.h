@@ -105,10 +105,10 @@ ISSP_API int issp_run(issp_network* network, const void* input, void* output);
  * `tile` is the side of a tile in pixels, 0 for 192. Tiles have up to 15 pixels
  * more, so that all begin at multiples of 16. If the file has a fixed size,
  * tiles have that size. Tiles overlap by `overlap` pixels. If `overlap` is
- * below 0, they overlap by the receptive field of the network, at most a quarter
- * of a tile. If that covers the receptive field, the result equals that of the
- * whole photograph, without seams. Returns the number of tiles, or -1. The
- * network must take and make RGB. */
+ * below 0, they overlap by the receptive field of the network, at most a
+ * quarter of a tile. If that covers the receptive field, the result equals that
+ * of the whole photograph, without seams. Returns the number of tiles, or -1.
+ * The network must take and make RGB. */
 ISSP_API int issp_start(issp_network* network, int32_t height, int32_t width,
                         int32_t tile, int32_t overlap);
 
