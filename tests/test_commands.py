@@ -109,7 +109,7 @@ def test_from_a_keras_file_to_tflite_files_and_a_table(
         assert word in result.stdout
     for text in (
         "median of 3 runs for an LR image of 24x16 pixels, 1 thread, this host",
-        "Ratio: of the latency to that of dense float32.",
+        "Ratio: latency divided by the latency of dense float32.",
         "The fastest is ",
         "Wrote tables/table.png.",
         "Wrote tables/table.html.",

@@ -487,7 +487,9 @@ def test_a_file_that_computes_otherwise_with_xnnpack_is_not_written(
     path = tmp_path / "model.tflite"
     path.write_bytes(converter.convert())
     monkeypatch.setattr(sparse, "_is_taken", lambda *_: True)
-    with pytest.raises(InputError, match="other results in TFLite's XNNPACK"):
+    with pytest.raises(
+        InputError, match="different results in TFLite with and without XNNPACK"
+    ):
         encode_sparse(path, tmp_path / "sparse.tflite")
     assert list(tmp_path.iterdir()) == [path]
 

@@ -56,7 +56,7 @@ def parse(content: bytes, path) -> schema.ModelT:
         try:
             model = _unpacked(content)
         except struct.error as error:
-            raise ValueError("is truncated or broken.") from error
+            raise ValueError("the file is truncated or broken.") from error
         _check(model)
         _check_sparse(model, path)
     return model
