@@ -1,6 +1,6 @@
-"""The cost model of the sparse delegate, fitted to measured layers.
+"""Fits the cost model of the sparse delegate to measured layers.
 
-`tflite/delegate/src/cost.cc` has the same model, and the constants that are
+`tflite/delegate/src/cost.cc` has the same model, with the constants that are
 found here.
 """
 

@@ -1,14 +1,14 @@
-"""How fast training patches are made, and photographs resized.
+"""Measures how fast training patches are made and photographs resized.
 
     python benchmarks/data.py --output=data.json
 
-- patches: patches a second of HR 256x256 and LR 64x64, in batches of 32,
-  from photographs of 2040x1356 pixels, as DIV2K has them: from prepared
-  photographs, which are in memory (the page cache), through `tf.data` and
-  through `keras.utils.PyDataset`; the same where they are not in memory; and
-  as BasicSR makes them, which decodes the whole PNG files of LR and HR for
-  each patch, in as many threads as there are cores. The photographs are
-  mosaics of those in scikit-image.
+- patches: patches per second of 256x256 high-resolution (HR) and 64x64
+  low-resolution (LR) pixels, in batches of 32, from photographs of 2040x1356
+  pixels, the size of DIV2K. There are three cases: prepared photographs in
+  memory (the page cache), through `tf.data` and through
+  `keras.utils.PyDataset`; prepared photographs that are not in memory; and the
+  way of BasicSR, which decodes the whole PNG files of LR and HR for each patch,
+  in one thread per core. The photographs are mosaics of those in scikit-image.
 - resize: a photograph of 2040x1356 pixels to a quarter and back, by
   `imresize` and by Pillow's bicubic filter, on one core.
 """

@@ -1,33 +1,34 @@
-"""How much faster TFLite is with the sparse delegate.
+"""Measures how much faster TFLite is with the sparse delegate.
 
     python benchmarks/delegate.py --output=delegate.json
     python benchmarks/delegate.py --only=edsr --sizes=160x90
 
-Networks have random weights and random masks: it is about speed alone. Files
-take turns in one process; the time is that of the thread, or wall time where
-there are several, and figures are medians.
+Networks have random weights and random masks, because only speed is measured.
+Files take turns in one process. The time is the CPU time of the thread, or wall
+time if there are several threads. All figures are medians.
 
-- roofline: what one core reaches (`roofline.cc`): products in registers, with
-  one operand from each cache, and from memory.
+- roofline: the speed that one core reaches (`roofline.cc`): products in
+  registers, with one operand from each cache, and from memory.
 - edsr: EDSR-baseline x4 against XNNPACK in float32, by size and share of
-  zeros, and against full int8 at 95 %. Beside the time: the products with
-  weights that are not zero, as a share of what the core reaches with operands
-  from its first cache, which is where they come from at best.
-- threads: the same ratios with two threads. Each file has a process of its
-  own, since threads of TFLite wait for work by spinning.
-- blocks: EDSR-baseline with masks of blocks of four output channels, as
-  `Block(outputs=4)` makes them, at the first size.
-- edge_sr, swinir: edge_sr_100k x4 and SwinIR-light x4, whole networks. Beside
-  the time of SwinIR: how it is shared by what is computed.
-- rcan, cat_r: RCAN and CAT-R x4, whole networks of 16 million weights, at 95 %
-  of zeros and 64x48.
+  zeros, and against full int8 at 95 %. It also shows the products with non-zero
+  weights per second, as a share of what the core reaches with operands from its
+  L1 cache, which is the best case.
+- threads: the same ratios with two threads. Each file runs in its own process,
+  because threads of TFLite spin while they wait for work.
+- blocks: EDSR-baseline with zeros in blocks of four output channels
+  (`Block(outputs=4)`), at the first size.
+- edge_sr, swinir: edge_sr_100k x4 and SwinIR-light x4, whole networks. For
+  SwinIR it also shows the share of each kind of operation in the time.
+- rcan, cat_r: RCAN and CAT-R x4, whole networks of 16 million weights, with
+  95 % zeros, at 64x48.
 - int8: full-integer networks with the delegate against XNNPACK in int8 and in
-  float32, with masks of blocks of four input channels and of single weights:
-  EDSR-baseline at each size, edge_sr_100k, and a plain body of 48 features and
-  16 layers, beside which a dense EDSR-baseline in float32 takes turns.
-- int8_threads: as threads, in int8 with masks of blocks.
-- engine: the engine, which needs no TFLite, beside TFLite with the delegate:
-  EDSR-baseline and SwinIR-light at 95 % and edge_sr_100k at 80 % of zeros, at
+  float32, with zeros in blocks of four input channels and with single zeros:
+  EDSR-baseline at each size, edge_sr_100k, and a plain network with 48 features
+  and 16 layers. The latter also takes turns with a dense EDSR-baseline in
+  float32.
+- int8_threads: like threads, in int8 with zeros in blocks.
+- engine: the engine, which needs no TFLite, against TFLite with the delegate:
+  EDSR-baseline and SwinIR-light with 95 % and edge_sr_100k with 80 % zeros, at
   the first size.
 
 Prints the table of the documents.

@@ -1,4 +1,4 @@
-"""The engine's C API for Python: what benchmarks and tests need of it."""
+"""The part of the engine's C API that benchmarks and tests need, in Python."""
 
 import ctypes
 import json

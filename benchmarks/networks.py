@@ -1,16 +1,16 @@
-"""How fast networks are, and which of their layers take the time.
+"""Measures the speed of networks, and the time of each kind of layer.
 
     python benchmarks/networks.py --output=networks.json
     python benchmarks/networks.py --backend=jax
 
-- speed: a forward pass and a train step of SwinIR-light x4 and EDSR-baseline
-  x4 (LR 64x64, batch 4), their multiply-adds a second, and the share of the
-  multiply-adds a second that a product of two large matrices reaches in the
-  same turns. A train step is counted as three forward passes. `--jit_compile`
-  compiles with XLA where Keras would not, on a CPU.
-- layers (TensorFlow): the share of each kind of layer in the time that all
-  operations of a train step of SwinIR-light take on a CPU, from TensorFlow's
-  profiler; least, median and most of several steps.
+- speed: a forward pass and a train step of SwinIR-light x4 and EDSR-baseline x4
+  (LR 64x64, batch 4), and their multiply-adds per second. A product of two
+  large matrices takes turns with them, and the figures are also given as a
+  share of its multiply-adds per second. A train step counts as three forward
+  passes. `--jit_compile` compiles with XLA even on a CPU, where Keras does not.
+- layers (TensorFlow): the share of each kind of layer in the time of all
+  operations of a train step of SwinIR-light on a CPU, from TensorFlow's
+  profiler: minimum, median and maximum of several steps.
 """
 
 import collections

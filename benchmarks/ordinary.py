@@ -1,19 +1,20 @@
-"""What the sparse delegate does to ordinary networks, and its cost model.
+"""Measures the sparse delegate on ordinary networks, and fits its cost model.
 
     python benchmarks/ordinary.py --output=ordinary.json
     python benchmarks/ordinary.py --only=layers
 
-Weights and masks are random: it is about speed alone. Candidates take turns in
-one process, the time is that of the thread, and figures are medians.
+Weights and masks are random, because only speed is measured. Candidates take
+turns in one process. The time is the CPU time of the thread. All figures are
+medians.
 
 - layers: single layers and short blocks of random sizes, dense in XNNPACK and
-  sparse in the delegate, which is told to take them whatever it expects. The
+  sparse in the delegate, which takes all of them here (`always=1`). The
   constants of the cost model (`tflite/delegate/src/cost.cc`) are those that fit
-  these times best (`cost_model.py`). They are printed in nanoseconds, as
-  `cost.cc` has them.
+  these times best (`cost_model.py`). They are printed in nanoseconds, as in
+  `cost.cc`.
 - networks: networks of Keras for photographs of 224 and 96 pixels, by share of
-  zeros, with the delegate as it decides by itself against XNNPACK alone. None
-  may become more than 3 % slower.
+  zeros. The delegate decides by itself which parts it takes, and is compared
+  with XNNPACK alone. No network may become more than 3 % slower.
 
 Prints the table of the documents.
 """

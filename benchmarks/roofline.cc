@@ -1,6 +1,6 @@
-// What one core reaches at most: products in registers, with operands from
-// each cache, and bytes from memory; and products of bytes, where the CPU has
-// instructions for their dot products. Prints JSON.
+// Measures the highest speed of one core: products in registers, products with
+// operands from each cache, and bytes from memory. If the CPU has instructions
+// for dot products of bytes, it also measures these. Prints JSON.
 
 #include <chrono>
 #include <cstddef>

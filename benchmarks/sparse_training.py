@@ -1,23 +1,24 @@
-"""What sparse training costs: time of a step, selection, memory; and peers.
+"""Measures the cost of sparse training: step time, selection and memory.
 
     python benchmarks/sparse_training.py --output=sparse_training.json
     python benchmarks/sparse_training.py --backend=jax
 
-Prints ratios of medians. All candidates of a comparison take turns in one
-run, so that what else the machine does meets all of them. `cpu` is the CPU
-time of all threads of this process, `wall` the time that passed; a GPU works
-outside of both processes' CPU time, so there read `wall`.
+Prints ratios of medians. All candidates of a comparison take turns in one run,
+so other work on the machine affects all of them. `cpu` is the CPU time of all
+threads of this process, `wall` is the time that passed. The CPU time does not
+include the work of a GPU, so read `wall` there.
 
 - step: a train step of EDSR-baseline x4 (batch 16, LR patch 48) with ISS-P
-  against the same step without; and the peers: a literal port of the
-  released code, which sorts every layer with numpy after every step, and
-  tfmot's prune_low_magnitude in tf_keras, updating at every step.
-- overhead: the same on one LR patch of 8x8, where a step is short and the
-  difference to a dense step shows what pruning the weights takes by itself.
-- selection: the weights to prune of EDSR-L x4 (43 M in 69 kernels) against
-  sorting each kernel with `ops.sort`.
-- memory: what the callback keeps for each prunable weight, and the peak
-  memory of processes that train with it and without.
+  against the same step without it. Two other implementations are measured too:
+  a literal port of the released code, which sorts every layer with NumPy after
+  every step, and tfmot's prune_low_magnitude in tf_keras, which updates at
+  every step.
+- overhead: the same on one LR patch of 8x8. Such a step is short, so the
+  difference to a dense step shows the time of the pruning itself.
+- selection: the time to select the weights to prune in EDSR-L x4 (43 M in 69
+  kernels), against sorting each kernel with `ops.sort`.
+- memory: the memory of the callback for each prunable weight, and the peak
+  memory of processes that train with it and without it.
 """
 
 import json

@@ -1,11 +1,12 @@
-"""How long a command takes to answer.
+"""Measures how long a command takes to answer.
 
     python benchmarks/startup.py --output=startup.json
 
-Each is a process of its own, in turns, from its start to its end: help,
-mistakes, a small photograph with a `.tflite` network and with a `.keras`
-network, and, to compare, Python alone and the import of Keras. The first turn,
-which may read from the disk, does not count.
+Each command runs in its own process, in turns. It is timed from its start to
+its end. The commands print help, report an error, or enlarge a small photograph
+with a `.tflite` or a `.keras` network. For comparison, Python alone and the
+import of Keras are timed too. The first turn may read from the disk, so it does
+not count.
 """
 
 import json

@@ -3,8 +3,8 @@
     TF_USE_LEGACY_KERAS=1 python benchmarks/tfmot_step.py \
         REPEATS FEATURES BLOCKS BATCH PATCH
 
-Prints times as JSON: a dense step in tf_keras, and one with
-prune_low_magnitude on every convolution, its masks renewed at every step.
+Prints times as JSON: a dense step in tf_keras, and a step with
+prune_low_magnitude on every convolution, which updates its masks at every step.
 """
 
 import gc

@@ -1,6 +1,6 @@
-"""What benchmarks share: the backend, turns, and the circumstances.
+"""Shared code of the benchmarks: backend, turns, and facts about the machine.
 
-Imported before Keras, it chooses the backend that `--backend=` names.
+Import it before Keras. It selects the backend that `--backend=` names.
 """
 
 import gc

@@ -4,8 +4,8 @@
 //
 // Jobs: `modules`, a folder with puppeteer-core and @litertjs/core; `chromium`;
 // `web` and `wasm`, folders of the engine; `files`, paths of `.tflite` files by
-// name; `repeats`. Prints JSON: of each file, the milliseconds of each turn of
-// both, how they differ, and how long they took to get ready.
+// name; `repeats`. Prints JSON. For each file, it has the milliseconds of each
+// turn of both, the difference of their outputs, and their times to load.
 
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";

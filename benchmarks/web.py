@@ -1,11 +1,11 @@
-"""How fast sparse networks are in a browser, beside LiteRT.js.
+"""Measures the speed of sparse networks in a browser, against LiteRT.js.
 
     pip install ziglang
     python benchmarks/web.py --output=web.json
 
-The engine of web/ and LiteRT.js take turns in one page of Chromium, with one
-thread each and the same sparse file of float32. Networks have random weights
-and random masks, as in delegate.py. npm installs LiteRT.js and a driver of
+The engine of web/ and LiteRT.js take turns in one page of Chromium. Each uses
+one thread and the same sparse float32 file. Networks have random weights and
+random masks, as in delegate.py. npm installs LiteRT.js and a driver for
 Chromium into the user's cache, once. Prints the table of the documents.
 """
 

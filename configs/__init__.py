@@ -1,1 +1,1 @@
-"""What to train. `--config=NAME` finds each of these modules by its name."""
+"""Configs of trainings. `--config=NAME` finds each module by its name."""

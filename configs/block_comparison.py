@@ -1,13 +1,13 @@
-"""What masks in blocks cost in PSNR against masks of single weights.
+"""Compares the PSNR of zeros in blocks with that of single zeros.
 
 issp-compare --config=configs/block_comparison.py --workdir=runs/blocks
 
-A plain body x4 of 32 features and 16 layers, 162,144 weights, for 20,000 steps
-of 16 patches, to 90 and 95 % zeros, with the best method of
-`recipe_search.py`. Blocks of 4 input channels are those of the int8 kernels,
-blocks of 4 output channels those of the float32 ones. The first layer has 3
-input channels, and so single weights or blocks of output channels. The data
-is that of `recipe_search.py`. Takes some 3 hours of one core.
+Trains a plain network x4 with 32 features, 16 layers and 162,144 weights, for
+20,000 steps of 16 patches, to 90 and 95 % zeros, with the best method of
+`recipe_search.py`. The int8 kernels use blocks of 4 input channels, the float32
+kernels use blocks of 4 output channels. The first layer has 3 input channels,
+so it gets single zeros or blocks of output channels. The data is that of
+`recipe_search.py`. Takes some 3 hours on one core.
 """
 
 from ml_collections import ConfigDict

@@ -3,10 +3,11 @@
 issp-prepare DF2K/HR prepared/df2k_x4 --scale=4
 issp-train --config=cat_r:scale=4,sparsity=0.95 --workdir=runs/cat_r
 
-The training is scored on the photographs in data/Set5 after every epoch. The
-settings after the colon are those of the paper, and may be left out. Pruning
-takes 100,021 steps and fine-tuning 500,000, of 32 patches of 64x64 LR pixels:
-days on a GPU, and not measured here.
+After every epoch, the network is scored on the photographs in data/Set5. The
+settings after the colon are optional. The defaults are those of the paper.
+Pruning takes 100,021 steps and fine-tuning 500,000. A step uses 32 patches of
+64x64 low-resolution (LR) pixels. The training takes days on a GPU. The time was
+not measured.
 
 Source: options/train of the released code of ISS-P (arXiv 2303.09650):
 Adam(0.9, 0.99) at 2e-4, halved after 250,000, 400,000, 450,000 and 475,000

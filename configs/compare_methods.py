@@ -1,11 +1,11 @@
-"""All pruning methods on a small EDSR, on equal terms.
+"""Compares all pruning methods on a small EDSR, under equal conditions.
 
 issp-compare --config=configs/compare_methods.py --workdir=runs/compare
 
-Every method trains that of `edsr_small.py` from the same random weights on
-the same patches for the same number of steps: pruning and fine-tuning take
-1000 together, whatever a method does in them. 0.9, 0.95 and 0.99 zeros, two
-seeds; 78 trainings, about an hour on 2 cores.
+Every method trains the network of `edsr_small.py` from the same random weights,
+on the same patches, for 1000 steps. These steps include pruning and
+fine-tuning, in any ratio. The sparsities are 0.9, 0.95 and 0.99, with two
+seeds. These are 78 trainings, which take about an hour on 2 cores.
 """
 
 from ml_collections import ConfigDict

@@ -3,11 +3,12 @@
 issp-prepare DF2K/HR prepared/df2k_x4 --scale=4
 issp-train --config=edsr_large:scale=4,sparsity=0.95 --workdir=runs/edsr_large
 
-The training is scored on the photographs in data/Set5 after every epoch, on RGB
-as in the paper. The settings after the colon are those of the paper, and may be
-left out. Pruning takes 100,021 steps and fine-tuning 300,000, of 32 patches of
-64x64 LR pixels: days on a GPU, and not measured here. Expect at most the dense
-network's PSNR on Set5, 30.55 dB.
+After every epoch, the network is scored on the photographs in data/Set5, on RGB
+as in the paper. The settings after the colon are optional. The defaults are
+those of the paper. Pruning takes 100,021 steps and fine-tuning 300,000. A step
+uses 32 patches of 64x64 low-resolution (LR) pixels. The training takes days on
+a GPU. The time was not measured. Expect at most the PSNR of the dense network
+on Set5, 30.55 dB.
 
 Source: options/train of the released code of ISS-P (arXiv 2303.09650):
 Adam(0.9, 0.99) at 1e-4, halved after 200,000 steps of fine-tuning.

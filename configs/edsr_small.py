@@ -1,10 +1,10 @@
-"""A small EDSR x2 at 90 % zeros by ISS-P, from scikit-image's photographs.
+"""A small EDSR x2 with 90 % zeros by ISS-P, on photographs of scikit-image.
 
 issp-train --config=configs/edsr_small.py --workdir=runs/edsr_small
 
-ISS-P as published, on a network that trains in about 100 seconds on 2 cores.
-Expect 33.5 dB on Y, mean of the three held-out photographs, where bicubic
-interpolation has 32.7 dB.
+This is ISS-P as published, on a network that trains in about 100 seconds on 2
+cores. Expect a PSNR of 33.5 dB on Y (luma), the mean of the three held-out
+photographs. Bicubic interpolation has 32.7 dB.
 """
 
 from ml_collections import ConfigDict

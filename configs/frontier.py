@@ -1,16 +1,17 @@
-"""Quality against time: dense and sparse networks, trained alike.
+"""Quality against time: dense and sparse networks with equal training.
 
 issp-compare --config=configs/frontier.py --workdir=runs/frontier
 issp-compare --config=configs/frontier.py:dense --workdir=runs/frontier
 
-Every network is trained x4 for the same 20,000 steps of 16 patches, at the
-same learning rate, on the data of `recipe_search.py`. Sparse are plain bodies
-of 32 to 96 features at 80 to 98 % zeros, by the best method of
-`recipe_search.py`, as single weights and in blocks of 4 input channels. Dense
-are plain bodies and what others deploy. The word after the colon trains those
-alone whose names have it. Takes some 60 hours of one core, the cheapest
-first. `--known=runs/comparison/results.json` takes over what
-`recipe_comparison.py` has trained.
+Every network is trained x4 for 20,000 steps of 16 patches, at the same learning
+rate, on the data of `recipe_search.py`. The sparse networks are plain networks
+with 32 to 96 features and 80 to 98 % zeros. They are trained with the best
+method of `recipe_search.py`, with single zeros and with zeros in blocks of 4
+input channels. The dense networks are plain networks and common small networks
+of other authors. A word after the colon selects the networks whose names
+contain it. Takes some 60 hours on one core; the cheapest networks come first.
+`--known=runs/comparison/results.json` reuses the results of
+`recipe_comparison.py`.
 """
 
 from ml_collections import ConfigDict

@@ -1,4 +1,4 @@
-"""What the trainings of the ISS-P paper have in common; no config by itself.
+"""Settings that all trainings of the ISS-P paper share; not a config itself.
 
 Source: options/train of the released code of ISS-P (arXiv 2303.09650).
 """

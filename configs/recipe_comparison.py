@@ -1,11 +1,12 @@
-"""The best candidates of `recipe_search.py`, longer, with two seeds.
+"""Trains the best candidates of `recipe_search.py` longer, with two seeds.
 
 issp-compare --config=configs/recipe_comparison.py --workdir=runs/comparison
 
-20,000 steps at 90, 95 and 99 % zeros, and dense networks that have about 3 and
-4 times as many weights as these have non-zeros. Kodak24 chose the best four.
-The winner is also trained in blocks of 4 input channels. Takes some 16 hours of
-one core. The data is that of `recipe_search.py`.
+Trains for 20,000 steps, at 90, 95 and 99 % zeros. It also trains dense networks
+that have about 3 and 4 times as many weights as the sparse networks have
+non-zeros. The best four candidates were chosen by Kodak24. The winner is also
+trained with zeros in blocks of 4 input channels. Takes some 16 hours on one
+core. The data is that of `recipe_search.py`.
 """
 
 from ml_collections import ConfigDict

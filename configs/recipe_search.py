@@ -1,12 +1,12 @@
-"""Which way of sparse training is best: the candidates, on equal terms.
+"""Searches the best recipe for sparse training, under equal conditions.
 
 issp-compare --config=configs/recipe_search.py --workdir=runs/recipe_search
 
-Every candidate trains the same network x4, a plain body of 32 features and 16
-layers, from the same random weights, on the same patches, for 6,000 steps of
+Every candidate trains the same network x4, a plain network with 32 features and
+16 layers, from the same random weights, on the same patches, for 6,000 steps of
 16 patches, to 95 % zeros. Choose by Kodak24; Set5 and Set14 are for the report.
-`recipe_search.py:Feather` trains only those whose names have this word. Expects
-T91, BSD200, DIV2K_quarter, Kodak24, Set5 and Set14 in `data/`.
+`recipe_search.py:Feather` trains only the candidates whose names contain this
+word. Expects T91, BSD200, DIV2K_quarter, Kodak24, Set5 and Set14 in `data/`.
 """
 
 from ml_collections import ConfigDict
@@ -64,7 +64,7 @@ def _combined():
 
 
 def training(steps: int) -> ConfigDict:
-    """What all have in common."""
+    """The settings that all candidates share."""
     config = ConfigDict()
     config.seed = 10
     config.steps = steps

@@ -1,36 +1,36 @@
-"""What is told to a config behind the colon of `--config=FILE:SETTING`."""
+"""Reads the text after the colon of `--config=FILE:SETTING`."""
 
 
 class SettingError(Exception):
-    """A setting that the config does not take.
+    """A setting that the config does not know.
 
-    It is no `ValueError`, of which ml_collections would show a traceback.
+    It is not a `ValueError`, because ml_collections shows a traceback for
+    those.
     """
 
 
 def parse_setting(text: str, **defaults) -> dict:
-    """Reads named values, as in `scale=2,sparsity=0.9`.
+    """Reads named values, such as `scale=2,sparsity=0.9`.
 
     Example:
 
     >>> parse_setting("scale=2", scale=4, sparsity=0.95)
     {'scale': 2, 'sparsity': 0.95}
 
-    Values without a name are taken in the order of the defaults, and a whole
-    number may have an x before it: `x2,0.9` says the same as above.
+    Values without a name belong to the names in the order of the defaults. A
+    whole number may have an x before it: `x2,0.9` means the same.
 
     Args:
-        text: String, names and values with commas between; empty for the
+        text: String, names and values, separated by commas; empty for the
             defaults.
-        **defaults: The names that there are, with an integer, a float or a
-            string each. Values become of the same type.
+        **defaults: The known names, each with an integer, a float or a
+            string. Values are converted to the same type.
 
     Returns:
         Dict of all names, in the order of the defaults.
 
     Raises:
-        SettingError: If a name is none of these, or a value is not of its
-            type.
+        SettingError: If a name is unknown, or a value has another type.
     """
     values = dict(defaults)
     in_order = iter(defaults)
@@ -40,7 +40,7 @@ def parse_setting(text: str, **defaults) -> dict:
             name, value = next(in_order, word), word
         if name not in defaults:
             raise SettingError(
-                f"{word}: is no setting of this config, expected "
+                f"{word}: is not a setting of this config, expected "
                 f"{', '.join(f'{n}={v}' for n, v in defaults.items())}."
             )
         values[name] = _converted(name, value, type(defaults[name]))

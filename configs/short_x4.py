@@ -1,11 +1,11 @@
-"""EDSR-baseline, SwinIR-light or edge_sr x4 at 95 % zeros, trained shortly.
+"""EDSR-baseline, SwinIR-light or edge_sr x4 with 95 % zeros, trained briefly.
 
 issp-train --config=configs/short_x4.py:edsr --workdir=runs/short_edsr
 issp-export runs/short_edsr/model.keras --all
 
-For tables of what their files weigh and how fast they are, which need the
-zeros of a trained network, and not its quality. The name after the colon is
-edsr, swinir or edge_sr_100k. Takes some 10 minutes each on 2 cores.
+Use it to measure the size and speed of files. These need the zeros of a trained
+network, but not its quality. The name after the colon is edsr, swinir or
+edge_sr_100k. Each takes some 10 minutes on 2 cores.
 """
 
 from ml_collections import ConfigDict

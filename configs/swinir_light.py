@@ -3,14 +3,15 @@
 issp-prepare DF2K/HR prepared/df2k_x2 --scale=2
 issp-train --config=swinir_light:scale=2,sparsity=0.99 --workdir=runs/swinir
 
-The training is scored on the photographs in data/Set5 after every epoch. The
-paper has the scales 2, 3 and 4, and the sparsities 0.9, 0.95 and 0.99; without
-a setting they are 4 and 0.95. Pruning takes 100,021 steps and fine-tuning
-200,000, of 32 patches of 64x64 LR pixels: days on a GPU, and not measured here.
+After every epoch, the network is scored on the photographs in data/Set5. The
+paper has the scales 2, 3 and 4, and the sparsities 0.9, 0.95 and 0.99. The
+defaults are 4 and 0.95. Pruning takes 100,021 steps and fine-tuning 200,000. A
+step uses 32 patches of 64x64 low-resolution (LR) pixels. The training takes
+days on a GPU. The time was not measured.
 
 Source: options/train of the released code of ISS-P (arXiv 2303.09650):
-Adam(0.9, 0.99) at 2e-4; the rate is halved after 250,000 steps of fine-tuning
-and more, which ISS-P does not reach.
+Adam(0.9, 0.99) at 2e-4. The rate is halved after 250,000 and more steps of
+fine-tuning, which ISS-P does not reach.
 """
 
 from ml_collections import ConfigDict

@@ -273,7 +273,7 @@ def test_a_delegate_that_takes_nothing_has_no_row(contest, tmp_path, path):
     library.write_bytes(b"ELF")
     made = contest(android_delegate=library)
     assert [entry.delegate for entry in made.measure()] == [None]
-    assert made.notes[1] == f"The delegate takes nothing of {path}."
+    assert made.notes[1] == f"The delegate takes no part of {path}."
 
 
 def test_the_device_rests_before_each_run(root, tool, path, monkeypatch):
@@ -309,7 +309,7 @@ def test_the_program_from_flags_to_files(
     )
     assert result.returncode == 0, result.stderr
     assert "median of 50 runs for an LR image of 12x8" in result.stdout
-    assert "1 thread, Pixel 2; " in result.stdout
+    assert "1 thread, Pixel 2. " in result.stdout
     content = json.loads((tmp_path / "phone.json").read_text())
     assert content["settings"]["machine"] == {"model": "Pixel 2"}
     assert content["rows"][1]["timing"]["p95_ms"] == 315.711

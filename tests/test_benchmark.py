@@ -84,7 +84,7 @@ def rows(paths, int8_path, tmp_path_factory):
     shutil.copy(chelsea, folder)
     contest = Contest([*paths, int8_path], PROTOCOL, delegate="sparse")
     (note,) = contest.notes
-    assert note.startswith(f"The sparse delegate takes nothing of {int8_path}:")
+    assert note.startswith(f"The sparse delegate takes no part of {int8_path}:")
     return benchmark(contest, [str(folder)], PROTOCOL)
 
 
@@ -213,9 +213,7 @@ def test_another_delegate_has_a_row_of_its_own(paths, tmp_path, monkeypatch):
     library = str(tmp_path / "other.so")
     assert (without.delegate, row.delegate) == (None, library)
     assert row.delegation.profile == []
-    assert contest.notes == [
-        f"How many nodes {library} takes, it does not tell."
-    ]
+    assert contest.notes == [f"It is unknown how many nodes {library} takes."]
 
 
 def test_the_library_of_this_package_is_known(paths):
@@ -267,7 +265,9 @@ def test_times_a_file_of_a_fixed_size_at_that_size_only(model, tmp_path):
     _export(model, path, height=4, width=6)
     (latency,) = latencies([path], 4, 6, rounds=3)
     assert latency > 0
-    with pytest.raises(InputError, match=r"takes \(4, 6\) pixels only"):
+    with pytest.raises(
+        InputError, match=r"only takes images of \(4, 6\) pixels"
+    ):
         latencies([path], 16, 16, rounds=3)
 
 

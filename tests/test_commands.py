@@ -85,7 +85,7 @@ def test_from_a_keras_file_to_tflite_files_and_a_table(
         "for 32x16 pixels",
         "XNNPACK on ARM64, ARMv7, x86, WebAssembly runs 0 of 6 layers sparse",
         "Not conv_first, body.0.conv1, body.0.conv2, conv_after_body and 2 more"
-        ": its kernel is 3x3 of stride 1",
+        ": its kernel is 3x3 with stride 1",
         '"method": "srp"',
     ):
         assert text in result.stdout
@@ -109,7 +109,7 @@ def test_from_a_keras_file_to_tflite_files_and_a_table(
         assert word in result.stdout
     for text in (
         "median of 3 runs for an LR image of 24x16 pixels, 1 thread, this host",
-        "Ratio: of the latency to that of dense float32.",
+        "Ratio: latency divided by the latency of dense float32.",
         "The fastest is ",
         "Wrote tables/table.png.",
         "Wrote tables/table.html.",
@@ -795,7 +795,7 @@ BAD_INPUT = [
     (
         "train",
         ["--config=swinir_light.py:scal=2", "--workdir=run"],
-        "--config: scal=2: is no setting of this config, expected scale=4, "
+        "--config: scal=2: is not a setting of this config, expected scale=4, "
         "sparsity=0.95.",
     ),
     *(

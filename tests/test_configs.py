@@ -39,9 +39,9 @@ def test_reads_named_values_and_values_in_order(text, expected):
     [
         (
             "scal=2",
-            r"scal=2: is no setting of this config, expected scale=4, spars",
+            r"scal=2: is not a setting of this config, expected scale=4, spars",
         ),
-        ("2,0.9,7", "7: is no setting of this config"),
+        ("2,0.9,7", "7: is not a setting of this config"),
         ("scale=2.5", r"scale: is '2\.5', expected a whole number\."),
         ("4,many", r"sparsity: is 'many', expected a number\."),
     ],

@@ -243,7 +243,7 @@ def test_what_only_attention_knows_does_not_leave_it(tmp_path):
 
     path = _file(network, tmp_path / "network.tflite")
     report = _compare(path, _image(), is_one=False)
-    assert "what it makes is taken by a node that is not known" in set(
+    assert "its output is used by a node that is not taken" in set(
         report.declined.values()
     )
     assert sum(part.nodes for part in report.parts) > 20

@@ -87,7 +87,9 @@ def test_a_network_that_keeps_all_rules_runs_sparse(tmp_path):
     for name, layer in found.items():
         for platform in ("ARM64", "ARMv7", "WebAssembly"):
             if name in ("stem", "filter"):
-                assert "only 1x1 kernels" in layer.xnnpack[platform]
+                assert (
+                    "only 1x1 kernels can be sparse" in layer.xnnpack[platform]
+                )
             else:
                 assert layer.xnnpack[platform] is None
     assert "without AVX" in found["expand"].xnnpack["x86"]
@@ -140,37 +142,49 @@ def test_what_follows_the_end_does_not_matter(after, tmp_path):
         (
             {"stem": {"strides": 1}},
             "stem",
-            "3x3 of stride 1, and only the first",
+            "3x3 with stride 1, and XNNPACK allows 3x3 only in the first",
         ),
-        ({"channels": 4}, "stem", "3x3 on 4 channels, and only the first"),
+        (
+            {"channels": 4},
+            "stem",
+            "3x3 with 4 input channels, and XNNPACK allows",
+        ),
         (
             {"padding": 0, "stem": {"padding": "same"}},
             "stem",
-            "padded as TensorFlow's 'same', and only",
+            "with TensorFlow's padding 'same', and XNNPACK allows",
         ),
-        ({"padding": 0}, "stem", "padded by (0, 0, 0, 0), and only"),
-        ({"padding": 2}, "stem", "padded by (2, 2, 2, 2), and only"),
+        (
+            {"padding": 0},
+            "stem",
+            "with padding (0, 0, 0, 0), and XNNPACK allows",
+        ),
+        (
+            {"padding": 2},
+            "stem",
+            "with padding (2, 2, 2, 2), and XNNPACK allows",
+        ),
         ({"stem": {"kernel": 5}}, "stem", "its kernel is 5x5, not 1x1"),
         (
             {"stem": {"strides": 1}},
             "expand",
-            "CONV_2D makes, outside of the cluster: its kernel is 3x3 of "
-            "stride 1",
+            "the output of CONV_2D from outside of the sparse cluster: its "
+            "kernel is 3x3 with stride 1",
         ),
         (
             {"middle": layers.Conv2D(64, 3, padding="same", name="body")},
             "body",
-            "3x3 of stride 1",
+            "3x3 with stride 1",
         ),
         (
             {"middle": layers.Conv2D(64, 3, padding="same", name="body")},
             "project",
-            "CONV_2D makes, outside of the cluster",
+            "the output of CONV_2D from outside of the sparse cluster",
         ),
         (
             {"middle": layers.Conv2D(64, 1, groups=2)},
             "convolution",
-            "channels are in groups",
+            "it is a grouped convolution",
         ),
         (
             {"middle": layers.DepthwiseConv2D(7, padding="same", name="body")},
@@ -184,23 +198,28 @@ def test_what_follows_the_end_does_not_matter(after, tmp_path):
                 )
             },
             "body",
-            "more than one channel of one",
+            "several output channels of each input channel",
         ),
         (
             {"middle": lambda x: keras.ops.sin(x) - x},
             "project",
-            "SUB makes, outside of the cluster: SUB has no sparse kernel",
+            "the output of SUB from outside of the sparse cluster: SUB has "
+            "no sparse kernel",
         ),
         (
             {"middle": lambda x: x + RNG.random((1, 1, 8, 64), np.float32)},
             "project",
-            "no vector of constants",
+            "or a constant that is not a vector",
         ),
-        ({"after_end": lambda y, x: [y, x]}, "expand", "is used outside too"),
+        (
+            {"after_end": lambda y, x: [y, x]},
+            "expand",
+            "is also used outside of the sparse cluster",
+        ),
         (
             {"after_end": lambda y, x: [y, x - 1]},
             "expand",
-            "is used outside too",
+            "is also used outside of the sparse cluster",
         ),
         (
             {"before_end": lambda x: x - keras.ops.sin(x)},
@@ -222,7 +241,7 @@ def test_a_1x1_kernel_has_no_stride(tmp_path):
         )
     )
     found = _inspect(model, tmp_path)
-    assert "it is 1x1 of stride 2" in found["body"].xnnpack["ARM64"]
+    assert "it is 1x1 with stride 2" in found["body"].xnnpack["ARM64"]
 
 
 @pytest.mark.parametrize("name", ["project", "filter"])

@@ -387,7 +387,9 @@ def test_bytes_of_no_meaning_are_refused(content):
 
 def test_a_file_that_is_cut_short_is_told_so(paths, tmp_path):
     content = paths[0].read_bytes()
-    with pytest.raises(InputError, match=r"is not a TFLite model: it is cut"):
+    with pytest.raises(
+        InputError, match=r"a TFLite model: the file is truncated"
+    ):
         flatbuffer.parse(content[: len(content) // 2], "model.tflite")
 
 

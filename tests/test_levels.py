@@ -168,7 +168,7 @@ BROKEN = {
     "not unpacked": (
         ROWS,
         _use_as_it_is,
-        "is sparse, and CONV_2D takes it, expected DENSIFY",
+        "is sparse and an input of CONV_2D, expected DENSIFY",
     ),
 }
 

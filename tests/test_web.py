@@ -124,7 +124,7 @@ def test_without_a_compiler_a_sentence_says_what_is_missing(
 
 def test_a_page_needs_networks(tmp_path):
     path = tmp_path / "demo.html"
-    with pytest.raises(InputError, match="needs a network"):
+    with pytest.raises(InputError, match="expected at least one network"):
         page.build_page(path, {}, {})
     (tmp_path / "text.tflite").write_text("no network")
     with pytest.raises(InputError, match=r"text.tflite: expected a .tflite"):

@@ -1,4 +1,4 @@
-"""From a `.keras` file to a `.tflite` file, and what came of it."""
+"""Converts Keras networks to `.tflite` files, and inspects such files."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""What `export` may be asked for."""
+"""The values that arguments of `export` may have."""
 
 PRECISIONS = ("float32", "float16", "int8", "int8_dynamic")
 INPUTS = ("float32", "uint8")

@@ -1,4 +1,4 @@
-"""What a `.tflite` file holds, as `inspect` finds it."""
+"""The contents of a `.tflite` file: the results of `inspect`."""
 
 import dataclasses
 from typing import Any
@@ -14,14 +14,14 @@ class Tensor:
         name: String.
         shape: Tuple of integers.
         dtype: String.
-        count: Integer, its values.
-        nonzeros: Integer, those that are not zero.
+        count: Integer, the number of its values.
+        nonzeros: Integer, how many of them are not zero.
         encoding: String, "dense", or "sparse" and the order of dimensions,
             compressed ones in brackets.
-        bytes: Integer, as it is stored: values and indices.
-        dense_bytes: Integer, as it would be stored with its zeros.
-        floor_bytes: Float, the least in which zeros at any place and values
-            of any kind can be stored (`encoding.floor`).
+        bytes: Integer, stored bytes of values and indices.
+        dense_bytes: Integer, bytes if it were stored with its zeros.
+        floor_bytes: Float, a lower bound for the bytes, if zeros may be
+            anywhere and values are not compressed (`encoding.floor`).
     """
 
     name: str
@@ -52,16 +52,18 @@ class Layer:
         operator: String, such as "CONV_2D".
         kernel: `Tensor`.
         blocks: Integer, blocks of four input channels whose weights are not
-            all zero, which is what the sparse delegate computes of a layer of
-            integers; None of other layers.
-        all_blocks: Integer, all blocks of the kernel, or None likewise.
+            all zero. The sparse delegate computes these blocks of a layer in
+            int8. None for other layers.
+        all_blocks: Integer, the number of blocks of the kernel; None for
+            other layers.
         macs: Integer, multiply-adds of the kernel for one image, or None if
             the image's size is not known.
-        sparse_macs: Integer, those with weights that are not zero.
-        xnnpack: Dict, for each platform why stock XNNPACK does not run it
-            sparse, or None if it does.
-        delegate: String, why the sparse delegate of issp_keras does not
-            (`NOT_ASKED` where it was not asked), or None if it does.
+        sparse_macs: Integer, the multiply-adds with non-zero weights.
+        xnnpack: Dict by platform: the reason why stock XNNPACK does not run
+            the layer sparse, or None if it does.
+        delegate: String, the reason why the sparse delegate of issp_keras
+            does not run the layer sparse (`NOT_ASKED` if it was not asked),
+            or None if it does.
     """
 
     name: str
@@ -101,15 +103,16 @@ class Inspection:
         bytes: Integer, its size.
         gzip_bytes: Integer, its size after gzip.
         zip_bytes: Integer, its size in an APK, as zip deflates it.
-        floor_bytes: Float, the least that its constants can take.
+        floor_bytes: Float, a lower bound for the bytes of its constants.
         size: Pair of the height and width for which multiply-adds are
             counted, or None.
         tensors: List of `Tensor`, all constants.
         layers: List of `Layer`.
-        speedups: List of floats, how many times as fast as dense the sparse
-            delegate expects the parts to be that it takes; none if it was not
-            asked.
-        metadata: Dict of what `issp-export` says of the network, or None.
+        speedups: List of floats, one for each part that the sparse delegate
+            takes: how many times as fast as dense it expects the part to be.
+            Empty if it was not asked.
+        metadata: Dict, the facts that `issp-export` stored about the network,
+            or None.
     """
 
     path: str
@@ -125,7 +128,7 @@ class Inspection:
 
     @property
     def weights(self) -> Weights:
-        """The kernels; one that several layers share counts once."""
+        """Totals of the kernels; a kernel that layers share counts once."""
         return count_weights(layer.kernel for layer in self.layers)
 
     @property
@@ -145,12 +148,12 @@ class Inspection:
 
     @property
     def sparse_macs(self) -> int | None:
-        """Those with weights that are not zero, or None."""
+        """Multiply-adds with non-zero weights for one image, or None."""
         return _sum(layer.sparse_macs for layer in self.layers)
 
 
 def count_weights(kernels) -> Weights:
-    """The totals of some `Tensor`s; one that comes again counts once."""
+    """The totals of some `Tensor`s; a repeated one counts once."""
     kernels = list({id(kernel): kernel for kernel in kernels}.values())
     return Weights(
         sum(kernel.count for kernel in kernels),

@@ -1,4 +1,4 @@
-"""A Keras network as a TFLite model, with all its zeros."""
+"""Converts a Keras network to a dense TFLite model."""
 
 import contextlib
 import io
@@ -35,11 +35,11 @@ def convert(
 ) -> schema.ModelT:
     """Converts a super-resolution network with TensorFlow's converter.
 
-    What goes in and out is 0..1 in float32 or 0..255 in uint8; the result is
-    clipped in the graph, and rounded if it is uint8.
+    Inputs and outputs are 0..1 in float32 or 0..255 in uint8. The graph clips
+    its result, and rounds it if it is uint8.
 
     Args:
-        model: `keras.Model` from RGB images in 0..1 to larger ones.
+        model: `keras.Model` that maps RGB images in 0..1 to larger images.
         precision: One of `PRECISIONS`.
         size: Height and width that the file takes, or None for any.
         input: One of `INPUTS`, also of the output.
@@ -48,7 +48,7 @@ def convert(
             of `size` if it is given; for "int8" alone.
 
     Returns:
-        What the converter makes, as objects of the schema, with short names.
+        The converted model as objects of the schema, with short names.
     """
     with needed_by("The conversion to TFLite"):
         import tensorflow as tf
@@ -134,7 +134,7 @@ def in_float32(model: keras.Model) -> keras.Model:
     float32.
 
     Raises:
-        InputError: If that cannot be made of the model.
+        InputError: If the model cannot be converted to float32.
     """
     if {layer.compute_dtype for layer in model.layers} <= {"float32", None}:
         return model

@@ -1,7 +1,7 @@
-"""Which layers of a `.tflite` file run sparse, and which rule forbids it.
+"""Which layers of a `.tflite` file run sparse, and which rule prevents it.
 
-TFLite computes sparse in one place: XNNPACK, its default delegate, in
-clusters of operators that keep the rules below.
+TFLite has sparse kernels only in XNNPACK, its default delegate. XNNPACK uses
+them for clusters of connected operators that follow the rules below.
 
 Source: XNNPACK at commit c2e81f01b01fca3327d4b3aa070b56085f2603bd, which
 LiteRT 2.1.6 builds (`tflite/tools/cmake/modules/xnnpack.cmake`), functions
@@ -21,7 +21,7 @@ from issp_keras.tflite.xnnpack_graph import nodes_of
 
 PLATFORMS = ("ARM64", "ARMv7", "x86", "WebAssembly")
 
-_AVX = "XNNPACK has sparse kernels for x86 CPUs without AVX alone"
+_AVX = "XNNPACK has sparse kernels only for x86 CPUs without AVX"
 # Measured with LiteRT.js 2.5.3; no rule of the sources says why.
 _INT8_IN_BROWSERS = (
     "its kernel is stored as int8, and LiteRT.js computes such layers dense"
@@ -56,7 +56,7 @@ _ELEMENTWISE = {
 def xnnpack(
     graph: Graph, zeros: dict[int, tuple[int, int]]
 ) -> dict[int, dict[str, str | None]]:
-    """Says of each kernel whether stock XNNPACK computes with it sparse.
+    """Decides for each kernel whether stock XNNPACK computes it sparse.
 
     Args:
         graph: `Graph`.
@@ -94,8 +94,8 @@ def _own_problem(graph: Graph, node: Node) -> str | None:
     tensors = [graph.tensors[n] for n in (*node.inputs, *node.outputs)]
     if any(tensor.type not in _FLOATS for tensor in tensors):
         return (
-            "it computes with integers, and XNNPACK's sparse kernels with "
-            "floats alone"
+            "it computes with integers, and XNNPACK has sparse kernels only "
+            "for floats"
         )
     ranks = {len(graph.shape(n)) for n in node.inputs}
     if kind == "CONV_2D":
@@ -111,7 +111,7 @@ def _own_problem(graph: Graph, node: Node) -> str | None:
         node.ends = True
         if node.axes == {1, 2}:
             return None
-        return f"{kind} is not that of height and width"
+        return f"{kind} is not over height and width"
     if kind in ("ADD", "MUL"):
         ranks |= set(map(len, node.constants))
         is_vector = all(
@@ -119,7 +119,10 @@ def _own_problem(graph: Graph, node: Node) -> str | None:
         )
         if ranks == {4} and is_vector:
             return None
-        return f"{kind} takes what is no image, or no vector of constants"
+        return (
+            f"{kind} has inputs that are not images, or a constant that is "
+            "not a vector"
+        )
     if kind in _ELEMENTWISE and ranks == {4}:
         return None
     if kind == "RESIZE_BILINEAR":
@@ -133,26 +136,29 @@ def _problem_of_convolution(graph, node):
     options, (_, height, width, channels) = node.options, node.kernel
     strides = options.strideH, options.strideW
     if graph.shape(node.inputs[0])[-1] != channels:
-        return "its channels are in groups"
+        return "it is a grouped convolution"
     if (options.dilationHFactor, options.dilationWFactor) != (1, 1):
         return "it is dilated"
     if (height, width) == (1, 1):
         if strides != (1, 1):
-            return f"it is 1x1 of stride {max(strides)}, not 1"
+            return f"it is 1x1 with stride {max(strides)}, not 1"
         if node.padding != (0, 0, 0, 0):
             return "it is 1x1 and padded"
         return None
     if (height, width) != (3, 3):
         return f"its kernel is {height}x{width}, not 1x1"
-    rule = ", and only the first may be 3x3: of stride 2, on RGB, padded by 1"
+    rule = (
+        ", and XNNPACK allows 3x3 only in the first layer, with stride 2, RGB "
+        "input and padding 1"
+    )
     if strides != (2, 2):
-        return f"its kernel is 3x3 of stride {max(strides)}{rule}"
+        return f"its kernel is 3x3 with stride {max(strides)}{rule}"
     if channels != 3:
-        return f"its kernel is 3x3 on {channels} channels{rule}"
+        return f"its kernel is 3x3 with {channels} input channels{rule}"
     if node.padding is None:
-        return f"its kernel is 3x3, padded as TensorFlow's 'same'{rule}"
+        return f"its kernel is 3x3 with TensorFlow's padding 'same'{rule}"
     if node.padding != (1, 1, 1, 1):
-        return f"its kernel is 3x3, padded by {node.padding}{rule}"
+        return f"its kernel is 3x3 with padding {node.padding}{rule}"
     node.starts = True
     return None
 
@@ -163,9 +169,9 @@ def _problem_of_depthwise(node):
     if (options.dilationHFactor, options.dilationWFactor) != (1, 1):
         return "it is dilated"
     if options.depthMultiplier != 1:
-        return "it makes more than one channel of one"
+        return "it makes several output channels of each input channel"
     if strides not in ((1, 1), (2, 2)):
-        return f"it is depthwise of strides {strides}, not 1 or 2"
+        return f"it is depthwise with strides {strides}, not 1 or 2"
     if (height, width) not in ((3, 3), (5, 5)):
         return f"it is depthwise {height}x{width}, not 3x3 or 5x5"
     if node.padding != 4 * (height // 2,):
@@ -197,8 +203,8 @@ def _problem_of_cluster(graph, nodes, members, makers):
     """Which rule a cluster breaks as a whole, or None."""
     if not any(nodes[i].ends for i in members):
         return (
-            "what follows it does not end in DEPTH_TO_SPACE or a mean without "
-            "an operator between that has no sparse kernel"
+            "the cluster of operators that can run sparse does not end in "
+            "DEPTH_TO_SPACE or a mean"
         )
     for i in members:
         if nodes[i].starts:
@@ -206,11 +212,15 @@ def _problem_of_cluster(graph, nodes, members, makers):
         for number in nodes[i].inputs:
             maker = makers.get(number)
             if maker not in members:
-                what = nodes[maker].kind if maker in nodes else "the input"
+                source = (
+                    f"the output of {nodes[maker].kind}"
+                    if maker in nodes
+                    else "the input of the network"
+                )
                 reason = nodes[maker].problem if maker in nodes else None
                 return (
-                    f"{nodes[i].kind} takes what {what} makes, outside of the "
-                    "cluster" + (f": {reason}" if reason else "")
+                    f"{nodes[i].kind} takes {source} from outside of the "
+                    "sparse cluster" + (f": {reason}" if reason else "")
                 )
     for i in members:
         if nodes[i].ends:
@@ -218,7 +228,10 @@ def _problem_of_cluster(graph, nodes, members, makers):
         for number in nodes[i].outputs:
             users = [j for j, n in nodes.items() if number in n.inputs]
             if number in graph.outputs or not members.issuperset(users):
-                return f"what {nodes[i].kind} makes is used outside too"
+                return (
+                    f"the output of {nodes[i].kind} is also used outside "
+                    "of the sparse cluster"
+                )
     return None
 
 
@@ -228,7 +241,7 @@ def _problem_of_zeros(nodes, members, zeros, are_sparse):
     if 3 * zero <= 2 * all_of_them:
         return (
             f"{zero / all_of_them:.0%} of the weights of the 1x1 convolutions "
-            "are zero, and more than two thirds must be"
+            "are zero, expected more than two thirds"
         )
     if not are_sparse:
         return "no kernel of the file is stored sparse"
@@ -244,4 +257,4 @@ def _is_1x1(node):
 def _dense_part(node):
     if _is_1x1(node):
         return None
-    return "it is dense in the sparse cluster: only 1x1 kernels are sparse"
+    return "XNNPACK computes it dense, because only 1x1 kernels can be sparse"

@@ -1,11 +1,11 @@
 """The smallest of TFLite's sparse encodings for a tensor.
 
-TFLite stores a sparse tensor as a tree. A level of it is a dimension, dense
-(every index has a child) or compressed (the children's indices are listed,
-and where the list of each node begins); its leaves are the values. Dimensions
-may come in any order, and be split into blocks. Which tree is the smallest
-depends on where the zeros are; `choose` finds it, of all orders, all choices
-of dense and compressed levels, and blocks where they pay.
+TFLite stores a sparse tensor as a tree. Each level of the tree is a dimension.
+In a dense level, every index has a child. A compressed level lists the indices
+of the children, and where the list of each node begins. The leaves are the
+values. Dimensions may have any order, and may be split into blocks. The
+smallest tree depends on where the zeros are. `choose` finds it among all
+orders, all choices of dense and compressed levels, and blocks.
 
 Source: `SparsityParameters` in TFLite's `schema.fbs`.
 """

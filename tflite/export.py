@@ -50,7 +50,7 @@ class Exported:
 
     Attributes:
         precision: String, one of `PRECISIONS`.
-        sparse: Whether it was to leave out zeros.
+        sparse: Whether the export stored kernels sparse where that is smaller.
         parity: `Parity` with the Keras network.
         inspection: `Inspection` of the file.
         path: Path of the file.
@@ -69,12 +69,12 @@ class Exported:
     def __str__(self):
         about, parity = self.inspection, self.parity
         return (
-            f"Wrote {about.path}: {about.bytes:,} bytes, of which "
-            f"{about.floor_bytes:,.0f} are the least for its constants, "
+            f"Wrote {about.path}: {about.bytes:,} bytes (its constants need "
+            f"at least {about.floor_bytes:,.0f}), "
             f"{about.weights.sparse_kernels} of {about.weights.kernels} "
-            "kernels sparse; it differs from the Keras model by at most "
-            f"{parity.max_error:.1e}, and has {parity.psnr:.2f} dB where that "
-            f"has {parity.keras_psnr:.2f}."
+            "kernels sparse. It differs from the Keras model by at most "
+            f"{parity.max_error:.1e}. Its PSNR is {parity.psnr:.2f} dB, that "
+            f"of the Keras model is {parity.keras_psnr:.2f} dB."
         )
 
 
@@ -94,53 +94,54 @@ def export(
 ) -> Exported:
     """Converts a super-resolution network to TFLite, and checks the result.
 
-    What goes into the file and comes out of it is RGB, 0..1 or 0..255; the
-    result is clipped, and rounded in the second case. For networks that map
-    something else, see `encode_sparse`.
+    The file takes and returns RGB images, with values in 0..1 or 0..255. It
+    clips its result to this range, and rounds a result in 0..255. For networks
+    that are not for RGB images, see `encode_sparse`.
 
-    `"int8"` is integers throughout. `"int8_dynamic"` is int8 kernels and float
-    images: TFLite computes with dense ones in integers, and with sparse ones
-    in float, since no TFLite runs the first with sparse kernels.
+    With `"int8"`, all layers compute in integers. With `"int8_dynamic"`,
+    kernels are int8 and images are float. TFLite computes such layers in
+    integers if the kernel is dense, and in float if it is sparse.
 
     Args:
         model: A `keras.Model` that maps RGB images of shape (batch, height,
-            width, 3) in 0..1 to larger ones.
+            width, 3) in 0..1 to larger images.
         path: Path of the `.tflite` file, replaced if it exists.
-        precision: `"float32"`, `"float16"`, `"int8"` or `"int8_dynamic"`, of
-            the kernels. Defaults to `"float32"`.
+        precision: The type of the kernels: `"float32"`, `"float16"`,
+            `"int8"` or `"int8_dynamic"`. Defaults to `"float32"`.
         sparse: Whether kernels are stored without their zeros where that is
             smaller. Defaults to `True`.
-        height: Integer, the one LR height in pixels that the file takes,
-            which accelerators ask for. Defaults to what the model takes.
-        width: Integer, likewise; needed if, and only if, `height` is given.
-        input: `"float32"` for 0..1 or `"uint8"` for 0..255, of the output
-            too. Defaults to `"float32"`.
+        height: Integer, the height in pixels of the low-resolution (LR)
+            images that the file takes. Accelerators need a fixed size.
+            Defaults to the height that the model takes, or any.
+        width: Integer, the width. Give both `height` and `width`, or neither.
+        input: The type of input and output: `"float32"` for 0..1 or `"uint8"`
+            for 0..255. Defaults to `"float32"`.
         tolerance: Float, the PSNR in dB that the file may lose. Defaults to
             `TOLERANCES[precision]`.
-        reference: `Reference(model, pairs)`, to measure that on photographs
-            other than the embedded ones that are held out, or once for
-            several files.
+        reference: `Reference(model, pairs)`, which computes the PSNR on these
+            photographs. One reference can serve several files. Defaults to
+            the embedded photographs that are held out from training.
         calibration: List of LR images, uint8 of shape (height, width, 3), on
-            which `"int8"` finds its ranges. Defaults to the other embedded
-            photographs.
+            which `"int8"` finds its ranges. Defaults to the embedded
+            photographs for training.
         method: String, the pruning method, for the file's metadata.
-        ranges: String, how `"int8"` finds the range of each activation in
-            what calibration shows: `"min_max"` holds all values,
-            `"percentile"` leaves out one in 10,000 at each end, `"mse"` has
-            the least squared error, and `"best"` takes the one of them, or
-            the ranges of `SimulatedInt8`, with which the network's output
-            has the least squared error. Defaults to `"best"`.
+        ranges: String, how `"int8"` finds the range of each activation from
+            the calibration images. `"min_max"` contains all values.
+            `"percentile"` leaves out one value in 10,000 at each end. `"mse"`
+            has the least squared error. `"best"` tries these three and the
+            ranges of `SimulatedInt8`, and keeps the one with the least squared
+            error of the network's output. Defaults to `"best"`.
 
     Returns:
         An `Exported`.
 
     Raises:
         InputError: If the file loses more than `tolerance` or, in float32,
-            differs by more than 1e-4; it cannot be written, the model cannot
-            be converted or takes another size, or an argument is not one of
-            these.
+            differs by more than 1e-4. Also if the file cannot be written, the
+            model cannot be converted or takes another size, or an argument
+            has an unknown value.
     """
-    # What cannot be written should fail before all that work.
+    # A folder that cannot be written should fail before the conversion.
     files.make_folder(pathlib.Path(path).parent)
     size = size_of_file(model, height, width)
     conversion = Conversion(
@@ -150,19 +151,19 @@ def export(
 
 
 class Conversion:
-    """A network in one precision, of which files can be written.
+    """A converted network in one precision, ready to write to files.
 
     Args:
-        model: As of `export`, like all others.
+        model: As in `export`, like all others.
         precision: String.
-        size: What `size_of_file` gives.
+        size: The result of `size_of_file`.
         input: String.
         reference: `Reference`, or None.
         calibration: List of LR images, or None.
         ranges: String.
 
     Raises:
-        InputError: As `export`.
+        InputError: As in `export`.
     """
 
     def __init__(
@@ -200,7 +201,7 @@ class Conversion:
         tolerance: float | None = None,
         method: str | None = None,
     ) -> Exported:
-        """Writes and checks a file, dense or sparse, as `export` does."""
+        """Writes and checks a dense or sparse file, like `export`."""
         path = pathlib.Path(path)
         converted = copy.deepcopy(self._converted)
         if sparse:
@@ -229,15 +230,15 @@ class Conversion:
 def size_of_file(
     model: keras.Model, height: int | None, width: int | None
 ) -> tuple[int, int] | None:
-    """The height and width that a file is to take, or None for any.
+    """The height and width that a file will take, or None for any.
 
     Raises:
-        InputError: If one is given without the other, or the model takes
-            others.
+        InputError: If only one of them is given, or the model takes another
+            size.
     """
     if (height is None) != (width is None):
         raise InputError(
-            "`height` and `width` belong together. Received: "
+            "expected both `height` and `width`, or neither. Received: "
             f"height={height}, width={width}"
         )
     for side in (height, width):
@@ -251,7 +252,7 @@ def size_of_file(
         return size
     if size not in (None, (height, width)):
         raise InputError(
-            f"{model.name}: takes {size} only. Received: "
+            f"{model.name}: only takes images of size {size}. Received: "
             f"height={height}, width={width}"
         )
     return height, width
@@ -264,7 +265,7 @@ def _images(calibration, scale):
         return [pair.lr for pair in pairs]
     if not calibration:
         raise ArgumentError(
-            "calibration", "is empty, expected an image or more."
+            "calibration", "is empty, expected at least one image."
         )
     return calibration
 
@@ -299,7 +300,7 @@ def _check_parity(path, parity, precision, input, tolerance):
         tolerance = TOLERANCES[precision]
     if not parity.drop <= tolerance:
         raise InputError(
-            f"{path}: has {parity.psnr:.2f} dB where the Keras model has "
-            f"{parity.keras_psnr:.2f}, expected a drop of at most {tolerance} "
-            "dB (`tolerance`); it was not written."
+            f"{path}: its PSNR is {parity.psnr:.2f} dB, that of the Keras "
+            f"model is {parity.keras_psnr:.2f} dB, expected a drop of at most "
+            f"{tolerance} dB (`tolerance`); it was not written."
         )

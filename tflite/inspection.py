@@ -1,7 +1,7 @@
-"""Looks into a `.tflite` file: zeros, bytes, multiply-adds, sparse layers.
+"""Inspects a `.tflite` file: zeros, bytes, multiply-adds, sparse layers.
 
-The file is not trusted. Only a process of its own runs it, which asks the
-interpreter for shapes where a file takes images of any size.
+The file is not trusted. Only a separate process runs it. If the file takes
+images of any size, this process asks the interpreter for the shapes.
 """
 
 import gzip
@@ -52,22 +52,23 @@ _OPERATORS = {
 def inspect(
     path: StrPath, size: tuple[int, int] | None = None, delegate: bool = False
 ) -> Inspection:
-    """Looks into a `.tflite` file.
+    """Inspects a `.tflite` file.
 
     Args:
-        path: Path of the file, of any origin.
+        path: Path of the file. It may come from any tool.
         size: Height and width of the input image for which to count
-            multiply-adds. Defaults to what the file takes, if it takes one
-            size alone.
-        delegate: Whether to ask the sparse delegate too, in a process of its
-            own. Defaults to `False`.
+            multiply-adds. Defaults to the size that the file takes, if it
+            takes only one.
+        delegate: Whether to ask the sparse delegate which layers it takes, in
+            a separate process. Defaults to `False`.
 
     Returns:
         An `Inspection`.
 
     Raises:
         InputError: If the file is missing, is no TFLite model, contradicts
-            itself, which names the tensor, or does not take images of `size`.
+            itself (the error names the tensor), or does not take images of
+            `size`.
     """
     path = pathlib.Path(path)
     model = flatbuffer.read(path)

@@ -1,4 +1,4 @@
-"""What the converter's int8 networks lack to be right on pixels."""
+"""Corrects the int8 networks of the converter for images."""
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema

@@ -1,4 +1,4 @@
-"""What a `.tflite` file says of its network, in an entry of its own."""
+"""Facts about the network, in a metadata entry of the `.tflite` file."""
 
 import json
 

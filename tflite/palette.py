@@ -1,10 +1,10 @@
-"""Stores constants that repeat few values as these, and where they stand.
+"""Stores constants that repeat few values as these values and their places.
 
-The relative position bias of windows of attention has 225 values a head, and
-the converter stores it with each of them in up to 64 places, which are the
-same places in every block. What is stored here is the values of each block,
-and the places once. The mask of shifted windows has a matrix for each window,
-and four of them differ. Of such constants, the matrices that differ are stored.
+The relative position bias of windows of attention has 225 values per head. The
+converter stores each of them in up to 64 places, which are the same in every
+block. This module stores the values of each block, and the places only once.
+The mask of shifted windows has a matrix for each window, but only four of them
+differ. For such constants, only the different matrices are stored.
 """
 
 import collections

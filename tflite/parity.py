@@ -1,4 +1,4 @@
-"""What a Keras network makes of photographs, to compare its files with."""
+"""Compares `.tflite` files with their Keras network on photographs."""
 
 import dataclasses
 import functools
@@ -32,10 +32,11 @@ class Parity:
     """How a file compares with its Keras network.
 
     Attributes:
-        max_error: Float, the largest absolute difference of an output in
-            0..1, on a patch of each photograph.
-        psnr: Float, mean PSNR in dB on Y of the file on the photographs.
-        keras_psnr: Float, that of the Keras network.
+        max_error: Float, the largest absolute difference of the outputs,
+            which are in 0..1, on a patch of each photograph.
+        psnr: Float, the mean PSNR of the file on the photographs, in dB on Y
+            (luma).
+        keras_psnr: Float, the mean PSNR of the Keras network.
     """
 
     max_error: float
@@ -44,23 +45,23 @@ class Parity:
 
     @property
     def drop(self) -> float:
-        """The PSNR that the file has lost."""
+        """The PSNR in dB that the file loses against the Keras network."""
         return self.keras_psnr - self.psnr
 
 
 class Reference:
-    """A Keras network on photographs.
+    """A Keras network and photographs, with which files are compared.
 
     Args:
         model: `keras.Model`.
         pairs: List of `data.Pair`. Defaults to the embedded photographs that
-            no network here is trained on.
+            are held out from training.
 
     Attributes:
         scale: Integer, the network's magnification.
 
     Raises:
-        InputError: If the model is no super-resolution network, or the
+        InputError: If the model is not a super-resolution network, or the
             photographs are too small.
     """
 
@@ -75,7 +76,7 @@ class Reference:
         self._patches = functools.cache(self._patches_of)
 
     def compare(self, path: StrPath) -> Parity:
-        """Runs a `.tflite` file of the network in the interpreter."""
+        """Runs a `.tflite` file of the network, and compares the results."""
         interpreter = TFLiteInterpreter(path)
         errors = [
             np.abs(interpreter(image) - expected).max()

@@ -1,9 +1,9 @@
-"""Asks TFLite about a file, in a process of its own.
+"""Asks TFLite about a file, in a separate process.
 
-A file that is broken can take the interpreter with it, and what others have
-left in memory must not be counted. The process runs this file as a program,
-`probe.py COMMAND ARGUMENT ...`, which prints JSON; it needs nothing of
-issp_keras, so that it starts fast.
+A broken file can crash the interpreter. Also, the memory of a file can only be
+measured in a new process. The process runs this file as a program,
+`probe.py COMMAND ARGUMENT ...`, which prints JSON. The program imports nothing
+of issp_keras, so it starts fast.
 """
 
 import ctypes
@@ -22,7 +22,7 @@ _SIDE = 16
 
 
 class ProbeError(RuntimeError):
-    """The process has failed; the text says why, without the file's name."""
+    """The process failed. The message gives the reason, without the file."""
 
 
 def ask(command: str, *arguments, content=b"", seconds: float = _SECONDS):

@@ -1,8 +1,8 @@
-"""Makes several products of one whose result is split.
+"""Replaces a matrix product and a split of its result by several products.
 
-A product of a third of the channels leaves its result where the next operator
-finds it in the cache, and what splits channels is not needed. Attention asks
-for queries, keys and values in this way.
+The result of a smaller product stays in the cache for the next operator, and no
+operator is needed to split channels. Attention computes queries, keys and
+values in this way.
 """
 
 import copy

@@ -1,7 +1,7 @@
-"""A calibrated float network in full integers, with the ranges of least loss.
+"""Quantizes a calibrated float network to int8, with the best ranges.
 
-The quantizer takes the ranges that calibration has written into the file, so
-that others can be written there first.
+The quantizer takes the ranges that calibration wrote into the file. So other
+ranges can be written there before it runs.
 """
 
 import copy

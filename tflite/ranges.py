@@ -1,7 +1,7 @@
-"""Which ranges of activations int8 keeps: three ways to find them.
+"""Three ways to find the ranges of activations for int8.
 
-int8 has 256 levels for a tensor. A range that holds the rarest value makes
-the levels coarse for all others; a narrower one clips the rare ones.
+int8 has 256 levels for a tensor. If the range contains the rarest values, the
+levels are coarse for all others. If it is narrower, rare values are clipped.
 """
 
 import numpy as np

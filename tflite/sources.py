@@ -1,4 +1,4 @@
-"""Where a network that is exported is from, and what it is compared on."""
+"""The origin of an exported network, and the photographs to compare it on."""
 
 import json
 import pathlib

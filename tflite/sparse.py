@@ -1,10 +1,10 @@
-"""Leaves the zeros out of a `.tflite` file.
+"""Removes the zeros from a `.tflite` file.
 
-A kernel is stored sparse and unpacked by a `DENSIFY` in front of all else,
-which every TFLite interpreter knows, and which XNNPACK does once, when it
-prepares. This does what the converter's `EXPERIMENTAL_SPARSITY` does, on
-files that any converter wrote, with the encoding that is smallest for each
-kernel instead of one for all, and for `int8` kernels of float layers too.
+Kernels are stored sparse. `DENSIFY` operators at the start of the graph unpack
+them. Every TFLite interpreter knows this operator, and XNNPACK runs it once,
+when it prepares. The converter's `EXPERIMENTAL_SPARSITY` does the same, but
+this works on files of any converter, uses the smallest encoding for each
+kernel instead of one for all, and handles `int8` kernels of float layers.
 """
 
 import numpy as np
@@ -29,15 +29,17 @@ _OVERHEAD = 160
 
 
 def encode_sparse(source: StrPath, path: StrPath) -> int:
-    """Writes a `.tflite` file again, without the zeros of its kernels.
+    """Writes a copy of a `.tflite` file without the zeros of its kernels.
 
-    For a file of any converter and any pruned network. The kernels are those
-    of convolutions, also depthwise and transposed, and of fully connected
-    layers. Constants that repeat few values are stored as these values.
+    It works for files of any converter and for any pruned network. It stores
+    the kernels of convolutions (ordinary, depthwise and transposed) and of
+    fully connected layers sparse, if that is smaller. If a constant repeats
+    few values, only these values and their places are stored.
 
-    The file computes the same, except in layers of dynamic-range quantisation
-    (int8 kernels, float images), which TFLite cannot compute from sparse
-    kernels: they are computed in float from the same int8 kernels.
+    The new file computes the same results, except for layers with
+    dynamic-range quantisation (int8 kernels, float images). TFLite cannot
+    compute these from sparse kernels, so it computes them in float, from the
+    same int8 kernels.
 
     Example:
 
@@ -46,16 +48,15 @@ def encode_sparse(source: StrPath, path: StrPath) -> int:
 
     Args:
         source: Path of the file to read.
-        path: Path of the file to write, replaced if it exists; may be
-            `source`.
+        path: Path of the file to write, replaced if it exists. It may be
+            the same as `source`.
 
     Returns:
         Integer, how many kernels are stored sparse in `path`.
 
     Raises:
-        InputError: If `source` is no TFLite model, TFLite does not compute
-            the same of the result with XNNPACK as without, or `path` cannot
-            be written.
+        InputError: If `source` is no TFLite model, the new file gives other
+            results with XNNPACK than without it, or `path` cannot be written.
     """
     model = flatbuffer.read(source)
     # What a broken file says of itself may be wrong in any way.
@@ -73,13 +74,13 @@ def encode_sparse(source: StrPath, path: StrPath) -> int:
 
 
 def shrink(model: schema.ModelT):
-    """Leaves out of a model what its file need not hold."""
+    """Removes zeros and repeated values from a model."""
     leave_out_zeros(model)
     palette.store_palettes(model)
 
 
 def check(content: bytes, model: schema.ModelT, path):
-    """Raises an `InputError` if XNNPACK computes something else of a file."""
+    """Raises an `InputError` if a file gives other results with XNNPACK."""
     of_integers = any(
         tensor.type == schema.TensorType.INT8
         for graph in model.subgraphs
@@ -91,13 +92,13 @@ def check(content: bytes, model: schema.ModelT, path):
         raise InputError(f"{path}: does not run in TFLite: {error}.") from error
     if not is_alike:
         raise InputError(
-            f"{path}: gives other results in TFLite's XNNPACK than without "
-            "it, expected the same; it was not written."
+            f"{path}: gives different results in TFLite with and without "
+            "XNNPACK, expected the same; it was not written."
         )
 
 
 def leave_out_zeros(model: schema.ModelT):
-    """Makes every kernel of a model sparse whose file gets smaller by it."""
+    """Stores every kernel of a model sparse if that makes the file smaller."""
     for subgraph in model.subgraphs:
         graph = Graph(model, subgraph)
         unpacking = []

@@ -1,4 +1,4 @@
-"""All sensible variants of a network: precisions, with zeros and without."""
+"""All sensible variants of a network: each precision, dense and sparse."""
 
 import pathlib
 from collections.abc import Callable
@@ -28,27 +28,26 @@ def export_all(
 ) -> tuple[list[Exported], list[str]]:
     """Writes every sensible variant of a network.
 
-    Those are all precisions, each with its zeros and, where any kernel gets
-    smaller by it, without them.
+    For each precision, it writes a dense file. It also writes a sparse file,
+    if any kernel gets smaller without its zeros.
 
     Args:
-        model: As of `export`.
+        model: As in `export`.
         stem: Path without suffix: `runs/model` gives
             `runs/model_float32_dense.tflite` and so on.
-        height: As of `export`, like all others.
+        height: As in `export`, like all others.
         width: Integer, or None.
         tolerance: Float, or None.
         method: String, or None.
-        progress: Callable that is told which share is done.
+        progress: Callable that receives the share that is done.
         **options: `input`, `reference`, `calibration` and `ranges`.
 
     Returns:
-        List of `Exported`, and a list of sentences about variants that were
-        not written because they lose more than `tolerance`, or could not be.
+        List of `Exported`, and a list of errors, one for each variant that
+        loses more than `tolerance` or could not be written.
 
     Raises:
-        InputError: If the folder cannot be written, or an option is not
-            usable.
+        InputError: If the folder cannot be written, or an option is wrong.
     """
     files.make_folder(pathlib.Path(stem).parent)
     size = size_of_file(model, height, width)

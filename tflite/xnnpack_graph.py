@@ -1,4 +1,4 @@
-"""A graph as XNNPACK plans it: without constants, and PAD fused."""
+"""A graph in the form that XNNPACK plans: no constants, PAD fused."""
 
 import dataclasses
 from typing import Any

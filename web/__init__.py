@@ -1,6 +1,6 @@
 """The engine in WebAssembly, and a page that upscales photographs with it.
 
-The folder is a package of npm too: see its README.
+The folder is also an npm package: see its README.
 """
 
 from issp_keras.web.demo import find_demo

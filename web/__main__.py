@@ -1,9 +1,9 @@
-"""Builds the engine for WebAssembly, and the page that shows what it does.
+"""Builds the engine for WebAssembly, and the demo page.
 
-    python -m issp_keras.web                      # web/dist
-    python -m issp_keras.web --tests              # of C++, under Node
+    python -m issp_keras.web                      # writes to web/dist
+    python -m issp_keras.web --tests              # runs the C++ tests in Node
 
-Sources that did not change are not compiled again.
+Only sources that have changed are compiled again.
 """
 
 import argparse
@@ -25,7 +25,7 @@ def main(arguments=None):
     )
     parser.add_argument("output", nargs="?", default=demo.DIST)
     parser.add_argument(
-        "--tests", action="store_true", help="run the tests of C++ alone"
+        "--tests", action="store_true", help="only run the C++ tests"
     )
     flags = parser.parse_args(arguments)
     if flags.tests:

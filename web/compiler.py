@@ -1,4 +1,4 @@
-"""C++ to WebAssembly, by the clang of ziglang."""
+"""Compiles C++ to WebAssembly, with the clang of ziglang."""
 
 import concurrent.futures
 import functools
@@ -50,7 +50,7 @@ _FEATURES = (
 
 
 def hash_of(paths) -> str:
-    """Names files by a hash of their names and of what is in them.
+    """A hash of the names and contents of files.
 
     Args:
         paths: List of paths.

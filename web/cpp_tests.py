@@ -1,4 +1,4 @@
-"""Tests of C++ as programs of WebAssembly, under Node."""
+"""Runs the C++ tests as WebAssembly programs in Node."""
 
 import os
 import pathlib
@@ -107,5 +107,5 @@ def node() -> str:
     """
     path = shutil.which("node")
     if not path:
-        raise InputError("there is no Node: install `node` 18 or newer")
+        raise InputError("Node is not installed: install `node` 18 or newer")
     return path

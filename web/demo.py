@@ -1,4 +1,4 @@
-"""The demo page, made when it is first asked for."""
+"""The demo page, which is made when it is first needed."""
 
 import pathlib
 import tempfile
@@ -18,11 +18,11 @@ _PACKAGED = DIST / "demo.html"
 def find_demo(
     networks: dict[str, StrPath] | None = None,
 ) -> pathlib.Path | None:
-    """Finds a demo page that was made of the same sources.
+    """Finds a demo page that was made from the current sources.
 
     Args:
         networks: Dict of the paths of `.tflite` files by the names that
-            visitors choose from. Defaults to those of the package.
+            visitors choose from. Defaults to the networks of the package.
 
     Returns:
         The path of the HTML file, in `web/dist` or in the user's cache, or
@@ -37,7 +37,7 @@ def make_demo(networks: dict[str, StrPath] | None = None) -> pathlib.Path:
     """Makes the demo page in the user's cache.
 
     Args:
-        networks: As those of `find_demo`.
+        networks: As in `find_demo`.
 
     Returns:
         The path of the HTML file.
@@ -55,9 +55,9 @@ def write_demo(output, networks=None, wasm=None) -> pathlib.Path:
 
     Args:
         output: Path of the HTML file.
-        networks: As those of `find_demo`.
-        wasm: Dict of the paths of the engine by kind. Defaults to one that is
-            compiled for this page.
+        networks: As in `find_demo`.
+        wasm: Dict of the paths of the engine by kind. Defaults to an engine
+            that is compiled now.
 
     Returns:
         The path.

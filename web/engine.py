@@ -43,7 +43,7 @@ def sources() -> list[pathlib.Path]:
 
 
 def version() -> str:
-    """Names the sources of the engine, by a hash."""
+    """A hash of the sources of the engine."""
     headers = sorted(compiler.DELEGATE.glob("*/*.h"))
     return compiler.hash_of([*sources(), *headers])
 

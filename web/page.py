@@ -1,4 +1,4 @@
-"""The page that upscales photographs: one file, which needs no other."""
+"""The demo page that upscales photographs: a single HTML file."""
 
 import base64
 import gzip
@@ -27,25 +27,27 @@ def build_page(
     wasm: dict[str, pathlib.Path],
     version: str = "",
 ) -> pathlib.Path:
-    """Writes the demo page, which needs no other file and no network.
+    """Writes the demo page, which needs no other file and no internet access.
 
     Args:
         output: Path of the HTML file.
         networks: Dict of the paths of `.tflite` files by the names that
-            visitors choose from; the first is chosen at first.
-        wasm: Dict of the paths of the engine by kind, as `build_wasm` makes
-            them.
-        version: String that the page has, and `version_of` returns.
+            visitors choose from. The first one is the default.
+        wasm: Dict of the paths of the engine by kind, as `build_wasm` returns
+            it.
+        version: String that the page stores, and `version_of` returns.
 
     Returns:
         The path.
 
     Raises:
-        InputError: If there is no network, one is no `.tflite` file, or the
-            page cannot be written.
+        InputError: If `networks` is empty, a file is not a `.tflite` file, or
+            the page cannot be written.
     """
     if not networks:
-        raise InputError("the page needs a network, and there is none")
+        raise InputError(
+            "`networks` is empty, expected at least one network for the page"
+        )
     data = {
         "wasm": {kind: _packed(path) for kind, path in wasm.items()},
         "networks": [
@@ -171,7 +173,7 @@ def _script(name):
 
 
 def _policy(style, script):
-    """What the page may do: run these two, and nothing from elsewhere."""
+    """The content policy of the page: only this style and this script run."""
     style, script = (
         base64.b64encode(hashlib.sha256(of.encode()).digest()).decode()
         for of in (style, script)

@@ -1,1 +1,1 @@
-"""How fast files are, here and on a phone: what `issp-benchmark` is made of."""
+"""Measures the speed of files on this host and on phones (`issp-benchmark`)."""

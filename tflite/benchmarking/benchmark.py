@@ -24,14 +24,14 @@ def benchmark(
         contest: `Contest` or `PhoneContest`, which times them.
         data: List of strings as for `data.find_source`, for the scores.
         protocol: `Protocol` of the contest.
-        threads: Integer, for the scores.
+        threads: Integer, number of threads for the scores.
         data_dir: Path of the folder of test sets.
-        progress: Callable that is told which share is done; half of it is
-            the timing.
+        progress: Callable that receives the share that is done. The timing
+            is half of the work.
 
     Returns:
         A `Row` for bicubic interpolation, one for each file, and one for each
-        with the delegate if that takes any of it.
+        file with the delegate, if the delegate takes any part of it.
 
     Raises:
         InputError: If a photograph cannot be read, or a device fails.

@@ -1,4 +1,4 @@
-"""What tables say of the rows of a benchmark."""
+"""The columns of the tables of a benchmark."""
 
 import functools
 
@@ -22,7 +22,7 @@ def tables(rows: list[Row]) -> list[tuple[list[str], list[list[str]]]]:
 
 
 def profiles(rows: list[Row]) -> list[tuple[list[str], list[list[str]]]]:
-    """The same of the slowest layers of each row that has a delegate.
+    """Tables of the slowest layers, one for each row with a delegate.
 
     The fastest row is the first.
     """

@@ -27,16 +27,17 @@ class Contest:
         paths: Paths of the files.
         protocol: `Protocol`.
         threads: Integer. Defaults to `1`.
-        delegate: `"sparse"` or the path of a delegate library, with which
-            each file is timed once more, or None.
+        delegate: `"sparse"`, the path of a delegate library, or None. With a
+            delegate, each file is timed without and with it.
 
     Attributes:
         scale: Integer, the magnification of all.
-        notes: List of sentences about files of which the delegate takes
-            nothing, and which are not timed with it.
+        notes: List of sentences, one for each file of which the delegate
+            takes no part. Such a file is not timed with it.
 
     Raises:
-        InputError: If a file is no network, or they cannot be compared.
+        InputError: If a file is not a network, or the files cannot be
+            compared.
     """
 
     def __init__(self, paths, protocol: Protocol, threads=1, delegate=None):
@@ -46,9 +47,7 @@ class Contest:
         self.notes: list[str] = []
         delegate = _known(delegate)
         if delegate not in (None, SPARSE):
-            self.notes.append(
-                f"How many nodes {delegate} takes, it does not tell."
-            )
+            self.notes.append(f"It is unknown how many nodes {delegate} takes.")
         for of in dict.fromkeys((None, delegate)):
             # What the first one alone takes is no property of its file.
             TFLiteInterpreter(paths[0], threads, of)
@@ -63,7 +62,7 @@ class Contest:
         reason = contender.delegate == SPARSE and why_nothing(contender)
         if reason:
             self.notes.append(
-                f"The sparse delegate takes nothing of {contender.path}: "
+                f"The sparse delegate takes no part of {contender.path}: "
                 f"{reason}."
             )
         else:
@@ -75,7 +74,7 @@ class Contest:
         """Times them.
 
         Args:
-            progress: Callable that is told which share is done.
+            progress: Callable that receives the share that is done.
 
         Returns:
             List of `Entry`, those with the delegate behind those without.

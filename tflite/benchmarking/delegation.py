@@ -1,4 +1,4 @@
-"""What a delegate takes of a network."""
+"""The parts of a network that a delegate takes."""
 
 import collections
 import dataclasses
@@ -14,7 +14,7 @@ _PROFILE_RUNS = 10
 
 @dataclasses.dataclass(frozen=True)
 class Delegation:
-    """What was delegated.
+    """The nodes and layers that a delegate computes.
 
     Attributes:
         nodes: Integer, nodes of the file that the delegate computes.
@@ -31,7 +31,7 @@ class Delegation:
 
 
 def why_nothing(contender: Contender) -> str | None:
-    """Why the sparse delegate takes nothing of a file; None if it does.
+    """Why the sparse delegate takes no part of a file; None if it does.
 
     Args:
         contender: `Contender` with the sparse delegate.
@@ -46,9 +46,9 @@ def why_nothing(contender: Contender) -> str | None:
 def profiled(
     contender: Contender, height: int, width: int, threads: int
 ) -> Delegation:
-    """What a contender's delegate computes, and how long each layer takes.
+    """The nodes that a contender's delegate computes, and the layers' times.
 
-    The layers are timed in runs of their own, so that this slows no other.
+    The layers are timed in separate runs, which do not slow the others.
 
     Args:
         contender: `Contender`.

@@ -1,4 +1,4 @@
-"""How long `.tflite` files take on this host, measured in turns."""
+"""Measures the latency of `.tflite` files on this host, in turns."""
 
 import time
 from collections.abc import Callable
@@ -15,14 +15,15 @@ from issp_keras.tflite.benchmarking.timing import summarize
 class Contender:
     """A file, with or without a delegate, that is loaded and has run.
 
-    What is loaded first takes longer: load something before.
+    The first file that a process loads takes longer, so load another one
+    before.
 
     Args:
         path: Path of the file.
         height: Integer, the LR height in pixels.
-        width: Integer, likewise.
-        threads: Integer.
-        delegate: As of `TFLiteInterpreter`.
+        width: Integer, the LR width in pixels.
+        threads: Integer, the number of threads.
+        delegate: As in `TFLiteInterpreter`.
 
     Attributes:
         path: Path.
@@ -32,8 +33,8 @@ class Contender:
             image.
 
     Raises:
-        InputError: If the file is no image-to-image network, or takes images
-            of another size only.
+        InputError: If the file is not an image-to-image network, or only takes
+            images of another size.
     """
 
     def __init__(self, path, height, width, threads=1, delegate=None):
@@ -70,18 +71,18 @@ class Contender:
         self._cpu_ms.append(cpu_ms)
 
     def forget(self):
-        """Does as if nothing had been counted."""
+        """Forgets the runs that were counted."""
         self._wall_ms.clear()
         self._cpu_ms.clear()
 
     @property
     def seconds(self) -> float:
-        """What was counted took, in all."""
+        """The total time of the counted runs."""
         return sum(self._wall_ms) / 1000
 
     @property
     def timing(self) -> Timing:
-        """The figures of what was counted."""
+        """The figures of the counted runs."""
         return summarize(
             self._wall_ms,
             self._cpu_ms,
@@ -106,8 +107,8 @@ def check_size(path, size, height: int, width: int):
     """
     if size not in (None, (height, width)):
         raise InputError(
-            f"{path}: takes {size} pixels only, expected ({height}, {width}), "
-            "the size to be timed at."
+            f"{path}: only takes images of {size} pixels, expected "
+            f"({height}, {width}), the size to time."
         )
 
 

@@ -1,4 +1,4 @@
-"""What was measured, where and how: the sentences below the tables."""
+"""The notes below the tables: what was measured, where and how."""
 
 import datetime
 
@@ -13,17 +13,18 @@ from issp_keras.version import version
 _NOTE = (
     "PSNR (dB) and SSIM on Y: mean over {data}. Latency: {latency} of {runs} "
     "for an LR image of {width}x{height} pixels, {threads}, "
-    "{where}; init: to load the file and to plan; "
-    "first: the first inference; CPU: of {clock}. FPS and MP/s: images and "
-    "megapixels a second at the HR size of {hr_width}x{hr_height}. Memory: by "
-    "how much a process of its own grows from before the file is loaded to "
-    "after the first inference. "
-    "Ratio: of the latency to that of {first}."
+    "{where}. Init: time to load the file and to plan. "
+    "First: time of the first inference. CPU: CPU time of {clock}. FPS and "
+    "MP/s: images and megapixels per second at the HR size of "
+    "{hr_width}x{hr_height}. Memory: growth of a separate process from before "
+    "the file is loaded to after the first inference. "
+    "Ratio: latency divided by the latency of {first}."
 )
 _PROTOCOL_NOTE = (
-    "As {name} asks: one image after another, at least {rounds} of them and "
-    "{seconds:g} s for each row; the latency is the p90. Noise takes the place "
-    "of its photographs, and this is no official result."
+    "The protocol is {name}: one image after another, at least {rounds} "
+    "images and {seconds:g} s for each row, and the p90 as the latency. The "
+    "images are noise instead of its photographs. This is not an official "
+    "result."
 )
 
 
@@ -35,13 +36,13 @@ def settings_of(
     threads: int,
     device: Device | None = None,
 ) -> dict:
-    """What a benchmark was made with, and on what.
+    """The settings and the machine of a benchmark.
 
     Args:
         scale: Integer, the magnification.
         rows: List of `Row`, the first one of no file.
         protocol: `Protocol`.
-        data: List of strings, what PSNR and SSIM are of.
+        data: List of strings, the test sets of PSNR and SSIM.
         threads: Integer.
         device: `Device`, or None for this host.
     """

@@ -78,11 +78,12 @@ class PhoneContest:
         )
         cores = f"cores {self._mask}" if self._mask else "any cores"
         self.notes = [
-            "On the device one after the other, not in turns, "
-            f"{cool_down:g} s apart, on {cores} (`taskset`); a run of its own "
-            "for the profile and the peak of memory. `benchmark_model` tells "
-            "no 90th percentile; delegated: to XNNPACK, where there is no "
-            "other delegate. Quality is that on this host."
+            "The files ran on the device one after the other, not in turns, "
+            f"{cool_down:g} s apart, on {cores} (`taskset`). The profile and "
+            "the peak memory come from a separate run. `benchmark_model` does "
+            "not print the 90th percentile. Delegated nodes are those of "
+            "XNNPACK if there is no other delegate. Quality was measured on "
+            "this host."
         ]
 
     def measure(
@@ -91,7 +92,7 @@ class PhoneContest:
         """Times them.
 
         Args:
-            progress: Callable that is told which share is done.
+            progress: Callable that receives the share that is done.
 
         Returns:
             List of `Entry`: one for each file, and one with the delegate
@@ -113,7 +114,7 @@ class PhoneContest:
                 if entry:
                     entries.append(entry)
                 else:
-                    self.notes.append(f"The delegate takes nothing of {path}.")
+                    self.notes.append(f"The delegate takes no part of {path}.")
                 progress((i + 1) / len(self._runs))
         return entries
 

@@ -1,4 +1,4 @@
-"""What is timed, and how often."""
+"""The image size and the number of runs of a benchmark."""
 
 import dataclasses
 
@@ -7,15 +7,15 @@ from issp_keras.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """What is timed, and how often.
+    """The image size and the number of runs of a benchmark.
 
     Attributes:
-        height: Integer, of the LR image in pixels.
-        width: Integer, likewise.
-        rounds: Integer, the least of runs.
-        seconds: Float, the least of time in all runs.
+        height: Integer, height of the low-resolution (LR) image in pixels.
+        width: Integer, its width.
+        rounds: Integer, the least number of runs.
+        seconds: Float, the least total time of all runs.
         scale: Integer, the only magnification, or None for any.
-        name: String, whose protocol it is, or None.
+        name: String, the name of a published protocol, or None.
         percent: Integer, the percentile of the times that is the latency.
     """
 
@@ -36,25 +36,25 @@ class Protocol:
         """Checks that files can be compared by this protocol.
 
         Args:
-            scales: List of paths and what each magnifies by.
+            scales: List of paths and their magnifications.
 
         Returns:
-            Integer, the magnification of all.
+            Integer, the magnification of all files.
 
         Raises:
-            InputError: If they differ, or the protocol asks for another.
+            InputError: If they differ, or the protocol needs another one.
         """
         (first, expected), *_ = scales
         for path, scale in scales:
             if scale < 2:
                 raise InputError(
-                    f"{path}: is not a super-resolution network: it makes no "
-                    "larger image of an image."
+                    f"{path}: is not a super-resolution network, because its "
+                    "output is not a larger image."
                 )
             if scale != expected:
                 raise InputError(
-                    f"{path}: magnifies {scale} times, expected {expected} as "
-                    f"{first}."
+                    f"{path}: magnifies {scale} times, expected {expected} "
+                    f"like {first}."
                 )
         if self.scale not in (None, expected):
             raise InputError(

@@ -21,7 +21,7 @@ class Entry:
 
     Attributes:
         path: Path.
-        delegate: What was given to the interpreter, or None.
+        delegate: The delegate of the interpreter, or None.
         timing: `Timing`.
         delegation: `Delegation`.
         is_here: Whether it was timed on this host, where its delegate runs.
@@ -39,18 +39,18 @@ class Row:
     """One line of the table.
 
     Attributes:
-        name: String, what is measured.
+        name: String, such as "sparse float32 + delegate".
         psnr: Float, mean PSNR in dB on Y.
         ssim: Float, mean SSIM on Y.
-        weights: `Weights`, or None for what is no network.
+        weights: `Weights`, or None if the row is not a network.
         bytes: Integer, size of the file.
         gzip_bytes: Integer, size of the file after gzip.
         zip_bytes: Integer, size of the file in an APK.
-        latency_ms: Float, wall time of one inference: the median, or what a
-            protocol asks for; the mean where a tool tells no median.
-        ratio: Float, that latency over that of the first file's row.
-        fps: Float, inferences a second, each an image at the HR size.
-        megapixels_per_second: Float, millions of HR pixels.
+        latency_ms: Float, wall time of one inference: the median, or the
+            percentile of a protocol; the mean if a tool prints no median.
+        ratio: Float, its latency divided by that of the first file.
+        fps: Float, inferences per second. Each makes one HR image.
+        megapixels_per_second: Float, millions of HR pixels per second.
         file: String, the path of the file.
         sha256: String, of the file.
         precision: String, of most weights, such as "float16".
@@ -143,10 +143,10 @@ def network_row(
 
 
 def labels(rows: list[Row]) -> list[str]:
-    """The names of rows, each another one.
+    """Unique names of rows.
 
-    Where names alone are the same, the ends of paths follow that tell files
-    apart, and a number where a file is there twice.
+    If rows have the same name, the end of the file's path follows. If a file
+    occurs twice, a number follows.
     """
     counts = collections.Counter(row.name for row in rows)
     ends = _ends({row.file for row in rows if row.file})

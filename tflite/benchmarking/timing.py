@@ -7,26 +7,26 @@ import statistics
 
 @dataclasses.dataclass(frozen=True)
 class Timing:
-    """How long inferences take, and what memory they need.
+    """The time and the memory of inferences.
 
     Attributes:
         init_ms: Float, milliseconds to load the file and to plan for images
             of the size.
-        first_ms: Float, the first inference, which is in no other figure.
-        mean_ms: Float, of all that are counted.
+        first_ms: Float, the first inference. The other figures do not count it.
+        mean_ms: Float, mean of all other inferences.
         std_ms: Float, their standard deviation.
         min_ms: Float.
         max_ms: Float.
-        p50_ms: Float, the median; None where a tool does not tell.
-        p90_ms: Float, what 90 % of inferences do not exceed, or None.
-        p95_ms: Float, likewise.
-        cpu_ms: Float, median of the CPU time: of the one thread, or of all
-            threads of the process where there are several; None if unknown.
-        runs: Integer, inferences that are counted.
-        seconds: Float, what they took in all.
-        memory_bytes: Integer, by how much the memory of the process grew from
-            before the file was loaded to after the first inference, or None.
-        peak_bytes: Integer, the most that a process had in all, or None.
+        p50_ms: Float, the median; None if a tool does not print it.
+        p90_ms: Float, the 90th percentile, or None.
+        p95_ms: Float, the 95th percentile, or None.
+        cpu_ms: Float, median of the CPU time of the thread, or of all threads
+            of the process if there are several; None if unknown.
+        runs: Integer, the number of inferences that are counted.
+        seconds: Float, their total time.
+        memory_bytes: Integer, growth of the memory of the process from before
+            the file was loaded to after the first inference, or None.
+        peak_bytes: Integer, the peak memory of the process, or None.
     """
 
     init_ms: float

@@ -1,7 +1,7 @@
-"""The sparse delegate: computes with the zeros of `.tflite` files left out.
+"""The sparse delegate: runs `.tflite` files and skips zero weights.
 
-It is a library for TFLite, which Python, C++ and Android apps load; the
-networks stay what they are.
+It is a library for TFLite, which Python, C++ and Android apps can load. The
+files need no change.
 """
 
 from issp_keras.tflite.delegate.loading import library

@@ -1,9 +1,9 @@
-"""Compiles the delegate, or the engine, with the C++ compiler that there is.
+"""Compiles the delegate, or the engine, with the machine's C++ compiler.
 
     python -m issp_keras.tflite.delegate.build
     python -m issp_keras.tflite.delegate.build --engine
 
-`setup.py` runs this file too, so that it needs nothing that is not installed.
+`setup.py` also runs this file, so it imports only the standard library.
 """
 
 import hashlib
@@ -42,7 +42,7 @@ class BuildError(RuntimeError):
 
 
 def version(folders=FOLDERS) -> str:
-    """Names the sources and how they are compiled, by a hash."""
+    """A hash of the sources and the compiler flags."""
     digest = hashlib.sha256(" ".join(FLAGS).encode())
     for path in sorted(
         path
@@ -59,7 +59,7 @@ def is_current(library) -> bool:
     """Whether a delegate was compiled from the sources as they are now.
 
     Args:
-        library: Path, of a file or of none.
+        library: Path of a file, which need not exist.
     """
     library = pathlib.Path(library)
     return library.is_file() and version().encode() in library.read_bytes()
@@ -68,11 +68,11 @@ def is_current(library) -> bool:
 def compiler() -> list[str] | None:
     """The command of a C++ compiler, or None if there is none.
 
-    It is that of the environment variable `CXX`, one of the machine, or that
-    of the package `ziglang`.
+    It comes from the environment variable `CXX`, from the machine, or from the
+    package `ziglang`, in this order.
 
     Raises:
-        BuildError: If `CXX` is no command.
+        BuildError: If `CXX` is not a command.
     """
     named = os.environ.get("CXX")
     if named:
@@ -108,8 +108,8 @@ def build(output, folders=FOLDERS):
 
     Args:
         output: Path of the library, replaced if it exists.
-        folders: Paths of what it is made of, the last of which has the list of
-            what it exports. Defaults to those of the delegate.
+        folders: Paths of the folders with sources. The last one contains the
+            list of exported names. Defaults to the folders of the delegate.
 
     Raises:
         BuildError: If there is no compiler, or it fails.
@@ -147,7 +147,7 @@ def build(output, folders=FOLDERS):
 
 
 def build_engine(output):
-    """Compiles the engine, as `build` the delegate."""
+    """Compiles the engine, like `build` for the delegate."""
     build(output, _ENGINE)
 
 

@@ -1,4 +1,4 @@
-"""Where the delegate is, and how TFLite loads it."""
+"""Finds or compiles the delegate, and loads it into TFLite."""
 
 import ctypes
 import functools
@@ -19,11 +19,11 @@ _PACKAGED = pathlib.Path(__file__).with_name(build.NAME)
 
 @functools.cache
 def library() -> pathlib.Path:
-    """The path of the delegate, for whatever loads TFLite delegates.
+    """The path of the delegate, for programs that load TFLite delegates.
 
-    It is compiled when the package is installed. Where there was no compiler
-    then, it is compiled when it is first asked for, and kept in the folder
-    that the environment variable `XDG_CACHE_HOME` names, or `~/.cache`.
+    It is compiled when the package is installed. If there was no compiler
+    then, the first call compiles it. It is saved in the folder that the
+    environment variable `XDG_CACHE_HOME` names, or in `~/.cache`.
 
     Raises:
         InputError: If it cannot be compiled.
@@ -67,31 +67,31 @@ def load(**options: Any) -> Any:
 
     Args:
         **options: Integers or floats:
-            `num_threads`: those of the interpreter if it is 0, the default;
-            never more than there are cores.
-            `min_sparsity`: the share of zeros below which a part of a network
-            is left to TFLite. Defaults to 0.3.
-            `always`: 1 or True to take also what is not expected to become
-            faster, and to use all threads for it.
-            `tuning_seconds`: what the choice of tiles may take each time that
-            the size of images changes. Defaults to 0.1.
-            `cache_bytes`: what rows in work may take of the cache; if it is
-            0, the default, as much as suits the CPU.
+            `num_threads`: the number of threads, at most the number of cores.
+            0, the default, uses as many threads as the interpreter.
+            `min_sparsity`: a share of zeros. A part of a network with fewer
+            zeros is left to TFLite. Defaults to 0.3.
+            `always`: 1 or True to also take parts that are not expected to
+            become faster, and to use all threads for them.
+            `tuning_seconds`: the time that the choice of tiles may take each
+            time that the size of images changes. Defaults to 0.1.
+            `cache_bytes`: the bytes of cache for the rows in work. 0, the
+            default, chooses them for the CPU.
             `profile`: 1 to time layers, for `report`.
             `kernels`: string, `"avx512_vnni"`, `"avx512"`, `"avx_vnni"`,
             `"avx2"`, `"sse4"`, `"neon_i8mm"`, `"neon_dotprod"`, `"neon"`,
-            `"neon_float16"` or `"portable"`; by default the fastest that the
-            CPU runs in float32 and int8. Some differ in int8 alone.
-            `float16`: 1 to compute in float16 where the CPU does, with about
-            three digits.
+            `"neon_float16"` or `"portable"`. Defaults to the fastest that the
+            CPU can run in float32 and int8. Some differ only in int8.
+            `float16`: 1 to compute in float16 if the CPU can, with a
+            precision of about three digits.
 
     Returns:
-        A delegate. Interpreters may share one, and wait for each other then;
-        those that are to run at the same time need one each.
+        A delegate. Interpreters may share one, but then they wait for each
+        other. Interpreters that run at the same time need one each.
 
     Raises:
-        InputError: If the delegate cannot be compiled. An `ArgumentError` if
-            an option is none, or out of its range.
+        InputError: If the delegate cannot be compiled. It is an
+            `ArgumentError` if an option is unknown or out of its range.
     """
     with needed_by("The sparse delegate"):
         from ai_edge_litert import interpreter as litert

@@ -1,4 +1,4 @@
-"""What a delegate has taken of a network, and how long it took."""
+"""The parts of a network that a delegate computes, and their times."""
 
 import ctypes
 import dataclasses
@@ -10,23 +10,23 @@ from issp_keras.tflite.delegate.loading import library
 
 @dataclasses.dataclass(frozen=True)
 class Layer:
-    """A line of a profile: what is computed at once, and how long it takes.
+    """A line of a profile: a layer and its time.
 
     Attributes:
-        name: String, of the tensor it makes.
-        ms: Float, mean milliseconds of one inference; of the sparse delegate,
-            of the runs with `profile=1`.
-        kind: String, the operator of TFLite, or what the sparse delegate
-            computes: "convolution", "linear", "attention" and so on.
+        name: String, the name of its output tensor.
+        ms: Float, mean milliseconds per inference. The sparse delegate counts
+            only runs with `profile=1`.
+        kind: String, the operator of TFLite, or the operation of the sparse
+            delegate: "convolution", "linear", "attention" and so on.
         nonzeros: Integer, weights that are not zero, or None if unknown.
-        dense: Integer, multiply-adds a pixel of a dense kernel, 0 for what
-            has no kernel, or None if unknown.
-        height: Integer, of the image it makes; 0 before the first run, None
-            if unknown.
-        width: Integer, likewise.
-        blocks: Integer, of four input channels, in which a layer in int8 has a
-            weight that is not zero; None of other layers.
-        dense_blocks: Integer, blocks of its dense kernel, likewise.
+        dense: Integer, multiply-adds per pixel of a dense kernel; 0 if the
+            layer has no kernel, None if unknown.
+        height: Integer, height of its output image; 0 before the first run,
+            None if unknown.
+        width: Integer, width of its output image, likewise.
+        blocks: Integer, the number of blocks of four input channels that
+            contain a non-zero weight, for a layer in int8; None for others.
+        dense_blocks: Integer, the number of all blocks, likewise.
     """
 
     name: str
@@ -45,11 +45,12 @@ class Part:
     """A part of a network that the delegate computes as one node.
 
     Attributes:
-        nodes: Integer, nodes of the file that it replaces.
-        sparsity: Float, the share of zeros of its kernels.
-        expected_speedup: Float, on which the decision to take it rests.
-        runs: Integer, images so far.
-        bytes: Integer, memory for images.
+        nodes: Integer, the number of nodes of the file that it replaces.
+        sparsity: Float, the share of zeros in its kernels.
+        expected_speedup: Float, how many times as fast as dense the delegate
+            expects it to be. This decides whether the delegate takes it.
+        runs: Integer, the number of images so far.
+        bytes: Integer, memory for images in bytes.
         layers: List of `Layer`.
     """
 
@@ -63,13 +64,14 @@ class Part:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What a delegate does.
+    """The parts that a delegate computes, and the nodes that it does not.
 
     Attributes:
-        kernels: String, for which CPU it computes.
-        parts: List of `Part`, of all interpreters that use it.
-        declined: Dict of integers, nodes of the main graph of the file that
-            was loaded last, to strings, why they are left to TFLite.
+        kernels: String, the instructions of the CPU that it uses.
+        parts: List of `Part`, of all interpreters that use the delegate.
+        declined: Dict from the number of a node to the reason why it is left
+            to TFLite. The nodes are those of the main graph of the file that
+            was loaded last.
     """
 
     kernels: str
@@ -78,7 +80,7 @@ class Report:
 
 
 def report(delegate: Any) -> Report:
-    """Asks a delegate that `load` has loaded what it does."""
+    """Returns the report of a delegate that `load` has loaded."""
     function = ctypes.CDLL(str(library())).issp_delegate_report
     function.restype = ctypes.c_char_p
     function.argtypes = [ctypes.c_void_p]

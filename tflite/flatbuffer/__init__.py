@@ -1,4 +1,4 @@
-"""`.tflite` files: read with distrust, written without repetition."""
+"""Reads `.tflite` files without trusting them, and writes them compactly."""
 
 from issp_keras.tflite.flatbuffer.graph import Graph
 from issp_keras.tflite.flatbuffer.graph import inputs_of

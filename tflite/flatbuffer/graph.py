@@ -1,4 +1,4 @@
-"""A graph of a `.tflite` file: what makes, uses and holds each tensor."""
+"""A graph of a `.tflite` file: makers, users and values of each tensor."""
 
 import collections
 from typing import Any

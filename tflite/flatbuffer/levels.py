@@ -1,8 +1,8 @@
 """The levels of a sparse tensor, as a file describes them.
 
-TFLite believes what a file says here: where it is wrong, XNNPACK reads and
-writes beyond its memory while it unpacks the tensor. So nothing of it is
-believed before it fits the tensor's shape and the number of its values.
+TFLite trusts the file here. If the levels are wrong, XNNPACK reads and writes
+beyond its memory while it unpacks the tensor. So this module first checks them
+against the tensor's shape and the number of its values.
 
 Source: `FormatConverter` in LiteRT's
 `tflite/kernels/internal/utils/sparsity_format_converter.cc`.

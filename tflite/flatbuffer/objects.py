@@ -1,4 +1,4 @@
-"""What is asked of the objects of the schema, and new operators."""
+"""Reads objects of the schema, and makes new operators."""
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema

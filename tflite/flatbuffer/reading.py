@@ -1,4 +1,4 @@
-"""Reads `.tflite` files with distrust."""
+"""Reads `.tflite` files without trusting them."""
 
 import contextlib
 import pathlib
@@ -30,8 +30,8 @@ _LONGEST = 60
 def read(path) -> schema.ModelT:
     """Reads a `.tflite` file into the objects of the official schema.
 
-    Nothing in the file is trusted: it is bounded before it is unpacked, and
-    all numbers of buffers, tensors and operators lie within their lists.
+    The file is not trusted. Its size is checked before it is unpacked, and all
+    numbers of buffers, tensors and operators are checked against their lists.
 
     Args:
         path: Path of the file.
@@ -40,7 +40,7 @@ def read(path) -> schema.ModelT:
         `schema.ModelT`; vectors of numbers are views of the file.
 
     Raises:
-        InputError: If the file is missing or no TFLite model.
+        InputError: If the file is missing, or is not a TFLite model.
     """
     path = pathlib.Path(path)
     if path.is_dir():
@@ -53,7 +53,7 @@ def read(path) -> schema.ModelT:
 
 
 def parse(content: bytes, path) -> schema.ModelT:
-    """As `read`, of what stands in memory; `path` names it in errors."""
+    """Like `read`, for bytes in memory; `path` names them in errors."""
     # A foreign file can break the generated readers in any way.
     with blame(f"{path}: is not a TFLite model", Exception):
         if content[4:8] != IDENTIFIER:
@@ -61,7 +61,7 @@ def parse(content: bytes, path) -> schema.ModelT:
         try:
             model = _unpacked(content)
         except struct.error as error:
-            raise ValueError("it is cut short, or broken.") from error
+            raise ValueError("the file is truncated or broken.") from error
         _check(model)
         _check_sparse(model, path)
     return model
@@ -137,7 +137,7 @@ def _check_bounds(model):
         nonlocal tables
         tables += some
         if tables > _MOST_TABLES:
-            raise ValueError("unfolds to more tables than any network has.")
+            raise ValueError("expands to more tables than any network has.")
 
     count(model.OperatorCodesLength())
     count(model.BuffersLength())
@@ -180,7 +180,7 @@ def _check(model):
         raise ValueError("has no graph.")
     for buffer in model.buffers:
         if buffer.offset > 1 or buffer.size > 1:
-            raise ValueError("keeps weights outside of the flatbuffer.")
+            raise ValueError("stores weights outside of the flatbuffer.")
     for entry in model.metadata or ():
         _check_index(entry.buffer, len(model.buffers), "buffer")
     for graph in model.subgraphs:
@@ -214,12 +214,14 @@ def _check_user(model, graph, operator, tensor):
     kind = kind_of(model, operator)
     if kind != "DENSIFY":
         raise ValueError(
-            f"is sparse, and {kind} takes it, expected DENSIFY, which "
+            f"is sparse and an input of {kind}, expected DENSIFY, which "
             "unpacks it."
         )
     for number in operator.outputs:
         if list(graph.tensors[number].shape) != list(tensor.shape):
-            raise ValueError("is unpacked to another shape, expected its own.")
+            raise ValueError(
+                "is unpacked to another shape, expected the same shape."
+            )
 
 
 def _quoted(tensor):

@@ -1,1 +1,1 @@
-"""What `issp-export`, `issp-inspect` and `issp-benchmark` do at a shell."""
+"""The commands `issp-export`, `issp-inspect` and `issp-benchmark`."""

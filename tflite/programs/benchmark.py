@@ -1,4 +1,4 @@
-"""What `issp benchmark` does."""
+"""The command `issp benchmark`."""
 
 import pathlib
 

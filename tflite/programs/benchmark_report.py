@@ -1,4 +1,4 @@
-"""What `issp-benchmark --report` shows."""
+"""The page of `issp-benchmark --report`."""
 
 import math
 
@@ -12,21 +12,21 @@ from issp_keras.tflite.programs.tables import Result
 # Less looks like more than it is.
 _LEAST_DB = 0.2
 _LATENCY = "latency in ms, log scale"
-_PROFILE = "The layers of this row in which the delegate takes most time."
+_PROFILE = "The layers of this row that take the delegate the most time."
 _TITLES = {
     "Quality, size and latency": (
-        "PSNR in dB and SSIM on Y: higher is better, and a network that is no "
-        "better than bicubic interpolation is of no use. Behind the non-zeros "
-        "stands their share of all weights."
+        "PSNR (dB) and SSIM are on Y (luma); higher is better. A useful "
+        "network is better than bicubic interpolation. The share of all "
+        "weights follows the number of non-zeros."
     ),
     "Times": (
-        "Milliseconds: to load the file, of the first inference, and of all "
-        "others, of which half take no longer than p50, 90 % than p90."
+        "In milliseconds. Init: time to load the file. First: the first "
+        "inference. The other columns are for all other inferences: half of "
+        "them take at most p50, 90 % at most p90."
     ),
     "Speed and memory": (
-        "The ratio is of the latency to that of the first file: below 1 is "
-        "faster. FPS and MP/s are images and megapixels that are made in a "
-        "second."
+        "The ratio is the latency divided by the latency of the first file; "
+        "below 1 is faster. FPS and MP/s are images and megapixels per second."
     ),
 }
 
@@ -36,7 +36,7 @@ def page(result: Result, facts: list[tuple[str, str]]) -> report.Page:
 
     Args:
         result: `Result`.
-        facts: List of pairs, what was run, and on what.
+        facts: List of pairs: the command, the machine and so on.
     """
     rows = result.rows
     sections = [
@@ -112,9 +112,10 @@ def _plots(rows):
     return [
         report.side_by_side(*drawn),
         report.key(zeros),
-        "The first plot has better networks higher, and faster ones further "
-        "to the left. The second has faster ones lower. A line joins the rows "
-        "of one file; what a delegate computes is a diamond.",
+        "In the first plot, better networks are higher, and faster networks "
+        "are further to the left. In the second plot, faster networks are "
+        "lower. A line joins the rows of one file. A diamond marks a row with "
+        "a delegate.",
     ]
 
 

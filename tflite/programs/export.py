@@ -1,4 +1,4 @@
-"""What `issp export` does."""
+"""The command `issp export`."""
 
 import dataclasses
 import pathlib
@@ -36,13 +36,13 @@ class Variant:
         bytes: Integer, its size.
         gzip_bytes: Integer, after gzip.
         zip_bytes: Integer, in an APK.
-        floor_bytes: Float, the least that its constants can take.
-        max_error: Float, of an output in 0..1.
-        psnr: Float, in dB.
-        drop: Float, what it loses of the Keras model's.
+        floor_bytes: Float, a lower bound for the bytes of its constants.
+        max_error: Float, the largest error of an output in 0..1.
+        psnr: Float, PSNR in dB.
+        drop: Float, PSNR in dB that it loses against the Keras model.
         latency_ms: Float, median wall time of one inference.
-        sparse_kernels: Integer, those stored without zeros.
-        kernels: Integer, all.
+        sparse_kernels: Integer, number of kernels stored without zeros.
+        kernels: Integer, number of all kernels.
         sparse_layers: Dict, how many layers stock XNNPACK runs sparse on each
             platform.
     """
@@ -107,10 +107,11 @@ def _write_all(network, options):
             for exported, latency in zip(written, times, strict=True)
         ]
         note = (
-            f"PSNR (dB) on {', '.join(flag.data)}, and what is lost of the "
-            f"Keras model's {written[0].parity.keras_psnr:.2f}. Latency: "
-            f"median of {flag.rounds} runs for an LR image of {width}x{height} "
-            f"pixels, {flag.threads} thread(s), this host."
+            f"PSNR (dB) is on {', '.join(flag.data)}. Drop is the loss against "
+            "the Keras model, which has "
+            f"{written[0].parity.keras_psnr:.2f} dB. Latency: median of "
+            f"{flag.rounds} runs for an LR image of "
+            f"{width}x{height} pixels, {flag.threads} thread(s), this host."
         )
         _write_table(f"{stem}_variants", rows, note)
     if failures:

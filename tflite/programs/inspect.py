@@ -1,4 +1,4 @@
-"""What `issp inspect` does."""
+"""The command `issp inspect`."""
 
 import dataclasses
 import json
@@ -86,16 +86,18 @@ def _print_layers(about):
 def _print_bytes(about):
     print(
         f"{about.path}: {about.bytes:,} bytes, {about.gzip_bytes:,} after "
-        f"gzip, {about.zip_bytes:,} in a zip archive such as an APK. The "
-        "least that its constants can take, if zeros are at any place and "
-        f"values are not compressed: {about.floor_bytes:,.0f} bytes, so the "
-        f"file is {about.bytes / max(1, about.floor_bytes):.2f} times that."
+        f"gzip, {about.zip_bytes:,} in a zip archive such as an APK. Its "
+        f"constants need at least {about.floor_bytes:,.0f} bytes, if zeros may "
+        "be anywhere and values are not compressed. The file has "
+        f"{about.bytes / max(1, about.floor_bytes):.2f} times as many."
     )
     if about.size:
         height, width = about.size
-        print(f"Multiply-adds are of kernels, for {width}x{height} pixels.")
+        print(
+            f"Multiply-adds are those of kernels, for {width}x{height} pixels."
+        )
     else:
-        print("For multiply-adds, say for which image: --size=HEIGHT,WIDTH.")
+        print("To see multiply-adds, give the image size: --size=HEIGHT,WIDTH.")
 
 
 def _print_eligibility(about):

@@ -117,7 +117,7 @@ async function enlarge() {
 function sentence(error) {
   if (error.name === "EngineError") return error.message;
   if (error instanceof RangeError || error.name === "QuotaExceededError") {
-    return "There is no memory for the larger picture: close other pages, or take a smaller one.";
+    return "There is not enough memory for the larger picture: close other pages, or choose a smaller photograph.";
   }
   return `This went wrong: ${error.message}`;
 }

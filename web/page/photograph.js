@@ -15,7 +15,7 @@ export async function readPhotograph(file) {
   } catch {
     bitmap.close();
     throw new Error(
-      `There is no memory for ${size(bitmap)} pixels: close other pages, or take a smaller picture.`,
+      `There is not enough memory for ${size(bitmap)} pixels: close other pages, or choose a smaller picture.`,
     );
   }
 }

@@ -142,7 +142,7 @@ export class Engine {
     const of = this.#exports;
     const { needed, made: part } = this.#tiles[index] ?? {};
     if (pixels.length !== CHANNELS * needed?.width * needed?.height) {
-      throw new EngineError(`Tile ${index} needs other pixels, or is none.`);
+      throw new EngineError(`Tile ${index} needs other pixels, or does not exist.`);
     }
     const row = CHANNELS * this.#scale * part.width;
     const size = row * this.#scale * part.height;
@@ -218,7 +218,7 @@ export class Engine {
   #allocate(size) {
     const pointer = this.#call(() => this.#exports.malloc(Math.max(size, 1)));
     if (pointer) return pointer;
-    throw new EngineError("There is no memory for an image of this size.");
+    throw new EngineError("There is not enough memory for an image of this size.");
   }
 
   #allocateOrFree(size, other) {

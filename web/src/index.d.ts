@@ -1,26 +1,26 @@
-/** RGBA in 8 bits, row by row: an `ImageData`, or what has the same. */
+/** RGBA in 8 bits, row by row: an `ImageData`, or an object of this form. */
 export interface Pixels {
   readonly data: Uint8ClampedArray | Uint8Array;
   readonly width: number;
   readonly height: number;
 }
 
-/** Rows of a result, all columns wide. */
+/** Some rows of a result, in full width. */
 export interface Band {
-  /** The first row. */
+  /** The number of the first row. */
   readonly top: number;
   readonly height: number;
   readonly width: number;
   readonly data: Uint8ClampedArray;
 }
 
-/** What a network takes; a size of 0 is open. */
+/** The input of a network. A height or width of 0 means any. */
 export interface NetworkImage {
   readonly height: number;
   readonly width: number;
   readonly channels: number;
   readonly type: "float32" | "int8" | "uint8";
-  /** Of integers: (number - zeroPoint) * scale is the number meant. */
+  /** Integers stand for the values (number - zeroPoint) * scale. */
   readonly scale: number;
   readonly zeroPoint: number;
 }
@@ -29,35 +29,35 @@ export type Numbers = Float32Array | Int8Array | Uint8Array;
 
 export interface UpscaleOptions {
   /**
-   * How many times larger each side becomes; by default, as many as the
-   * network makes it. Smaller results are means over areas of that one.
+   * The factor by which each side grows. Defaults to the network's scale.
+   * A smaller result is the full result averaged over areas.
    */
   scale?: number;
-  /** Called at first, and after each tile. */
+  /** Called at the start and after each tile. */
   onProgress?: (done: number, tiles: number) => void;
-  /** Ends the work between two tiles, with an `AbortError`. */
+  /** Stops the work between two tiles, with an `AbortError`. */
   signal?: AbortSignal;
   /**
-   * The side of a tile in pixels; 0, which is the default, for 192. A tile may
-   * have up to 15 pixels more.
+   * The side of a tile in pixels. 0, the default, means 192. A tile may have
+   * up to 15 pixels more.
    */
   tile?: number;
-  /** By how many pixels tiles overlap; by default, as many as it takes. */
+  /** By how many pixels tiles overlap. Defaults to the receptive field. */
   overlap?: number;
 }
 
 export declare class Network {
   private constructor();
-  /** How many times larger each side becomes; 0 for what does not upscale. */
+  /** The factor by which each side grows; 0 if the network does not upscale. */
   readonly scale: number;
   readonly input: NetworkImage;
-  /** Names the sources that the engine is made of. */
+  /** The version of the engine: a hash of its sources. */
   readonly version: string;
-  /** Upscales an image; alpha is scaled bilinearly. */
+  /** Upscales an image. Alpha is scaled bilinearly. */
   upscale(image: Pixels, options?: UpscaleOptions): Promise<ImageData>;
-  /** The same from the top, for results that do not fit into memory. */
+  /** Upscales in bands from the top, for results too large for memory. */
   bands(image: Pixels, options?: UpscaleOptions): AsyncGenerator<Band, void>;
-  /** Computes one image, whose numbers are those of `input`. */
+  /** Computes one image. Its numbers have the type of `input`. */
   run(
     pixels: Numbers,
     height: number,
@@ -68,25 +68,25 @@ export declare class Network {
     width: number;
     channels: number;
   }>;
-  /** The network and how it is computed here. */
+  /** Describes the network, and how the engine computes it here. */
   describe(): Promise<unknown>;
-  /** Ends its worker, and whatever it computes. */
+  /** Ends the worker of the network, and its work. */
   close(): void;
 }
 
-/** The engine: bytes, a compiled module, or where it is. */
+/** The engine: bytes, a compiled module, or an address. */
 export type Wasm = BufferSource | WebAssembly.Module | URL | string;
 
 export interface LoadOptions {
-  /** Defaults to the file of this package that is the fastest here. */
+  /** Defaults to the fastest file of this package that runs here. */
   wasm?: Wasm | { simd: Wasm; relaxed?: Wasm };
   /**
-   * `false` to compute in this thread; or a worker that runs
-   * `@issp/engine/worker`, or what makes one. Defaults to one where there are
-   * workers for the web, which Node has not.
+   * `false` computes in this thread. Or give a worker that runs
+   * `@issp/engine/worker`, or a function that makes one. Defaults to a new
+   * worker in browsers, and to `false` in Node.
    */
   worker?: false | Worker | (() => Worker);
-  /** Seconds to find what is fastest here, for each size. Defaults to 0.1. */
+  /** Seconds to choose the fastest tiles, for each size. Defaults to 0.1. */
   tuningSeconds?: number;
 }
 
@@ -96,8 +96,8 @@ export declare function load(
   options?: LoadOptions,
 ): Promise<Network>;
 
-/** Which build of the engine runs here. Throws where none does. */
+/** Returns which build of the engine runs here. Throws if none does. */
 export declare function wasmKind(): "simd" | "relaxed";
 
-/** What cannot be done; `message` is a sentence for people. */
+/** An error of the engine. Its `message` is one sentence. */
 export declare class EngineError extends Error {}

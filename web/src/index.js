@@ -35,6 +35,6 @@ function asBytes(given) {
     return new Uint8Array(given.buffer, given.byteOffset, given.byteLength);
   }
   throw new EngineError(
-    "A network is the bytes of a `.tflite` file: an ArrayBuffer or an array.",
+    "A network must be the bytes of a `.tflite` file: an ArrayBuffer or an array.",
   );
 }

@@ -138,7 +138,7 @@ function checkImage(image) {
     data.BYTES_PER_ELEMENT !== 1
   ) {
     throw new EngineError(
-      "An image has `width`, `height` and `data`: four bytes for each pixel.",
+      "An image must have `width`, `height` and `data`: four bytes for each pixel.",
     );
   }
 }
@@ -156,8 +156,8 @@ function makePixels(width, height) {
     return new Uint8ClampedArray(CHANNELS * width * height);
   } catch {
     throw new EngineError(
-      `There is no memory for ${width} x ${height} pixels: ` +
-        "take them band by band, by `bands`.",
+      `There is not enough memory for ${width} x ${height} pixels: ` +
+        "use `bands` to get them in bands.",
     );
   }
 }

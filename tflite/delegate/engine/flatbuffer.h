@@ -1,5 +1,5 @@
-// Reads a flatbuffer, of which nothing is believed: what is outside the bytes
-// is never read, and what is broken is noted.
+// Reads a flatbuffer without trusting it. It never reads outside of the bytes,
+// and notes broken data.
 
 #ifndef ISSP_FLATBUFFER_H_
 #define ISSP_FLATBUFFER_H_

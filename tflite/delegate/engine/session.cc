@@ -113,7 +113,7 @@ std::string Session::read_ends(const GraphCopy& graph) {
   }
   const Size& size = input_.size_in_file;
   const bool is_half_open = !size.height != !size.width;
-  if (error.empty() && is_half_open) return "it leaves one side open alone";
+  if (error.empty() && is_half_open) return "it leaves only one side open";
   return error;
 }
 
@@ -129,7 +129,7 @@ std::string Session::resize(const Size& size) {
   }
   const Size& only = input_.size_in_file;
   if (only != Size{} && only != size) {
-    return "it takes " + text_of(only) + " pixels alone, not " + pixels;
+    return "it only takes " + text_of(only) + " pixels, not " + pixels;
   }
   if (plan_ && input_.size == size) return "";
   if (!is_addressable(input_, size)) return too_large(size);

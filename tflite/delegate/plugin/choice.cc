@@ -102,7 +102,7 @@ std::string choose_parts(tflite::Context* context, const Options& options,
     int count = 0;
     const int status = context->preview_partitioning(context, nodes.get(),
                                                      &partitions, &count);
-    if (status != tflite::kOk) return "the runtime cannot part the graph";
+    if (status != tflite::kOk) return "the runtime cannot split the graph";
     bool all = true;
     for (int i = 0; i < count; ++i) {
       const std::vector<int> nodes = to_vector(partitions[i].nodes_to_replace);

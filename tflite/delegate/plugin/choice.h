@@ -1,4 +1,4 @@
-// Which parts of a graph to take: those that become faster.
+// Chooses the parts of a graph to take: those that become faster.
 
 #ifndef ISSP_CHOICE_H_
 #define ISSP_CHOICE_H_

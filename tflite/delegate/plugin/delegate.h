@@ -1,4 +1,4 @@
-// A delegate: what it does to a graph, and what its nodes share.
+// A delegate: its changes to a graph, and the state that its nodes share.
 
 #ifndef ISSP_DELEGATE_H_
 #define ISSP_DELEGATE_H_

@@ -1,4 +1,4 @@
-// How C++ that fails is told to a runtime, which is C.
+// Reports failures of C++ to a runtime, which is C.
 
 #ifndef ISSP_FAILURE_H_
 #define ISSP_FAILURE_H_

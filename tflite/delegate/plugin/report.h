@@ -1,4 +1,4 @@
-// What a delegate does, as JSON.
+// The report of a delegate, as JSON.
 
 #ifndef ISSP_REPORT_H_
 #define ISSP_REPORT_H_

@@ -1,4 +1,4 @@
-// Tensors of the runtime, and the sizes of the images that they are.
+// Tensors of the runtime as images, and the sizes of these images.
 
 #ifndef ISSP_SHAPES_H_
 #define ISSP_SHAPES_H_

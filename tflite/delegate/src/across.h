@@ -1,4 +1,4 @@
-// What networks and kernels call the functions of all channels of a pixel.
+// Names of the functions of all channels of a pixel, for networks and kernels.
 
 #ifndef ISSP_ACROSS_H_
 #define ISSP_ACROSS_H_

@@ -1,4 +1,4 @@
-// The functions that operators of TFLite end with.
+// The activation functions at the end of operators of TFLite.
 
 #ifndef ISSP_ACTIVATION_H_
 #define ISSP_ACTIVATION_H_

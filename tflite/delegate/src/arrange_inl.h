@@ -1,4 +1,4 @@
-// Pixels that come from anywhere in another image.
+// Copies pixels from any places of another image.
 
 namespace {
 

@@ -1,4 +1,4 @@
-// Small arrays of numbers, as graphs compute them of the sizes of images.
+// Small arrays of numbers, which graphs compute from the sizes of images.
 
 #ifndef ISSP_ARRAYS_H_
 #define ISSP_ARRAYS_H_

@@ -1,4 +1,4 @@
-// Attention: lanes are queries, and keys come one after the other.
+// Attention. Lanes hold queries, and keys are processed one after the other.
 
 namespace {
 

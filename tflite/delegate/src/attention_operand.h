@@ -1,4 +1,4 @@
-// What BATCH_MATMUL takes where it is part of attention.
+// The operands of a BATCH_MATMUL that is part of attention.
 
 #ifndef ISSP_ATTENTION_OPERAND_H_
 #define ISSP_ATTENTION_OPERAND_H_

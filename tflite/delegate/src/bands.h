@@ -1,6 +1,6 @@
-// How a group of operations computes an image band by band: some rows of its
-// first operation, those rows of the next that can be made of them, and so on.
-// Each thread does so with a slice of the image.
+// How a group of operations computes an image in bands: some rows of its first
+// operation, then the rows of the next one that need only these, and so on.
+// Each thread does this for a slice of the image.
 
 #ifndef ISSP_BANDS_H_
 #define ISSP_BANDS_H_

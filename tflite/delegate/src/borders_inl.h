@@ -1,4 +1,4 @@
-// What is beside the strips of an image.
+// The values to the left and to the right of the strips of an image.
 
 namespace {
 

@@ -1,4 +1,4 @@
-// Makes a network of the nodes of a graph.
+// Builds a network from the nodes of a graph.
 
 #ifndef ISSP_BUILDER_H_
 #define ISSP_BUILDER_H_

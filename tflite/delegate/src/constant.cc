@@ -244,7 +244,7 @@ Fault find_fault(const Tensor& tensor, std::vector<Level>* levels,
     if (fault.is_harmful) return fault;
   }
   if (size_t(*count) * bytes_of(tensor.type) > tensor.bytes) {
-    return {"has fewer values than it tells of", true};
+    return {"has fewer values than its shape or index needs", true};
   }
   return fault;
 }

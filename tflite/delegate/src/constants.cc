@@ -89,7 +89,7 @@ std::string Constants::read(const tflite::Context& context, int tensor,
   // What unpacks it may tell of other numbers than the file has.
   if (numbers == Numbers::kStored && &made != &source &&
       !(is_int8_with_zero(made) && is_int8_with_zero(source))) {
-    return blame(source, "is unpacked into int8, and is none whose zero is 0");
+    return blame(source, "is unpacked into int8, but is not int8 with zero 0");
   }
   std::string error = read_constant(source, constant, numbers);
   if (error.empty() && of.indices >= 0) {

@@ -1,4 +1,4 @@
-// Which tensors of a graph are constants, or made of one.
+// Which tensors of a graph are constants, or computed from one.
 
 #ifndef ISSP_CONSTANTS_H_
 #define ISSP_CONSTANTS_H_

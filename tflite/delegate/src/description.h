@@ -1,4 +1,4 @@
-// What parts of a graph do, as JSON.
+// Describes parts of a graph, as JSON.
 
 #ifndef ISSP_DESCRIPTION_H_
 #define ISSP_DESCRIPTION_H_

@@ -1,4 +1,4 @@
-// Does what a plan has written down.
+// Executes the steps of a plan.
 
 #ifndef ISSP_EXECUTE_H_
 #define ISSP_EXECUTE_H_

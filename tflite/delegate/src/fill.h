@@ -1,4 +1,4 @@
-// What is done to rows besides computing them: they are zeroed, moved to
+// Other work on rows than computing them: they are set to zero, moved to
 // another place in memory, or repeated beyond the border.
 
 #ifndef ISSP_FILL_H_

@@ -32,7 +32,7 @@ Graph::Graph(tflite::Context* context, std::string* error, bool knows_sizes)
   const std::vector<int> order = to_vector(plan);
   if (!read_nodes(order, error)) return;
   if (!read_outputs(order)) {
-    *error = "the runtime cannot part the graph";
+    *error = "the runtime cannot split the graph";
     return;
   }
   if (!knows_sizes) find_placeholders();
@@ -167,7 +167,7 @@ std::set<int> Graph::known_nodes(const std::vector<int>& order,
     if (tensors_.is_constant(output)) {
       if (!outputs_.count(output)) known.insert(index);
     } else if (left.count(index)) {
-      problems_[index] = "what it makes is taken by a node that is not known";
+      problems_[index] = "its output is used by a node that is not taken";
     } else if (const char* problem = problem_of(node->second)) {
       problems_[index] = problem;
     } else {

@@ -1,5 +1,5 @@
-// A graph of which the shapes of tensors, and which nodes are computed, can be
-// set: that of a file, or a copy of that of a runtime.
+// A graph in which shapes of tensors can be set, and nodes can be marked as
+// computed. It is the graph of a file, or a copy of the graph of a runtime.
 
 #ifndef ISSP_GRAPH_COPY_H_
 #define ISSP_GRAPH_COPY_H_

@@ -1,6 +1,6 @@
-// Which operations compute an image band by band together: the second pass of a
-// plan. What stays inside a group needs memory for a few rows only, so that it
-// stays in the cache; what leaves it is kept whole.
+// Which operations compute an image in bands together: the second pass of a
+// plan. An image that is used only inside a group needs memory for a few rows,
+// so it stays in the cache. An image that is used outside is stored whole.
 
 #ifndef ISSP_GROUPS_H_
 #define ISSP_GROUPS_H_

@@ -1,14 +1,14 @@
-// What is computed in int8, for one kind of CPU.
+// The operations in int8, for one kind of CPU.
 //
-// Images are stored in strips, as those of float32 (see kernels.h), but a lane
-// of 32 bits has four channels of a pixel, the first in its lowest byte. A
-// number q of the runtime is stored as q + `offset`: some CPUs multiply bytes
-// without a sign with bytes that have one. The last channels of a pixel may be
-// of no use; they are multiplied by zero.
+// Images are stored in strips, like those of float32 (see kernels.h), but a
+// lane of 32 bits holds four channels of a pixel, the first in its lowest byte.
+// A number q of the runtime is stored as q + `offset`, because some CPUs
+// multiply unsigned bytes with signed bytes. The last channels of a pixel may
+// be unused. They are multiplied by zero.
 //
-// A weight is that of four channels too, a *block*, so that one instruction
-// adds four products to each lane. All outputs of four channels are made one
-// after the other, and stored together.
+// A weight also covers four channels, a *block*. So one instruction adds four
+// products to each lane. The outputs of four channels are computed one after
+// the other, and stored together.
 
 #ifndef ISSP_INT8_KERNELS_H_
 #define ISSP_INT8_KERNELS_H_

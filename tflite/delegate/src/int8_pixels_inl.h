@@ -1,4 +1,4 @@
-// The way of images in int8 from and to pixels, and from and to float32.
+// Converts int8 images to and from pixels, and to and from float32.
 
 namespace {
 

@@ -1,13 +1,14 @@
-// What is computed, for one kind of CPU.
+// The operations, for one kind of CPU.
 //
-// Images are stored in strips. A vector of L lanes holds not L neighbours but
-// pixel t of each of L strips of a row: a row of width W has S = ceil(W / L)
-// vectors, and lane l of vector t is the pixel l * S + t. So the neighbours of
-// all pixels of a vector are the next vector, and every load of a convolution
-// is aligned, whatever its tap; strides and DEPTH_TO_SPACE move whole vectors.
-// Beside its S vectors each row of each channel has some to the left and to
-// the right, which repeat those at the other end, shifted by one lane: what is
-// beyond a strip is in the next. Beyond the image is zero.
+// Images are stored in strips. A vector of L lanes does not hold L neighbours.
+// It holds pixel t of each of L strips of a row. A row of width W has S =
+// ceil(W / L) vectors, and lane l of vector t is the pixel l * S + t. So the
+// right neighbours of all pixels of a vector are in the next vector. Every load
+// of a convolution is aligned, for any tap. Strides and DEPTH_TO_SPACE move
+// whole vectors. To the left and right of its S vectors, each row of each
+// channel has some more. They repeat the vectors of the other end, shifted by
+// one lane, because the pixels beyond a strip are in the next strip. Pixels
+// outside of the image are zero.
 //
 // All vectors of a row, channel by channel, come before those of the next row.
 

@@ -1,7 +1,7 @@
-// Where the pixels of images are, beside each other: the first pass of a plan.
+// How the pixels of an image are arranged in rows: the first pass of a plan.
 //
-// Rows are kept in strips (see kernels.h). How many vectors a row has, and what
-// is kept beside it, depends on all that reads the image.
+// Rows are stored in strips (see kernels.h). The number of vectors of a row,
+// and the border beside it, depend on all operations that read the image.
 
 #ifndef ISSP_LAYOUT_H_
 #define ISSP_LAYOUT_H_

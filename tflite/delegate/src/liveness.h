@@ -1,4 +1,4 @@
-// What of a network is needed, and how long.
+// Which values of a network are needed, and how long.
 
 #ifndef ISSP_LIVENESS_H_
 #define ISSP_LIVENESS_H_

@@ -1,4 +1,4 @@
-// A mutex, which is none where there is one thread.
+// A mutex, which does nothing in builds with one thread.
 
 #ifndef ISSP_MUTEX_H_
 #define ISSP_MUTEX_H_

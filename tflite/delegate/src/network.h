@@ -1,11 +1,11 @@
 // A part of a TFLite graph, as the delegate computes it.
 //
-// Everything that is linear in an image, from convolutions to copies, is one
-// operation, `kLinear`, with a list of non-zero weights. What follows it and is
-// done value by value is part of it (`Post`), and so is DEPTH_TO_SPACE. A
-// function of all channels of a pixel, `kAcross`, begins as a copy, and all of
-// that may follow it too. Attention of transformers is computed in images whose
-// rows are windows: `kArrange` brings pixels into that order, and back.
+// Every linear operation on an image, from convolutions to copies, is a
+// `kLinear` with a list of non-zero weights. Element-wise operations after it
+// (`Post`) and DEPTH_TO_SPACE are part of it. A function of all channels of a
+// pixel, `kAcross`, begins as a copy, and may have the same parts after it.
+// Attention of transformers is computed in images whose rows are windows.
+// `kArrange` brings pixels into that order, and back.
 
 #ifndef ISSP_NETWORK_H_
 #define ISSP_NETWORK_H_

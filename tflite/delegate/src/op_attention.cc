@@ -14,7 +14,7 @@ namespace issp {
 namespace {
 
 constexpr char kNoAttention[] =
-    "it is no step of attention between pixels of windows of an image";
+    "it is not part of an attention within windows of an image";
 constexpr int kMostPixels = 1024;  // Of a window.
 
 bool read_products(const GraphNode& node, const Tensors& tensors,

@@ -78,7 +78,7 @@ const char* problem_of_int8(const GraphNode& node, const Tensors& tensors) {
   }
   for (float number : multipliers) {
     if (!(number > 0 && number < kLargestMultiplier)) {
-      return "the scales of its kernel are out of all proportion";
+      return "the scales of its kernel are out of range";
     }
   }
   if (bias >= 0 && !tensors.integers_of(bias, size_t(outputs))) {
@@ -107,7 +107,7 @@ const char* problem_of_weights(const GraphNode& node, const Tensors& tensors) {
                             : problem_of_floats(node, tensors);
   if (problem) return problem;
   if (!node.node->parameters || !has_bounds(activation_of(node))) {
-    return "its activation is none of the ReLU family";
+    return "its activation is not of the ReLU family";
   }
   return nullptr;
 }
@@ -168,7 +168,7 @@ const char* check_fully_connected(const GraphNode& node, Tensors* of_graph,
   if (!fits) return "its kernel does not fit its channels";
   const auto& of = node.parameters<tflite::FullyConnectedParameters>();
   if (tensors.rank(out) != (of.keep_dimensions ? tensors.rank(in) : 2)) {
-    return "it makes what has other dimensions";
+    return "its output has other dimensions";
   }
   if (tensors.is_image(in) && tensors.rank(in) == tensors.rank(out)) {
     *made = tensors.extent(in);

@@ -73,7 +73,7 @@ const char* check(const GraphNode& node, Tensors* of_graph, Extent* made) {
     return "it makes no image";
   }
   if (!has_bounds(activation_of(node))) {
-    return "its activation is none of the ReLU family";
+    return "its activation is not of the ReLU family";
   }
   const bool is_difference = node.code == tflite::kSub;
   if (!is_difference && tensors.is_constant(a)) std::swap(a, b);
@@ -86,7 +86,7 @@ const char* check(const GraphNode& node, Tensors* of_graph, Extent* made) {
     return "its numbers in int8 have no scales that fit each other";
   }
   if (!tensors.is_constant(b)) {
-    return is_difference ? "it subtracts what is no constant"
+    return is_difference ? "it subtracts a value that is not constant"
                          : check_two(a, b, tensors, made);
   }
   return tensors.is_by_channel(b, tensors.channels(out)) &&

@@ -34,7 +34,7 @@ const char* check(const GraphNode& node, Tensors* tensors, Extent* made) {
   const size_t count = size_t(after[size_t(side)]);
   const int32_t* places = tensors->integers_of(node.input(1), count);
   after[size_t(side)] = before[size_t(side)];
-  if (!places || after != before) return "it gathers by no constant";
+  if (!places || after != before) return "its indices are not constant";
   for (size_t i = 0; i < count; ++i) {
     if (places[i] < 0 || places[i] >= before[size_t(side)]) {
       return "it gathers from beyond an image";

@@ -16,9 +16,9 @@ namespace {
 // Of what STRIDED_SLICE takes, in the runtime too.
 constexpr size_t kMostDimensions = 8;
 constexpr char kNoView[] =
-    "it moves numbers of what is no image of a known size in float32";
+    "its input is not a float32 image of a known size";
 constexpr char kOtherOrder[] =
-    "it moves numbers of an image to places that are not known";
+    "it moves numbers of an image to unknown places";
 
 bool makes_floats(const GraphNode& node, const Tensors& tensors) {
   for (int out : tflite::to_vector(node.node->outputs)) {

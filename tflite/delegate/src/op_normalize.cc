@@ -11,7 +11,7 @@ namespace issp {
 namespace {
 
 constexpr char kNoStep[] =
-    "it is no step of a normalization over channels that is known";
+    "it is not part of a known normalization over channels";
 
 // What the other input is, if one is a moment of this kind; or -1.
 int other_than(Moment::Kind kind, const GraphNode& node,

@@ -27,12 +27,12 @@ const char* check(const GraphNode& node, Tensors* of_graph, Extent* made) {
   if (tensors.channels(in) != tensors.channels(out)) return kOtherChannels;
   const int32_t* axes = tensors.integers_of(node.input(1), 2);
   if (!axes || !is_over_pixels(axes) || !node.node->parameters) {
-    return "its mean is not that of height and width";
+    return "its mean is not over height and width";
   }
-  if (tensors.extent(in).is_pixel) return "its mean is that of one pixel";
+  if (tensors.extent(in).is_pixel) return "its mean is over a single pixel";
   const auto& of = node.parameters<tflite::ReducerParameters>();
   if (tensors.rank(out) != (of.keep_dimensions ? 4 : 2)) {
-    return "it makes what has other dimensions";
+    return "its output has other dimensions";
   }
   *made = {"1x1", true, true};
   return nullptr;

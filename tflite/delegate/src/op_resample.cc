@@ -37,11 +37,11 @@ const char* check_pad(const GraphNode& node, Tensors* tensors, Extent* made) {
   const char* problem = check_image(node, *tensors, true, made);
   if (problem) return problem;
   const int32_t* by = tensors->integers_of(node.input(1), 8);
-  if (!by || node.node->inputs->size != 2) return "it pads by no constant";
+  if (!by || node.node->inputs->size != 2) return "its padding is not constant";
   for (int i = 0; i < 8; ++i) {
     const bool inside = i >= 2 && i < 6;
     if (by[i] < 0 || by[i] > kLargestPadding || (!inside && by[i])) {
-      return "it pads not height and width alone, or by more than 64";
+      return "it pads other than height and width, or by more than 64";
     }
   }
   made->name =

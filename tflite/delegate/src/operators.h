@@ -1,5 +1,5 @@
-// The operators of TFLite that the delegate computes. Each has an entry in the
-// table of a file `op_*.cc`.
+// The operators of TFLite that the delegate computes. Each operator has an
+// entry in the table of a file `op_*.cc`.
 
 #ifndef ISSP_OPERATORS_H_
 #define ISSP_OPERATORS_H_

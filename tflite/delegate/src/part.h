@@ -1,4 +1,4 @@
-// A part of a graph that is computed as one.
+// A part of a graph that is computed as one node.
 
 #ifndef ISSP_PART_H_
 #define ISSP_PART_H_

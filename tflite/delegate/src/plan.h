@@ -1,9 +1,9 @@
 // How a network is computed for images of one size.
 //
-// A plan is made in passes, of which each makes a value from those before it:
-// where pixels are (`Layout`), which operations go through the image together
-// (`Group`), where images are (`Places`), weights with addresses (`Program`),
-// and what is done one after the other (`Schedule`).
+// A plan is made in passes. Each pass makes a value from the values before it:
+// the arrangement of pixels (`Layout`), which operations are computed together
+// (`Group`), where images are in memory (`Places`), weights with addresses
+// (`Program`), and the order of the steps (`Schedule`).
 
 #ifndef ISSP_PLAN_H_
 #define ISSP_PLAN_H_

@@ -1,5 +1,5 @@
-// What networks and kernels have in common: the functions of single values, and
-// numbers in int8 as files have them.
+// Shared by networks and kernels: the functions of single values, and the int8
+// numbers of files.
 
 #ifndef ISSP_POST_H_
 #define ISSP_POST_H_

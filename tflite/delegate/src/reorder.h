@@ -1,6 +1,6 @@
-// The order of channels in int8: a block of four that has one non-zero costs as
-// much as a full one, so that channels with non-zeros at the same places should
-// be in the same block.
+// The order of channels in int8. A block of four with one non-zero costs as
+// much as a full block. So channels with non-zeros at the same places should be
+// in the same block.
 
 #ifndef ISSP_REORDER_H_
 #define ISSP_REORDER_H_

@@ -1,5 +1,5 @@
 // Gives all tensors of a graph the shapes that follow from the size of an
-// image, and computes what depends on that size alone.
+// image, and computes all values that depend only on that size.
 
 #ifndef ISSP_RESOLVE_H_
 #define ISSP_RESOLVE_H_

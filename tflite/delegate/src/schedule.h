@@ -1,5 +1,5 @@
-// What is done, one after the other, with all addresses: the last pass of a
-// plan. It is written down once for each size of images.
+// The list of steps with all addresses: the last pass of a plan. It is made
+// once for each size of images.
 
 #ifndef ISSP_SCHEDULE_H_
 #define ISSP_SCHEDULE_H_

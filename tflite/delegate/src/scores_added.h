@@ -1,4 +1,4 @@
-// What is added to the scores of attention: position biases and masks.
+// The values that are added to attention scores: position biases and masks.
 
 #ifndef ISSP_SCORES_ADDED_H_
 #define ISSP_SCORES_ADDED_H_

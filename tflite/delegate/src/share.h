@@ -1,4 +1,4 @@
-// Parts of something, and what one of several threads does of it.
+// Divides work into parts, and gives one part to each thread.
 
 #ifndef ISSP_SHARE_H_
 #define ISSP_SHARE_H_

@@ -1,5 +1,5 @@
-// What operators make of sizes: the shape of a tensor, and its numbers where
-// those follow from the sizes of images alone.
+// Applies operators to sizes: they give the shape of a tensor, and its numbers
+// if these follow only from the sizes of images.
 
 #ifndef ISSP_SIZE_OPERATORS_H_
 #define ISSP_SIZE_OPERATORS_H_

@@ -1,5 +1,5 @@
-// How threads share a group of operations: each computes some rows of all of
-// them, from the first to the last.
+// How threads share a group of operations: each thread computes some rows of
+// all operations, from the first to the last.
 
 #ifndef ISSP_SLICES_H_
 #define ISSP_SLICES_H_

@@ -1,4 +1,4 @@
-// Sorting, which is small where code is downloaded.
+// Sorting, with little code where code is downloaded (WebAssembly).
 
 #ifndef ISSP_SORT_H_
 #define ISSP_SORT_H_

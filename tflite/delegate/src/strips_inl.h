@@ -1,4 +1,4 @@
-// The way of images from and to pixels whose channels are last.
+// Converts images to and from pixels whose channels are last.
 
 namespace {
 

@@ -1,5 +1,5 @@
-// What is known of the tensors of a graph: which are constants, images or lists
-// of pixels, and what can be said of the sizes of images.
+// Facts about the tensors of a graph: which are constants, images or lists of
+// pixels, and which sizes of images are known.
 
 #ifndef ISSP_TENSORS_H_
 #define ISSP_TENSORS_H_

@@ -1,9 +1,9 @@
-// What this delegate uses of TFLite's C ABI.
+// The part of TFLite's C ABI that this delegate uses.
 //
 // No package ships TFLite's headers, and the delegate needs none of its
 // symbols: all calls go through function pointers of the context. These are
 // the structures of `lite/core/c/common.h` and `builtin_op_data.h` as they
-// have been since TensorFlow 2.13, to which TFLite adds at the end alone
+// have been since TensorFlow 2.13. TFLite only adds fields at their ends
 // ("semi-ABI stable"). `check_runtime` compares them with a runtime.
 
 #ifndef ISSP_TFLITE_ABI_H_

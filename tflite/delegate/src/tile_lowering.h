@@ -1,5 +1,5 @@
-// What programs of float32 and int8 have in common: where the outputs of an
-// operation are.
+// Shared by the programs of float32 and int8: where the outputs of an operation
+// are.
 
 #ifndef ISSP_TILE_LOWERING_H_
 #define ISSP_TILE_LOWERING_H_

@@ -1,4 +1,4 @@
-// Tiles of sums: which there are, and how they are written.
+// Tiles of sums: their sizes, and how they are stored.
 
 namespace {
 

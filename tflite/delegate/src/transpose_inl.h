@@ -1,4 +1,4 @@
-// Lanes and vectors in each other's place.
+// Transposes lanes and vectors.
 
 namespace {
 

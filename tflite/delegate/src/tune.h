@@ -1,5 +1,5 @@
-// Chooses how operations are computed by trying: the tile of each, and whether
-// threads are worth it.
+// Chooses by measuring how operations are computed: the tile of each, and
+// whether several threads are faster.
 
 #ifndef ISSP_TUNE_H_
 #define ISSP_TUNE_H_

@@ -1,10 +1,10 @@
 // Which pixel and channel of an image each number of a tensor is.
 //
 // RESHAPE, TRANSPOSE, SLICE, SPLIT and CONCATENATION move numbers of an image
-// to other places of a tensor. Nothing is moved here: a tensor is a view of the
-// image, whose dimensions are made of digits. A digit counts pixels down or
-// across, channels, or images, in steps: the rows of an image in windows of 8
-// are the digits (H / 8, by 8) and (8, by 1).
+// to other places of a tensor. The delegate moves nothing. A tensor is a view
+// of the image, and its dimensions are made of digits. A digit counts pixels
+// down or across, channels, or images, in steps. For example, the rows of an
+// image in windows of 8 are the digits (H / 8, by 8) and (8, by 1).
 
 #ifndef ISSP_VIEWS_H_
 #define ISSP_VIEWS_H_

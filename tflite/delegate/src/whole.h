@@ -1,4 +1,4 @@
-// Networks of whole graphs, and of graphs that compute sizes themselves.
+// Networks of whole graphs, also of graphs that compute sizes themselves.
 
 #ifndef ISSP_WHOLE_H_
 #define ISSP_WHOLE_H_

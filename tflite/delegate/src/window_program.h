@@ -1,5 +1,5 @@
-// What operations on rows of pixels in another order need: where the pixels are
-// that `kArrange` brings together, and what attention adds.
+// Programs of operations on windows: the addresses of the pixels that
+// `kArrange` brings together, and the values that attention adds.
 
 #ifndef ISSP_WINDOW_PROGRAM_H_
 #define ISSP_WINDOW_PROGRAM_H_

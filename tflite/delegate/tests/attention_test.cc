@@ -164,7 +164,7 @@ TEST(windows_of_too_many_pixels_are_left) {
   model.output(attend(&model, image, of, &random).image);
   std::string report;
   EXPECT(left(model, &report) > nodes);
-  EXPECT(report.find("it is no step of attention") != std::string::npos)
+  EXPECT(report.find("it is not part of an attention") != std::string::npos)
       << report;
 }
 
@@ -272,8 +272,8 @@ TEST(a_symbol_that_is_an_output_is_left_with_a_reason) {
       const int nodes = left(made.model, &report);
       // The convolutions, before and behind, are taken.
       EXPECT(nodes > negates && nodes < made.nodes) << nodes << report;
-      EXPECT(report.find("what it makes is taken by a node that is not known")
-             != std::string::npos)
+      EXPECT(report.find("its output is used by a node that is not taken") !=
+             std::string::npos)
           << report;
       check_once(made.model, nodes, "a symbol leaves", &random);
     }

@@ -231,7 +231,7 @@ TEST(sizes_that_do_not_fit_are_refused_and_others_go_on) {
       open(upscaler({1, 4, 6, 3}, false, tflite::kFloat32, true, &random));
   EXPECT(issp_resize(fixed.get(), 6, 4) == -1);
   EXPECT(std::string(issp_error(fixed.get())) ==
-         "it takes 6x4 pixels alone, not 4x6")
+         "it only takes 6x4 pixels, not 4x6")
       << issp_error(fixed.get());
   EXPECT(issp_resize(fixed.get(), 4, 6) == 0);
   const Network any =
