@@ -4,11 +4,18 @@ It is a library for TFLite, which Python, C++ and Android apps can load. The
 files need no change.
 """
 
-from issp_keras.tflite.delegate.loading import library
-from issp_keras.tflite.delegate.loading import load
-from issp_keras.tflite.delegate.report import Layer
-from issp_keras.tflite.delegate.report import Part
-from issp_keras.tflite.delegate.report import Report
-from issp_keras.tflite.delegate.report import report
+from typing import TYPE_CHECKING
+
+from issp_keras.late import import_late
+
+if TYPE_CHECKING:
+    from issp_keras.tflite.delegate.loading import library
+    from issp_keras.tflite.delegate.loading import load
+    from issp_keras.tflite.delegate.report import Layer
+    from issp_keras.tflite.delegate.report import Part
+    from issp_keras.tflite.delegate.report import Report
+    from issp_keras.tflite.delegate.report import report
 
 __all__ = ["Layer", "Part", "Report", "library", "load", "report"]
+
+import_late(__name__)
