@@ -17,6 +17,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from issp_keras import inference
+from issp_keras.errors import ArgumentError
 from issp_keras.errors import InputError
 from issp_keras.models import load_model
 from issp_keras.tflite import delegate
@@ -945,7 +946,7 @@ def test_an_option_that_is_wrong_is_named():
         {"always": 0.5},
     ):
         (key,) = options
-        with pytest.raises(InputError, match=f"option {key} is .*, expected"):
+        with pytest.raises(ArgumentError, match=f"`{key}`: is .*, expected"):
             delegate.load(**options)
 
 
