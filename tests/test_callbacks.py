@@ -424,7 +424,7 @@ def test_summaries_refuse_what_they_cannot_use(tmp_path):
         SparsitySummaries("callback", tmp_path)
     callback = ISSPCallback(ISSPSchedule(0.5, end_step=15))
     (tmp_path / "sparsity.csv").write_text("no,sense\n1,2\n")
-    with pytest.raises(ValueError, match=r"sparsity\.csv: is not a table"):
+    with pytest.raises(ValueError, match=r"sparsity\.csv: is not a readable"):
         _fit(_model(), [callback, SparsitySummaries(callback, tmp_path)])
     callback = ISSPCallback(ISSPSchedule(0.5, end_step=15))
     with pytest.raises(ValueError, match="among the callbacks of the same fit"):
