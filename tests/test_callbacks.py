@@ -215,7 +215,7 @@ def test_a_kernel_of_an_unknown_layer_is_not_denied():
         [keras.Input((4,)), layers.Dense(3), Mine(name="mine")], name="net"
     )
     _, skipped = find_kernels(model)
-    assert "Mine is of no type whose kernels are pruned" in skipped["net/mine"]
+    assert "Mine is not a prunable layer type" in skipped["net/mine"]
 
 
 def test_finds_every_kind_of_kernel_and_its_channels():
