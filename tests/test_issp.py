@@ -271,7 +271,7 @@ def test_networks_that_come_along_are_listed_and_used_by_name(tmp_path):
         done = _call("upscale", flag, "photo.png", "-o", "o.png", cwd=tmp_path)
         assert done.stdout.startswith("Wrote o.png"), done.stderr
     done = _call("upscale", "-s", "9", "photo.png", cwd=tmp_path)
-    assert done.stderr.startswith("issp upscale: --scale: is 9, and the netwo")
+    assert done.stderr.startswith("issp upscale: --scale: is 9, but the netwo")
 
 
 def test_choices_that_flags_repeat_are_those_of_the_library():

@@ -179,7 +179,8 @@ def test_another_file_under_the_name_is_refused(path, pairs, tmp_path):
     folder = tmp_path / "cache"
     Teacher(path, 2).teach(pairs, folder)
     (folder / _files(folder)[0]).write_bytes(b"P6\n3 3\n255\n")
-    with pytest.raises(InputError, match=r"a-.*ppm: is not a PPM file of 60x48"):
+    message = r"a-.*ppm: is not a PPM file of 60x48"
+    with pytest.raises(InputError, match=message):
         Teacher(path, 2).teach(pairs, folder)
 
 
