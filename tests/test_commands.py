@@ -587,12 +587,12 @@ BAD_INPUT = [
     (
         "upscale",
         ["--model=x2.keras", "a_x2.png", "a.png"],
-        "a_x2.png: the result of a.png would overwrite it",
+        "a_x2.png: the result of a.png would overwrite this",
     ),
     (
         "upscale",
         ["--model=x2.keras", "--compare", "a.png", "a_x2_compare.png"],
-        "a_x2_compare.png: the result of a.png would overwrite it",
+        "a_x2_compare.png: the result of a.png would overwrite this",
     ),
     (
         "upscale",
@@ -607,7 +607,7 @@ BAD_INPUT = [
     (
         "upscale",
         ["--model=x2.keras", "d/a.png", "e/a.png", "--output=o"],
-        "o/a.png_x2.png: the result of e/a.png would overwrite it",
+        "o/a.png_x2.png: the result of e/a.png would overwrite this",
     ),
     (
         "upscale",
@@ -623,7 +623,7 @@ BAD_INPUT = [
     (
         "upscale",
         ["--model=x2.keras", "a.png", "b.png", "--output=c.png"],
-        "--output: is c.png, a file, and there are 2",
+        "--output: is c.png, a file, but there are 2",
     ),
     (
         "evaluate",

@@ -256,7 +256,11 @@ def test_a_killed_run_goes_on_to_the_same_weights(config, tmp_path):
         ("self_ensemble", "yes", "self_ensemble: is 'yes', expected True or"),
         ("cache", __file__, "test_teacher.py: is not a folder"),
         ("cache", 1, "--config.teacher.cache: is 1, expected the path"),
-        ("wieght", 0.5, "--config.teacher.wieght: is no entry, expected one"),
+        (
+            "wieght",
+            0.5,
+            "--config.teacher.wieght: is not an entry, expected one",
+        ),
     ],
 )
 def test_refuses_bad_entries_before_it_writes(
