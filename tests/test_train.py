@@ -260,7 +260,7 @@ def test_a_workdir_where_another_training_is_at_work_is_refused(
     refusals = []
 
     def train_too(epoch, logs):
-        with pytest.raises(InputError, match="another process is") as refusal:
+        with pytest.raises(InputError, match="another process uses") as refusal:
             train(config, tmp_path)
         refusals.append(str(refusal.value))
 
