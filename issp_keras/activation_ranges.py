@@ -1,8 +1,8 @@
-"""The ranges of activations that a training has found, beside its network.
+"""The ranges of activations that a training finds, stored with its network.
 
-They are no part of the network: a `.keras` file that holds them loads as the
-plain one everywhere. `issp_keras.models.load_model` reads them again, so that
-an export to int8 takes them.
+They are not part of the network. A `.keras` file with ranges loads as the
+plain network in Keras. `issp_keras.models.load_model` also reads the ranges,
+and an export to int8 uses them.
 """
 
 import zipfile
@@ -16,12 +16,12 @@ _WEIGHTS = "model.weights.h5"
 
 
 class ActivationRanges(keras.layers.Layer):
-    """Holds the range of each layer's output, and writes it to the file.
+    """Holds the range of each layer's output, and saves it to the file.
 
     Attributes:
-        numbers: Dict of layers' names to variables of shape (3,): the lowest
-            and the highest value, both 0 where there is none, and how many
-            batches were seen.
+        numbers: Dict from layer names to variables of shape (3,): the lowest
+            value, the highest value, and the number of batches. The first two
+            are 0 if the layer has no range.
     """
 
     def __init__(self, names, **kwargs):
@@ -45,7 +45,7 @@ class ActivationRanges(keras.layers.Layer):
 
     def save_own_variables(self, store):
         for name, number in self.numbers.items():
-            # A slash would make a group.
+            # A slash would make an HDF5 group.
             store[name.replace("/", "|")] = number
 
     def load_own_variables(self, store):
@@ -57,21 +57,21 @@ class ActivationRanges(keras.layers.Layer):
 
 
 def attach(model: keras.Model, ranges: ActivationRanges):
-    """Puts ranges beside a network, for its file and for exports."""
-    # Not as Keras does: they are no layer of the network.
+    """Stores ranges with a network, for its file and for exports."""
+    # Avoid Keras' attribute tracking, since this is not a layer of the network.
     vars(model)[_NAME] = ranges
 
 
 def attached(model: keras.Model) -> ActivationRanges | None:
-    """The ranges beside a network, or None."""
+    """Returns the ranges that are stored with a network, or None."""
     return vars(model).get(_NAME)
 
 
 def trained_ranges(model: keras.Model) -> dict[str, tuple[float, float]]:
-    """The ranges beside a network that any batch has shown.
+    """Returns the ranges of a network that training has filled.
 
     Returns:
-        Dict of layers' names to pairs: the lowest and the highest value.
+        Dict from layer names to pairs: the lowest and the highest value.
     """
     ranges = attached(model)
     if ranges is None:
@@ -85,7 +85,7 @@ def trained_ranges(model: keras.Model) -> dict[str, tuple[float, float]]:
 
 
 def read_ranges(path, model: keras.Model):
-    """Puts the ranges that a `.keras` file holds, if any, beside its model."""
+    """Reads the ranges in a `.keras` file, if any, and stores them."""
     with zipfile.ZipFile(path) as archive:
         if _WEIGHTS not in archive.namelist():
             return

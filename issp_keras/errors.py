@@ -1,24 +1,26 @@
-"""Errors that are the user's to mend."""
+"""Errors that the user can fix."""
 
 import contextlib
 from collections.abc import Iterator
 
 
 class InputError(ValueError):
-    """Bad input: one sentence names what is at fault and what was expected.
+    """The error of bad input.
 
+    Its message is one sentence. It names the bad input and the expected input.
     The console commands print it without a traceback.
     """
 
 
 class ArgumentError(InputError):
-    """An argument that is not usable.
+    """The error of a bad argument.
 
-    The library names its argument. The console commands name their flag.
+    The message names the argument. The console commands name their flag
+    instead.
 
     Args:
         argument: String, the name of the argument.
-        problem: String, what it is and what was expected.
+        problem: String, the received and the expected value.
     """
 
     def __init__(self, argument: str, problem: str):
@@ -36,8 +38,8 @@ def blame(
     Args:
         what: String that names the file or flag at fault.
         *causes: Exception types that only bad input can raise here.
-        argument: String, the argument at fault, if it is one. The error is
-            an `ArgumentError` then.
+        argument: String, the argument at fault, or None. With it, the error is
+            an `ArgumentError`.
     """
     try:
         yield

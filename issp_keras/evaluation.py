@@ -1,4 +1,4 @@
-"""Networks scored on photographs, beside bicubic interpolation."""
+"""Scores networks and bicubic interpolation on photographs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,10 +21,10 @@ def check_scales(networks: dict[str, Any]):
     """Checks that networks can be compared.
 
     Args:
-        networks: Dict of networks, which have a `scale`, by name.
+        networks: Dict from names to networks, which have a `scale`.
 
     Raises:
-        ArgumentError: If they do not have one magnification.
+        ArgumentError: If their magnifications differ.
     """
     (first, one), *others = networks.items()
     for name, other in others:
@@ -45,19 +45,20 @@ def evaluate(
     ] = lambda *_: None,
     progress: Callable[[int], None] = lambda done: None,
 ) -> tuple[dict[str, dict[str, list[Score]]], list[str]]:
-    """Scores bicubic interpolation and networks on all that can be read.
+    """Scores bicubic interpolation and networks on all readable photographs.
 
     Args:
-        networks: Dict of networks of one magnification by name.
-        sources: Dict of what `find_source` finds by the source.
+        networks: Dict from names to networks of one magnification.
+        sources: Dict from sources to the results of `find_source`.
         channels: String, "y" or "rgb".
-        see: Callable that takes the source, the pair, and the score and image
-            of each way.
-        progress: Callable that is told how many photographs are done.
+        see: Callable that receives the source, the pair, and a dict from ways
+            to their score and image.
+        progress: Callable that receives the number of finished photographs.
 
     Returns:
-        Lists of scores by source and way, the mean last in each, and a list
-        of sentences about the photographs that cannot be read.
+        Two values. First, a dict from sources to dicts from ways to lists of
+        scores, with the mean last in each list. Second, a list of sentences
+        about the photographs that cannot be read.
     """
     (scale,) = {network.scale for network in networks.values()}
     ways: dict[str, Callable] = {"bicubic": bicubic(scale)}
@@ -74,7 +75,7 @@ def evaluate(
             except InputError as error:
                 failures.append(str(error))
             else:
-                # Measured, if at all, before the clock starts.
+                # Measure the overlap of tiles before the clock starts.
                 for network in networks.values():
                     network.overlap_for(pair.lr.shape)
                 made = {

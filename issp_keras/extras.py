@@ -1,4 +1,4 @@
-"""Packages that are installed with an extra of this one."""
+"""Optional packages, which the extras of this package install."""
 
 import contextlib
 import traceback
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from issp_keras.errors import InputError
 
-# By the name that is imported: how people call a package, and its extra.
+# From import names to the common name of a package, and its extra.
 EXTRAS = {
     "PIL": ("Pillow", "sr"),
     "ai_edge_litert": ("LiteRT", "edge"),
@@ -28,12 +28,12 @@ _OTHER_BACKEND = (
 
 
 class MissingPackage(ModuleNotFoundError, InputError):
-    """A package that comes with an extra is not installed."""
+    """The error of a missing package that an extra installs."""
 
 
 @contextlib.contextmanager
 def needed_by(user: str) -> Iterator[None]:
-    """Names the extra, if the block imports a package that is not installed.
+    """Names the extra if the block imports a package that is not installed.
 
     ```python
     with needed_by("A picture"):
@@ -41,11 +41,12 @@ def needed_by(user: str) -> Iterator[None]:
     ```
 
     Args:
-        user: String that begins the sentence: what needs the package.
+        user: String, the feature that needs the package. It begins the
+            sentence.
 
     Raises:
-        MissingPackage: If the package comes with an extra. The absence of
-            other packages stays the error that it is.
+        MissingPackage: If an extra installs the package. For other packages,
+            the original error is raised.
     """
     try:
         yield

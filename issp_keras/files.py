@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Reads and writes files. An interrupted write leaves no partial file."""
 
 import contextlib
 import json
@@ -11,12 +11,12 @@ from collections.abc import Iterator
 
 from issp_keras.errors import blame
 
-# What names a file.
+# The type of a file's path.
 StrPath = str | os.PathLike[str]
 
 
 def cache_folder() -> pathlib.Path:
-    """The folder of the user for what can be made again; it may not exist.
+    """Returns the user's cache folder of this package. It may not exist.
 
     It is `issp_keras` in the folder that the environment variable
     `XDG_CACHE_HOME` names, or in `~/.cache`.
@@ -32,7 +32,7 @@ def cache_folder() -> pathlib.Path:
 def replacing(path) -> Iterator[pathlib.Path]:
     """Yields a path beside `path`, and renames it to `path` at the end.
 
-    If the block fails, what stood at `path` before still stands there. Two
+    If the block fails, an existing file at `path` stays unchanged. Two
     processes must not write the same file at once.
 
     Raises:
@@ -54,8 +54,9 @@ def replacing(path) -> Iterator[pathlib.Path]:
 def replacing_folder(path) -> Iterator[pathlib.Path]:
     """Yields a new folder beside `path`, and renames it to `path` at the end.
 
-    Nothing stays behind if the block fails; what a killed process left is
-    removed by the next. Two processes must not write the same folder at once.
+    If the block fails, the new folder is removed. The next call removes the
+    folder of a killed process. Two processes must not write the same folder at
+    once.
 
     Raises:
         InputError: If the folder cannot be written.
@@ -73,7 +74,7 @@ def replacing_folder(path) -> Iterator[pathlib.Path]:
 
 
 def write_json(path, content):
-    """Writes `content` as indented JSON; infinity and NaN become null."""
+    """Writes `content` as indented JSON. Infinity and NaN become null."""
     content = json.dumps(finite(content), indent=2, allow_nan=False)
     with replacing(path) as partial:
         partial.write_text(content + "\n")
@@ -83,24 +84,23 @@ def read_json(path):
     """Reads a JSON file.
 
     Raises:
-        InputError: If there is none that can be read.
+        InputError: If the file cannot be read as JSON.
     """
     with blame(f"{path}: cannot be read as JSON", OSError, ValueError):
         return json.loads(pathlib.Path(path).read_text())
 
 
 def whole_lines(path) -> list[str]:
-    """The lines of a text file, with their ends.
+    """Returns the lines of a text file with their line ends.
 
-    A process that was killed while it wrote may have left a part of a last
-    line; that is left out.
+    An incomplete last line is left out. A killed process may have written it.
     """
     with pathlib.Path(path).open(newline="") as file:
         return [line for line in file if line.endswith("\n")]
 
 
 def finite(content):
-    """Returns what JSON has of `content`: null for infinity and NaN."""
+    """Returns `content` with None for infinity and NaN, as JSON needs."""
     if isinstance(content, dict):
         return {key: finite(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
@@ -110,10 +110,10 @@ def finite(content):
 
 
 def make_folder(path) -> pathlib.Path:
-    """Makes a folder, with its parents, that files can be written to.
+    """Makes a folder and its parents, and checks that it is writable.
 
     Raises:
-        InputError: If that cannot be done.
+        InputError: If the folder cannot be made or written to.
     """
     path = pathlib.Path(path)
     with blame(f"{path}: is not a folder that can be written to", OSError):

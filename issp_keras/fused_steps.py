@@ -1,27 +1,27 @@
-"""Many training steps in one execution, on batches that the device makes."""
+"""Runs many training steps in one execution, with batches from the device."""
 
 import keras
 
 
 def fuse_steps(model: keras.Model, make_batch, constants, example):
-    """Lets `fit` run many steps of a JAX program at once.
+    """Makes `fit` run many steps of a JAX program at once.
 
     Keras calls the compiled train step once for each batch that the host
-    sends. After this, an item of the data set is what many steps need, along
-    its first axis, and the program loops over them. The logs are those of the
-    last step.
+    sends. After this call, an item of the data set holds the inputs of many
+    steps along its first axis, and the program loops over them. The logs are
+    those of the last step.
 
     Args:
         model: A compiled `keras.Model`, on the JAX backend.
-        make_batch: Callable that takes `constants` and what one step needs,
+        make_batch: Callable that takes `constants` and the input of one step,
             and returns `(x, y)`.
         constants: Arrays on the device, in any structure.
-        example: Array, what one step needs.
+        example: Array, the input of one step.
     """
     import jax
 
     x, y = jax.eval_shape(make_batch, constants, example)
-    # Keras would build the loss from an item, which is no batch.
+    # Keras would build the loss from an item, which is not a batch.
     model.compute_loss(
         y=keras.ops.zeros(y.shape),
         y_pred=keras.ops.zeros(model.compute_output_shape(x.shape)),

@@ -1,4 +1,4 @@
-"""The machine on which a benchmark runs."""
+"""Describes the machine that runs a benchmark."""
 
 import os
 import pathlib
@@ -7,7 +7,7 @@ import re
 
 
 def describe() -> dict[str, str | int | None]:
-    """The processor, its cores and the system, for a report."""
+    """Returns the processor, its cores and the system, for a report."""
     return {
         "model": _processor(),
         "cores": os.cpu_count(),

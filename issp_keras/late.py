@@ -1,4 +1,4 @@
-"""Packages that import their public names when these are first used."""
+"""Lazy imports: packages import their public names at the first use."""
 
 import ast
 import importlib
@@ -13,9 +13,9 @@ def import_late(package: str) -> None:
     """Makes a package import each of its public names at its first use.
 
     The package calls this at the end of its `__init__`. It lists its names in
-    `__all__`, and imports them below `if TYPE_CHECKING:`, where readers and
-    type checkers find them, and where this function reads what comes from
-    which module.
+    `__all__`, and imports them below `if TYPE_CHECKING:`. Readers and type
+    checkers find the imports there. This function reads them to find the
+    module of each name.
 
     ```python
     if TYPE_CHECKING:
@@ -26,10 +26,10 @@ def import_late(package: str) -> None:
     import_late(__name__)
     ```
 
-    `import package` then takes no time, and `package.name` or `from package
-    import name` imports `package.module`. Modules of the package are imported
-    at their first use too. `dir(package)` shows `__all__`. Where the import
-    fails for want of an extra, a `MissingPackage` names it.
+    `import package` is then fast. `package.name` and `from package import
+    name` import `package.module`. Modules of the package are imported at
+    their first use too. `dir(package)` shows `__all__`. If the import fails
+    because an extra is not installed, a `MissingPackage` names the extra.
 
     Args:
         package: String, the `__name__` of the package.
@@ -40,7 +40,7 @@ def import_late(package: str) -> None:
 
 
 class _LatePackage(types.ModuleType):
-    """A package of which names are imported late."""
+    """A package with names that are imported at their first use."""
 
     def __getattr__(self, name):
         home = vars(self)["_homes"].get(name)
@@ -53,8 +53,8 @@ class _LatePackage(types.ModuleType):
         return value
 
     def __setattr__(self, name, value):
-        # Python sets each module that it imports as an attribute of its
-        # package. A function of the same name is what the package offers.
+        # Python sets each imported module as an attribute of its package. It
+        # must not replace a public function of the same name.
         is_module = isinstance(value, types.ModuleType)
         if not is_module or name not in vars(self)["_homes"]:
             super().__setattr__(name, value)
@@ -75,7 +75,7 @@ class _LatePackage(types.ModuleType):
 
 
 def _homes(module):
-    """The module of each name that `module` imports for type checkers."""
+    """Returns a dict from the names of the package to their modules."""
     spec = module.__spec__
     tree = ast.parse(spec.loader.get_source(spec.name))
     return {
@@ -89,12 +89,13 @@ def _homes(module):
 
 
 def import_with(other: str, *modules: str, unless: str = "") -> None:
-    """Imports modules as soon as another one has been imported, or now.
+    """Imports modules right after another module, or now if it is imported.
 
     Args:
-        other: String, the name of a module of the top level.
+        other: String, the name of a top-level module.
         *modules: Strings, names of the modules to import after it.
-        unless: String, a module: where its import has begun, nothing is done.
+        unless: String, the name of a module. If its import has begun, nothing
+            is imported.
     """
     if other in sys.modules:
         _import_all(modules, unless)
@@ -103,7 +104,7 @@ def import_with(other: str, *modules: str, unless: str = "") -> None:
 
 
 def import_before(other: str, module: str) -> None:
-    """Imports a module before another one is, if that is not there yet."""
+    """Imports `module` right before `other`, unless `other` is imported."""
     if other not in sys.modules:
         sys.meta_path.insert(0, _Watcher(other, (), "", before=module))
 
@@ -115,7 +116,7 @@ def _import_all(modules, unless):
 
 
 class _Watcher:
-    """Finds one module as Python does, and imports others with it."""
+    """An import hook that imports other modules with one module."""
 
     def __init__(self, name, modules, unless, before=None):
         self._name = name
@@ -140,10 +141,10 @@ class _Watcher:
         execute = loader.exec_module
 
         def execute_with_others(module):
-            # Whoever only looks for the module does not come here.
+            # A search for the module without an import does not reach this.
             sys.meta_path.remove(self)
             if self._before:
-                # Where that imports this module too, it gets a whole one.
+                # If `before` imports this module too, it must be complete.
                 begun = sys.modules.pop(self._name)
                 importlib.import_module(self._before)
                 sys.modules[self._name] = begun

@@ -1,4 +1,4 @@
-"""Folders that one process at a time works in."""
+"""Locks for folders that only one process may use at a time."""
 
 import contextlib
 import fcntl
@@ -10,12 +10,12 @@ from issp_keras.errors import blame
 
 
 class FolderLock:
-    """What one process at a time can hold of a folder.
+    """The lock of a folder, which one process at a time can hold.
 
-    The system takes it back when the process ends, however it does.
+    The system releases the lock when the process ends, also after a crash.
 
     Args:
-        folder: Path of a folder that exists. The file `.lock` is made in it.
+        folder: Path of an existing folder. The lock is its file `.lock`.
     """
 
     def __init__(self, folder):
@@ -23,11 +23,11 @@ class FolderLock:
         self._file = None
 
     def acquire(self, wait: bool = False) -> bool:
-        """Takes the lock; returns whether this process has it now.
+        """Takes the lock, and returns whether this process has it now.
 
         Args:
-            wait: Whether to wait while another process has it. Defaults to
-                `False`.
+            wait: Boolean, whether to wait while another process has it.
+                Defaults to `False`.
 
         Raises:
             InputError: If the folder cannot be locked.
@@ -40,20 +40,20 @@ class FolderLock:
                 fcntl.flock(file, fcntl.LOCK_EX | at_once)
             except BlockingIOError:
                 return False
-            # It stays open.
+            # The file stays open.
             stack.pop_all()
         self._file = file
         return True
 
     def release(self):
-        """Gives the lock back."""
+        """Releases the lock."""
         self._file.close()
         self._file = None
 
 
 @contextlib.contextmanager
 def one_at_a_time(folder) -> Iterator[None]:
-    """Waits until no other process is in such a block for this folder."""
+    """Waits until no other process runs such a block for this folder."""
     lock = FolderLock(folder)
     lock.acquire(wait=True)
     try:
@@ -72,8 +72,8 @@ def alone_in(folder) -> Iterator[None]:
     lock = FolderLock(folder)
     if not lock.acquire():
         raise InputError(
-            f"{folder}: another process is at work in this folder; expected "
-            "another folder, or this one when that process has ended."
+            f"{folder}: another process uses this folder; use another folder, "
+            "or wait until that process has ended."
         )
     try:
         yield

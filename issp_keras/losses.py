@@ -1,4 +1,4 @@
-"""What a training minimises, beside what Keras has."""
+"""Losses for super-resolution, in addition to those of Keras."""
 
 from typing import Any
 
@@ -8,18 +8,18 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="issp_keras")
 class Distillation(keras.losses.Loss):
-    """A loss against HR, mixed with the same loss against a teacher's output.
+    """A weighted sum of a loss against HR and against a teacher's output.
 
-    `(1 - weight) * loss(hr, sr) + weight * loss(teacher, sr)`
+    It is `(1 - weight) * loss(hr, sr) + weight * loss(teacher, sr)`.
 
     Args:
         loss: `keras.losses.Loss`, such as `keras.losses.MeanAbsoluteError()`.
-        weight: Float in [0, 1], the share of the teacher.
-        **arguments: Of `keras.losses.Loss`: `reduction`, `name`, `dtype`.
+        weight: Float in [0, 1], the weight of the loss against the teacher.
+        **arguments: `reduction`, `name` and `dtype` of `keras.losses.Loss`.
 
     Call arguments:
-        y_true: Targets of shape (batch, height, width, 2 * channels): HR, and
-            then the teacher's output.
+        y_true: Targets of shape (batch, height, width, 2 * channels). HR comes
+            first, then the teacher's output.
         y_pred: SR patches of shape (batch, height, width, channels).
 
     Raises:
@@ -61,20 +61,22 @@ class Distillation(keras.losses.Loss):
 
 @keras.saving.register_keras_serializable(package="issp_keras")
 class L1FFT(keras.losses.Loss):
-    """Mean absolute error of the pixels, and of their Fourier transform.
+    """Mean absolute error of the pixels and of their Fourier transform.
 
-    `mean |sr - hr| + weight * mean |F(sr) - F(hr)|`, where F is the
-    unnormalised two-dimensional transform of each channel of each patch, and
-    the second mean is over the real and the imaginary parts of the half of
-    the frequencies that those of real numbers have: (height, width // 2 + 1).
-    It is computed in float32, whatever the model computes in.
+    It is `mean |sr - hr| + weight * mean |F(sr) - F(hr)|`. Here F is the
+    unnormalised two-dimensional Fourier transform of each channel of each
+    patch. As for all real inputs, it has (height, width // 2 + 1) distinct
+    frequencies. The second mean is over their real and imaginary parts. The
+    loss is computed in float32 for every dtype of the model.
 
-    Example: `model.compile("adam", loss=L1FFT(0.05))`. A model that was saved
-    with it and its optimizer is loaded after `import issp_keras.losses`.
+    Example: `model.compile("adam", loss=L1FFT(0.05))`. To load a model that
+    was saved with this loss and its optimizer, first
+    `import issp_keras.losses`.
 
     Args:
-        weight: Float, at least 0. Defaults to `0.05`.
-        **arguments: Of `keras.losses.Loss`: `reduction`, `name`, `dtype`.
+        weight: Float, at least 0, the weight of the Fourier term. Defaults to
+            `0.05`.
+        **arguments: `reduction`, `name` and `dtype` of `keras.losses.Loss`.
 
     Call arguments:
         y_true: HR patches of shape (batch, height, width, channels).
@@ -84,8 +86,8 @@ class L1FFT(keras.losses.Loss):
         ValueError: If `weight` is negative.
 
     Reference: Sun et al., Spatially-Adaptive Feature Modulation for Efficient
-    Image Super-Resolution (SAFMN, arXiv 2302.13800): the released settings
-    for DF2K have `FFTLoss`, of `rfft2` without a norm, with the weight 0.05.
+    Image Super-Resolution (SAFMN, arXiv 2302.13800). Its released settings for
+    DF2K use `FFTLoss` on an unnormalised `rfft2` with the weight 0.05.
     """
 
     def __init__(
@@ -99,7 +101,7 @@ class L1FFT(keras.losses.Loss):
         self.weight = weight
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        # The transform is linear: one of the difference is enough.
+        # The transform is linear, so transform the difference only once.
         difference = y_pred - y_true
         pixels = ops.mean(ops.abs(difference), axis=(1, 2, 3))
         rows = ops.rfft(ops.transpose(difference, (0, 3, 1, 2)))

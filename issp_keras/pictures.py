@@ -1,4 +1,4 @@
-"""Pictures that show what a network does."""
+"""Pictures that compare the result of a network with bicubic interpolation."""
 
 import numpy as np
 import PIL.Image
@@ -11,7 +11,7 @@ from issp_keras.data import imresize
 from issp_keras.data import to_rgb
 
 _CROP = 96
-# Of a large photograph, its middle is enough to look at.
+# Only this many pixels in the middle of a large photograph are searched.
 _MIDDLE = 384
 _ENLARGE = 3
 _LABEL = 26
@@ -25,7 +25,7 @@ def comparison(pair: Pair, result: np.ndarray) -> np.ndarray:
 
     Args:
         pair: `Pair`.
-        result: uint8 array of the shape of HR, what the network makes of LR.
+        result: uint8 array of the shape of HR, the network's output for LR.
 
     Returns:
         uint8 array of shape (height, width, 3).
@@ -78,8 +78,8 @@ def where_most(
     Args:
         image: uint8 array of shape (height, width, 3) or (height, width).
         reference: uint8 array of the same size.
-        size: Integer, height and width of the window in pixels, where the
-            images are that large. Defaults to `96`.
+        size: Integer, height and width of the window in pixels. Smaller images
+            are used whole. Defaults to `96`.
 
     Returns:
         The rows and the columns of the window, which lies on a grid of

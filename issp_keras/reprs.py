@@ -1,4 +1,4 @@
-"""Objects that print as the call that makes them."""
+"""Objects that print as their constructor call."""
 
 import functools
 import inspect
@@ -7,10 +7,9 @@ _ARGUMENTS = "_arguments_given"
 
 
 class Readable:
-    """Prints as the call that makes it, with what differs from the defaults.
+    """Prints as the constructor call, without arguments at their defaults.
 
-    A class that derives from it keeps the arguments of its constructor for
-    this, whatever it makes of them.
+    A derived class stores the arguments of its constructor for this.
 
     Example:
 
@@ -33,7 +32,7 @@ def _remembering(init):
 
     @functools.wraps(init)
     def remember(self, *positional, **named):
-        # A class whose parent is one too calls both; the first one counts.
+        # If the parent is `Readable` too, the outer constructor counts.
         if _ARGUMENTS not in vars(self):
             found = _arguments(signature, self, positional, named)
             vars(self)[_ARGUMENTS] = found
@@ -43,11 +42,11 @@ def _remembering(init):
 
 
 def _arguments(signature, self, positional, named):
-    """Pairs of a name and a value; no name for what has no default."""
+    """Returns pairs of name and value; the name is empty without default."""
     try:
         bound = signature.bind(self, *positional, **named).arguments
     except TypeError:
-        # The constructor itself says what is wrong.
+        # The constructor itself raises a clear error.
         return []
     found = []
     # The first is the object itself.
@@ -74,17 +73,17 @@ def _is_same(value, default):
 
 
 def given_as_text(given) -> list[str]:
-    """Arguments as they stand in a call.
+    """Returns arguments as the text of a call.
 
     Args:
-        given: List of pairs: the name, empty for one by its place, and the
-            value.
+        given: List of pairs: the name, empty for a positional argument, and
+            the value.
     """
     return [f"{name}={_text(of)}" if name else _text(of) for name, of in given]
 
 
 def _text(value):
-    # Functions have no better name than their own.
+    # Functions print as their name.
     if inspect.isroutine(value):
         return value.__name__
     return repr(value)

@@ -1,4 +1,4 @@
-"""Scores of ways to upscale, by the protocol of the papers."""
+"""PSNR and SSIM of upscaling methods, by the protocol of the papers."""
 
 import dataclasses
 import statistics
@@ -14,13 +14,13 @@ from issp_keras.data import Pair
 from issp_keras.data import imresize
 from issp_keras.inference import network_of
 
-# Least height and width: SSIM needs a window of 11 pixels inside the border.
+# The smallest height and width: SSIM needs 11 pixels inside the border.
 SMALLEST = 32
 
 
 @dataclasses.dataclass(frozen=True)
 class Score:
-    """PSNR in dB, SSIM, and the seconds that upscaling took."""
+    """PSNR in dB, SSIM, and the seconds of the upscaling."""
 
     name: str
     psnr: float
@@ -31,9 +31,10 @@ class Score:
 def score(
     upscale: Callable[[np.ndarray], np.ndarray], pair: Pair, channels: str = "y"
 ) -> Score:
-    """Scores a way to upscale, by the protocol of the papers.
+    """Scores an upscaling method by the protocol of the papers.
 
-    LR is upscaled and compared with HR without a border of `scale` pixels.
+    It upscales LR, and compares the result with HR without a border of `scale`
+    pixels.
 
     Args:
         upscale: Callable that maps a uint8 image of shape (height, width, 3)
@@ -42,7 +43,7 @@ def score(
         channels: "y" (BT.601, 16..235) or "rgb".
 
     Raises:
-        ValueError: If what `upscale` makes has not the size of HR.
+        ValueError: If the result of `upscale` does not have the size of HR.
     """
     return score_and_result(upscale, pair, channels)[0]
 
@@ -50,7 +51,7 @@ def score(
 def score_and_result(
     upscale: Callable[[np.ndarray], np.ndarray], pair: Pair, channels: str = "y"
 ) -> tuple[Score, np.ndarray]:
-    """The same as `score`, and the image that was made."""
+    """Returns the result of `score`, and the upscaled image."""
     start = time.perf_counter()
     sr = upscale(pair.lr)
     seconds = time.perf_counter() - start
@@ -64,7 +65,7 @@ def score_and_result(
 
 
 def mean(scores: list[Score]) -> Score:
-    """The mean of each number."""
+    """Returns the mean of each number of the scores."""
     columns = zip(*(dataclasses.astuple(s)[1:] for s in scores), strict=True)
     return Score("mean", *map(statistics.fmean, columns))
 
@@ -74,18 +75,18 @@ def mean_score(
     pairs: Iterable[Pair],
     channels: str = "y",
 ) -> Score:
-    """The mean of `score` over the photographs."""
+    """Returns the mean of `score` over photographs."""
     return mean([score(upscale, pair, channels) for pair in pairs])
 
 
 def score_network(
     model: keras.Model, pairs: Iterable[Pair], channels: str = "y"
 ) -> Score:
-    """The mean of `score` of a Keras model over the photographs."""
+    """Returns the mean of `score` of a Keras model over photographs."""
     upscale = network_of(model, model.name).upscale
     return mean_score(upscale, pairs, channels)
 
 
 def bicubic(scale: int) -> Callable[[np.ndarray], np.ndarray]:
-    """The baseline of every paper, as a way to upscale."""
+    """Returns bicubic interpolation, the baseline of papers, as a method."""
     return lambda pixels: imresize(pixels, scale)

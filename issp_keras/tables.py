@@ -1,4 +1,4 @@
-"""Tables that are printed, shown in notebooks, and read by programs."""
+"""Tables for terminals, notebooks and programs."""
 
 import html
 import importlib
@@ -23,8 +23,8 @@ class Table(Sequence):
 
     Args:
         rows: List of dicts, all with the same keys.
-        columns: Dict of the heads of columns to callables, which make a
-            string of a row.
+        columns: Dict from column headings to callables. Each callable takes a
+            row and returns the text of its cell.
         notes: List of sentences below the table. Defaults to none.
 
     Attributes:
@@ -50,12 +50,12 @@ class Table(Sequence):
 
     @property
     def header(self) -> list[str]:
-        """The heads of the columns."""
+        """The headings of the columns."""
         return list(self._columns)
 
     @property
     def cells(self) -> list[list[str]]:
-        """What is printed of each row."""
+        """The texts of the cells of each row."""
         return [
             [make(row) for make in self._columns.values()] for row in self.rows
         ]
@@ -67,7 +67,7 @@ class Table(Sequence):
             InputError: If pandas is not installed.
         """
         try:
-            # No dependency of this package: who wants it has it.
+            # pandas is not a dependency of this package.
             pandas = importlib.import_module("pandas")
         except ImportError as error:
             raise InputError(
@@ -101,7 +101,7 @@ class Table(Sequence):
 
 
 def _line(cells, widths):
-    """All columns but the first are aligned to the right."""
+    """Returns a line. All columns except the first are right-aligned."""
     (name, *others), (first, *rest) = cells, widths
     padded = [cell.rjust(n) for cell, n in zip(others, rest, strict=True)]
     return "  ".join([name.ljust(first), *padded]).rstrip()

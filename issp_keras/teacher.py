@@ -1,4 +1,4 @@
-"""What a teacher network makes of the photographs that a student sees."""
+"""The outputs of a teacher network, for distillation."""
 
 import dataclasses
 import hashlib
@@ -20,29 +20,29 @@ from issp_keras.files import StrPath
 from issp_keras.inference import load_network
 from issp_keras.locks import one_at_a_time
 
-# So many characters of a photograph's name are in that of its output.
+# The name of an output has at most this many characters of the photograph's.
 _LONGEST = 80
 
 
 class Teacher:
-    """A network whose outputs another one learns from.
+    """A network whose outputs another network learns from.
 
-    Its outputs are made once and kept as photographs of 8 bits, in a folder
-    that several trainings may share, at the same time too. A file's name has
-    a digest of the teacher's file, of the settings and of the LR pixels, so
-    that what another teacher made is never taken. They are PPM files, whose
-    bytes are the pixels: patches are cut out of them as they lie on the disk,
-    so that they may be larger than memory.
+    Each output is computed once and stored as an 8-bit photograph in a folder.
+    Several trainings can share the folder, also at the same time. A file name
+    contains a digest of the teacher's file, the settings and the LR pixels. So
+    outputs of another teacher are never used. The outputs are PPM files with
+    uncompressed pixels. Patches are read from the disk, so the outputs can be
+    larger than the memory.
 
     Args:
         model: String, path of a `.keras` or `.tflite` network.
         scale: Integer, the magnification of the training.
-        self_ensemble: Whether the teacher's output is the mean over the 8
-            flips and rotations. Defaults to `True`.
+        self_ensemble: Boolean, whether the teacher's output is the mean over
+            the 8 flips and rotations. Defaults to `True`.
 
     Raises:
-        InputError: If the file is no such network. An `ArgumentError` if the
-            network is of another scale.
+        InputError: If the file is not such a network. If the network has
+            another magnification, it is an `ArgumentError`.
     """
 
     def __init__(self, model: str, scale: int, self_ensemble: bool = True):
@@ -51,7 +51,7 @@ class Teacher:
             raise ArgumentError(
                 "model",
                 f"{model} enlarges {self._network.scale} times, expected "
-                f"{scale} times, as the network that learns.",
+                f"{scale} times as the network to train does.",
             )
         with blame(f"{model}: cannot be read", OSError):
             content = pathlib.Path(model).read_bytes()
@@ -63,22 +63,24 @@ class Teacher:
     ) -> list[Pair] | None:
         """Adds the teacher's outputs to pairs.
 
-        An output that is in the folder is taken from there. The others are
-        written one by one, each whole or not at all; so the next call goes on
-        where this one was killed.
+        Outputs that are already in the folder are reused. The others are
+        computed and written one by one. No file is ever incomplete. After an
+        interruption, the next call continues with the missing outputs.
 
         Args:
             pairs: List of `Pair`.
-            folder: Path of the folder for the outputs, made if missing.
-            until: Float, when to stop in seconds of `time.monotonic()`.
-                Defaults to no such time.
+            folder: Path of the folder for the outputs. It is created if it is
+                missing.
+            until: Float, the time to stop, in seconds of `time.monotonic()`.
+                Defaults to None, no limit.
 
         Returns:
-            List of `Pair` with a `teacher`; None where `until` came first.
+            List of `Pair` with a `teacher`; None if the time `until` came
+            before the last output.
 
         Raises:
-            InputError: If the folder cannot be written, or holds something
-                else under the name of an output.
+            InputError: If the folder cannot be written, or a file with the
+                name of an output is not one.
         """
         folder = files.make_folder(folder)
         taught, made = [], 0
@@ -86,13 +88,14 @@ class Teacher:
             lr = np.ascontiguousarray(to_rgb(pair.lr)[:, :])
             path = folder / self._name(pair.name, lr)
             if not path.exists():
-                # Another training may make it meanwhile.
+                # Another training may write this output meanwhile.
                 with one_at_a_time(folder):
                     if not path.exists():
                         is_late = until is not None and (
                             time.monotonic() >= until
                         )
-                        # One at least, so that short turns come to an end.
+                        # At least one for each call, so that repeated short
+                        # calls finish.
                         if is_late and made:
                             return None
                         made += 1
@@ -116,7 +119,7 @@ class Teacher:
 
 
 def _mapped(path, size):
-    """The pixels of a binary PPM file, read where they are used."""
+    """Returns the pixels of a binary PPM file as a memory map."""
     height, width = size
     header = f"P6\n{width} {height}\n255\n".encode()
     with blame(f"{path}: cannot be read", OSError):
@@ -125,7 +128,7 @@ def _mapped(path, size):
         is_whole = path.stat().st_size == len(header) + 3 * height * width
         if found != header or not is_whole:
             raise InputError(
-                f"{path}: is no PPM file of {width}x{height} pixels; remove "
-                "it, and it is made again."
+                f"{path}: is not a PPM file of {width}x{height} pixels; remove "
+                "it to have it made again."
             )
         return np.memmap(path, np.uint8, "r", len(header), (height, width, 3))

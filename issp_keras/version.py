@@ -1,9 +1,9 @@
-"""The version of this package, for what the package itself is made of."""
+"""The version of this package, for its own modules."""
 
 import sys
 
 
 def version() -> str:
     """The same as `issp_keras.__version__`."""
-    # Imported before any of its modules, and free to import them later.
+    # The package is always imported before its modules.
     return sys.modules["issp_keras"].__version__

@@ -215,7 +215,7 @@ def test_a_kernel_of_an_unknown_layer_is_not_denied():
         [keras.Input((4,)), layers.Dense(3), Mine(name="mine")], name="net"
     )
     _, skipped = find_kernels(model)
-    assert "Mine is of no type whose kernels are pruned" in skipped["net/mine"]
+    assert "Mine is not a prunable layer type" in skipped["net/mine"]
 
 
 def test_finds_every_kind_of_kernel_and_its_channels():
@@ -424,7 +424,7 @@ def test_summaries_refuse_what_they_cannot_use(tmp_path):
         SparsitySummaries("callback", tmp_path)
     callback = ISSPCallback(ISSPSchedule(0.5, end_step=15))
     (tmp_path / "sparsity.csv").write_text("no,sense\n1,2\n")
-    with pytest.raises(ValueError, match=r"sparsity\.csv: is not a table"):
+    with pytest.raises(ValueError, match=r"sparsity\.csv: is not a readable"):
         _fit(_model(), [callback, SparsitySummaries(callback, tmp_path)])
     callback = ISSPCallback(ISSPSchedule(0.5, end_step=15))
     with pytest.raises(ValueError, match="among the callbacks of the same fit"):

@@ -587,12 +587,12 @@ BAD_INPUT = [
     (
         "upscale",
         ["--model=x2.keras", "a_x2.png", "a.png"],
-        "a_x2.png: the result of a.png would overwrite it",
+        "a_x2.png: the result of a.png would overwrite this",
     ),
     (
         "upscale",
         ["--model=x2.keras", "--compare", "a.png", "a_x2_compare.png"],
-        "a_x2_compare.png: the result of a.png would overwrite it",
+        "a_x2_compare.png: the result of a.png would overwrite this",
     ),
     (
         "upscale",
@@ -607,7 +607,7 @@ BAD_INPUT = [
     (
         "upscale",
         ["--model=x2.keras", "d/a.png", "e/a.png", "--output=o"],
-        "o/a.png_x2.png: the result of e/a.png would overwrite it",
+        "o/a.png_x2.png: the result of e/a.png would overwrite this",
     ),
     (
         "upscale",
@@ -623,7 +623,7 @@ BAD_INPUT = [
     (
         "upscale",
         ["--model=x2.keras", "a.png", "b.png", "--output=c.png"],
-        "--output: is c.png, a file, and there are 2",
+        "--output: is c.png, a file, but there are 2",
     ),
     (
         "evaluate",
@@ -709,7 +709,7 @@ BAD_INPUT = [
     (
         "evaluate",
         ["--model=x2.keras", "--model=m.tflite", "--report=r.html"],
-        "--report: shows one network, and there are 2; expected one --model.",
+        "--report: shows one network, but there are 2; expected one --model.",
     ),
     ("tflite.programs.inspect", ["m.keras"], "m.keras: is not a TFLite model"),
     ("tflite.programs.inspect", ["m.keras", "--size=0,9"], "--size: is '0,9'"),
@@ -728,7 +728,7 @@ BAD_INPUT = [
             "--target=adb",
             "--benchmark_model=m.py",
         ],
-        "--protocol: is mlperf-mobile, whose result benchmark_model does not",
+        "--protocol: is mlperf-mobile, which needs a 90th percentile, but benc",
     ),
     (
         "tflite.programs.benchmark",
@@ -748,7 +748,7 @@ BAD_INPUT = [
     (
         "tflite.programs.benchmark",
         ["m.tflite", "--target=adb"],
-        "--benchmark_model: is not given, expected TFLite's tool",
+        "--benchmark_model: is not given, expected the path of TFLite's",
     ),
     (
         "tflite.programs.benchmark",
@@ -758,14 +758,14 @@ BAD_INPUT = [
     (
         "tflite.programs.benchmark",
         ["m.tflite", "--target=adb:1", "--delegate=sparse"],
-        "--delegate: is sparse, but --target=adb takes a build",
+        "--delegate: is sparse, but --target=adb needs --android_delegate",
     ),
     (
         "tflite.programs.benchmark",
         ["m.tflite", "--android_delegate=d.so"],
         "--android_delegate: d.so: is for --target=adb.",
     ),
-    ("evaluate", ["--model=m.keras", "more"], "expected flags alone"),
+    ("evaluate", ["--model=m.keras", "more"], "expected only flags"),
     (
         "tflite.programs.export",
         ["x2.keras", "--height=8"],
@@ -788,8 +788,8 @@ BAD_INPUT = [
     (
         "train",
         ["--config=quikstart", "--workdir=run"],
-        "--config: quikstart: no such file, and no config that comes with "
-        "issp_keras, which are block_comparison, cat_r, compare_methods, "
+        "--config: quikstart: no such file, expected a file or one of the "
+        "configs of issp_keras: block_comparison, cat_r, compare_methods, "
         "edsr_large, ",
     ),
     (

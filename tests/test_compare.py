@@ -167,7 +167,7 @@ def test_what_another_process_has_is_left_to_it(config, tmp_path):
     results = compare(config, tmp_path, report=lines.append)
     assert [result["name"] for result in results] == ["wide"]
     assert lines[-1] == (
-        "Other processes are at work on 1 trainings; this one ends."
+        "Other processes run the remaining 1 trainings; this process ends."
     )
     held.unlock()
     assert len(compare(config, tmp_path, report=str)) == 2
@@ -423,7 +423,7 @@ def test_a_dense_training_has_no_zeros(config, tmp_path):
 @pytest.mark.usefixtures("done")
 def test_results_of_another_config_are_refused(config, tmp_path):
     config.training.steps = 6
-    with pytest.raises(InputError, match="10 was begun with another config"):
+    with pytest.raises(InputError, match="10 was started with another config"):
         compare(config, tmp_path)
 
 

@@ -331,7 +331,7 @@ def test_cost_refuses_a_model_without_one_input():
     model = keras.Model(inputs, layers.Dense(3)(layers.add(inputs)))
     training = SparseTraining(ISSPSchedule(0.5, end_step=6), IHT(), Cost())
     with pytest.raises(
-        ValueError, match=r"Cost\(\) needs a model of one input"
+        ValueError, match=r"Cost\(\) needs a model with one input"
     ):
         training.set_model(model)
 

@@ -96,7 +96,7 @@ def test_upscale_has_the_short_flags_of_other_programs():
         "d": "delegate",
     }.items():
         assert f"  -{short}, --{name}=" in done.stdout
-    assert "  PHOTOGRAPH...  Files, and folders of them.\n" in done.stdout
+    assert "  PHOTOGRAPH...  Files and folders.\n" in done.stdout
 
 
 def test_old_names_are_aliases():
@@ -164,7 +164,10 @@ _TRAIN = ["train", "--config=quickstart", "--workdir=run"]
         ),
         (["upscale", "-m", "no.keras", "."], "issp upscale: no.keras: no such"),
         (["upscale", "-m", ".", "."], "issp upscale: .: is a folder, expected"),
-        (["upscale", "-o"], "issp upscale: -o: has no value, expected one."),
+        (
+            ["upscale", "-o"],
+            "issp upscale: -o: has no value, expected a value.",
+        ),
         (
             ["evaluate"],
             "issp evaluate: --model: is missing. A .keras or .tflite network",
@@ -204,7 +207,7 @@ _TRAIN = ["train", "--config=quickstart", "--workdir=run"]
             [*_TRAIN, "--config.steps=many"],
             "issp train: --config.steps: is many, expected an integer.",
         ),
-        (["completion", "tcsh"], "issp completion: tcsh: is no shell that is"),
+        (["completion", "tcsh"], "issp completion: tcsh: is not a known shell"),
     ],
 )
 def test_mistakes_get_one_line_before_anything_is_imported(
@@ -290,7 +293,7 @@ def test_networks_that_come_along_are_listed_and_used_by_name(tmp_path):
         done = _call("upscale", flag, "photo.png", "-o", "o.png", cwd=tmp_path)
         assert done.stdout.startswith("Wrote o.png"), done.stderr
     done = _call("upscale", "-s", "9", "photo.png", cwd=tmp_path)
-    assert done.stderr.startswith("issp upscale: --scale: is 9, and the netwo")
+    assert done.stderr.startswith("issp upscale: --scale: is 9, but the netwo")
 
 
 def test_choices_that_flags_repeat_are_those_of_the_library():

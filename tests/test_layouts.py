@@ -166,7 +166,7 @@ def test_lr_that_may_go_with_two_photographs_is_refused(tmp_path):
         LRbicx4__fo_png=(2, 2),
         LRbicx4__fox4_png=(2, 2),
     )
-    with pytest.raises(InputError, match=r"fox4\.png: may be LR of 2"):
+    with pytest.raises(InputError, match=r"fox4\.png: matches 2"):
         data.find_pairs(tmp_path, 4)
 
 
@@ -201,7 +201,7 @@ def test_an_empty_folder_is_refused(tmp_path):
         data.find_source(str(tmp_path), "train", 2)
     (tmp_path / "image_SRF_2").mkdir()
     PIL.Image.new("L", (8, 8)).save(tmp_path / "image_SRF_2" / "a_LR.png")
-    with pytest.raises(InputError, match="whose name ends in _HR"):
+    with pytest.raises(InputError, match="with a name ending in _HR"):
         data.find_source(str(tmp_path), "train", 2)
 
 
@@ -289,7 +289,7 @@ def test_prepared_photographs_held_out_must_fit_into_memory(
     data.prepare([lambda pair=pair: pair for pair in pairs], 2, folder)
     monkeypatch.setattr(all_pairs, "_memory", lambda: 2 * 3 * 48 * 60)
     assert len(data.load_pairs(str(folder), "train", 2)) == 3
-    with pytest.raises(InputError, match=r"3 photographs.*fewer of them"):
+    with pytest.raises(InputError, match=r"3 photographs.*fewer photographs"):
         data.load_pairs(str(folder), "held_out", 2)
 
 

@@ -247,7 +247,7 @@ def test_refuses_what_is_no_network():
 
 def test_a_keras_network_gives_its_model(network, tflite_path):
     assert isinstance(network.model, keras.Model)
-    with pytest.raises(InputError, match=r"`model` is of \.keras networks"):
+    with pytest.raises(InputError, match=r"`model` needs a \.keras network"):
         _ = issp_keras.load(tflite_path).model
 
 

@@ -703,7 +703,7 @@ def test_scratch_refuses_a_layer_it_cannot_draw():
 
     model = keras.Sequential([keras.Input((4,)), Scale(name="scale")])
     model.compile("sgd", "mse")
-    with pytest.raises(ValueError, match="scale' cannot be drawn anew"):
+    with pytest.raises(ValueError, match="scale' cannot be initialised again"):
         model.fit(
             X,
             X,

@@ -198,8 +198,8 @@ def test_keras_metrics_refuse_what_cannot_be_compared():
     ("shape", "other", "border", "message"),
     [
         ((8, 8), (8, 9), 0, "different shapes"),
-        ((8, 8), (8, 8), 4, "Nothing is left"),
-        ((8, 8), (8, 8), -1, "Nothing is left"),
+        ((8, 8), (8, 8), 4, "No pixel is left"),
+        ((8, 8), (8, 8), -1, "No pixel is left"),
     ],
 )
 def test_metrics_refuse_what_cannot_be_compared(shape, other, border, message):

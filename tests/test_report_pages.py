@@ -92,7 +92,7 @@ def test_a_gain_is_that_over_bicubic():
         evaluate_report.Crops(),
         self_ensemble=True,
     )
-    for text in ("29.50 dB", "-0.50 dB over bicubic", "Kodak24/HR", "8 turns"):
+    for text in ("29.50 dB", "-0.50 dB over bicubic", "Kodak24/HR", "8 flips"):
         assert text in page.text
     assert "nothing read" not in page.text
 
@@ -128,7 +128,7 @@ def test_of_a_large_photograph_the_middle_is_shown(monkeypatch):
     before, after = page.images()
     np.testing.assert_array_equal(before, data.imresize(lr, 2))
     np.testing.assert_array_equal(after[::2, ::2], lr)
-    assert "the middle of the photograph at full resolution, 40 x 20" in (
+    assert "the middle of the photograph, at full resolution, 40 x 20" in (
         page.text
     )
     assert "0.png, 2 times larger" in page.text

@@ -296,7 +296,7 @@ def test_refuses_to_go_on_without_the_state_of_a_method(tmp_path):
     model = _model()
     model.optimizer.build(model.trainable_variables)
     model.load_weights(path)
-    with pytest.raises(ValueError, match=r"SRP cannot go on.*load_weights"):
+    with pytest.raises(ValueError, match=r"SRP cannot continue.*load_weights"):
         _fit(model, [_callback("srp")])
 
 

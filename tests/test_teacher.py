@@ -179,7 +179,8 @@ def test_another_file_under_the_name_is_refused(path, pairs, tmp_path):
     folder = tmp_path / "cache"
     Teacher(path, 2).teach(pairs, folder)
     (folder / _files(folder)[0]).write_bytes(b"P6\n3 3\n255\n")
-    with pytest.raises(InputError, match=r"a-.*ppm: is no PPM file of 60x48"):
+    message = r"a-.*ppm: is not a PPM file of 60x48"
+    with pytest.raises(InputError, match=message):
         Teacher(path, 2).teach(pairs, folder)
 
 
@@ -255,7 +256,11 @@ def test_a_killed_run_goes_on_to_the_same_weights(config, tmp_path):
         ("self_ensemble", "yes", "self_ensemble: is 'yes', expected True or"),
         ("cache", __file__, "test_teacher.py: is not a folder"),
         ("cache", 1, "--config.teacher.cache: is 1, expected the path"),
-        ("wieght", 0.5, "--config.teacher.wieght: is no entry, expected one"),
+        (
+            "wieght",
+            0.5,
+            "--config.teacher.wieght: is not an entry, expected one",
+        ),
     ],
 )
 def test_refuses_bad_entries_before_it_writes(

@@ -260,7 +260,7 @@ def test_a_workdir_where_another_training_is_at_work_is_refused(
     refusals = []
 
     def train_too(epoch, logs):
-        with pytest.raises(InputError, match="another process is") as refusal:
+        with pytest.raises(InputError, match="another process uses") as refusal:
             train(config, tmp_path)
         refusals.append(str(refusal.value))
 
@@ -311,7 +311,11 @@ def test_a_broken_checkpoint_is_refused(config, workdir):
         ("sparsity.end_step", 0.8, "end_step: is 0.8, expected a whole number"),
         ("sparsity.iss_p.shrink_ratio", 1.5, "sparsity.iss_p: .*ratio=1.5"),
         ("sparsity.method", "best", "is 'best', expected one of ac_dc, assl"),
-        ("sparsity.distributon", "erk", "distributon: is no entry, expected"),
+        (
+            "sparsity.distributon",
+            "erk",
+            "distributon: is not an entry, expected",
+        ),
         ("halve_at", (5, 3), r"--config.halve_at: is \(5, 3\), expected a"),
         ("sparsity.pattern", "2:4", "pattern: is '2:4', expected one of"),
         ("steps", 13, "--config.steps: is 13, expected a multiple"),

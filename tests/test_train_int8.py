@@ -163,7 +163,9 @@ def test_a_workdir_without_int8_is_not_gone_on_with(config, tmp_path):
     (tmp_path / "int8").mkdir()
     shutil.copy(tmp_path / "float" / "config.json", tmp_path / "int8")
     config.simulated_int8.begin_step = 7
-    with pytest.raises(InputError, match="was begun with another config: simu"):
+    with pytest.raises(
+        InputError, match="was started with another config: simu"
+    ):
         train(config, tmp_path / "int8")
 
 
@@ -187,7 +189,11 @@ def test_an_entry_without_a_step_changes_no_digest(config):
         ("begin_step", "end", "begin_step: is 'end', expected a step of the"),
         ("momentum", 1.0, r"--config.simulated_int8: .*momentum=1\.0"),
         ("momentum", "fast", "--config.simulated_int8: "),
-        ("end_step", 9, "simulated_int8.end_step: is no entry, expected one"),
+        (
+            "end_step",
+            9,
+            "simulated_int8.end_step: is not an entry, expected one",
+        ),
         (None, 7, "--config.simulated_int8: is 7, expected a group with the"),
     ],
 )

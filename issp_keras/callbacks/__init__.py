@@ -1,4 +1,4 @@
-"""The one bridge from `issp_keras.sparsity` to `model.fit`."""
+"""Keras callbacks that prune and quantize a model during `model.fit`."""
 
 from issp_keras.callbacks.issp import ISSPCallback
 from issp_keras.callbacks.kernels import count_zeros

@@ -14,9 +14,9 @@ class ISSPCallback(SparseTraining):
 
     After each optimizer update of the pruning stage, the
     `min(ceil(sparsity * n), int(0.995 * n))` smallest weights of every kernel
-    are multiplied by `shrink_ratio`; after the last one they become exact
-    zeros, which hold through fine-tuning. See `SparseTraining` for what is
-    pruned and when.
+    are multiplied by `shrink_ratio`. After the last update they become exact
+    zeros. Fine-tuning keeps these zeros. `SparseTraining` describes which
+    layers are pruned, and when.
 
     Example:
 
@@ -28,18 +28,20 @@ class ISSPCallback(SparseTraining):
         schedule: A `tfmot.sparsity.keras.PruningSchedule` with an end, such
             as `ISSPSchedule`.
         shrink_ratio: Float in [0, 1). Defaults to `0.95`, the paper's alpha.
-        distribution: How much in each kernel. Defaults to `Uniform()`.
-        pattern: Which weights of a kernel. Defaults to `Unstructured()`.
-        shrink_ramp: How `shrink_ratio` is reached over the pruning stage:
-            `"constant"` (at once, as in the paper), `"linear"` or `"cubic"`,
-            from 1. Defaults to `"constant"`.
+        distribution: `Distribution`, the sparsity of each kernel. Defaults
+            to `Uniform()`.
+        pattern: `Pattern`, which weights of a kernel are pruned together.
+            Defaults to `Unstructured()`.
+        shrink_ramp: How the factor falls from 1 to `shrink_ratio` during the
+            pruning stage: `"constant"` (at once, as in the paper), `"linear"`
+            or `"cubic"`. Defaults to `"constant"`.
         **arguments: `include`, `exclude`, `optimizer_slots`, `verbose` and
             `record_gradients` of `SparseTraining`.
 
     Raises:
-        TypeError: If `schedule` is no `PruningSchedule`.
-        ValueError: If `shrink_ratio` is outside [0, 1), or for the reasons
-            named in `SparseTraining`.
+        TypeError: If `schedule` is not a `PruningSchedule`.
+        ValueError: If `shrink_ratio` is outside [0, 1), or for a reason that
+            `SparseTraining` lists.
 
     Reference: Iterative Soft Shrinkage Learning for Efficient Image
     Super-Resolution (ICCV 2023, arXiv 2303.09650).

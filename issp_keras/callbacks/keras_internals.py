@@ -1,17 +1,17 @@
-"""Every name of Keras that is relied on and that Keras does not promise.
+"""All private names of Keras that this package uses.
 
-No other room reads such a name. A release of Keras that renames one shows in
-`tests/test_keras_internals.py`, and to users in one sentence.
+No other module uses a private name. If a release of Keras renames one,
+`tests/test_keras_internals.py` fails, and users get a one-sentence error.
 """
 
 import contextlib
 
 import keras
 
-# Names that optimizers have for the average of the gradients: Adam, Nadam,
-# Lamb, Lion, RMSprop; SGD, Muon; Adamax.
+# The names of the averages of the gradients, in three groups of optimizers:
+# Adam, Nadam, Lamb, Lion, RMSprop; SGD, Muon; Adamax.
 _MOMENTA = ("_momentums", "momentums", "_m")
-# Lists of an optimizer with one variable a kernel that are no slots.
+# Lists of an optimizer with one variable for each kernel that are not slots.
 _NO_SLOTS = (
     "_trainable_variables",
     "_model_variables_moving_average",
@@ -20,9 +20,9 @@ _NO_SLOTS = (
 
 
 def every_layer(layer):
-    """Lists a layer and those inside it, at any depth.
+    """Lists a layer and the layers inside it, at any depth.
 
-    `keras.Model` has a public way, composite layers have none.
+    Keras has a public function for models, but none for composite layers.
     """
     return list(_private(layer, "_flatten_layers")())
 
@@ -33,16 +33,16 @@ def inner_layers(layer):
 
 
 def synchronise(model):
-    """Brings the variables of a model up to date while `fit` runs.
+    """Updates the variables of a model while `fit` runs.
 
-    On JAX the train step keeps their values to itself.
+    On JAX, the train step holds their values during `fit`.
     """
     if keras.backend.backend() == "jax":
         _private(model, "jax_state_sync")()
 
 
 def strategy_scope(model):
-    """Returns a context to make variables in that live as the model's do."""
+    """Returns a context for making variables with the model's strategy."""
     if keras.backend.backend() != "tensorflow":
         return contextlib.nullcontext()
     return _private(model, "distribute_strategy").scope()
@@ -54,23 +54,23 @@ def trained_variables(optimizer):
 
 
 def steps_after(optimizer, batches) -> int:
-    """Says how many steps an optimizer will have made after more batches.
+    """Returns the number of steps that an optimizer will have made.
 
     Args:
         optimizer: An optimizer.
-        batches: Integer, of which several make a step where gradients are
-            accumulated.
+        batches: Integer, the number of batches to come. With gradient
+            accumulation, several batches make one step.
     """
     seen = int(keras.ops.copy(_private(optimizer, "_iterations")))
     return (seen + batches) // (optimizer.gradient_accumulation_steps or 1)
 
 
 def moving_averages(optimizer, variables):
-    """Finds where `use_ema=True` keeps the averages of variables.
+    """Finds the moving averages of variables, which `use_ema=True` keeps.
 
     Returns:
-        Dict of places in `variables` to variables of the optimizer. What the
-        optimizer does not train, or does not average, is not in it.
+        Dict from an index in `variables` to a variable of the optimizer. It
+        lacks variables that the optimizer does not train or average.
     """
     if not optimizer.use_ema or not optimizer.built:
         return {}
@@ -79,10 +79,11 @@ def moving_averages(optimizer, variables):
 
 
 def momenta(optimizer, variables):
-    """Finds where the optimizer averages the gradients of variables.
+    """Finds the optimizer's averages of the gradients of variables.
 
     Returns:
-        Dict, as `moving_averages` does; None for an optimizer without.
+        Dict from an index in `variables` to a variable of the optimizer; None
+        for an optimizer without momentum.
     """
     for name in _MOMENTA:
         if found := getattr(optimizer, name, None):
@@ -91,11 +92,11 @@ def momenta(optimizer, variables):
 
 
 def slots(optimizer, variables):
-    """Finds what the optimizer keeps for each entry of variables.
+    """Finds the optimizer's slots: its variables for each trained variable.
 
     Returns:
-        List of pairs: a place in `variables`, and a variable of the optimizer
-        of the same shape, such as one of Adam's moments.
+        List of pairs: an index in `variables`, and a variable of the optimizer
+        with the same shape, such as one of Adam's moments.
     """
     trained = len(trained_variables(optimizer))
     kinds = [
@@ -114,42 +115,43 @@ def slots(optimizer, variables):
 
 
 def track(optimizer, variables):
-    """Puts variables among the `variables` of an optimizer, at the end."""
+    """Appends variables to the `variables` of an optimizer."""
     for variable in variables:
         _private(optimizer, "_track_variable")(variable)
 
 
 def untrack(optimizer, variables):
-    """Takes variables out of the `variables` of an optimizer."""
+    """Removes variables from the `variables` of an optimizer."""
     for variable in variables:
         _private(_private(optimizer, "_tracker"), "untrack")(variable)
 
 
 def track_layer(model, layer):
-    """Puts the variables of a layer among those of a model.
+    """Adds the variables of a layer to the variables of a model.
 
-    On JAX, a train step changes no others. The layer computes nothing.
+    On JAX, a train step only changes variables of the model. The layer does
+    not compute anything.
     """
     if keras.backend.backend() == "jax":
         _private(model, "_layers").append(layer)
 
 
 def untrack_layer(model, layer):
-    """Takes the variables of a layer out of those of a model again."""
+    """Removes the variables of a layer from the variables of a model."""
     found = _private(model, "_layers")
-    # TensorFlow refuses to save a model whose list was written to in any other
-    # way than by appending.
+    # TensorFlow refuses to save a model if its list was changed other than by
+    # appending. So write only if there is a change.
     if any(other is layer for other in found):
         found[:] = [other for other in found if other is not layer]
 
 
 def users(layer):
-    """Lists the operations that take the outputs of a layer."""
+    """Lists the operations that use the outputs of a layer."""
     return [node.operation for node in _private(layer, "_outbound_nodes")]
 
 
 def makes_output(model, operation):
-    """Whether an operation makes an output of a functional model."""
+    """Whether an operation computes an output of a functional model."""
     if not isinstance(model, keras.Model) or not model.built:
         return False
     ends = {id(tensor) for tensor in getattr(model, "outputs", None) or ()}
@@ -161,13 +163,16 @@ def makes_output(model, operation):
 
 
 def forget_functions(model):
-    """Lets Keras compile the steps of testing and predicting anew."""
+    """Makes Keras compile the test and predict steps again."""
     model.test_function = None
     model.predict_function = None
 
 
 def _of_each(optimizer, kind, variables):
-    """Entries of a list in the order of the trained variables."""
+    """Maps indices in `variables` to entries of a list of the optimizer.
+
+    The list has the order of the trained variables.
+    """
     entries = dict(
         zip(map(id, trained_variables(optimizer)), kind, strict=True)
     )
@@ -181,6 +186,6 @@ def _private(owner, name):
     except AttributeError as error:
         raise AttributeError(
             f"Keras {keras.__version__} has no `{type(owner).__name__}.{name}`"
-            ", which issp_keras relies on: use a release of Keras that "
+            ", which issp_keras needs: use a release of Keras that "
             "issp_keras was tested with."
         ) from error

@@ -1,4 +1,4 @@
-"""Which kernels of a model are pruned, and which layers are not, and why."""
+"""Finds the kernels of a model that can be pruned."""
 
 import dataclasses
 import re
@@ -14,7 +14,7 @@ from issp_keras.callbacks import keras_internals
 from issp_keras.sparsity import Kernel
 from issp_keras.sparsity.arguments import check_expression
 
-# Which layers: expressions for their paths, or a function of a layer.
+# A rule for layers: regular expressions for their paths, or a callable.
 Where = str | Sequence[str] | Callable[[Any], bool] | None
 
 _CONVOLUTIONS = (
@@ -31,7 +31,7 @@ TRANSPOSED = (
 )
 _SEPARABLE = (layers.SeparableConv1D, layers.SeparableConv2D)
 _CELLS = (layers.SimpleRNNCell, layers.GRUCell, layers.LSTMCell)
-# Keras names these, and not the class of their cells.
+# Keras exports these layers, but not the class of their cells.
 _CONV_LSTMS = (layers.ConvLSTM1D, layers.ConvLSTM2D, layers.ConvLSTM3D)
 _KERNELS_OF_CELLS = ("kernel", "recurrent_kernel")
 _KERNELS = {
@@ -42,8 +42,8 @@ _KERNELS = {
     _CELLS: _KERNELS_OF_CELLS,
 }
 PRUNABLE = (
-    "Conv1D, Conv2D, Conv3D, their transposed, depthwise and separable kin, "
-    "Dense, EinsumDense, SimpleRNN, GRU, LSTM, ConvLSTM1D, 2D and 3D"
+    "Conv1D, Conv2D, Conv3D, their transposed, depthwise and separable "
+    "variants, Dense, EinsumDense, SimpleRNN, GRU, LSTM, ConvLSTM1D, 2D and 3D"
 )
 
 
@@ -57,23 +57,25 @@ class PrunableKernel:
 
 
 def find_kernels(model, include=None, exclude=None):
-    """Finds what is pruned in a model, at any depth, and what is not.
+    """Finds the kernels to prune in a model, at any depth.
 
     Args:
         model: A built `keras.Model`, or any built `keras.layers.Layer`.
-        include: What to prune: a regular expression searched in the layers'
-            paths, a list of them, or a callable `layer -> bool`. Defaults to
-            all.
-        exclude: The same for what not to prune. Defaults to nothing.
+        include: Which layers to prune: a regular expression that is searched
+            in their paths, a list of such expressions, or a callable
+            `layer -> bool`. Defaults to all layers.
+        exclude: Which layers not to prune, given in the same way. Defaults to
+            none.
 
     Returns:
-        A list of `PrunableKernel`, in the order of the model, where a kernel
-        that layers share stands once, and a dict of the other layers'
-        paths to the reason why they are not pruned.
+        Two values. First, a list of `PrunableKernel` in the order of the
+        model; a kernel that several layers share is in it once. Second, a
+        dict from the path of each other layer to the reason why it is not
+        pruned.
 
     Raises:
         ValueError: If the model is not built, no kernel is found, or an
-            expression is found in no layer's path.
+            expression matches no layer's path.
     """
     if not model.built:
         raise ValueError(
@@ -122,35 +124,40 @@ def prunable_kernels(
 ) -> list[keras.Variable]:
     """Lists the kernels that sparse training prunes.
 
-    These are the trainable kernels of every convolution (transposed,
-    depthwise and separable ones too), Dense and EinsumDense layer, and
-    recurrent cell (that of ConvLSTM too), and of their subclasses, at any
-    depth: inside nested models, composite layers such as MultiHeadAttention,
-    and subclassed models. A layer of another type takes part if it has a
-    method `get_prunable_weights()` that returns a list of variables, as a
-    `tfmot.sparsity.keras.PrunableLayer` has. A kernel that layers share is
-    listed once.
+    These are the trainable kernels of every convolution (also transposed,
+    depthwise and separable ones), Dense and EinsumDense layer, and recurrent
+    cell (also of ConvLSTM). Subclasses of these layers count too. Layers are
+    found at any depth: inside nested models, subclassed models and composite
+    layers such as MultiHeadAttention. A layer of another type is included if
+    it has a method `get_prunable_weights()` that returns a list of variables,
+    as a `tfmot.sparsity.keras.PrunableLayer` has. A kernel that several layers
+    share is listed once.
 
     Args:
         model: A built `keras.Model`, or any built `keras.layers.Layer`.
-        include: What to prune: a regular expression searched in the layers'
-            paths, a list of them, or a callable `layer -> bool`. Defaults to
-            all.
-        exclude: The same for what not to prune. Defaults to nothing.
+        include: Which layers to prune: a regular expression that is searched
+            in their paths, a list of such expressions, or a callable
+            `layer -> bool`. Defaults to all layers.
+        exclude: Which layers not to prune, given in the same way. Defaults to
+            none.
 
     Returns:
         List of `keras.Variable`, in the order of the model.
 
     Raises:
         ValueError: If the model is not built, has no such kernel, or an
-            expression is found in no layer's path.
+            expression matches no layer's path.
     """
     kernels, _ = find_kernels(model, include, exclude)
     return [kernel.variable for kernel in kernels]
 
 
 def count_zeros(model: keras.layers.Layer) -> tuple[int, int]:
-    """Returns how many weights of the prunable kernels are zero, and all."""
+    """Counts the weights of the prunable kernels.
+
+    Returns:
+        Pair of integers: the number of zeros, and the number of weights.
+    """
     kernels = [kernel.numpy() for kernel in prunable_kernels(model)]
     weights = sum(kernel.size for kernel in kernels)
     return weights - sum(int(np.count_nonzero(k)) for k in kernels), weights
@@ -166,8 +173,8 @@ def _chooser(name, rule, every_layer):
         paths = [_path(layer) for layer in every_layer]
         if not any(re.search(expression, path) for path in paths):
             raise ValueError(
-                f"`{name}`: no layer's path contains {expression!r}. Expected "
-                "a regular expression that some path contains; they are "
+                f"`{name}`: the expression {expression!r} matches no layer. "
+                "Expected a regular expression that matches one of the paths "
                 f"{', '.join(sorted(paths))}"
             )
 
@@ -206,7 +213,7 @@ def _why_none(layer):
     kind = type(layer).__name__
     if hasattr(layer, "kernel"):
         return (
-            f"{kind} is of no type whose kernels are pruned, and has no "
+            f"{kind} is not a prunable layer type, and has no "
             "get_prunable_weights()"
         )
     return f"{kind} has no kernel to prune"
@@ -222,7 +229,7 @@ def _own_variables(layer):
 
 
 def _facts(earlier, layer, variable):
-    # Keras lets layers of different nested models have one path.
+    # Layers of different nested models can have the same path in Keras.
     same = sum(k.variable.path == variable.path for k in earlier)
     path = f"{variable.path}#{same + 1}" if same else variable.path
     rank = len(variable.shape)
@@ -238,7 +245,7 @@ def _facts(earlier, layer, variable):
 
 
 def _einsum_axes(equation):
-    """Axes of an EinsumDense kernel that are summed over, and the others."""
+    """The summed axes of an EinsumDense kernel, and the other axes."""
     operands, output = equation.split("->")
     kernel = operands.split(",")[1].strip()
     summed = [axis for axis, name in enumerate(kernel) if name not in output]

@@ -10,27 +10,27 @@ from issp_keras.callbacks import keras_internals
 from issp_keras.callbacks.kernels import TRANSPOSED
 from issp_keras.callbacks.kernels import PrunableKernel
 
-# They call what is inside them at every step of the input's second axis.
+# These layers call an inner layer at every step of the input's second axis.
 _LOOPS = (layers.RNN, layers.TimeDistributed)
 
 
 def count_uses(model, kernels, input_shape=None, unknown=None):
     """Counts how often each weight is used in one forward pass.
 
-    A weight is used in as many multiply-adds. One symbolic call computes the
-    shapes of all layers, and no values. A recurrent layer and a
-    `TimeDistributed` use their weights at every step.
+    Each use of a weight is one multiply-add. One symbolic call computes the
+    shapes of all layers without their values. A recurrent layer and a
+    `TimeDistributed` layer use their weights at every step.
 
     Args:
-        model: A built `keras.Model` of one input.
+        model: A built `keras.Model` with one input.
         kernels: List of `PrunableKernel` of this model.
-        input_shape: Tuple of integers, the batch among them. Defaults to the
-            model's own, with 1 for an unknown batch.
-        unknown: Integer, the size of the input where the model takes any.
-            Defaults to none.
+        input_shape: Tuple of integers, including the batch. Defaults to the
+            model's input shape, with 1 for an unknown batch.
+        unknown: Integer, the input size along an axis where the model takes
+            any size. Defaults to none.
 
     Returns:
-        List of integers, one a kernel; None if a size is unknown.
+        List of integers, one for each kernel; None if a size is unknown.
 
     Raises:
         ValueError: If the model cannot take an input of that shape.
@@ -48,14 +48,14 @@ def count_uses(model, kernels, input_shape=None, unknown=None):
         _count_calls(stack, kernels, uses)
         _count_steps(stack, model, uses)
         try:
-            # A symbolic call, which computes shapes and no values.
+            # A symbolic call computes shapes without values.
             layers.Lambda(lambda x: model(x, training=False))(
                 keras.KerasTensor(input_shape, model.compute_dtype)
             )
         except Exception as error:
             raise ValueError(
                 f"The model '{model.name}' cannot take an input of shape "
-                f"{input_shape}. Pass `input_shape`, the batch among it: "
+                f"{input_shape}. Pass `input_shape`, including the batch: "
                 f"{error}"
             ) from error
     return [uses[id(kernel.variable)] for kernel in kernels]
@@ -63,7 +63,7 @@ def count_uses(model, kernels, input_shape=None, unknown=None):
 
 @contextlib.contextmanager
 def _replaced(layer, name, value):
-    """Puts `value` in place of an attribute of a layer for a while."""
+    """Replaces an attribute of a layer by `value` inside the block."""
     before = layer.__dict__.get(name)
     setattr(layer, name, value)
     try:
@@ -76,7 +76,7 @@ def _replaced(layer, name, value):
 
 
 def _count_calls(stack, kernels, uses):
-    """Lets each call of a layer count the uses of its kernels."""
+    """Makes each call of a layer count the uses of its kernels."""
     by_layer: dict[int, list[PrunableKernel]] = {}
     for kernel in kernels:
         by_layer.setdefault(id(kernel.layer), []).append(kernel)
@@ -102,7 +102,7 @@ def _counting(layer, kernels, uses):
 
 
 def _count_steps(stack, model, uses):
-    """Lets each call of a layer that loops over steps count all of them."""
+    """Makes each call of a layer that loops over steps count all steps."""
     loops = [
         _Loop(layer, uses)
         for layer in keras_internals.every_layer(model)
@@ -114,17 +114,17 @@ def _count_steps(stack, model, uses):
         if hasattr(loop.layer, "use_cudnn"):
             # cuDNN computes all steps without a call of the body.
             stack.enter_context(_replaced(loop.layer, "use_cudnn", False))
-    # Then these, since what is called at each step may be a loop itself.
+    # After the loops above, since the body of a loop may be a loop too.
     for loop in loops:
         counting = loop.counting_step(loop.body.call)
         stack.enter_context(_replaced(loop.body, "call", counting))
 
 
 class _Loop:
-    """A layer that calls its body once a step.
+    """A layer that calls its body once for each step.
 
-    How often the symbolic call runs through the body depends on the backend:
-    once, twice, or once a step.
+    The symbolic call runs the body once, twice, or once for each step. The
+    number depends on the backend.
     """
 
     def __init__(self, layer, uses):
@@ -135,7 +135,7 @@ class _Loop:
         self._inside = dict.fromkeys(uses, 0)
 
     def counting(self, call):
-        """The call of the layer, which counts each step."""
+        """A call of the layer that counts each step."""
 
         def counting(inputs, *args, **kwargs):
             outside = dict(self._uses)
@@ -143,7 +143,7 @@ class _Loop:
             output = call(inputs, *args, **kwargs)
             for kernel, count in self._inside.items():
                 if count:
-                    # Keras calls stacked cells once more, before the steps.
+                    # Keras calls stacked cells one extra time before the steps.
                     of_all = count // self._runs * inputs.shape[1]
                     self._uses[kernel] = outside[kernel] + of_all
             return output
@@ -151,7 +151,7 @@ class _Loop:
         return counting
 
     def counting_step(self, call):
-        """The call of the body, which says what one step counts."""
+        """A call of the body that counts the uses of one step."""
 
         def counting(*args, **kwargs):
             before = dict(self._uses)

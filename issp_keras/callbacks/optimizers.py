@@ -1,4 +1,4 @@
-"""What sparse training needs of a model's optimizer."""
+"""Access to the optimizer of a model, for sparse training."""
 
 import keras
 from keras import ops
@@ -7,13 +7,14 @@ from issp_keras.callbacks import keras_internals
 
 
 def optimizers(model):
-    """Lists the model's optimizer and those within it, the innermost last.
+    """Lists the model's optimizer and its inner optimizers, innermost last.
 
-    The innermost updates the weights: `LossScaleOptimizer` is wrapped around
-    one. The list is empty for a model without optimizer.
+    The innermost optimizer updates the weights. For example,
+    `LossScaleOptimizer` wraps another optimizer. The list is empty for a
+    model without optimizer.
 
     Raises:
-        ValueError: If it is a `MultiOptimizer`.
+        ValueError: If the innermost optimizer is a `MultiOptimizer`.
     """
     # A model that was never compiled has no such attribute.
     found = [getattr(model, "optimizer", None)]
@@ -21,35 +22,35 @@ def optimizers(model):
         return []
     while hasattr(found[-1], "inner_optimizer"):
         found.append(found[-1].inner_optimizer)
-    # Keras 3.12 has none.
+    # Keras 3.12 has no MultiOptimizer.
     several = getattr(keras.optimizers, "MultiOptimizer", ())
     if isinstance(found[-1], several):
         raise ValueError(
-            "Sparse training follows the steps of one optimizer. Received: a "
-            "MultiOptimizer, whose optimizers count steps of their own; "
-            "compile the model with one optimizer for all weights."
+            "Sparse training needs one optimizer for all weights: compile the "
+            "model with one. Received: a MultiOptimizer, in which each "
+            "optimizer counts its steps separately."
         )
     return found
 
 
 def own_optimizer(model):
-    """Returns the optimizer that updates the weights, None without one."""
+    """Returns the optimizer that updates the weights, or None."""
     return (optimizers(model) or [None])[-1]
 
 
 def momenta(optimizer, variables, paths):
-    """Finds where the optimizer averages the gradients of kernels.
+    """Finds the variables in which the optimizer averages the gradients.
 
     Args:
         optimizer: The optimizer that updates the weights.
         variables: List of the kernels' variables.
-        paths: List of the kernels' names, for the message.
+        paths: List of the kernels' names, for the error message.
 
     Returns:
-        List of variables.
+        List of variables, one for each kernel.
 
     Raises:
-        ValueError: If the optimizer has none for a kernel.
+        ValueError: If the optimizer has no momentum for a kernel.
     """
     found = keras_internals.momenta(optimizer, variables)
     name = type(optimizer).__name__
@@ -61,18 +62,18 @@ def momenta(optimizer, variables, paths):
     for i, path in enumerate(paths):
         if i not in found:
             raise ValueError(
-                "The pruning method needs the momentum of every kernel, and "
-                f"{name} has none for '{path}': pass `exclude` for the layers "
-                "that it does not train."
+                "The pruning method needs the momentum of every kernel, but "
+                f"{name} has none for '{path}': use `exclude` for the layers "
+                "that the optimizer does not train."
             )
     return [found[i] for i in range(len(variables))]
 
 
 def separate_averages(optimizer):
-    """Gives averages and weights buffers of their own.
+    """Copies the moving averages, so that no weight shares their buffer.
 
-    An earlier `fit` has put the averages in place of the weights. On JAX
-    both then are one buffer, which a train step cannot donate twice.
+    An earlier `fit` replaced the weights by the averages. On JAX, both are
+    then one buffer, and a train step cannot donate one buffer twice.
     """
     if keras.backend.backend() != "jax" or not optimizer.use_ema:
         return

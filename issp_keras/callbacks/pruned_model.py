@@ -1,4 +1,4 @@
-"""A model under pruning."""
+"""A model that is being pruned."""
 
 import dataclasses
 from typing import Any
@@ -21,20 +21,20 @@ from issp_keras.sparsity import zeros
 from issp_keras.sparsity.pruner import FROZEN
 from issp_keras.sparsity.schedules import has_shares
 
-# Height and width for which multiply-adds are counted, where a model takes any.
+# Multiply-adds are counted for this height and width if a model takes any size.
 _PIXELS = 48
 
 
 class KernelSnapshot(NamedTuple):
-    """How one kernel is at a moment of the training.
+    """The state of one kernel at one step of the training.
 
     Args:
         kernel: `Kernel`, the facts about it.
-        values: Array of its weights.
-        mask: Boolean array, which of them the method presses towards zero or
-            has pruned.
-        gradient_norm: Float, the L2 norm of the last gradient of the loss; 0
-            where norms are not recorded.
+        values: Array, its weights.
+        mask: Boolean array. It is true for the weights that the method
+            shrinks towards zero or has pruned.
+        gradient_norm: Float, the L2 norm of the last gradient of the loss. It
+            is 0 if norms are not recorded.
     """
 
     kernel: Kernel
@@ -44,26 +44,26 @@ class KernelSnapshot(NamedTuple):
 
 
 class PrunedModel:
-    """What is pruned in a model, by what rules, and how far it has come.
+    """The pruned kernels of a model, the pruning rules and the progress.
 
     Args:
         model: A built `keras.Model`.
-        include: As of `prunable_kernels`.
-        exclude: As of `prunable_kernels`.
-        **parts: `schedule`, `method`, `distribution` and `pattern` of
+        include: Which layers to prune, see `prunable_kernels`.
+        exclude: Which layers not to prune, see `prunable_kernels`.
+        **parts: `schedule`, `method`, `distribution` and `pattern`, see
             `Pruner`.
 
     Attributes:
         model: The model.
         kernels: List of `PrunableKernel`.
-        skipped: Dict of the paths of other layers to the reason why they are
-            not pruned.
+        skipped: Dict from the path of each other layer to the reason why it
+            is not pruned.
         pruner: `Pruner` of these kernels.
-        optimizer: The optimizer that updates the weights, inside any that are
-            wrapped around it; None for a model without.
-        state: `SparseState`, attached to the optimizer; None without one, and
-            after `detach`.
-        finalized: Boolean, whether the pruning stage was ended by hand.
+        optimizer: The optimizer that updates the weights, without the
+            optimizers that wrap it. It is None if the model has none.
+        state: `SparseState`, attached to the optimizer. It is None if there
+            is no optimizer, and after `detach`.
+        finalized: Boolean, whether `finalize` has ended the pruning stage.
 
     Raises:
         ValueError: If the model has nothing to prune, the parts cannot prune
@@ -103,13 +103,13 @@ class PrunedModel:
         """Returns how many steps the optimizer will have made in all.
 
         Args:
-            batches: Integer, those to come.
+            batches: Integer, the number of batches to come.
         """
         keras_internals.synchronise(self.model)
         return keras_internals.steps_after(self.optimizer, batches)
 
     def phase(self, step):
-        """Returns what is to follow the update of an optimizer step."""
+        """Returns what to do after the update of an optimizer step."""
         return FROZEN if self.finalized else self.pruner.phase(step)
 
     def is_over(self):
@@ -121,16 +121,15 @@ class PrunedModel:
         return [variable.numpy() for variable in self._synchronised()]
 
     def lacking(self):
-        """Says which kernel lacks zeros; None if none does."""
+        """Names a kernel with too few zeros; None if there is none."""
         values = [variable.value for variable in self._synchronised()]
         return self.pruner.lacking(values)
 
     def not_pruned(self):
-        """Tells what keeps all its weights.
+        """Lists the layers and kernels that keep all their weights.
 
         Returns:
-            List of pairs: a list of paths, and the reason they have in
-            common.
+            List of pairs: a list of paths, and the reason for all of them.
         """
         by_reason: dict[str, list[str]] = {}
         for path, reason in self.skipped.items():
@@ -143,9 +142,9 @@ class PrunedModel:
         return [(paths, reason) for reason, paths in by_reason.items()]
 
     def snapshot(self):
-        """Returns how the kernels are now, a list of `KernelSnapshot`."""
+        """Returns the current kernels, a list of `KernelSnapshot`."""
         arrays = self.arrays()
-        # Copies, since one of several processes may ask alone.
+        # Copies, since only one of several processes may call this.
         values = [ops.convert_to_tensor(array) for array in arrays]
         masks = self.pruner.masks_at(values, self._states(), self.steps() - 1)
         norms = self.state.gradient_norms.numpy().tolist()
@@ -155,20 +154,20 @@ class PrunedModel:
         )
 
     def project(self):
-        """Makes the exact zeros of the end of the pruning stage."""
+        """Sets the pruned weights to exact zeros, as the stage's end does."""
         variables = self._synchronised()
         averages = self.averages()
         masks = self.pruner.final_masks(
             [variable.value for variable in variables], self._states()
         )
         for i, mask in enumerate(masks):
-            # Keras puts averages in place of the kernels when `fit` ends.
+            # Keras replaces the kernels by their averages when `fit` ends.
             for variable in (variables[i], averages.get(i)):
                 if variable is not None:
                     variable.assign(zeros.project(variable.value, mask))
 
     def prune_at_once(self):
-        """Does what a one-shot method does before the first step."""
+        """Prunes by a one-shot method, before the first step."""
         self.project()
         seed = self.pruner.method.redraw_seed
         if seed is None:
@@ -180,39 +179,40 @@ class PrunedModel:
             variable.assign(zeros.project(variable.value, mask))
 
     def follow(self, schedule):
-        """Takes a schedule whose steps are known, before training begins."""
+        """Uses a schedule whose steps are known, before training begins."""
         self.pruner.follow(schedule)
         if self.optimizer is not None:
             self._attach()
 
     def averages(self):
-        """The variables in which `use_ema=True` keeps averages of kernels.
+        """The moving averages of the kernels, which `use_ema=True` keeps.
 
         Returns:
-            Dict of places in `kernels` to variables.
+            Dict from the index in `kernels` to a variable.
         """
         if self.optimizer is None:
             return {}
         return keras_internals.moving_averages(self.optimizer, self.variables)
 
     def momenta(self):
-        """The variables in which the optimizer averages the gradients."""
+        """The optimizer's variables that average the gradients."""
         paths = [kernel.path for kernel in self.pruner.kernels]
         return momenta(self.optimizer, self.variables, paths)
 
     def finalize(self):
         """Ends the pruning stage now."""
         self.project()
-        # Without an optimizer there is nothing that a later `fit` could keep.
+        # Only a model with an optimizer can go on with `fit`.
         self.finalized = self.optimizer is not None
 
     def inherit(self, before):
-        """Stays finalized where an earlier `PrunedModel` was.
+        """Stays finalized if an earlier `PrunedModel` was finalized.
 
-        It also keeps the steps that were found for shares of the training.
+        A schedule whose steps are shares of the training also keeps the steps
+        that were found for them.
 
         Args:
-            before: `PrunedModel`. It counts if it has the same optimizer.
+            before: `PrunedModel`. It is ignored if it has another optimizer.
         """
         if self.optimizer is before.optimizer:
             self.finalized = before.finalized
@@ -220,23 +220,23 @@ class PrunedModel:
                 self.follow(before.pruner.schedule)
 
     def detach(self):
-        """Takes the state off the optimizer, where it is needed no more."""
+        """Removes the state from the optimizer when it is not needed."""
         self.state.detach()
         self.state = None
 
     def _synchronised(self):
-        """The variables of the kernels, brought up to date."""
+        """Updates the variables of the kernels and returns them."""
         keras_internals.synchronise(self.model)
         return self.variables
 
     def _states(self):
-        """The method's states; None where they are not made."""
+        """The states of the method; None before they exist."""
         if self.state is None:
             return None
         return self.state.values(self.pruner)
 
     def _facts(self, distribution):
-        """What the parts know about the kernels."""
+        """The facts about the kernels that the parts read."""
         facts = [kernel.facts for kernel in self.kernels]
         if not distribution.needs_uses:
             return facts
@@ -245,9 +245,9 @@ class PrunedModel:
         )
         if uses is None:
             raise ValueError(
-                f"{type(distribution).__name__}() needs a model of one "
-                "input of a known shape: pass `input_shape`, the batch among "
-                f"it. Received: the model '{self.model.name}'"
+                f"{type(distribution).__name__}() needs a model with one "
+                "input of a known shape: pass `input_shape`, including the "
+                f"batch. Received: the model '{self.model.name}'"
             )
         return [
             dataclasses.replace(kernel, uses=float(number))
@@ -255,7 +255,7 @@ class PrunedModel:
         ]
 
     def _attach(self):
-        """Takes up the state of an earlier training, or makes a new one."""
+        """Uses the state of an earlier training, or makes a new one."""
         state = attached_state(self.optimizer)
         if state is not None and not state.serves(self.pruner):
             state.detach()

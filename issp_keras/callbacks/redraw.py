@@ -1,8 +1,8 @@
-"""Draws weights of layers anew, as their initialisers would."""
+"""Initialises the weights of layers again."""
 
 from issp_keras.sparsity.seeds import derived_seed
 
-# Variables of Keras' layers, and where their initialisers are.
+# Variables of Keras' layers, and the attributes that hold their initialisers.
 _INITIALIZERS = {
     "kernel": ("kernel_initializer", "depthwise_initializer"),
     "recurrent_kernel": ("recurrent_initializer",),
@@ -15,16 +15,16 @@ _INITIALIZERS = {
 def redraw(pruned_layers, seed):
     """Initialises the weights of layers again, with new seeds.
 
-    An initialiser of Keras that is called again gives the values that it
-    gave before; so each is remade with another seed. Biases of recurrent
-    cells, which are constant at first, are left as they are.
+    A Keras initialiser returns the same values at every call. Therefore each
+    one is made again with a new seed. Recurrent cells keep their biases,
+    since these start as constants.
 
     Args:
         pruned_layers: List of built `keras.layers.Layer`.
         seed: Integer.
 
     Raises:
-        ValueError: If a layer has no initialiser for its kernel.
+        ValueError: If a layer has no kernel initialiser.
     """
     unique = {id(layer): layer for layer in pruned_layers}
     for i, layer in enumerate(unique.values()):
@@ -48,8 +48,8 @@ def redraw(pruned_layers, seed):
             )
         if not drawn:
             raise ValueError(
-                f"The weights of layer '{layer.path}' cannot be drawn anew: "
-                "expected a layer of Keras with an initialiser for its kernel."
+                f"The weights of layer '{layer.path}' cannot be initialised "
+                "again: expected a Keras layer with a kernel initialiser."
             )
 
 

@@ -1,4 +1,4 @@
-"""Training on what full integers will make of a network."""
+"""Quantization-aware training for int8."""
 
 import functools
 from typing import Any
@@ -15,11 +15,12 @@ from issp_keras.callbacks.kernels import find_kernels
 from issp_keras.reprs import Readable
 from issp_keras.sparsity.arguments import whole_number
 
-# Largest level of a kernel: TFLite's are symmetric, so that zero stays zero.
+# The largest level of a kernel. TFLite's kernels are symmetric, so zero stays
+# zero.
 _LEVELS = 127
-# Width of the range of a layer whose output is always zero.
+# The width of the range if the output of a layer is always zero.
 _NARROWEST = 1e-6
-# Their outputs have a range of their own in TFLite.
+# TFLite stores a separate range for the outputs of these layers.
 _COMPUTING = (
     layers.Activation,
     layers.Add,
@@ -33,28 +34,29 @@ _DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
 
 
 class SimulatedInt8(Readable, keras.callbacks.Callback):
-    """Fine-tunes a network so that it loses less in full integers.
+    """Fine-tunes a network with simulated int8, so that int8 loses less.
 
-    While `fit` runs, kernels are rounded to the levels that int8 has for each
-    output channel, and the outputs of layers to those of a range for each
-    tensor. Gradients pass as if nothing was rounded, and are zero where a
-    value is clipped. Ranges are moving averages of the extremes in a batch.
-    The weights themselves stay float, and zero stays zero, so that this works
-    beside `SparseTraining`: begin when its pruning stage is over.
+    While `fit` runs, the callback rounds kernels to the int8 levels of each
+    output channel. It rounds the outputs of layers to the int8 levels of a
+    range for each tensor. Gradients ignore the rounding (a straight-through
+    estimator) and are zero where a value is clipped. The ranges are moving
+    averages of the extremes of a batch. The weights stay float, and zeros stay
+    zero. So the callback can be used with `SparseTraining`: begin when its
+    pruning stage is over.
 
-    After `fit`, the model computes in float as before. The ranges are kept
-    beside it: its `.keras` file holds them, loads as the plain network, and
-    `issp_keras.tflite.export` takes them where they are the best. They are
-    loaded with the weights of a checkpoint, if the callback has the model
-    (`callback.set_model(model)`) by then.
+    After `fit`, the model computes in float again. The ranges are stored with
+    the model. Its `.keras` file holds them and still loads as the plain
+    network. `issp_keras.tflite.export` uses them if they give the best result.
+    A checkpoint restores the ranges with the weights. For this, call
+    `callback.set_model(model)` before you load the checkpoint.
 
-    What is rounded are kernels that could be pruned, and outputs of these
-    layers, of Add, Subtract, Multiply and activations. Where ReLU alone
-    follows a layer, TFLite computes both at once, and its output alone is
-    rounded. The output of the network is not: a file has the levels of 8-bit
-    images there. Batch normalisation is not followed. Train in float32.
-    With `MirroredStrategy`, the extremes are those of each replica's share of a
-    batch, and their mean is followed.
+    The callback rounds the prunable kernels, the outputs of their layers, and
+    the outputs of Add, Subtract, Multiply and activations. If only ReLU
+    follows a layer, TFLite fuses the two, and only the output of ReLU is
+    rounded. The output of the network is not rounded: the file has the levels
+    of 8-bit images there. Batch normalisation is not simulated. Train in
+    float32. With `MirroredStrategy`, each replica finds the extremes of its
+    part of a batch, and the ranges use the mean of the replicas.
 
     Example:
 
@@ -64,9 +66,9 @@ class SimulatedInt8(Readable, keras.callbacks.Callback):
     >>> issp_keras.tflite.export(model, "sr.tflite", precision="int8")
 
     Args:
-        begin_step: Integer, how many batches are trained on before rounding
-            begins. From the first on, ranges are followed. Defaults to `0`.
-        momentum: Float in [0, 1), of the moving averages.
+        begin_step: Integer, the number of batches before rounding begins. The
+            ranges are updated from the first batch on. Defaults to `0`.
+        momentum: Float in [0, 1), the momentum of the moving averages.
             Defaults to `0.99`.
 
     Raises:
@@ -89,8 +91,8 @@ class SimulatedInt8(Readable, keras.callbacks.Callback):
 
     def set_model(self, model: keras.Model) -> None:
         super().set_model(model)
-        # Here, because other callbacks may load a checkpoint when training
-        # begins.
+        # Not when training begins: other callbacks may load a checkpoint
+        # then.
         if model.built:
             self._ranges()
 
@@ -121,10 +123,10 @@ class SimulatedInt8(Readable, keras.callbacks.Callback):
         self.model.make_train_function(force=True)
 
     def give_ranges(self, network: keras.Model) -> None:
-        """Puts the ranges of this callback's model beside another network.
+        """Stores the ranges of this callback's model with another network.
 
         Args:
-            network: Another `keras.Model` of the same layers, such as one
+            network: Another `keras.Model` with the same layers, such as one
                 without optimizer.
         """
         attach(network, self._ranges())
@@ -142,11 +144,11 @@ class SimulatedInt8(Readable, keras.callbacks.Callback):
 
 
 class _Observer(layers.Layer):
-    """Follows the range of a tensor, and rounds it."""
+    """Updates the range of a tensor, and rounds the tensor."""
 
     def __init__(self, number, begin, momentum, has_range, dtype):
         super().__init__(dtype=dtype)
-        # In a tuple, for the variable belongs to another layer.
+        # A callable hides the variable, since it belongs to another layer.
         self._numbers = (lambda: number,)
         self._begin = begin
         self._momentum = momentum
@@ -175,35 +177,35 @@ class _Observer(layers.Layer):
         if not self._has_range:
             low = high = ops.zeros_like(low)
         batches = values[2]
-        # The mean of all batches at first.
+        # At first, this is the mean of all batches so far.
         rate = ops.maximum(1 - self._momentum, 1 / (batches + 1))
         ends = values[:2] + rate * (ops.stack([low, high]) - values[:2])
         return ops.concatenate([ends, ops.reshape(batches + 1, (1,))])
 
 
 def _call(layer, call, observer, kernels, *arguments, **keywords):
-    """A layer's own `call`, on rounded kernels, with a rounded output."""
+    """Calls a layer with rounded kernels, and rounds its output."""
     values = {id(v): (v, ops.convert_to_tensor(v)) for v in layer.variables}
     is_on = observer.is_on()
     for variable, axes in kernels:
         value = values[id(variable)][1]
         rounded = ops.where(is_on, round_kernel(value, axes), value)
         values[id(variable)] = variable, rounded
-    # Nowhere else do layers take other weights than their variables.
+    # Only this scope makes layers use other values than their variables'.
     with keras.StatelessScope(state_mapping=list(values.values())):
         outputs = call(*arguments, **keywords)
     return observer(outputs)
 
 
 def round_kernel(kernel, axes):
-    """Rounds a kernel to the levels that int8 has for each output channel.
+    """Rounds a kernel to the int8 levels of each output channel.
 
     Args:
         kernel: Float tensor.
         axes: Tuple of integers, the axes of an output channel's weights.
 
     Returns:
-        Float tensor, whose gradient is that of `kernel`.
+        Float tensor. The gradient passes to `kernel` unchanged.
     """
     largest = ops.max(ops.abs(kernel), axis=axes, keepdims=True)
     scale = ops.where(largest > 0, largest / _LEVELS, 1.0)
@@ -223,7 +225,7 @@ def _kernels(model):
 
 
 def _rounded(model, kernels):
-    """The layers whose kernel or output is rounded, each once."""
+    """Lists the layers whose kernel or output is rounded, without repeats."""
     every_layer = {
         id(layer): layer for layer in keras_internals.every_layer(model)
     }
@@ -241,15 +243,15 @@ def _name(layer):
 
 
 def _has_range(layer):
-    """Whether TFLite computes the output of a layer, and not of its ReLU."""
+    """Whether TFLite stores the output of a layer before any ReLU."""
     users = keras_internals.users(layer)
     return not users or not all(map(_is_relu, users))
 
 
 def _ends(model, operation, rounded):
-    """Whether nothing that is rounded follows an operation in a model.
+    """Whether no rounded layer follows an operation in a model.
 
-    The file has the levels of 8-bit images there, whatever the range.
+    The file has the levels of 8-bit images at such an operation.
     """
     users = keras_internals.users(operation)
     if not users:
@@ -275,7 +277,7 @@ def _is_linear(layer):
 
 
 def _remove(model):
-    """Gives the layers their own `call` back, also after a broken `fit`."""
+    """Restores the `call` of the layers, also after an interrupted `fit`."""
     for layer in keras_internals.every_layer(model):
         call = vars(layer).get("call")
         if isinstance(call, functools.partial) and call.func is _call:

@@ -1,4 +1,4 @@
-"""The bridge from `issp_keras.sparsity` to `model.fit`."""
+"""The callback that prunes a model during `model.fit`."""
 
 import warnings
 from collections.abc import Callable
@@ -25,74 +25,83 @@ from issp_keras.sparsity import Unstructured
 from issp_keras.sparsity.pruner import final_sparsity
 from issp_keras.sparsity.schedules import has_shares
 
-# So many names of one kind are told, and how many more there are.
+# The most names that one line lists.
 _NAMES = 5
 
 
 class SparseTraining(Readable, keras.callbacks.Callback):
     """Trains a model sparse, with ISS-P or any other pruning method.
 
-    The kernels of every convolution, Dense and EinsumDense layer and
-    recurrent cell are pruned (see `prunable_kernels`), in the model as it
-    is: nothing is wrapped, replaced or cloned. Layers that are not pruned are
-    named when training begins, with the reason. All work happens inside the
-    compiled train step. The phases follow `optimizer.iterations`, counted
-    from 0:
+    The callback prunes the kernels of every convolution, Dense and
+    EinsumDense layer and recurrent cell (see `prunable_kernels`). It changes
+    the weights in place: it does not wrap, replace or clone the model. When
+    training begins, it lists the layers that are not pruned, with the reason.
+    All pruning happens inside the compiled train step. The phases follow
+    `optimizer.iterations`, counted from 0:
 
     - before `schedule.begin_step`: dense training;
-    - until `schedule.end_step`: each optimizer update for which the schedule
-      says so is followed by one update of the method;
-    - after the last of these, the weights just chosen become exact zeros,
-      and these zeros hold for the rest of the training (fine-tuning).
+    - from `schedule.begin_step` until `schedule.end_step`, the pruning stage:
+      the method updates the kernels after each optimizer update that the
+      schedule selects;
+    - after the last update of the stage: the unimportant weights become exact
+      zeros, and these zeros hold for the rest of the training (fine-tuning).
 
-    A one-shot method has no such stage: at `begin_step` the zeros are made.
+    A one-shot method has no pruning stage. It sets the weights to zero at
+    `begin_step`.
 
-    To resume, load weights and optimizer from a checkpoint that was made
-    while training, and call `fit` with the same callbacks:
-    `keras.callbacks.BackupAndRestore` does that, and so do
-    `callback.set_model(model)` and `model.load_weights(checkpoint)`. The
-    state of the method, if it has one, is in the checkpoint beside the
-    optimizer's variables. A checkpoint of another training is refused.
+    To resume, load the weights and the optimizer from a checkpoint that was
+    made during the training, then call `fit` with the same callbacks.
+    `keras.callbacks.BackupAndRestore` does that. By hand, call
+    `callback.set_model(model)`, then `model.load_weights(checkpoint)`. The
+    checkpoint holds the state of the method beside the optimizer's variables.
+    A checkpoint of another training raises an error.
 
-    A callback that sets earlier weights at the end, as `EarlyStopping` does
-    with `restore_best_weights=True`, can bring dense ones back. Listed before
-    this callback, it is noticed, with a warning. After a `fit` that was
-    interrupted, compile the model again before training without this
-    callback.
+    A callback that restores earlier weights at the end can bring dense
+    weights back, for example `EarlyStopping` with
+    `restore_best_weights=True`. List it before this callback to get a warning
+    then. After an interrupted `fit`, compile the model again before you train
+    without this callback.
 
     Args:
         schedule: A `tfmot.sparsity.keras.PruningSchedule` with an end, such
-            as `ISSPSchedule`: when to prune, and how much overall.
-        method: A `sparsity.Method`: what happens to unimportant weights.
-            Defaults to `ISSP()`.
-        distribution: How much in each kernel. Defaults to `Uniform()`.
-        pattern: Which weights of a kernel. Defaults to `Unstructured()`.
-        include: Which layers to prune: a regular expression searched in
-            their paths, a list of them, or a callable `layer -> bool`.
-            Defaults to all.
-        exclude: The same for layers not to prune. Defaults to none.
-        optimizer_slots: `"keep"` or `"zero"`: what the optimizer remembers
-            for a weight (Adam's moments) once it is zero for good. Either
-            way it stays zero. Defaults to `"keep"`, as in the released code.
-        verbose: `0` or `1`. With 1, what is not pruned is told when training
-            begins. It is printed, or logged by absl if absl shows lines of
-            level INFO or Keras' interactive logging is off. Defaults to `1`.
+            as `ISSPSchedule`. It says when to prune, and the overall
+            sparsity.
+        method: `Method`, what happens to the unimportant weights. Defaults to
+            `ISSP()`.
+        distribution: `Distribution`, the sparsity of each kernel. Defaults to
+            `Uniform()`.
+        pattern: `Pattern`, which weights of a kernel are pruned together.
+            Defaults to `Unstructured()`.
+        include: Which layers to prune: a regular expression that is searched
+            in their paths, a list of such expressions, or a callable
+            `layer -> bool`. Defaults to all layers.
+        exclude: Which layers not to prune, given in the same way. Defaults to
+            none.
+        optimizer_slots: `"keep"` or `"zero"`. With `"zero"`, the optimizer's
+            variables for a weight (Adam's moments) become zero when the
+            weight is zero for good. The weight stays zero in both cases.
+            Defaults to `"keep"`, as in the released code.
+        verbose: `0` or `1`. With 1, the callback lists the layers that are
+            not pruned when training begins. It prints the list. It logs the
+            list by absl instead if absl shows lines of level INFO or Keras'
+            interactive logging is off. Defaults to `1`.
         record_gradients: Boolean, whether the train step computes the norm of
-            each kernel's gradient, which `SparsitySummaries` writes. Defaults
-            to `True`.
+            each kernel's gradient. `SparsitySummaries` needs these norms.
+            Defaults to `True`.
 
     Attributes:
-        pruned_model: `PrunedModel`, the model of this callback; None before
-            there is one that is built.
+        pruned_model: `PrunedModel`, the model of this callback. It is None
+            until the callback has a built model.
 
     Raises:
-        TypeError: If `schedule` is no `PruningSchedule`.
-        ValueError: If `schedule` never ends, or `optimizer_slots` or
-            `verbose` is another. When training begins: if the model is not
-            built or has no prunable layer, if a rule finds no layer, if the
-            model has a `MultiOptimizer`, if the optimizer is already past
-            `end_step` while the kernels are not sparse, or if the checkpoint
-            that was loaded is of another training.
+        TypeError: If `schedule` is not a `PruningSchedule`.
+        ValueError: If `schedule` has no end, `optimizer_slots` is neither
+            `"keep"` nor `"zero"`, or `verbose` is neither `0` nor `1`. When
+            training begins: if the model is not built or has no prunable
+            layer, if a rule matches no layer, if the model has a
+            `MultiOptimizer`, if the optimizer is already past `end_step`
+            while the kernels are not sparse, or if the loaded checkpoint is
+            from another training.
         FloatingPointError: At the end of an epoch, if a kernel holds NaN and
             no callback before this one has stopped the training.
     """
@@ -134,15 +143,15 @@ class SparseTraining(Readable, keras.callbacks.Callback):
 
     def set_model(self, model: keras.Model) -> None:
         super().set_model(model)
-        # Here, and not when training begins, because then other callbacks
-        # may already load a checkpoint.
+        # Not when training begins: other callbacks may load a checkpoint
+        # then, before this one is called.
         self._look_at(model if model.built else None)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         if self.model.optimizer is None:
             raise ValueError(
-                "Sparse training happens in the optimizer's steps: compile "
-                "the model with an optimizer. Received: optimizer=None"
+                "Sparse training needs an optimizer: compile the model with "
+                "one. Received: optimizer=None"
             )
         self._remove_stale_update(own_optimizer(self.model))
         pruned = self._current()
@@ -150,27 +159,28 @@ class SparseTraining(Readable, keras.callbacks.Callback):
             self._begin()
         elif (self.params or {}).get("steps") is None:
             raise ValueError(
-                f"{self.schedule!r}: has shares of a training whose length "
-                "Keras does not know, expected whole numbers of steps, or "
-                "`steps_per_epoch` in the call of `fit`."
+                f"{self.schedule!r}: gives steps as shares of the training, "
+                "but Keras does not know the length of this training; expected "
+                "whole numbers of steps, or `steps_per_epoch` in the call of "
+                "`fit`."
             )
         if self.method.needs_momentum:
-            # An optimizer without shows here, and not inside the train step.
+            # An optimizer without momentum fails here, not in the train step.
             pruned.momenta()
         separate_averages(pruned.optimizer)
         self._update = SparseUpdate(
             pruned, self.optimizer_slots == "zero", self.record_gradients
         )
         self._update.fit = self.params
-        # Keras made the train function before, without the update.
+        # Keras has already made a train function without the update.
         self.model.make_train_function(force=True)
         self._tell()
 
     def on_epoch_begin(
         self, epoch: int, logs: dict[str, Any] | None = None
     ) -> None:
-        # Here, and not when training begins, because a callback after this
-        # one may have loaded a checkpoint then.
+        # Not when training begins: a later callback may load a checkpoint
+        # then.
         self.find_steps(epoch)
         self.pruned_model.state.check(self.pruned_model.pruner)
 
@@ -189,38 +199,38 @@ class SparseTraining(Readable, keras.callbacks.Callback):
                 )
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        # Where a checkpoint of the end was loaded, there was no epoch.
+        # No epoch ran if a checkpoint of the last epoch was loaded.
         self.find_steps(None)
         self._update.remove()
         self._update = None
-        # Keras keeps the train function, and the update within, otherwise.
+        # Otherwise Keras keeps the train function that contains the update.
         self.model.make_train_function(force=True)
         pruned = self.pruned_model
         if not pruned.is_over():
             warnings.warn(
                 f"Training ended after {self.steps()} optimizer steps, "
                 f"before end_step={pruned.pruner.end}: the kernels are "
-                "not sparse yet. Call `fit` again with this callback to go "
-                "on, or `callback.finalize()` to set the smallest weights to "
-                "zero now.",
+                "not sparse yet. To continue, call `fit` again with this "
+                "callback. To set the smallest weights to zero now, call "
+                "`callback.finalize()`.",
                 stacklevel=2,
             )
             return
         pruned.detach()
         if dense := pruned.lacking():
             warnings.warn(
-                f"The pruning stage is over, but {dense}: weights from "
-                "before its end may have been set, as EarlyStopping with "
-                "restore_best_weights does. `callback.finalize()` sets the "
-                "smallest weights to zero again.",
+                f"The pruning stage is over, but {dense}: a callback may "
+                "have restored weights from before its end, as EarlyStopping "
+                "with restore_best_weights does. `callback.finalize()` sets "
+                "the smallest weights to zero again.",
                 stacklevel=2,
             )
 
     def finalize(self) -> None:
-        """Ends the pruning stage now, whatever the schedule says.
+        """Ends the pruning stage now, before the schedule's end.
 
         The weights that the method would prune become exact zeros. A later
-        `fit` with this callback keeps these zeros, as in fine-tuning.
+        `fit` with this callback keeps these zeros (fine-tuning).
         """
         if self.model is None:
             raise ValueError(
@@ -229,16 +239,16 @@ class SparseTraining(Readable, keras.callbacks.Callback):
             )
         self._current().finalize()
         if self._update is not None:
-            # The train function of the running `fit` knows nothing of it.
+            # The train function of the running `fit` was made before this.
             self.model.make_train_function(force=True)
 
     def find_steps(self, epoch: int | None) -> None:
-        """Finds the steps of a schedule with shares of the training.
+        """Computes the steps of a schedule with shares of the training.
 
-        Called by Keras' hooks, it does nothing where they are known.
+        Keras' hooks call it. It does nothing if the steps are known.
 
         Args:
-            epoch: Integer, the epoch that begins; None after the last.
+            epoch: Integer, the epoch that begins; None after the last epoch.
         """
         pruned = self.pruned_model
         if has_shares(pruned.pruner.schedule):
@@ -252,15 +262,15 @@ class SparseTraining(Readable, keras.callbacks.Callback):
         return self.pruned_model.steps()
 
     def snapshot(self) -> list[KernelSnapshot]:
-        """Returns how the kernels are now, while `fit` runs.
+        """Returns the current kernels while `fit` runs.
 
         Returns:
-            List of `KernelSnapshot`, one a kernel.
+            List of `KernelSnapshot`, one for each kernel.
         """
         return self.pruned_model.snapshot()
 
     def _begin(self):
-        """Does what comes before the first step that the schedule knows."""
+        """Prepares the pruning once the steps of the schedule are known."""
         pruned = self.pruned_model
         if pruned.steps() == 0 and pruned.pruner.end == 0:
             pruned.prune_at_once()
@@ -268,14 +278,14 @@ class SparseTraining(Readable, keras.callbacks.Callback):
             raise ValueError(
                 f"The pruning stage is over (the optimizer has made "
                 f"{pruned.steps()} steps, end_step={pruned.pruner.end}), "
-                f"but {dense}. Compile the model again to count steps from "
-                "0, or use a schedule whose steps lie ahead."
+                f"but {dense}. Compile the model again to count the steps "
+                "from 0, or use a schedule with a later end_step."
             )
 
     def _current(self):
-        """The model under pruning, looked at anew where it has changed."""
+        """The `PrunedModel`, made again if the model has changed."""
         pruned = self.pruned_model
-        # What a running `fit` has compiled is about the model as it was.
+        # A running `fit` has compiled the model in its earlier state.
         is_running = pruned is not None and self._is_installed()
         if not is_running and (pruned is None or not pruned.is_current()):
             self._look_at(self.model)
@@ -305,7 +315,7 @@ class SparseTraining(Readable, keras.callbacks.Callback):
             self.pruned_model.inherit(before)
 
     def _tell(self):
-        """Says what is pruned and, with the reasons, what is not."""
+        """Lists what is pruned, and what is not pruned, with the reasons."""
         pruned = self.pruned_model
         logging.info(
             "Sparse training of %d kernels with %d weights.",
@@ -328,13 +338,13 @@ class SparseTraining(Readable, keras.callbacks.Callback):
             )
 
     def _remove_stale_update(self, optimizer):
-        """Removes what an interrupted `fit` has left on the optimizer."""
+        """Removes an update that an interrupted `fit` left on the optimizer."""
         update = vars(optimizer).get("apply")
         if not isinstance(update, SparseUpdate):
             return
         if self.params is not None and update.fit is self.params:
             raise ValueError(
-                "One `fit` can have one sparse-training callback. "
+                "A call of `fit` can have only one sparse-training callback. "
                 "Received two in its `callbacks`."
             )
         update.remove()
@@ -350,7 +360,7 @@ def _check_schedule(schedule):
     end_step = getattr(schedule, "end_step", None)
     if end_step is None or not end_step > 0:
         raise ValueError(
-            "`schedule` must have an end, after which the zeros are exact. "
+            "`schedule` must have an end_step above 0. "
             f"Received: end_step={end_step}"
         )
 
@@ -358,8 +368,9 @@ def _check_schedule(schedule):
 def _check_part(name, part, kind):
     if not isinstance(part, kind):
         raise TypeError(
-            f"`{name}` must be a {kind.__name__} of `issp_keras.sparsity`, "
-            f"made by a call such as `ISSP()`, `Uniform()`, `NM(2, 4)`. "
+            f"`{name}` must be an instance of {kind.__name__} of "
+            f"`issp_keras.sparsity`, such as `ISSP()`, `Uniform()` or "
+            f"`NM(2, 4)`. "
             f"Received: {name}={part!r}"
         )
 
@@ -373,7 +384,7 @@ def _check_choice(name, value, choices):
 
 
 def _say(line):
-    """Tells a line where a user sees it."""
+    """Prints or logs a line so that the user sees it."""
     is_shown_by_log = logging.get_verbosity() >= logging.INFO
     if keras.config.is_interactive_logging_enabled() and not is_shown_by_log:
         print(line)

@@ -1,4 +1,4 @@
-"""The sparse update inside the compiled train step."""
+"""The pruning update inside the compiled train step."""
 
 import keras
 from keras import ops
@@ -12,20 +12,20 @@ from issp_keras.sparsity.pruner import PRUNE
 
 
 class SparseUpdate:
-    """Stands in for `optimizer.apply`, and prunes after each update.
+    """Replaces `optimizer.apply`, and prunes after each update.
 
-    Keras calls `optimizer.apply` once a batch inside the train step it
-    compiles, on every backend, so what is done here is compiled with it. The
-    variables' own constraints have then been applied already.
+    Keras calls `optimizer.apply` once for each batch inside the compiled
+    train step, on every backend. So this code is compiled with it. It runs
+    after the constraints of the variables.
 
-    It holds no mask: in the `FROZEN` phase the zeros that a kernel has
-    before an update are the mask that holds after it. Moving averages
-    (`use_ema=True`) get the same zeros.
+    It stores no mask. In the `FROZEN` phase, the zeros of a kernel before an
+    update are the mask after it. Moving averages (`use_ema=True`) get the
+    same zeros.
 
     Args:
         pruned: `PrunedModel` with an optimizer.
-        zero_slots: Boolean, whether the optimizer's slots (such as Adam's
-            moments) of pruned weights are set to zero too.
+        zero_slots: Boolean, whether to set the optimizer's slots (such as
+            Adam's moments) of pruned weights to zero too.
         record_gradients: Boolean, whether to record the kernels' gradient
             norms in the state.
 
@@ -47,7 +47,7 @@ class SparseUpdate:
         self._optimizer.apply = self
 
     def remove(self):
-        """Gives the optimizer its own `apply` back."""
+        """Restores the `apply` of the optimizer."""
         if vars(self._optimizer).get("apply") is self:
             del self._optimizer.apply
 
@@ -60,7 +60,7 @@ class SparseUpdate:
         self._after(step, before, rate)
 
     def _before(self, step, grads, trainable_variables):
-        """Changes the gradients as the method wants them."""
+        """Returns the gradients with the changes of the method."""
         if trainable_variables is None:
             trainable_variables = keras_internals.trained_variables(
                 self._optimizer
@@ -93,9 +93,9 @@ class SparseUpdate:
         return grads
 
     def _refresh_state(self, step):
-        """Lets the method renew its state, once per optimizer step.
+        """Renews the state of the method, once for each optimizer step.
 
-        Under gradient accumulation this is called more often.
+        With gradient accumulation, this is called more often than that.
         """
         prepared, arrays = self._state.prepared, self._state.arrays
         values = [kernel.value for kernel in self._kernels]
@@ -131,13 +131,13 @@ class SparseUpdate:
         return changed
 
     def _states(self):
-        """One tensor a kernel; None where the method has no state."""
+        """One tensor for each kernel; None if the method has no state."""
         states = [array.value for array in self._state.arrays]
         return states or [None] * len(self._kernels)
 
     def _after(self, step, before, rate):
-        """Prunes, where the optimizer has made an update."""
-        # Under gradient accumulation most calls are no update.
+        """Prunes if the optimizer has made an update."""
+        # With gradient accumulation, most calls make no update.
         updated = ops.cast(self._optimizer.iterations, "int32") > step
         phase = ops.where(updated, self._pruned.phase(step), DENSE)
         averages = self._pruned.averages()
@@ -214,7 +214,7 @@ class SparseUpdate:
         return [variable.value for variable in self._pruned.momenta()]
 
     def _slots(self):
-        """Pairs of a kernel's place and a variable of the optimizer for it."""
+        """Pairs of a kernel's index and an optimizer variable for it."""
         if not self._zero_slots:
             return []
         return keras_internals.slots(self._optimizer, self._kernels)

@@ -1,4 +1,4 @@
-"""What sparse training remembers, in every checkpoint of the optimizer."""
+"""The state of sparse training, which checkpoints of the optimizer hold."""
 
 import contextlib
 import json
@@ -14,11 +14,11 @@ _NAME = "sparse_training"
 
 
 class Logged(NamedTuple):
-    """What was logged last, to which the next log is compared.
+    """The last log, which the next log is compared with.
 
     Args:
-        step: Integer, the optimizer's step then.
-        masks: List of boolean arrays, one a kernel.
+        step: Integer, the optimizer's step at that log.
+        masks: List of boolean arrays, one for each kernel.
     """
 
     step: int
@@ -26,35 +26,38 @@ class Logged(NamedTuple):
 
 
 class SparseState(keras.layers.Layer):
-    """The state of a method, kept and saved with the optimizer.
+    """The state of a method, which the optimizer holds and saves.
 
-    On JAX the compiled train step may change variables of the optimizer, and
-    no others of ours; so there the state is among its `variables` while it
-    is attached. `save` and `save_weights` write it beside the optimizer's
-    own variables, not among them, with a description of the training and the
-    optimizer's step: `load_weights` brings it back where one is attached,
-    and plain Keras, which has none, loads the same file without it.
+    On JAX, the compiled train step can only change the optimizer's variables
+    among those of this package. So there the state is in the optimizer's
+    `variables` while it is attached.
 
-    A `Layer`, for that is the one public type that Keras saves wherever it
-    finds it.
+    `save` and `save_weights` write the state beside the optimizer's
+    variables, with a description of the training and the optimizer's step.
+    `load_weights` loads it if a state is attached. Plain Keras loads the same
+    file and ignores the state.
+
+    It is a `Layer`, since Keras saves a layer wherever it finds one. No other
+    public type is saved like this.
 
     Args:
-        optimizers: List of optimizers, the one that owns the kernels last,
-            after those that are wrapped around it.
+        optimizers: List of optimizers. The one that owns the kernels is last,
+            after the optimizers that wrap it.
         pruner: `Pruner`.
-        scope: Callable that returns a context to make variables in.
+        scope: Callable that returns a context for making variables.
 
     Attributes:
-        arrays: List of variables, one a kernel, empty for methods without
-            state.
-        prepared: Variable, the next step whose state is not made yet.
-        gradient_norms: Variable of shape (kernels,), of the last step.
-        logged: `Logged`, the masks of the last log; None without one.
+        arrays: List of variables, one for each kernel. It is empty for a
+            method without state.
+        prepared: Variable, the first step without a state.
+        gradient_norms: Variable of shape (kernels,), the norms of the last
+            step.
+        logged: `Logged`, the masks of the last log; None before a log.
     """
 
     def __init__(self, optimizers, pruner, scope):
         super().__init__(name=_NAME, trainable=False)
-        # Not a list: Keras would save what it finds in one.
+        # Not a list: Keras would save the contents of a list.
         self._optimizers = lambda: optimizers
         self._description = pruner.describe()
         self._loaded = None
@@ -76,15 +79,15 @@ class SparseState(keras.layers.Layer):
         return self._logged()
 
     def remember(self, step, masks):
-        """Keeps what was logged, for the next log and for checkpoints."""
+        """Keeps the last log, for the next log and for checkpoints."""
         last = Logged(step, masks)
-        # Not a list either.
+        # Not a list, for the same reason.
         self._logged = lambda: last
 
     def serves(self, pruner):
-        """Whether this is the state of a training as `pruner` does it.
+        """Whether this state fits the training of `pruner`.
 
-        If it is, it is described as that of `pruner` from now on.
+        If it does, the state takes the description of `pruner`.
         """
         description = pruner.describe()
         if any(_differences(self._description, description)):
@@ -95,8 +98,8 @@ class SparseState(keras.layers.Layer):
     def values(self, pruner):
         """Returns the states, a list with one for each kernel.
 
-        Each is None for a method without state; all is None where the
-        pruning stage of `pruner` has not made them yet.
+        Each entry is None for a method without state. The whole result is
+        None if the pruning stage of `pruner` has not made the states yet.
         """
         if not self.arrays:
             return [None] * self.gradient_norms.shape[0]
@@ -105,7 +108,7 @@ class SparseState(keras.layers.Layer):
         return [ops.convert_to_tensor(array.numpy()) for array in self.arrays]
 
     def attach(self):
-        """Puts the variables among the optimizer's, and saves them beside."""
+        """Attaches the state to the optimizer, which then saves it too."""
         optimizer = self._optimizers()[-1]
         setattr(optimizer, _NAME, self)
         self._put_in()
@@ -114,7 +117,7 @@ class SparseState(keras.layers.Layer):
             each.load_own_variables = _aside(self, each.load_own_variables)
 
     def detach(self):
-        """Leaves the optimizer as it was."""
+        """Restores the optimizer as it was before `attach`."""
         optimizer = self._optimizers()[-1]
         self._take_out()
         delattr(optimizer, _NAME)
@@ -124,7 +127,7 @@ class SparseState(keras.layers.Layer):
 
     @contextlib.contextmanager
     def aside(self):
-        """Within, the optimizer has its own variables only."""
+        """Removes the state from the optimizer's variables in the block."""
         self._take_out()
         try:
             yield
@@ -132,7 +135,7 @@ class SparseState(keras.layers.Layer):
             self._put_in()
 
     def save_own_variables(self, store):
-        """Writes the state; called by Keras."""
+        """Writes the state. Keras calls this."""
         description = json.dumps(self._description).encode()
         store["description"] = np.frombuffer(description, np.uint8)
         store["step"] = np.array(self._step())
@@ -148,9 +151,9 @@ class SparseState(keras.layers.Layer):
                 store[f"logged_{i}"] = np.packbits(mask)
 
     def load_own_variables(self, store):
-        """Reads the state; called by Keras. `check` says whether it fits."""
+        """Reads the state. Keras calls this; `check` tests whether it fits."""
         if not len(store.keys()):
-            # A checkpoint that was made without sparse training.
+            # The checkpoint was made without sparse training.
             return
         description = json.loads(np.array(store["description"]).tobytes())
         self._loaded = (description, int(np.array(store["step"])))
@@ -162,7 +165,7 @@ class SparseState(keras.layers.Layer):
             if array.dtype == "bool":
                 values = _unpacked(values, array.shape)
             array.assign(values.reshape(array.shape))
-        # Older checkpoints, and those of trainings without a log, have none.
+        # Older checkpoints and trainings without a log have no logged masks.
         if "logged_step" in set(store.keys()):
             masks = [
                 _unpacked(np.array(store[f"logged_{i}"]), shape)
@@ -171,7 +174,7 @@ class SparseState(keras.layers.Layer):
             self.remember(int(np.array(store["logged_step"])), masks)
 
     def check(self, pruner):
-        """Raises a ValueError if this is not the state of this training."""
+        """Raises a ValueError if the state is from another training."""
         step = self._step()
         if self._loaded is not None:
             description, loaded_step = self._loaded
@@ -179,24 +182,24 @@ class SparseState(keras.layers.Layer):
                 raise ValueError(_mismatch(*difference))
             if loaded_step != step:
                 raise ValueError(
-                    "The state of sparse training that was loaded is of step "
-                    f"{loaded_step}, and the optimizer is at step {step}: "
-                    "load both from one checkpoint."
+                    "The loaded state of sparse training is from step "
+                    f"{loaded_step}, but the optimizer is at step {step}: "
+                    "load both from the same checkpoint."
                 )
             self._loaded = None
         prepared = int(self.prepared.numpy())
         is_needed = self.arrays and pruner.begin < step < pruner.end
-        # Between two batches whose gradients are accumulated, the state is
-        # already that of the step they will make.
+        # With gradient accumulation, the state is one step ahead of the
+        # optimizer between two batches.
         optimizer = self._optimizers()[-1]
         ahead = 1 if optimizer.gradient_accumulation_steps else 0
         if is_needed and not step <= prepared <= step + ahead:
             raise ValueError(
-                f"{type(pruner.method).__name__} cannot go on: the optimizer "
-                f"is at step {step}, and the method's state at step "
-                f"{prepared}. Call `callback.set_model(model)`, then "
-                "`model.load_weights(checkpoint)`, so that the state is "
-                "loaded too, or compile the model again."
+                f"{type(pruner.method).__name__} cannot continue: the "
+                f"optimizer is at step {step}, but the method's state is at "
+                f"step {prepared}. Call `callback.set_model(model)` before "
+                "`model.load_weights(checkpoint)` to load the state too, or "
+                "compile the model again."
             )
 
     def _step(self):
@@ -217,7 +220,7 @@ class SparseState(keras.layers.Layer):
 
 
 def attached_state(optimizer):
-    """Returns the state that an earlier training has left, or None."""
+    """Returns the state that an earlier training left, or None."""
     return getattr(optimizer, _NAME, None)
 
 
@@ -227,7 +230,7 @@ def _variable(shape, dtype):
         shape=shape,
         dtype=dtype,
         trainable=False,
-        # Equal on all replicas, since all compute it from the same kernels.
+        # All replicas have the same value, since their kernels are equal.
         aggregation="only_first_replica",
     )
 
@@ -246,9 +249,9 @@ def _aside(state, function):
 
 
 def _differences(before, current):
-    """Yields the name of a part, and how each description has it.
+    """Yields each part that differs: its name and both descriptions.
 
-    The schedule of either may be unknown, and is none then.
+    A schedule of None is unknown. An unknown schedule does not differ.
     """
     for part, now in current.items():
         then = before.get(part)
@@ -263,9 +266,9 @@ def _mismatch(part, before, current):
             (before or "").split("; "), current.split("; ")
         )
     return (
-        f"The checkpoint is of another {part}: it was trained with {before}, "
-        f"and this training has {current}. Go on with the same {part}, or "
-        "compile the model and begin anew."
+        f"The checkpoint has another {part}: it was trained with {before}, "
+        f"but this training has {current}. Continue with the same {part}, or "
+        "compile the model and start again."
     )
 
 

@@ -1,4 +1,4 @@
-"""How the sparse structure develops, for TensorBoard and spreadsheets."""
+"""Logs of the sparsity during training, for TensorBoard and spreadsheets."""
 
 import csv
 import pathlib
@@ -24,36 +24,41 @@ _COLUMNS = (
 
 
 class SparsitySummaries(Readable, keras.callbacks.Callback):
-    """Logs what sparse training does to each kernel.
+    """Logs the sparsity of each kernel during sparse training.
 
-    For each kernel: `sparsity`, the share of exact zeros; `threshold`, the
-    largest magnitude among the weights that the method presses towards zero;
-    `mask_change`, the share of the kernel's weights that have come among
-    these, or left them, since the last log; `gradient_norm`, the L2 norm of
-    the loss's gradient in the last step (with `MirroredStrategy`, of the
-    first replica), the paper's measure of trainability.
+    Each log has four numbers for each kernel:
 
-    They are written to `sparsity.csv` in `folder`, a row for each kernel and
-    time, and as scalars for TensorBoard to `folder/tensorboard`, if the
-    package tensorboard is installed. Rows of a training that goes on from a
-    checkpoint continue the file as if it had not been interrupted; those
-    after the checkpoint are dropped. For this, checkpoints hold one bit more
-    for each weight: the masks of the last log.
+    - `sparsity`: the share of exact zeros;
+    - `threshold`: the largest magnitude among the weights that the method
+      shrinks towards zero;
+    - `mask_change`: the share of the kernel's weights that have joined or
+      left the shrunk weights since the last log;
+    - `gradient_norm`: the L2 norm of the loss's gradient in the last step,
+      the paper's measure of trainability. With `MirroredStrategy`, it is the
+      norm on the first replica.
+
+    The callback writes them to `folder/sparsity.csv`, with one row for each
+    kernel and log. If the package tensorboard is installed, it also writes
+    scalars for TensorBoard to `folder/tensorboard`.
+
+    A training that is resumed from a checkpoint continues the file. The rows
+    after the checkpoint are dropped. For this, a checkpoint stores the masks
+    of the last log, one bit for each weight.
 
     Args:
         sparse_training: The `SparseTraining` or `ISSPCallback` of the same
             `fit`.
-        folder: Path of a folder, made if missing.
-        frequency: `"epoch"`, or an integer: log every so many optimizer
-            steps (checked after each batch that Keras reports). Defaults to
-            `"epoch"`.
+        folder: Path of a folder. It is created if it is missing.
+        frequency: `"epoch"`, or an integer, the number of optimizer steps
+            between two logs (checked after each batch that Keras reports).
+            Defaults to `"epoch"`.
 
     Raises:
-        TypeError: If `sparse_training` is no `SparseTraining`.
-        ValueError: If `frequency` is something else, or `sparse_training`
-            does not record gradients. When training begins:
-            if `sparse_training` is not in the same `fit`, or `folder` holds
-            a `sparsity.csv` that cannot be read or cannot be written to.
+        TypeError: If `sparse_training` is not a `SparseTraining`.
+        ValueError: If `frequency` is neither `"epoch"` nor a positive
+            integer, or `sparse_training` does not record gradients. When
+            training begins: if `sparse_training` is not in the same `fit`, or
+            `folder` holds a `sparsity.csv` that cannot be read or written.
     """
 
     def __init__(
@@ -76,7 +81,7 @@ class SparsitySummaries(Readable, keras.callbacks.Callback):
             )
         if not sparse_training.record_gradients:
             raise ValueError(
-                "SparsitySummaries writes norms of gradients: expected a "
+                "SparsitySummaries writes gradient norms: expected a "
                 "`sparse_training` with record_gradients=True. "
                 "Received: record_gradients=False"
             )
@@ -98,9 +103,9 @@ class SparsitySummaries(Readable, keras.callbacks.Callback):
                 "SparsitySummaries needs its `sparse_training` among the "
                 "callbacks of the same fit."
             )
-        # In any order of the callbacks.
+        # So that the order of the callbacks does not matter.
         self._training.find_steps(epoch)
-        # Here other callbacks have loaded what they load.
+        # By now other callbacks have loaded their checkpoints.
         if self._writer is None:
             self._logged = self._training.steps()
             self._masks = self._masks_of(self._open())
@@ -131,7 +136,7 @@ class SparsitySummaries(Readable, keras.callbacks.Callback):
         rows = []
         if path.exists():
             broken = (OSError, ValueError, KeyError, csv.Error)
-            with blame(f"{path}: is not a table that can be read", *broken):
+            with blame(f"{path}: is not a readable table", *broken):
                 rows = self._rows_until_now(path)
         with files.replacing(path) as part, part.open("w", newline="") as file:
             writer = csv.DictWriter(file, _COLUMNS)
@@ -148,7 +153,7 @@ class SparsitySummaries(Readable, keras.callbacks.Callback):
         ]
 
     def _masks_of(self, step):
-        """The masks of the last log, None where they are not known."""
+        """The masks of the last log; None if they are unknown."""
         last = self._training.pruned_model.state.logged
         if last is not None and last.step == step:
             return last.masks
@@ -186,7 +191,7 @@ class SparsitySummaries(Readable, keras.callbacks.Callback):
 
 
 class _ScalarWriter:
-    """Writes scalars for TensorBoard without TensorFlow, or nowhere."""
+    """Writes scalars for TensorBoard, if tensorboard is installed."""
 
     def __init__(self, folder):
         try:

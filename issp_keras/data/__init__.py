@@ -1,4 +1,4 @@
-"""Photographs, MATLAB's `imresize`, LR/HR pairs, and training patches."""
+"""Photographs, MATLAB's `imresize`, LR/HR pairs and training patches."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""All pairs of a source at once, in memory or mapped into it."""
+"""Loads all pairs of a data set, into memory or as files to read from."""
 
 import os
 
@@ -15,23 +15,23 @@ from issp_keras.errors import InputError
 def load_pairs(
     source: str, split: str, scale: int, smallest: int = 1
 ) -> list[Pair]:
-    """Loads photographs for training or for a score.
+    """Loads photographs for training or for scores.
 
     Args:
-        source: String: what `find_source` takes, or the path of a folder that
-            `issp-prepare` made, which may be larger than memory; or several
-            of these with commas between.
-        split: "train" or "held_out": which of the embedded photographs. A
-            folder is read whole. Photographs for training that are too small
-            are skipped; the log says how many.
-        scale: Integer.
-        smallest: Integer, the least height and width of HR in pixels.
+        source: String, one or more sources, separated by commas. Each is a
+            source for `find_source`, or the path of a folder that
+            `issp-prepare` made. Such a folder may be larger than the memory.
+        split: "train" or "held_out". Of the embedded photographs, it chooses
+            the split. Folders are read completely. With "train", photographs
+            that are too small are skipped, and the log says how many.
+        scale: Integer, the magnification.
+        smallest: Integer, the smallest height and width of HR in pixels.
 
     Raises:
         InputError: If a source does not exist or holds no photograph, if a
-            file cannot be read, if a held-out photograph or all for training
-            are too small, or if the photographs would fill more than half of
-            the memory.
+            file cannot be read, if a held-out photograph or all training
+            photographs are too small, or if the photographs would fill more
+            than half of the memory.
     """
     pairs = [
         pair
@@ -71,7 +71,7 @@ def _load(source, split, scale, smallest):
                     f"{source}: {pair.name} is {width}x{height} pixels, "
                     f"expected at least {smallest}x{smallest}."
                 )
-        # These are looked at whole.
+        # Held-out photographs are used whole, so read them into memory.
         _check_memory(source, [pair.hr.shape[:2] for pair in pairs])
         return [Pair(p.name, p.lr[:, :], p.hr[:, :]) for p in pairs]
     photographs = find_source(source, split, scale)
@@ -79,13 +79,13 @@ def _load(source, split, scale, smallest):
     _check_memory(
         source,
         sizes,
-        "the folder that `issp-prepare` makes of them",
+        "a folder that `issp-prepare` makes from them",
     )
     least = 1 if split == "train" else smallest
     return [photograph.read(scale, least) for photograph in photographs]
 
 
-def _check_memory(source, sizes, mend="fewer of them"):
+def _check_memory(source, sizes, mend="fewer photographs"):
     size = sum(3 * height * width for height, width in sizes)
     if size > _memory() / 2:
         raise InputError(
@@ -95,13 +95,13 @@ def _check_memory(source, sizes, mend="fewer of them"):
 
 
 def _size(path):
-    """Height and width by the file's header; 0 of what is no image."""
+    """Height and width from the file's header; (0, 0) if it is no image."""
     try:
         with PIL.Image.open(path) as image:
             return image.height, image.width
-    # A broken file raises anything, deep in Pillow.
+    # A broken file can raise any error, deep in Pillow.
     except Exception:
-        return 0, 0  # Reading it says what is wrong.
+        return 0, 0  # Reading the pixels raises a clear error later.
 
 
 def _memory():

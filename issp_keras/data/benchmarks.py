@@ -1,12 +1,12 @@
-"""The test sets of the papers, and the folders that flags name."""
+"""Finds the folders of the test sets of papers and of other photographs."""
 
 import pathlib
 
 from issp_keras.data.embedded import EMBEDDED
 from issp_keras.errors import InputError
 
-# By the names that their folders have, in lower case, and how many photographs
-# each has.
+# Test sets: the names of their folders in lower case, and the number of
+# photographs.
 BENCHMARKS = {
     "set5": (("set5",), 5),
     "set14": (("set14",), 14),
@@ -24,14 +24,15 @@ LAYOUTS = """\
 
 
 def find_benchmark(root: pathlib.Path, name: str) -> pathlib.Path:
-    """Finds the folder of a test set of the papers.
+    """Finds the folder of a test set.
 
     Args:
         root: Path of a folder of data sets.
         name: String, a key of `BENCHMARKS`.
 
     Raises:
-        InputError: If it is not there; the message lists what is expected.
+        InputError: If there is no such folder. The message lists the expected
+            layouts.
     """
     names, _ = BENCHMARKS[name]
     folders = sorted(root.iterdir()) if root.is_dir() else []
@@ -39,13 +40,13 @@ def find_benchmark(root: pathlib.Path, name: str) -> pathlib.Path:
         if folder.is_dir() and folder.name.lower() in names:
             return folder
     raise InputError(
-        f"{root}: has no folder {' or '.join(names)} (in any case), expected "
-        f"one of these layouts:\n{LAYOUTS}\nwhere NAME is that folder."
+        f"{root}: has no folder {' or '.join(names)} (upper or lower case), "
+        f"expected one of these layouts:\n{LAYOUTS}\nwhere NAME is that folder."
     )
 
 
 def find_folder(source: str, data_dir: str = "data") -> pathlib.Path | None:
-    """Finds the folder of photographs that a flag or a config names.
+    """Finds the folder of a source of photographs.
 
     Args:
         source: "embedded", the name of a test set ("set5"), or the path of a

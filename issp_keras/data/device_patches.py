@@ -1,4 +1,4 @@
-"""Random training patches that are cut on the device, under JAX."""
+"""Random training patches, cut on the device with JAX."""
 
 from typing import Any
 
@@ -8,29 +8,30 @@ import numpy as np
 from issp_keras.data.patches import RandomPatches
 from issp_keras.extras import needed_by
 
-# The value of each of the 256 levels, as `PatchDataset` computes it.
+# The float value of each of the 256 levels, computed as in `PatchDataset`.
 _LEVELS = np.divide(np.arange(256, dtype=np.uint8), 255, dtype=np.float32)
 
 
 class DevicePatches:
-    """Holds all photographs in the memory of the device, and cuts there.
+    """Holds all photographs in the memory of the device, and cuts patches.
 
-    The host says only where the patches lie, 16 bytes for each. The patches
-    are those of `RandomPatches.batch`, bit for bit.
+    The host only sends the positions of the patches, 16 bytes for each patch.
+    The patches equal those of `RandomPatches.batch` bit for bit.
 
     Args:
-        patches: `RandomPatches`, whose photographs are copied as a whole.
+        patches: `RandomPatches`. All its photographs are copied.
 
     Attributes:
-        pixels: Dict of JAX arrays in the memory of the device: for `"lr"` and
-            `"hr"` the pixels of all photographs, uint8 of shape (pixels, 3),
-            or 6 for HR with a teacher, and where each photograph begins and
-            how wide it is, int32 of shape (photographs,). Pass it to the
-            compiled step as an argument, so that it is no constant of the
-            program.
+        pixels: Dict with the keys `"lr"` and `"hr"` of dicts of JAX arrays in
+            the memory of the device. `"pixels"` holds the pixels of all
+            photographs, uint8 of shape (pixels, 3), or (pixels, 6) for HR with
+            a teacher. `"begin"` holds where each photograph begins, and
+            `"width"` its width, int32 of shape (photographs,). Pass this dict
+            to the compiled step as an argument, so that it does not become a
+            constant of the program.
 
     Raises:
-        ValueError: If the photographs have more pixels than 32 bits count.
+        ValueError: If the photographs have more pixels than an int32 counts.
     """
 
     def __init__(self, patches: RandomPatches):
@@ -46,11 +47,10 @@ class DevicePatches:
         )
 
     def places(self, first_step: int, steps: int) -> np.ndarray:
-        """Where the patches of some steps lie.
+        """Returns the positions of the patches of several steps.
 
         Returns:
-            int32 array of shape (steps, batch, 4), as
-            `RandomPatches.places` has them.
+            int32 array of shape (steps, batch, 4), see `RandomPatches.places`.
         """
         return np.stack(
             [self._patches.places(first_step + i) for i in range(steps)]
@@ -60,7 +60,7 @@ class DevicePatches:
         """Cuts the patches of one step, inside the compiled step.
 
         Args:
-            pixels: What `self.pixels` is.
+            pixels: Dict, `self.pixels`.
             places: int32 array of shape (batch, 4).
 
         Returns:
@@ -73,13 +73,13 @@ class DevicePatches:
 
 
 class PlacesDataset(keras.utils.PyDataset):
-    """Yields the places of the patches of several steps at once, for `fit`.
+    """Yields the positions of the patches of several steps, for `fit`.
 
     Args:
         patches: `DevicePatches`.
         first_step: Integer, the step of the first patches.
-        steps: Integer, one past the step of the last.
-        at_once: Integer, how many steps an item has.
+        steps: Integer, the step after the last patches.
+        at_once: Integer, the number of steps in an item.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class PlacesDataset(keras.utils.PyDataset):
 
 
 def _joined(images):
-    """All pixels of images one after the other, and where each begins."""
+    """Concatenates the pixels of images, with the start of each image."""
     channels = images[0].shape[-1]
     arrays = [np.asarray(image[:, :]).reshape(-1, channels) for image in images]
     ends = np.cumsum([len(array) for array in arrays])
@@ -120,7 +120,7 @@ def _cut(images, places, size, scale):
     import jax.numpy as jnp
 
     photograph, top, left, which = jnp.moveaxis(places, -1, 0)
-    # As `turn` does it: the sides are exchanged last.
+    # In the order of `turn`: the axes are swapped last.
     row, column = jnp.mgrid[:size, :size]
     which = which[:, None, None]
     row, column = (
@@ -134,5 +134,5 @@ def _cut(images, places, size, scale):
     begin = images["begin"][photograph][:, None, None]
     width = images["width"][photograph][:, None, None]
     cut = images["pixels"][begin + row * width + column]
-    # XLA would multiply by the reciprocal, which has other bits.
+    # XLA would multiply by the reciprocal, which gives other bits.
     return jnp.asarray(_LEVELS)[cut]

@@ -1,7 +1,7 @@
-"""Photographs that come with scikit-image, so that nothing is downloaded.
+"""The embedded photographs, which come with scikit-image.
 
-All are in the public domain, CC0, or without known copyright restrictions.
-Sizes are height x width.
+They need no download. All are in the public domain, CC0, or without known
+copyright restrictions. Sizes are height x width.
 """
 
 import pathlib
@@ -31,10 +31,11 @@ _NAMES = {
 
 
 def embedded_photographs(split: str) -> list[pathlib.Path]:
-    """The paths of one split.
+    """Returns the paths of one split.
 
     Args:
-        split: "train", or "held_out" for those never trained on.
+        split: "train", or "held_out" for photographs that are never trained
+            on.
 
     Raises:
         MissingPackage: If scikit-image is not installed.

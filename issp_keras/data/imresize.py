@@ -1,4 +1,4 @@
-"""MATLAB's bicubic `imresize`, from which papers make their LR images."""
+"""MATLAB's bicubic `imresize`, with which papers make their LR images."""
 
 import math
 from typing import Any
@@ -9,22 +9,22 @@ from issp_keras.extras import needed_by
 
 BORDERS = ("mirror", "repeat")
 
-# A sum that is a half in exact arithmetic must not fall below it by the
-# rounding of its terms, or the result would depend on their order.
+# A sum that is exactly one half must not fall below it by rounding errors. The
+# result would then depend on the order of the terms.
 _HALF = 0.5 + 1e-9
-# Output rows made in one matrix product, where the image shrinks.
+# The number of output rows of one matrix product if the image shrinks.
 _BLOCK = 16
 
 
 def imresize(
     image: np.ndarray, scale: float, border: str = "mirror"
 ) -> np.ndarray:
-    """Resizes an image as MATLAB's `imresize(image, scale, "bicubic")` does.
+    """Resizes an image like MATLAB's `imresize(image, scale, "bicubic")`.
 
-    Shrinking widens the kernel by 1/scale (antialiasing). The height is
-    resized first, then the width. 8-bit images are rounded to 8 bits after
-    each of the two passes, as MATLAB does, and 16-bit ones to 16; the result
-    equals MATLAB's bit for bit.
+    If the image shrinks, the kernel is wider by 1/scale (antialiasing). The
+    height is resized first, then the width. As in MATLAB, 8-bit images are
+    rounded to 8 bits after each of the two passes, and 16-bit images to 16
+    bits. The result equals MATLAB's bit for bit.
 
     Example:
 
@@ -34,13 +34,13 @@ def imresize(
     Args:
         image: Array of shape (height, width) or (height, width, channels),
             uint8, uint16 or floating point.
-        scale: Positive float; 0.25 shrinks four times, 4 enlarges.
-        border: What lies outside the image. "mirror" as in newer MATLAB
-            (2 1 | 1 2 3), "repeat" as in older (1 1 | 1 2 3). Defaults to
-            `"mirror"`.
+        scale: Positive float. 0.25 makes the image four times smaller, and 4
+            makes it four times larger.
+        border: The padding: "mirror" as in newer MATLAB (2 1 | 1 2 3), or
+            "repeat" as in older MATLAB (1 1 | 1 2 3). Defaults to `"mirror"`.
 
     Returns:
-        Array of the same dtype; height and width are
+        Array of the same dtype. Its height and width are
         `ceil(scale * size)`.
 
     Raises:
@@ -63,7 +63,7 @@ def imresize(
 
 
 def tf_imresize(images: Any, scale: float, border: str = "mirror") -> Any:
-    """`imresize` for tensors, to make LR patches in a `tf.data` pipeline.
+    """Does `imresize` on tensors, for LR patches in a `tf.data` pipeline.
 
     Example:
 
@@ -73,16 +73,16 @@ def tf_imresize(images: Any, scale: float, border: str = "mirror") -> Any:
 
     Args:
         images: Tensor of shape (..., height, width, channels), uint8, uint16
-            or floating point; height and width may be unknown in a graph.
-        scale: As for `imresize`.
-        border: As for `imresize`.
+            or floating point. Height and width may be unknown in a graph.
+        scale: Positive float, see `imresize`.
+        border: String, see `imresize`.
 
     Returns:
         Tensor of the same dtype and shape (..., ceil(scale * height),
         ceil(scale * width), channels), rounded as in `imresize`.
 
     Raises:
-        ValueError: As for `imresize`.
+        ValueError: For the reasons that `imresize` lists.
     """
     with needed_by("tf_imresize"):
         import tensorflow as tf
@@ -139,8 +139,8 @@ def _resize_rows(rows, scale, border, dtype):
     """Resizes an array of shape (rows, values) along its rows."""
     weights, sources = _contributions(len(rows), scale, border)
     result = np.empty((len(weights), rows.shape[1]), rows.dtype)
-    # A product of a band of the matrix, whose rest is zeros, with the rows it
-    # needs, which fit into the processor's cache.
+    # The matrix is a band with zeros outside. Each product takes a part of the
+    # band and the rows for it, which fit into the processor's cache.
     block = math.ceil(_BLOCK * max(1, scale))
     for start in range(0, len(weights), block):
         part = slice(start, start + block)
@@ -158,27 +158,27 @@ def _resize_rows(rows, scale, border, dtype):
 
 
 def _turn(rows, width):
-    """From (height, width * channels) to (width, height * channels)."""
+    """Transposes (height, width * channels) to (width, height * channels)."""
     pixels = rows.reshape(len(rows), width, -1)
     return np.ascontiguousarray(pixels.swapaxes(0, 1)).reshape(width, -1)
 
 
 def _matrix(weights, sources, size, dtype):
-    """The contributions as a matrix of shape (output size, size)."""
+    """Returns the contributions as a matrix of shape (output size, size)."""
     matrix = np.zeros((len(weights), size), dtype)
     np.add.at(matrix, (np.arange(len(weights))[:, None], sources), weights)
     return matrix
 
 
 def _contributions(size, scale, border):
-    """Which pixels make each output pixel, and with which weights.
+    """Returns the source pixels of each output pixel, and their weights.
 
     Returns:
         Two arrays of shape (output size, taps): weights, indices.
     """
     stretch = min(scale, 1.0)
     width = 4 / stretch
-    # Half a pixel off, since pixel centres lie at whole numbers plus 1/2.
+    # Pixel centres lie at whole numbers plus 1/2.
     centres = (np.arange(math.ceil(scale * size)) + 0.5) / scale - 0.5
     first = np.floor(centres - width / 2).astype(int)
     taps = first[:, None] + np.arange(math.ceil(width) + 2)

@@ -1,4 +1,4 @@
-"""Where photographs and their LR files lie: the layouts in common use."""
+"""Finds photographs and their LR files in the common folder layouts."""
 
 import collections
 import dataclasses
@@ -21,9 +21,9 @@ class PairFiles:
     """The files of one photograph.
 
     Attributes:
-        name: String, the file name of HR without its ending.
-        hr: Path.
-        lr: Path, or None if LR is made of HR.
+        name: String, the file name of HR without its suffix.
+        hr: Path of HR.
+        lr: Path of LR, or None if LR is made from HR.
     """
 
     name: str
@@ -31,15 +31,18 @@ class PairFiles:
     lr: pathlib.Path | None = None
 
     def read(self, scale: int, smallest: int = 1) -> Pair:
-        """Reads the pair. HR is cut to `scale` times LR; missing LR is made.
+        """Reads the pair.
+
+        HR is cropped to `scale` times LR. A missing LR image is made by
+        bicubic downscaling.
 
         Args:
-            scale: Integer.
-            smallest: Integer, the least height and width of HR in pixels.
+            scale: Integer, the magnification.
+            smallest: Integer, the smallest height and width of HR in pixels.
 
         Raises:
-            InputError: If a file cannot be read or is too small, or if LR is
-                not of floor(HR / scale) pixels.
+            InputError: If a file cannot be read or is too small, or if the
+                size of LR is not floor(HR / scale).
         """
         photograph = read_opaque_photograph(self.hr)
         height, width = photograph.pixels.shape[:2]
@@ -69,23 +72,23 @@ def find_pairs(folder: str | pathlib.Path, scale: int) -> list[PairFiles]:
     """Finds the photographs of a data set in any of the common layouts.
 
     Args:
-        folder: Path of a folder of HR photographs, or of one that holds
-            folders of HR, and LR files of `scale` or not.
-        scale: Integer.
+        folder: Path of a folder of HR photographs, or of a folder with
+            subfolders for HR and, optionally, for LR of this scale.
+        scale: Integer, the magnification.
 
     Returns:
         List of `PairFiles`, sorted by name.
 
     Raises:
         InputError: If the folder does not exist or has no photograph, if only
-            some photographs have LR files, or if the names of LR files do not
-            say to which photograph they belong.
+            some photographs have LR files, or if the names of LR files are
+            ambiguous.
     """
     folder = pathlib.Path(folder) if isinstance(folder, str) else folder
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder.")
     if folder.name in ("", ".."):
-        folder = folder.resolve()  # Its name tells of its layout.
+        folder = folder.resolve()  # The layout depends on the folder's name.
     together = folder / f"image_SRF_{scale}"
     if together.is_dir():
         paths = photographs_in(together)
@@ -93,7 +96,7 @@ def find_pairs(folder: str | pathlib.Path, scale: int) -> list[PairFiles]:
         lr = [path for path in paths if path.stem.endswith("_LR")]
         if not hr:
             raise InputError(
-                f"{together}: holds no photograph whose name ends in _HR."
+                f"{together}: holds no photograph with a name ending in _HR."
             )
         return _pairs(hr, lr, scale, together)
     for name in (*_HR_FOLDERS, f"{folder.name}_HR"):
@@ -110,17 +113,17 @@ def find_pairs(folder: str | pathlib.Path, scale: int) -> list[PairFiles]:
 def find_source(
     source: str, split: str, scale: int, data_dir: str = "data"
 ) -> list[PairFiles]:
-    """Finds photographs by what a flag or a config says of them.
+    """Finds the photographs of a source that a flag or a config names.
 
     Args:
         source: "embedded", the name of a test set ("set5"), or the path of a
             folder in one of the layouts.
-        split: "train" or "held_out": which of the embedded ones.
-        scale: Integer.
+        split: "train" or "held_out", the split of the embedded photographs.
+        scale: Integer, the magnification.
         data_dir: Path of the folder of test sets.
 
     Raises:
-        InputError: As `find_pairs` and `find_folder`.
+        InputError: For the reasons that `find_pairs` and `find_folder` list.
     """
     folder = find_folder(source, data_dir)
     if folder is None:
@@ -129,7 +132,7 @@ def find_source(
 
 
 def _lr_folders(hr_folder, scale):
-    """Where LR may lie, by where HR does."""
+    """Yields the possible folders of LR for a folder of HR."""
     parent, name = hr_folder.parent, hr_folder.name
     if name in _HR_FOLDERS:
         yield parent / "LR_bicubic" / f"X{scale}"
@@ -148,19 +151,19 @@ def _pairs(hr, lr, scale, folder):
     for pair in pairs:
         if lr and pair.lr is None:
             raise InputError(
-                f"{folder}: has no LR file for {pair.hr.name}, expected one "
-                "for each photograph or none."
+                f"{folder}: has no LR file for {pair.hr.name}, expected LR "
+                "files for all photographs or for none."
             )
         if lr and used[pair.lr] > 1:
             raise InputError(
-                f"{pair.lr}: may be LR of {used[pair.lr]} photographs, for "
-                f"one {pair.hr.name}; expected names that tell."
+                f"{pair.lr}: matches {used[pair.lr]} photographs, for example "
+                f"{pair.hr.name}; expected one LR file for each photograph."
             )
     return pairs
 
 
 def _lr_of(stem, lr_of, scale):
-    """The LR file of a photograph, by the names that are in use."""
+    """Returns the LR file of a photograph by the common names, or None."""
     base = stem.removesuffix(f"_x{scale}").removesuffix("_HR")
     for name in (
         f"{stem}x{scale}",

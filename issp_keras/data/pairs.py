@@ -1,4 +1,4 @@
-"""LR and HR of one photograph."""
+"""Pairs of LR and HR images."""
 
 import dataclasses
 from typing import Any
@@ -12,13 +12,13 @@ class Pair:
     """A photograph in low and in high resolution.
 
     Attributes:
-        name: String, the file name of HR without its ending.
+        name: String, the file name of HR without its suffix.
         lr: uint8 array of shape (height, width, 3), or (height, width) for a
-            grey photograph; `Strips` if it is in a file.
-        hr: The same, of `scale` times the height and width.
-        teacher: What another network makes of LR, to learn from beside HR:
-            uint8 array of the height and width of HR and 3 channels, in
-            memory or mapped into it; or None.
+            grey photograph. `Strips` if its pixels are read from a file.
+        hr: The same with `scale` times the height and width.
+        teacher: The output of a teacher network for LR, or None. A uint8 array
+            with the height and width of HR and 3 channels, in memory or
+            memory-mapped.
     """
 
     name: str
@@ -33,9 +33,9 @@ class Pair:
 
 
 def make_pair(photograph: Photograph, scale: int) -> Pair:
-    """Makes LR as papers do: MATLAB's bicubic `imresize`, 8 bits.
+    """Makes LR as papers do, with MATLAB's bicubic `imresize` in 8 bits.
 
-    HR is cut to a multiple of `scale` first, from the top left.
+    First, HR is cropped to a multiple of `scale`. The crop keeps the top left.
     """
     height, width = (n - n % scale for n in photograph.pixels.shape[:2])
     hr = photograph.pixels[:height, :width]

@@ -1,4 +1,4 @@
-"""Random training patches, by the number of the step."""
+"""Random training patches. The step number determines each batch."""
 
 import concurrent.futures
 from typing import Any
@@ -16,37 +16,38 @@ from issp_keras.extras import needed_by
 class RandomPatches:
     """Batches of random LR/HR patches, flipped and rotated.
 
-    The photographs are shuffled anew for each pass through them, and give
-    one patch a pass, from a place drawn uniformly, in one of the 8 flips and
-    rotations. What step n yields depends on `seed` and n alone, so a training
-    that resumes at step n sees what it would have seen, on every backend.
+    Each pass shuffles the photographs and takes one patch of each. The
+    position of the patch is drawn uniformly, and so is one of the 8 flips and
+    rotations. The batch of step n only depends on `seed` and n. So a training
+    that resumes at step n gets the same batches, on every backend.
 
-    Only the pixels of the patches are read: LR and HR may be in files, as
+    Only the pixels of the patches are read. LR and HR may be in files, as
     those of `open_prepared` are.
 
-    Where the pairs have the outputs of a teacher, HR patches have 6 channels:
-    those of HR, and those of the teacher at the same place, turned alike.
+    If the pairs have outputs of a teacher, HR patches have 6 channels: HR, and
+    the teacher's output at the same position with the same rotation.
 
     Args:
-        pairs: List of `Pair` of one scale, of at least `patch_size` LR pixels
-            in height and width, all with a teacher or all without.
+        pairs: List of `Pair` with one scale. LR has at least `patch_size`
+            pixels in height and width. Either all pairs have a teacher, or
+            none has.
         patch_size: Integer, height and width of an LR patch in pixels.
         batch_size: Integer, patches in a batch.
         seed: Integer of 32 bits.
-        shard: Pair `(i, n)`: yield the i-th of n equal parts of each batch
-            only, for process i of n. Defaults to the whole.
+        shard: Pair `(i, n)`: yield only the i-th of n equal parts of each
+            batch, for process i of n. Defaults to the whole batch.
 
     Attributes:
         scale: Integer, the magnification from LR to HR.
-        patch_size: Integer, as given.
-        lr: List of RGB images, one a photograph.
-        hr: List of RGB images, `scale` times as large, or of images of 6
-            channels.
+        patch_size: Integer, height and width of an LR patch in pixels.
+        lr: List of RGB images, one for each photograph.
+        hr: List of images, `scale` times as large, with 3 channels, or 6 with
+            a teacher.
 
     Raises:
-        ValueError: If there is no photograph, one is smaller than a patch,
-            some have a teacher and others none, or n does not divide the
-            batch size.
+        ValueError: If there is no photograph, a photograph is smaller than a
+            patch, only some have a teacher, or n does not divide the batch
+            size.
     """
 
     def __init__(
@@ -60,8 +61,8 @@ class RandomPatches:
         part, parts = shard
         if not pairs or batch_size % parts:
             raise ValueError(
-                "There must be photographs, and as many patches for each "
-                f"shard. Received: {len(pairs)} photographs, "
+                "There must be photographs, and all shards must have the same "
+                f"number of patches. Received: {len(pairs)} photographs, "
                 f"batch_size={batch_size}, shard={shard}"
             )
         for pair in pairs:
@@ -90,7 +91,7 @@ class RandomPatches:
         self._part = slice(part * share, (part + 1) * share)
 
     def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """The patches of one step.
+        """Returns the patches of one step.
 
         Returns:
             Pair `(lr, hr)` of uint8 arrays of shape (batch_size / n,
@@ -113,11 +114,12 @@ class RandomPatches:
         return lr, hr
 
     def places(self, step: int) -> np.ndarray:
-        """Where the patches of one step lie.
+        """Returns the positions of the patches of one step.
 
         Returns:
-            int32 array of shape (batch_size / n, 4): the photograph, top and
-            left in LR pixels, and the flip or rotation, as `turn` counts.
+            int32 array of shape (batch_size / n, 4): the photograph's index,
+            top and left in LR pixels, and the flip or rotation, an argument of
+            `turn`.
         """
         size = self.patch_size
         numbers = self._random(0, step).random((self._batch_size, 3))
@@ -134,7 +136,7 @@ class RandomPatches:
         return np.array(places, np.int32)
 
     def _photographs(self, step):
-        """Which photograph each patch of a batch is from."""
+        """Returns the index of the photograph of each patch in a batch."""
         count = len(self.lr)
         places = np.arange(
             step * self._batch_size, (step + 1) * self._batch_size
@@ -146,7 +148,7 @@ class RandomPatches:
         return [orders[place // count][place % count] for place in places]
 
     def _random(self, stream, number):
-        # A generator that can begin anywhere.
+        # A counter-based generator, which can begin at any step.
         bits = np.random.Philox(
             key=np.array([self._seed, stream], np.uint64),
             counter=np.array([0, 0, number, 0], np.uint64),
@@ -155,7 +157,7 @@ class RandomPatches:
 
 
 class _Stack:
-    """Images of one size as one of all their channels, cut before stacked.
+    """Images of one size, stacked along their channels after a crop.
 
     Attributes:
         shape: Tuple (height, width, channels).
@@ -174,17 +176,17 @@ class _Stack:
 
 
 def _whole_pixels(pixels):
-    """A part of an image as (height, width) values of as many bytes.
+    """Views each pixel of an image as one value of several bytes.
 
-    NumPy turns those more than twice as fast as single bytes.
+    NumPy flips and transposes those more than twice as fast as single bytes.
     """
     return pixels.view(f"V{pixels.shape[-1]}")[..., 0]
 
 
 def tf_patches(patches: RandomPatches, first_step: int, steps: int) -> Any:
-    """The batches of steps `first_step` to `steps - 1` through `tf.data`.
+    """Returns the batches of steps `first_step` to `steps - 1` by `tf.data`.
 
-    Several threads make them ahead.
+    Several threads make the batches in advance.
 
     Returns:
         A `tf.data.Dataset` of batches `(lr, hr)`, float32 in 0..1.
@@ -210,16 +212,17 @@ def tf_patches(patches: RandomPatches, first_step: int, steps: int) -> Any:
 
 
 class PatchDataset(keras.utils.PyDataset):
-    """The same batches for `fit` where TensorFlow is not installed.
+    """Yields the batches of `tf_patches` to `fit` without TensorFlow.
 
-    Threads make them ahead. Use it as `fit(dataset, shuffle=False,
-    steps_per_epoch=...)`. An epoch goes on where the last one ended.
+    Threads make the batches in advance. Use it as `fit(dataset, shuffle=False,
+    steps_per_epoch=...)`. Each epoch continues where the last one ended.
 
     Args:
         patches: `RandomPatches`.
         first_step: Integer, the step of the first batch.
-        steps: Integer, one past the step of the last batch.
-        ahead: Integer, how many batches are made ahead. Defaults to `4`.
+        steps: Integer, the step after the last batch.
+        ahead: Integer, the number of batches to make in advance. Defaults to
+            `4`.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Photographs in files."""
+"""Reads and writes photographs."""
 
 import dataclasses
 import pathlib
@@ -23,7 +23,7 @@ from issp_keras.files import StrPath
 _GREY = ("1", "L", "LA", "La")
 _DEEP = ("I;16", "I;16B")
 _ORIENTATION = 0x0112
-# How an image of each EXIF orientation has been turned, as `turn` counts.
+# The argument of `turn` that gives an image each EXIF orientation.
 _TURNED = {2: 2, 3: 3, 4: 1, 5: 4, 6: 6, 7: 7, 8: 5}
 _BITS_PER_SAMPLE = 0x0102
 
@@ -33,7 +33,7 @@ class Photograph:
     """A photograph in memory, upright.
 
     Attributes:
-        name: String, the file name without its ending.
+        name: String, the file name without its suffix.
         pixels: uint8 or uint16 array of shape (height, width, 3), or
             (height, width) for a grey photograph.
         alpha: Array of the same dtype and shape (height, width), or None if
@@ -48,10 +48,12 @@ class Photograph:
 
 
 def photographs_in(folder: pathlib.Path) -> list:
-    """The paths of the photographs in a folder, sorted, without hidden ones.
+    """Returns the sorted paths of the photographs in a folder.
+
+    Hidden files are left out.
 
     Raises:
-        InputError: If the folder cannot be read or has none.
+        InputError: If the folder cannot be read or has no photograph.
     """
     with blame(f"{folder}: cannot be read", OSError):
         paths = sorted(
@@ -68,14 +70,16 @@ def photographs_in(folder: pathlib.Path) -> list:
 
 
 def read_photograph(path: str | pathlib.Path) -> Photograph:
-    """Reads a photograph of any kind: RGB, grey, palette, with alpha, 16 bits.
+    """Reads a photograph: RGB, grey or palette, with or without alpha.
+
+    PNG and TIFF files may have 16 bits per channel.
 
     Of an animated image, or of a file with several pages, it reads the first.
 
     Raises:
-        InputError: If the file is missing, broken, no image, or too large. Or
-            if it has more than 16 bits a channel, or more than 8 in a format
-            other than PNG and TIFF.
+        InputError: If the file is missing, broken, not an image, or too large.
+            Also if it has more than 16 bits per channel, or more than 8 bits
+            in a format other than PNG and TIFF.
     """
     path = path if isinstance(path, pathlib.PurePath) else pathlib.Path(path)
     if not path.is_file():
@@ -101,15 +105,16 @@ def read_photograph(path: str | pathlib.Path) -> Photograph:
 
 
 def from_pil(image: PIL.Image.Image) -> Photograph:
-    """Takes an image of Pillow, of any kind, upright, as a photograph.
+    """Makes an upright `Photograph` from a Pillow image.
 
-    Pillow holds no more than 8 bits a channel, but for grey of mode `I;16`.
+    Pillow has at most 8 bits per channel, except for grey images of the mode
+    `I;16`.
 
     Args:
         image: `PIL.Image.Image`.
 
     Raises:
-        ArgumentError: If it has more bits than a photograph.
+        ArgumentError: If the image has the mode `I`, `F` or similar.
     """
     profile = _profile_of(image)
     if image.mode in _DEEP:
@@ -118,17 +123,18 @@ def from_pil(image: PIL.Image.Image) -> Photograph:
     if image.mode.startswith(("I", "F")):
         raise ArgumentError(
             "image",
-            f"has the mode {image.mode}, expected 8 bits a channel, or grey "
-            "of 16 bits (I;16).",
+            f"has the mode {image.mode}, expected 8 bits per channel, or "
+            "16-bit grey (I;16).",
         )
     return _photograph("image", _read_8_bits(image), profile)
 
 
 def to_pil(photograph: Photograph) -> PIL.Image.Image:
-    """Makes an image of Pillow of a photograph.
+    """Makes a Pillow image from a photograph.
 
     Args:
-        photograph: `Photograph`. Of 16 bits, only opaque grey ones keep them.
+        photograph: `Photograph`. 16 bits are kept for opaque grey photographs
+            and rounded to 8 bits for others.
 
     Returns:
         `PIL.Image.Image` of mode `L`, `LA`, `RGB`, `RGBA` or `I;16`, with the
@@ -146,21 +152,22 @@ def to_pil(photograph: Photograph) -> PIL.Image.Image:
 
 
 def read_opaque_photograph(path: str | pathlib.Path) -> Photograph:
-    """Reads a photograph to train on or to compare with: opaque, 8 bits.
+    """Reads an opaque 8-bit photograph, for training or comparison.
 
     Raises:
-        InputError: As `read_photograph`, and if the photograph has more than
-            8 bits a channel or is in part transparent.
+        InputError: For the reasons that `read_photograph` lists, and if the
+            photograph has more than 8 bits per channel or is partly
+            transparent.
     """
     photograph = read_photograph(path)
     if photograph.pixels.dtype != np.uint8:
         raise InputError(
-            f"{path}: has more than 8 bits a channel, expected an 8-bit RGB "
+            f"{path}: has more than 8 bits per channel, expected an 8-bit RGB "
             "or grey photograph."
         )
     if photograph.alpha is not None and photograph.alpha.min() < 255:
         raise InputError(
-            f"{path}: is in part transparent, expected an RGB or grey "
+            f"{path}: is partly transparent, expected an opaque RGB or grey "
             "photograph."
         )
     return photograph
@@ -172,18 +179,18 @@ def write_photograph(
     alpha: np.ndarray | None = None,
     icc_profile: bytes | None = None,
 ) -> None:
-    """Writes an image in the format that the ending of `path` names.
+    """Writes an image. The suffix of `path` determines the format.
 
     Args:
         path: Path of the file.
         pixels: uint8 or uint16 array of shape (height, width, 3) or
-            (height, width). PNG and TIFF keep 16 bits, other formats 8.
+            (height, width). PNG and TIFF keep 16 bits. Other formats have 8.
         alpha: Array of the same dtype and shape (height, width), or None.
         icc_profile: Bytes or None.
 
     Raises:
-        InputError: If the folder cannot be written, the ending is that of no
-            known image format, or the format has no alpha.
+        InputError: If the folder cannot be written, the suffix is not that of
+            a known image format, or the format has no alpha.
     """
     if alpha is not None:
         pixels = np.dstack([pixels, alpha])
@@ -201,7 +208,7 @@ def write_photograph(
 
 
 def to_8_bits(pixels: np.ndarray) -> np.ndarray:
-    """Rounds a uint16 image to uint8, and leaves others as they are."""
+    """Rounds a uint16 image to uint8. Other images do not change."""
     is_deep = pixels.dtype == np.uint16
     return np.rint(pixels / 257).astype(np.uint8) if is_deep else pixels
 
@@ -213,7 +220,7 @@ def to_rgb(pixels: np.ndarray) -> np.ndarray:
 
 def _profile_of(image):
     if image.mode not in (*_GREY, *_DEEP, "P", "RGB", "RGBA"):
-        return None  # It is not that of RGB or grey.
+        return None  # The profile is for another colour space.
     return image.info.get("icc_profile")
 
 
@@ -231,12 +238,12 @@ def _open(file):
     try:
         return PIL.Image.open(file)
     except PIL.UnidentifiedImageError as error:
-        # The sentence of Pillow has no name that a user knows.
-        raise ValueError("is no image of a known format") from error
+        # The message of Pillow names an object that users do not know.
+        raise ValueError("is not an image of a known format") from error
 
 
 def _is_deep(image):
-    # Pillow cuts 16-bit RGB to 8 bits, and shows it only in how it decodes.
+    # Pillow cuts 16-bit RGB to 8 bits. Only the name of its decoder shows it.
     if image.format == "TIFF":
         return max(image.tag_v2.get(_BITS_PER_SAMPLE, (8,))) > 8
     decoders = (str(tile[3]) for tile in image.tile)
@@ -248,13 +255,13 @@ def _is_deep(image):
 def _read_deep(image, file):
     if image.format not in _FORMATS_OF_16_BITS or image.mode in ("I", "F"):
         raise ValueError(
-            f"{image.format} of more than 8 bits a channel, expected 8 bits, "
-            f"or 16 bits in {' or '.join(_FORMATS_OF_16_BITS)}"
+            f"{image.format} has more than 8 bits per channel, expected 8 "
+            f"bits, or 16 bits in {' or '.join(_FORMATS_OF_16_BITS)}"
         )
     orientation = image.getexif().get(_ORIENTATION, 1)
     file.seek(0)
     pixels = read_16_bits(file, image.format)
-    if "transparency" in image.info:  # One colour of a PNG file.
+    if "transparency" in image.info:  # The transparent colour of a PNG file.
         clear = (pixels == image.info["transparency"]).all(-1, keepdims=True)
         alpha = np.where(clear, 0, np.iinfo(np.uint16).max)
         pixels = np.concatenate([pixels, alpha.astype(np.uint16)], axis=-1)

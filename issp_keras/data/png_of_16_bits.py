@@ -1,4 +1,4 @@
-"""PNG files of 16 bits a channel, which Pillow reads by halves only."""
+"""Reads and writes 16-bit PNG files, which Pillow cuts to 8 bits."""
 
 import io
 import struct
@@ -10,12 +10,12 @@ import numpy as np
 import PIL.Image
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-# Where the header chunk has depth and kind of colour, and ends.
+# Positions in the file: the bit depth, the header chunk, and its end.
 _DEPTH, _HEADER, _END_OF_HEADER = 24, slice(12, 29), 33
 _GREY, _RGB, _GREY_ALPHA, _RGBA = 0, 2, 4, 6
 _COLOURS = {1: _GREY, 2: _GREY_ALPHA, 3: _RGB, 4: _RGBA}
 _PAETH = 4
-# Rows that are filtered at once, so that the memory for it stays small.
+# The number of rows that are filtered together, to save memory.
 _ROWS = 64
 
 
@@ -23,7 +23,7 @@ def read_png(file) -> np.ndarray:
     """Reads the pixels.
 
     Args:
-        file: Binary file object of a PNG file of 16 bits a channel.
+        file: Binary file object of a PNG file with 16 bits per channel.
 
     Returns:
         uint16 array of shape (height, width, channels).
@@ -34,7 +34,7 @@ def read_png(file) -> np.ndarray:
     content = bytearray(file.read())
     colour = content[_DEPTH + 1]
     if colour in (_GREY, _GREY_ALPHA):
-        # Twice as many channels of 8 bits have the same bytes.
+        # The same bytes are an image with twice as many 8-bit channels.
         content[_DEPTH : _DEPTH + 2] = (
             8,
             (_GREY_ALPHA if colour == _GREY else _RGBA),
@@ -43,7 +43,7 @@ def read_png(file) -> np.ndarray:
         content[_HEADER.stop : _END_OF_HEADER] = struct.pack(">I", checksum)
         halves = np.ascontiguousarray(_decoded(content))
         return halves.view(">u2").astype(np.uint16)
-    # The first byte of each number, and what would be first the other way.
+    # Decode twice, as big-endian and as little-endian, to get both bytes.
     high, low = (_decoded(content, order) for order in "BL")
     return (high.astype(np.uint16) << 8) | low
 
@@ -58,11 +58,11 @@ def _decoded(content, order=None):
 
 
 def png(pixels: np.ndarray, icc_profile: bytes | None = None) -> bytes:
-    """The content of a PNG file.
+    """Returns the content of a PNG file.
 
     Args:
-        pixels: uint16 array of shape (height, width, channels): grey or RGB,
-            the last one alpha if there are 2 or 4.
+        pixels: uint16 array of shape (height, width, channels), grey or RGB.
+            With 2 or 4 channels, the last one is alpha.
         icc_profile: Bytes or None.
     """
     height, width, channels = pixels.shape
@@ -87,21 +87,21 @@ def _chunk(name, content):
 
 
 def _filtered(pixels) -> Iterator[bytes]:
-    """Rows as PNG has them, each byte less what its neighbours predict."""
+    """Yields filtered PNG rows: each byte minus its prediction."""
     height, _, channels = pixels.shape
     above = np.zeros_like(pixels[:1])
     for top in range(0, height, _ROWS):
         block = np.concatenate([above, pixels[top : top + _ROWS]])
         above = block[-1:]
         numbers = block.astype(">u2").view(np.uint8).reshape(len(block), -1)
-        # A pixel of zeros lies left of each row.
+        # PNG assumes a pixel of zeros to the left of each row.
         numbers = np.pad(numbers, ((0, 0), (2 * channels, 0)))
         rows = numbers[1:, 2 * channels :] - _paeth(numbers, 2 * channels)
         yield np.pad(rows, ((0, 0), (1, 0)), constant_values=_PAETH).tobytes()
 
 
 def _paeth(numbers, step):
-    """Which of left, above and above left is nearest to their plane.
+    """Returns the Paeth predictor of each byte.
 
     PNG Specification (third edition), section 9.4.
     """

@@ -1,10 +1,10 @@
-"""Photographs prepared for training: raw pixels, read where a patch lies.
+"""Photographs that are prepared for training, as uncompressed pixels.
 
-A patch is cut out of a photograph without decoding it. A training reads only
-the pixels of its patches, so a data set may be larger than memory.
+A training only reads the pixels of its patches, without decoding a photograph.
+So a data set may be larger than the memory.
 
-The folder holds `index.json` and shards of about 1 GiB: for each photograph
-the RGB bytes of HR, then those of LR, each as `Strips`.
+The folder holds `index.json` and shards of about 1 GiB. For each photograph, a
+shard holds the RGB bytes of HR, then those of LR, both as `Strips`.
 """
 
 import concurrent.futures
@@ -30,7 +30,7 @@ _INDEX = "index.json"
 _SHARD_BYTES = 2**30
 # Width of a strip in LR pixels.
 _STRIP = 32
-# Photographs in memory at once, while they are prepared.
+# The number of photographs in memory during the preparation.
 _AT_ONCE = 8
 
 
@@ -45,19 +45,20 @@ def prepare(
     folder: StrPath,
     progress: Callable[[int], None] = lambda done: None,
 ) -> None:
-    """Writes photographs for training, whole or not at all.
+    """Writes a folder of photographs for training.
+
+    If an error occurs, no folder is left.
 
     Args:
         readers: Iterable of callables. Each returns a `Pair`, or None to leave
-            a photograph out. Threads call them, eight at once, and then the
-            next eight.
-        scale: Integer.
-        folder: Path of the folder to make.
-        progress: Callable that is told how many photographs are done.
+            a photograph out. Threads call eight of them at a time.
+        scale: Integer, the magnification.
+        folder: Path of the new folder.
+        progress: Callable that receives the number of finished photographs.
 
     Raises:
         InputError: If the folder exists or cannot be written, or no pair is
-            left, and whatever the callables raise.
+            left. Errors of the callables are passed on.
     """
     folder = pathlib.Path(folder)
     if os.path.lexists(folder):
@@ -81,16 +82,20 @@ def prepare(
             entries.append([pair.name, shard, size, height, width])
             size += hr.nbytes + lr.nbytes
         if not entries:
-            raise InputError(f"{folder}: is not made, for want of photographs.")
+            raise InputError(
+                f"{folder}: not written: there are no photographs."
+            )
         index = {"format": _FORMAT, "scale": scale, "photographs": entries}
         files.write_json(partial / _INDEX, index)
 
 
 def open_prepared(folder: StrPath, scale: int) -> list[Pair]:
-    """Opens what `prepare` has written; pixels are read when they are used.
+    """Opens a folder that `prepare` has written.
+
+    The pixels are read when they are used.
 
     Raises:
-        InputError: If the folder is broken or of another scale.
+        InputError: If the folder is broken or has another scale.
     """
     folder = pathlib.Path(folder)
     path = folder / _INDEX
@@ -130,11 +135,11 @@ def open_prepared(folder: StrPath, scale: int) -> list[Pair]:
 
 
 class _File:
-    """A file to read from in any place; closed with the last `Strips` of it.
+    """A file for random access. It closes with the last `Strips` that use it.
 
     Attributes:
-        number: Integer, its descriptor.
-        size: Integer, in bytes.
+        number: Integer, the file descriptor.
+        size: Integer, the size in bytes.
     """
 
     def __init__(self, path):
@@ -142,27 +147,27 @@ class _File:
         weakref.finalize(self, os.close, self.number)
         self.size = os.fstat(self.number).st_size
         if hasattr(os, "posix_fadvise"):
-            # What lies around a patch will not be needed.
+            # The data around a patch is not needed: do not read ahead.
             os.posix_fadvise(self.number, 0, 0, os.POSIX_FADV_RANDOM)
 
 
 class Strips:
-    """An RGB image in a file, in vertical strips one after the other.
+    """An RGB image in a file, stored as consecutive vertical strips.
 
-    So a patch lies in few places of the file, and a disk reads little more
-    than its pixels. Rows of a whole photograph would be as many places as the
-    patch has rows.
+    A patch lies in one or two strips, so a disk reads few blocks for it. If
+    the file stored whole rows, each row of the patch would be another block.
 
     Args:
         file: `_File`.
-        offset: Integer, where the image begins in the file.
-        height: Integer, of the image in pixels.
-        width: Integer, of the image in pixels; the last strip may have more.
+        offset: Integer, the position of the image in the file.
+        height: Integer, height of the image in pixels.
+        width: Integer, width of the image in pixels. The last strip may be
+            padded beyond it.
         strip: Integer, width of a strip in pixels.
 
     Attributes:
         shape: Tuple (height, width, 3).
-        end: Integer, where the image ends in the file.
+        end: Integer, the position after the image in the file.
     """
 
     ndim = 3
@@ -208,7 +213,7 @@ def _strips(pixels, strip):
 
 
 def _read_ahead(readers):
-    """The pairs, in order, a few of them read at once."""
+    """Yields the pairs in order. Threads read a few pairs at a time."""
     readers = iter(readers)
     with concurrent.futures.ThreadPoolExecutor() as threads:
         while ahead := list(itertools.islice(readers, _AT_ONCE)):

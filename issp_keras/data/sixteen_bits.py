@@ -1,4 +1,4 @@
-"""PNG and TIFF files of 16 bits a channel, which Pillow cuts to 8."""
+"""Reads and writes 16-bit PNG and TIFF files, which Pillow cuts to 8 bits."""
 
 from typing import Any
 
@@ -16,19 +16,19 @@ _ALPHA = 2
 
 
 def read_16_bits(file, format: str) -> np.ndarray:
-    """Reads an image as it lies in the file, not turned upright.
+    """Reads an image without applying its EXIF orientation.
 
     Args:
         file: Binary file object.
         format: One of `FORMATS`.
 
     Returns:
-        uint16 array of shape (height, width, channels): grey or RGB, the last
-        one alpha if there are 2 or 4.
+        uint16 array of shape (height, width, channels), grey or RGB. With 2 or
+        4 channels, the last one is alpha.
 
     Raises:
-        OSError, SyntaxError or ValueError: If the file is broken or no such
-            image.
+        OSError, SyntaxError or ValueError: If the file is broken or is not
+            such an image.
     """
     pixels = read_png(file) if format == "PNG" else _read_tiff(file)
     if pixels.dtype != np.uint16 or pixels.shape[-1] > 4:
@@ -50,7 +50,7 @@ def write_16_bits(
         import tifffile
 
     if pixels.shape[-1] == 2:
-        # As RGB with alpha, for Pillow knows no TIFF of grey with alpha.
+        # Write RGB with alpha, since Pillow cannot read grey TIFF with alpha.
         pixels = pixels[..., [0, 0, 0, 1]]
     tifffile.imwrite(
         path,
@@ -71,20 +71,20 @@ def _read_tiff(file):
         with tifffile.TiffFile(file) as tiff:
             page: Any = tiff.pages[0]
             if page.bitspersample != 16:
-                raise ValueError(f"has {page.bitspersample} bits a channel")
+                raise ValueError(f"has {page.bitspersample} bits per channel")
             if page.axes not in ("YX", "YXS", "SYX"):
                 raise ValueError(f"has its axes in the order {page.axes}")
             kind = page.photometric
             if kind not in (_RGB, _WHITE_IS_0, _BLACK_IS_0):
                 raise ValueError(f"is of the kind {kind.name}")
             if page.extrasamples not in ((), (_ALPHA,)):
-                raise ValueError("has channels that are no plain alpha")
+                raise ValueError("has extra channels other than plain alpha")
             pixels = page.asarray()
             if page.axes == "SYX":
                 pixels = np.moveaxis(pixels, 0, -1)
             if kind == _WHITE_IS_0:
                 pixels = np.iinfo(np.uint16).max - pixels
     except Exception as error:
-        # Also what the decoder of a compression raises.
+        # Decoders of compressed files raise errors of any type.
         raise ValueError(str(error)) from error
     return pixels[..., None] if pixels.ndim == 2 else pixels

@@ -1,3 +1,3 @@
-"""How the names of photographs end."""
+"""The file name suffixes of photographs."""
 
 SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}

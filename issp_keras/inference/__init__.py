@@ -1,4 +1,4 @@
-"""A network from a file, applied to whole photographs."""
+"""Inference: loads networks from files and applies them to photographs."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Networks that come with the package, by name."""
+"""The networks that come with the package."""
 
 import dataclasses
 import pathlib
@@ -16,12 +16,12 @@ class BundledNetwork:
     Attributes:
         name: String, for `load_network`.
         scale: Integer, the magnification.
-        architecture: String, which network it is.
-        weights: Integer, those in kernels.
-        zeros: Float, the share of them that is zero.
-        psnr: Dict of test sets to PSNR in dB on Y.
-        photographs: String, what it was trained on.
-        licence: String, of these photographs.
+        architecture: String, a key of `issp_keras.models.NETWORKS`.
+        weights: Integer, the number of kernel weights.
+        zeros: Float, the share of these weights that is zero.
+        psnr: Dict from test sets to PSNR in dB on Y.
+        photographs: String, the training data.
+        licence: String, the licence of the training data.
         made_by: String, the config that trains it.
     """
 
@@ -46,8 +46,8 @@ class BundledNetwork:
         return self.path.stat().st_size
 
 
-# The first is the default. Each is saved with the least version of Keras, so
-# that all versions can load it.
+# The first is the default. Each is saved with the oldest supported version of
+# Keras, so that all versions can load it.
 _NETWORKS = (
     BundledNetwork(
         name="quickstart_x4",
@@ -67,7 +67,7 @@ BUNDLED = _NETWORKS[0].path
 
 
 def bundled_networks() -> list[BundledNetwork]:
-    """The networks that come with the package, the default first.
+    """Returns the networks that come with the package, the default first.
 
     Example:
 
@@ -80,11 +80,11 @@ def bundled_networks() -> list[BundledNetwork]:
 
 
 def network_path(path: StrPath) -> pathlib.Path:
-    """The file of a network that is named by its path, or by its name.
+    """Returns the path of a network's file.
 
     Args:
-        path: Path of a file, or string, the name of a bundled network. A file
-            of that name comes first.
+        path: Path of a file, or string, the name of a bundled network. If a
+            file has this name too, the file is used.
     """
     path = pathlib.Path(path)
     named = {network.name: network.path for network in _NETWORKS}
@@ -92,10 +92,10 @@ def network_path(path: StrPath) -> pathlib.Path:
 
 
 def name_for_scale(scale: int) -> str:
-    """The name of the first bundled network of a magnification.
+    """Returns the name of the first bundled network with a magnification.
 
     Raises:
-        ArgumentError: If there is none.
+        ArgumentError: If there is no such network.
     """
     for network in _NETWORKS:
         if network.scale == scale:
@@ -103,6 +103,6 @@ def name_for_scale(scale: int) -> str:
     scales = sorted({network.scale for network in _NETWORKS})
     raise ArgumentError(
         "scale",
-        f"is {scale}, and the networks that come with issp_keras magnify "
-        f"{' or '.join(map(str, scales))} times; name another `model`.",
+        f"is {scale}, but the networks that come with issp_keras magnify "
+        f"{' or '.join(map(str, scales))} times; give another `model`.",
     )

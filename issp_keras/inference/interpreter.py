@@ -1,4 +1,4 @@
-"""A `.tflite` file, run by the TFLite interpreter."""
+"""Runs a `.tflite` file in the TFLite interpreter."""
 
 import ctypes
 import math
@@ -22,23 +22,23 @@ _WHITE = 255
 
 
 class TFLiteInterpreter:
-    """Runs an image-to-image `.tflite` file, of float32 or uint8.
+    """Runs an image-to-image `.tflite` file with float32 or uint8 images.
 
     Args:
         path: Path of the file.
         threads: Integer. Defaults to `1`.
         delegate: Path of a TFLite delegate library (`.so`), `"sparse"` for
-            the one of this package, one that is loaded, or None.
+            the delegate of this package, a loaded delegate, or None.
 
     Attributes:
-        delegate: What TFLite has loaded, or None.
-        size: Pair (height, width) if the file fixes them, else None.
+        delegate: The loaded delegate, or None.
+        size: Pair (height, width) if the file fixes them, otherwise None.
 
     Raises:
-        InputError: If the file is missing, broken, or has other inputs or
-            outputs than one RGB image each, channels last, float32 in 0..1 or
-            uint8. An `ArgumentError` if the delegate cannot be loaded, or
-            `threads` is not positive.
+        InputError: If the file is missing or broken, or its input or output is
+            not one RGB image, channels last, float32 in 0..1 or uint8. If the
+            delegate cannot be loaded or `threads` is not positive, it is an
+            `ArgumentError`.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class TFLiteInterpreter:
             raise InputError(f"{path}: is a folder, expected a .tflite file.")
         if not path.is_file():
             raise InputError(f"{path}: no such file.")
-        # Here alone, since a .keras file needs none of it.
+        # Imported here, since a .keras file does not need it.
         from issp_keras.tflite import flatbuffer
 
         flatbuffer.check_constants(path)
@@ -65,15 +65,15 @@ class TFLiteInterpreter:
                 num_threads=threads,
                 experimental_delegates=delegates,
             )
-            # Names that are no UTF-8 fail here.
+            # Names that are not UTF-8 fail here.
             inputs = self._interpreter.get_input_details()
             outputs = self._interpreter.get_output_details()
         for tensors in (inputs, outputs):
             if len(tensors) != 1 or not _is_rgb(tensors[0]):
                 raise InputError(
-                    f"{path}: expected one RGB image of shape (1, height, "
-                    "width, 3), float32 in 0..1 or uint8 in 0..255, in and "
-                    "one out."
+                    f"{path}: expected one input and one output, RGB images "
+                    "of shape (1, height, width, 3), float32 in 0..1 or uint8 "
+                    "in 0..255."
                 )
         size = tuple(inputs[0]["shape_signature"][1:3].tolist())
         self.size = None if -1 in size else size
@@ -103,7 +103,7 @@ class TFLiteInterpreter:
         self._interpreter.set_tensor(self._input, images)
 
     def invoke(self) -> None:
-        """Runs the network once, for timings."""
+        """Runs the network once, for timing."""
         self._interpreter.invoke()
 
 
@@ -111,7 +111,7 @@ def check_threads(threads: int):
     """Checks a number of threads.
 
     Raises:
-        ArgumentError: If it is not usable.
+        ArgumentError: If it is not a whole number of at least 1.
     """
     if not isinstance(threads, int) or not 1 <= threads <= MOST_THREADS:
         raise ArgumentError(
@@ -135,15 +135,15 @@ def _load(delegate):
     if not path.is_file():
         raise ArgumentError(
             "delegate",
-            f"{delegate}: no such file, expected '{SPARSE}' or the library of "
-            "a delegate.",
+            f"{delegate}: no such file, expected '{SPARSE}' or a delegate "
+            "library.",
         )
-    # A name alone would be looked for where the system has libraries.
+    # The system would search its library folders for a name without folder.
     library = str(path.resolve())
     causes = (OSError, ValueError, RuntimeError, AttributeError)
     what = f"{delegate}: cannot be loaded"
     with blame(what, *causes, argument="delegate"):
-        # Before TFLite does, which prints a traceback if it fails.
+        # Try first, since TFLite prints a traceback if it fails.
         ctypes.CDLL(library)
         return litert.load_delegate(library)
 
@@ -154,7 +154,7 @@ def _is_rgb(tensor):
         return False
     if tensor["dtype"] != np.uint8:
         return tensor["dtype"] == np.float32
-    # Not quantised, or so that levels are those of 8-bit images.
+    # Not quantised, or quantised to the levels of 8-bit images.
     scale, zero = tensor["quantization"]
     return zero == 0 and (
         scale == 0 or math.isclose(scale, 1 / _WHITE, rel_tol=1e-6)

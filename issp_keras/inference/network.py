@@ -1,4 +1,4 @@
-"""A super-resolution network on whole photographs."""
+"""Applies a super-resolution network to whole photographs."""
 
 import functools
 import itertools
@@ -18,45 +18,48 @@ from issp_keras.inference import tiles
 from issp_keras.inference.tile_sizes import ALIGNMENT
 from issp_keras.inference.tile_sizes import TILE
 
-# LR pixels of the strips in which it is measured how far a network sees.
+# Height in LR pixels of the strips that measure the receptive field.
 _STRIP = 48
-# Where a network sees all of a photograph, tiles cannot equal the whole.
+# The overlap for a network with an unlimited receptive field. Tiles then
+# cannot give exactly the result of the whole photograph.
 _OVERLAP_OF_THE_ALL_SEEING = 32
-# ITU-R BT.601, as image libraries make grey of RGB.
+# ITU-R BT.601, the weights with which image libraries convert RGB to grey.
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 class Network:
-    """A super-resolution network, applied to a photograph of any size.
+    """Applies a super-resolution network to a photograph of any size.
 
     Large photographs are cut into overlapping tiles, so that memory stays
-    bounded. How far tiles must overlap is measured, by how far the network
-    sees around a pixel (at most 36 LR pixels each way for EDSR-baseline); the
-    result then equals that of the whole photograph. It cannot equal it for
-    networks that see all of a photograph (RCAN, CAT-A) or more than a quarter
-    of a tile, of which a warning tells, nor where a network of one size has
-    windows of attention, which tiles of that size cut in other places.
+    bounded. The overlap is the measured receptive field of the network (at
+    most 36 LR pixels on each side for EDSR-baseline). The result then equals
+    the result for the whole photograph. There are two exceptions:
+
+    - The receptive field is larger than a quarter of a tile, for example the
+      whole photograph (RCAN, CAT-A). A warning says so.
+    - The network takes images of one size only and has attention windows. The
+      tiles then cut the photograph at other places than the windows.
 
     Args:
         apply: Callable that maps float32 (1, height, width, 3) in 0..1 to
             (1, scale * height, scale * width, 3).
-        size: Pair of the only height and width that `apply` takes, or None
-            if it takes any.
-        tile: Integer, height and width of a tile in LR pixels, where `apply`
-            takes any; 0 for whole photographs. Defaults to `384`.
+        size: Pair, the only height and width that `apply` takes, or None if
+            it takes any.
+        tile: Integer, height and width of a tile in LR pixels if `apply`
+            takes any size; 0 for whole photographs. Defaults to `384`.
         overlap: Integer, LR pixels around a tile that are computed and cut
-            off. By default it is measured; never more than a quarter of a
-            tile.
-        self_ensemble: Whether each tile is upscaled in all 8 flips and
-            rotations, and the mean taken ("+" in papers). Takes 8 times as
-            long.
+            off, at most a quarter of a tile. By default it is measured.
+        self_ensemble: Boolean, whether to upscale each tile in all 8 flips and
+            rotations and return the mean ("+" in papers). This takes 8 times
+            as long.
 
     Attributes:
-        scale: Integer, the magnification, found by trying.
+        scale: Integer, the magnification, measured with a test image.
 
     Raises:
-        ValueError: If `apply` makes no larger RGB image of one.
-        ArgumentError: If it cannot take the turned tiles of `self_ensemble`.
+        ValueError: If `apply` does not map an RGB image to a larger one.
+        ArgumentError: If `apply` cannot take the rotated tiles of
+            `self_ensemble`.
     """
 
     def __init__(
@@ -70,8 +73,8 @@ class Network:
         if self_ensemble and size and size[0] != size[1]:
             raise ArgumentError(
                 "self_ensemble",
-                f"the network takes {size[1]}x{size[0]} pixels only, expected "
-                "a square, which can be turned.",
+                f"the network only takes {size[1]}x{size[0]} pixels, expected "
+                "a square, which can be rotated.",
             )
         self._apply = apply
         self._size = size
@@ -84,7 +87,7 @@ class Network:
         expected = (1, self.scale * height, self.scale * width, 3)
         if self.scale < 2 or output.shape != expected:
             raise ValueError(
-                f"makes {output.shape} of an image of shape (1, {height}, "
+                f"returns {output.shape} for an image of shape (1, {height}, "
                 f"{width}, 3), expected an RGB image 2 or more times larger."
             )
 
@@ -98,12 +101,12 @@ class Network:
         Args:
             pixels: Array of shape (height, width, 3), or (height, width) for
                 grey; uint8, uint16, or float32 in 0..1.
-            progress: Callable that is told after each tile how many of how
-                many are done.
+            progress: Callable that receives two integers after each tile: the
+                number of finished tiles, and the number of all tiles.
 
         Returns:
             Array of the same dtype, `scale` times taller and wider, RGB or
-            grey as `pixels`. Integers are rounded and clipped, floats are
+            grey as `pixels`. Integers are rounded and clipped; floats are
             not.
 
         Raises:
@@ -135,16 +138,19 @@ class Network:
         return result[: s * height, : s * width]
 
     def overlap_for(self, shape: Sequence[int]) -> int:
-        """By how many LR pixels tiles of an image of `shape` overlap.
+        """Returns the overlap of the tiles of an image in LR pixels.
 
-        It is measured once, for the first image that is larger than a tile.
+        The overlap is measured once, for the first image larger than a tile.
+
+        Args:
+            shape: Sequence, the height and width of the image first.
         """
         sizes = zip(shape[:2], self._tile, strict=True)
         is_tiled = any(size > tile > 0 for size, tile in sizes)
         return self._overlap if is_tiled else 0
 
     def _cuts(self, shape):
-        """The tiles along the height and along the width."""
+        """Yields the tiles along the height, then those along the width."""
         overlap = self.overlap_for(shape)
         for size, tile in zip(shape, self._tile, strict=True):
             yield tiles.cut(size, tile or size, overlap, bool(self._size))
@@ -165,9 +171,9 @@ class Network:
         ]
         if None in found or max(found) > most:
             logging.warning(
-                "The network sees farther than the %d pixels by which tiles "
-                "of %dx%d can overlap: the result is not exactly that of the "
-                "whole photograph.",
+                "The receptive field of the network is larger than the %d "
+                "pixels by which tiles of %dx%d can overlap: the result may "
+                "differ slightly from that of the whole photograph.",
                 most,
                 *self._tile[::-1],
             )
@@ -177,7 +183,7 @@ class Network:
         return min(steps * ALIGNMENT, most)
 
     def _upscale_tile(self, pixels):
-        """The float32 output for a tile of any dtype, grey or RGB."""
+        """Returns the float32 output for a grey or RGB tile of any dtype."""
         image = to_rgb(pixels).astype(np.float32)
         if pixels.dtype != np.float32:
             image /= np.iinfo(pixels.dtype).max
@@ -192,7 +198,7 @@ class Network:
 
 
 def _levels(output, pixels):
-    """An output in the dtype and the channels of `pixels`."""
+    """Converts an output to the dtype and the channels of `pixels`."""
     if pixels.ndim == 2:
         output = output @ _LUMA
     if pixels.dtype == np.float32:
@@ -206,7 +212,7 @@ def _transposed(apply):
 
 
 def _grow(pixels, height, width):
-    """Mirrors bottom and right up to a least height and width."""
+    """Pads bottom and right by mirroring, up to a smallest size."""
     missing = [
         max(0, least - size)
         for least, size in zip((height, width), pixels.shape[:2], strict=True)

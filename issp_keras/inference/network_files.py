@@ -1,4 +1,4 @@
-"""Networks from files."""
+"""Loads networks from files."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ def load_network(
 
     Args:
         path: Path of the file, or the name of a network that comes with this
-            package, one of `bundled_networks()`.
+            package (`bundled_networks()` lists them).
         threads: Integer, threads of the TFLite interpreter.
-        delegate: Path of a TFLite delegate library, `"sparse"` for the one of
-            this package, or None.
-        **options: Of `Network`: `tile`, `self_ensemble`.
+        delegate: Path of a TFLite delegate library, `"sparse"` for the
+            delegate of this package, or None.
+        **options: `tile` and `self_ensemble` of `Network`.
 
     Raises:
-        InputError: If the file is missing, broken, has weights that are no
-            finite numbers, or is not a network that maps an RGB image to a
-            larger one. An `ArgumentError` if the
-            delegate cannot be loaded, `threads` is not positive, or an option
-            is not usable with this network.
+        InputError: If the file is missing or broken, holds NaN or infinite
+            weights, or if the network does not map an RGB image to a larger
+            one. If the delegate cannot be loaded, `threads` is not positive,
+            or an option is not usable with this network, it is an
+            `ArgumentError`.
     """
     check_threads(threads)
     path = network_path(path)
@@ -48,9 +48,9 @@ def load_network(
     if delegate:
         raise ArgumentError(
             "delegate",
-            f"{delegate}: is for .tflite files, and the network is {path}.",
+            f"{delegate}: is for .tflite files, but the network is {path}.",
         )
-    # Here alone, since a .tflite file needs no Keras.
+    # Imported here, since a .tflite file does not need Keras.
     from issp_keras.models import check_finite
     from issp_keras.models import load_model
 
@@ -60,22 +60,27 @@ def load_network(
 
 
 def network_of(model: keras.Model, path: StrPath, **options: Any) -> Network:
-    """A Keras model, loaded from `path`, as a network.
+    """Makes a `Network` of a Keras model.
+
+    Args:
+        model: `keras.Model`.
+        path: Path or name of the model for error messages.
+        **options: `tile` and `self_ensemble` of `Network`.
 
     Raises:
-        InputError: If it does not map an RGB image to a larger one.
+        InputError: If the model does not map an RGB image to a larger one.
     """
     return _network(path, keras_network(model), fixed_size(model), **options)
 
 
 def _network(path, apply, size, **options):
-    # What is no such network fails here, in a way of its own.
+    # Other models raise errors of any type here.
     with blame(f"{path}: is not a super-resolution network", Exception):
         return Network(apply, size, **options)
 
 
 def fixed_size(model: keras.Model) -> tuple[int, int] | None:
-    """The one height and width that a model takes, or None if it takes any."""
+    """Returns the only (height, width) of a model, or None for any size."""
     shape: Any = getattr(model, "input_shape", None)
     is_image = isinstance(shape, tuple) and len(shape) == 4
     if not is_image or None in shape[1:3]:
@@ -84,7 +89,7 @@ def fixed_size(model: keras.Model) -> tuple[int, int] | None:
 
 
 def keras_network(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
-    """A Keras model as a function of arrays."""
+    """Returns a Keras model as a function of arrays."""
     import keras
 
     return lambda x: keras.ops.convert_to_numpy(model(x, training=False))

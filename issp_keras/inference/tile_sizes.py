@@ -1,20 +1,20 @@
-"""Heights and widths of tiles, in LR pixels."""
+"""Sizes of tiles in LR pixels."""
 
 from issp_keras.errors import ArgumentError
 
-# What large photographs are cut into, unless a caller says otherwise.
+# The default height and width of a tile.
 TILE = 384
-# Windows of attention (8x8 in SwinIR, 4x16 in CAT) lie as in the whole
-# photograph in tiles that begin and end at multiples of this.
+# Tiles begin and end at multiples of this. So their attention windows (8x8 in
+# SwinIR, 4x16 in CAT) are those of the whole photograph.
 ALIGNMENT = 16
 _LEAST = 64
 
 
 def check_tile(tile: int) -> None:
-    """Checks what tiles photographs are to be cut into.
+    """Checks the size of the tiles.
 
     Raises:
-        ArgumentError: If it is not usable.
+        ArgumentError: If it is neither 0 nor a multiple of 16 of at least 64.
     """
     is_whole = isinstance(tile, int) and tile >= 0
     if not is_whole or 0 < tile < _LEAST or tile % ALIGNMENT:

@@ -1,4 +1,4 @@
-"""How a photograph is cut into tiles, and how far tiles must overlap."""
+"""Cuts photographs into tiles, and measures receptive fields."""
 
 import math
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-# What a pixel may change by, in 0..1, for its cause to count as unseen.
+# Smaller changes of an output pixel, in 0..1, count as no change.
 _TOLERANCE = 1e-6
 
 
@@ -18,12 +18,14 @@ def cut(
     Args:
         size: Integer, the length in pixels.
         tile: Integer, the length of a tile.
-        overlap: Integer, what a tile computes beyond what it is used for.
-        whole_tiles: Whether the last tile must be as long as the others.
+        overlap: Integer, the pixels on each side that are computed but not
+            used.
+        whole_tiles: Boolean, whether the last tile must be as long as the
+            others.
 
     Yields:
-        `(first, last, start, end)`: the tile is `[first, last)`, and is used
-        for `[start, end)`.
+        `(first, last, start, end)`: the tile is `[first, last)`, and its part
+        `[start, end)` is used.
     """
     if size <= tile:
         yield 0, size, 0, size
@@ -40,17 +42,16 @@ def cut(
 def reach(
     apply: Callable[[np.ndarray], np.ndarray], height: int, width: int
 ) -> int | None:
-    """Measures how far a network sees around a pixel.
+    """Measures the receptive field of a network to the left and right.
 
-    In an image of noise, one half is replaced by other noise; how far the
-    other half of the output changes is what a cut there would change. Then
-    the other way round.
+    The function replaces one half of a noise image by other noise. It measures
+    how far the other half of the output changes. It does this for both halves.
 
     Args:
         apply: Callable that maps float32 (1, height, width, 3) in 0..1 to a
             larger image.
-        height: Integer, of the image of noise in LR pixels.
-        width: Integer, likewise.
+        height: Integer, height of the noise image in LR pixels.
+        width: Integer, width of the noise image in LR pixels.
 
     Returns:
         Integer, LR pixels along the width; None if a whole half changes.
@@ -66,7 +67,7 @@ def reach(
         changed[:, :, replaced] = other[:, :, replaced]
         changes = np.abs(apply(changed) - output).max(axis=(0, 1, 3))
         changes = changes.reshape(width, -1).max(axis=1)
-        # From the cut on into what was not replaced.
+        # Go from the border into the half that was not replaced.
         changes = changes[:half][::-1] if replaced.start else changes[half:]
         seen = np.flatnonzero(changes > _TOLERANCE)
         if seen.size and seen[-1] == len(changes) - 1:

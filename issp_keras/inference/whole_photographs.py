@@ -1,4 +1,4 @@
-"""Photographs with all that belongs to them, through a network."""
+"""Upscales photographs with their transparency and colour profile."""
 
 import dataclasses
 from collections.abc import Callable
@@ -13,15 +13,17 @@ def upscale_photograph(
     photograph: Photograph,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Photograph:
-    """Upscales a photograph; its transparency by bicubic interpolation.
+    """Upscales a photograph.
+
+    Bicubic interpolation upscales its transparency.
 
     Args:
         network: `Network`.
         photograph: `data.Photograph`.
-        progress: As of `Network.upscale`.
+        progress: Callable, see `Network.upscale`.
 
     Returns:
-        A `data.Photograph`, with the same name and colour profile.
+        A `data.Photograph` with the same name and colour profile.
     """
     alpha = photograph.alpha
     return dataclasses.replace(

@@ -1,4 +1,4 @@
-"""PSNR and SSIM as super-resolution papers compute them, on arrays."""
+"""PSNR and SSIM of arrays, computed as in super-resolution papers."""
 
 import math
 
@@ -22,21 +22,22 @@ def psnr(
     48.13
 
     Args:
-        image: Array of shape (height, width, 3) in RGB, or (height, width),
-            which is compared as it is. uint8, or floating point in 0..1,
-            which is clipped and rounded to 8 bits first.
+        image: Array of shape (height, width, 3) in RGB, or (height, width) for
+            grey. Its dtype is uint8, or floating point in 0..1. Floats are
+            first clipped and rounded to 8 bits.
         reference: Array of the same shape.
-        border: Integer, pixels to leave out on each side; papers leave out
-            as many as the magnification.
-        channels: "y" to compare Y alone (BT.601, 16..235, not rounded), as
-            most papers do, or "rgb". Defaults to `"y"`.
+        border: Integer, pixels to leave out on each side. Papers leave out as
+            many pixels as the magnification. Defaults to `0`.
+        channels: "y" to compare only Y (BT.601, 16..235, not rounded) of RGB
+            images, as most papers do, or "rgb". Grey images are compared
+            directly. Defaults to `"y"`.
 
     Returns:
         Float; infinity if the images are equal.
 
     Raises:
-        ValueError: If the shapes or dtypes differ from the above, or nothing
-            is left inside the border.
+        ValueError: If a shape or dtype is not one of these, the shapes differ,
+            or no pixel is left inside the border.
     """
     image, reference = _comparable(image, reference, border, channels)
     error = np.mean((image - reference) ** 2)
@@ -51,16 +52,16 @@ def ssim(
 ) -> float:
     """Structural similarity, at most 1.
 
-    Gaussian window of 11x11 pixels with a standard deviation of 1.5, where
-    it lies wholly inside the image; of RGB, the mean over the channels.
+    It uses a Gaussian window of 11x11 pixels with a standard deviation of 1.5,
+    at all positions wholly inside the image. For RGB, it is the mean over the
+    channels.
 
     Args:
-        image: Array of `(height, width, channels)`, as for `psnr`. Height and
-            width inside the border must be at least 11 pixels.
+        image: Array, see `psnr`. Height and width inside the border must be at
+            least 11 pixels.
         reference: Array of the same shape.
-        border: Integer, how many pixels to leave out at each edge. Defaults
-            to 0.
-        channels: String, `"y"` or `"rgb"`. Defaults to `"y"`.
+        border: Integer, pixels to leave out on each side. Defaults to `0`.
+        channels: String, `"y"` or `"rgb"`, see `psnr`. Defaults to `"y"`.
 
     Returns:
         Float.
@@ -78,10 +79,10 @@ def ssim(
 
 
 def to_y(image: np.ndarray) -> np.ndarray:
-    """The Y of an RGB image (BT.601, 16..235), float64 and not rounded.
+    """Returns the Y of an RGB image (BT.601, 16..235) as unrounded float64.
 
     Args:
-        image: Array as for `psnr`, of shape (height, width, 3).
+        image: Array of shape (height, width, 3), uint8 or float, see `psnr`.
     """
     return formulas.to_y(_levels(image))[..., 0]
 
@@ -100,7 +101,7 @@ def _comparable(image, reference, border, channels):
         )
     if border < 0 or min(image.shape[:2]) <= 2 * border:
         raise ValueError(
-            f"Nothing is left inside a border of {border} pixels. "
+            f"No pixel is left inside a border of {border} pixels. "
             f"Received: shape={image.shape}"
         )
     inside = slice(border, -border or None)
@@ -114,7 +115,7 @@ def _comparable(image, reference, border, channels):
 
 
 def _levels(image):
-    """An image in 0..255, rounded to 8 bits, as float64."""
+    """Returns an image in 0..255, rounded to 8 bits, as float64."""
     if np.issubdtype(image.dtype, np.floating):
         image = np.floor(np.clip(image, 0, 1) * np.float64(255) + 0.5)
     elif image.dtype != np.uint8:

@@ -1,7 +1,8 @@
-"""What the metrics on arrays and those in `compile` have in common.
+"""The formulas of the metrics, for arrays and for `compile`.
 
-All by operators and slices alone, for arrays of NumPy and tensors of any
-backend, of shape (batch, height, width, channels) with values in 0..255.
+They only use operators and slices. So they work with NumPy arrays and with
+tensors of any backend, of shape (batch, height, width, channels) with values
+in 0..255.
 """
 
 import math
@@ -46,7 +47,7 @@ def ssim_map(images, references):
 
 
 def _blur(images):
-    """The Gaussian window, where it lies wholly inside."""
+    """Applies the Gaussian window at all positions wholly inside."""
     images = sum(
         weight * images[:, i : i - WINDOW + 1 or None]
         for i, weight in enumerate(_GAUSSIAN)

@@ -9,7 +9,7 @@ from issp_keras.metrics import formulas
 
 
 class _Fidelity(keras.metrics.Metric):
-    """The mean over images of a measure of images."""
+    """The mean of a fidelity measure over images."""
 
     _smallest = 1
 
@@ -54,7 +54,7 @@ class _Fidelity(keras.metrics.Metric):
             weights = ops.reshape(
                 ops.cast(sample_weight, values.dtype), ops.shape(values)
             )
-        # Where the weight is 0, a value may be infinite.
+        # A value may be infinite if its weight is 0.
         values = ops.where(weights > 0, weights * values, 0)
         self.total.assign_add(ops.cast(ops.sum(values), self.total.dtype))
         self.count.assign_add(ops.cast(ops.sum(weights), self.count.dtype))
@@ -71,7 +71,7 @@ class _Fidelity(keras.metrics.Metric):
         }
 
     def _levels(self, images):
-        """What is compared, in 0..255 and rounded to 8 bits."""
+        """Returns the compared channels, in 0..255 and rounded to 8 bits."""
         _, height, width, channels = images.shape
         if channels not in (1, 3):
             raise ValueError(
@@ -97,8 +97,8 @@ class _Fidelity(keras.metrics.Metric):
 class PSNR(_Fidelity):
     """Peak signal-to-noise ratio in dB, the mean over images.
 
-    Infinite as soon as one pair of images is equal. Images are of shape
-    (batch, height, width, 3) or (batch, height, width, 1).
+    It is infinite if any two images are equal. Images have the shape (batch,
+    height, width, 3) or (batch, height, width, 1).
 
     Example:
 
@@ -107,20 +107,18 @@ class PSNR(_Fidelity):
     ```
 
     Args:
-        border: Integer, pixels to leave out on each side; papers leave out
-            as many as the magnification. Defaults to `0`.
-        channels: "y" (BT.601, 16..235) or "rgb". Images of one channel are
-            compared as they are. Defaults to `"y"`.
-        max_value: Float, the value of white in the images; what lies outside
-            0..max_value is clipped, and what is inside is rounded to 8 bits.
-            Defaults to `1.0`.
+        border: Integer, pixels to leave out on each side. Papers leave out as
+            many pixels as the magnification. Defaults to `0`.
+        channels: "y" (BT.601, 16..235) or "rgb". Images with one channel are
+            compared directly. Defaults to `"y"`.
+        max_value: Float, the value of white in the images. Values are clipped
+            to 0..max_value and rounded to 8 bits. Defaults to `1.0`.
         name: String. Defaults to `"psnr"`.
-        dtype: As for any metric; the sums are in it.
+        dtype: The dtype of the sums. Defaults to Keras' default.
 
     Raises:
-        ValueError: If an argument is not usable, and at the first batch if
-            the images are no RGB or grey images, too small, or of different
-            shapes.
+        ValueError: If an argument is out of range. At the first batch: if the
+            images are not RGB or grey, are too small, or differ in shape.
     """
 
     def __init__(
@@ -142,8 +140,9 @@ class PSNR(_Fidelity):
 class SSIM(_Fidelity):
     """Structural similarity, at most 1, the mean over images.
 
-    Gaussian window of 11x11 pixels, as `issp_keras.metrics.ssim`; images must
-    be as large inside the border. Args: as for `PSNR`.
+    It uses a Gaussian window of 11x11 pixels, as `issp_keras.metrics.ssim`
+    does. Images must have at least 11x11 pixels inside the border. The
+    arguments are those of `PSNR`.
     """
 
     _smallest = formulas.WINDOW

@@ -1,4 +1,4 @@
-"""Super-resolution networks, and their weights from files."""
+"""Super-resolution networks, and functions that load their weights."""
 
 import functools
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""ABPN: a plain network that adds to the repeated image."""
+"""ABPN: a plain network whose output is added to the repeated image."""
 
 from typing import Any
 
@@ -21,11 +21,11 @@ ABPN_SIZES: dict[str, dict[str, Any]] = {
 def abpn(scale: int, features: int = 28, blocks: int = 4) -> keras.Model:
     """Builds the anchor-based plain net; the defaults give ABPN-M4C28.
 
-    `blocks + 2` convolutions of 3x3 with ReLU follow each other at the size
-    of LR, the last of which already has the `3 * scale**2` channels of the
-    result; one more without ReLU follows. The image is added to it `scale**2`
-    times, as an anchor, before channels become pixels. All of it can be
-    computed in integers of 8 bits, which it is made for.
+    The network has `blocks + 2` 3x3 convolutions with ReLU at LR resolution.
+    The last of them has `3 * scale**2` channels. One more convolution without
+    ReLU follows. The image, repeated `scale**2` times, is added to its output
+    as an anchor. A pixel shuffle makes the result. The network is designed for
+    int8: every operator can be computed in 8-bit integers.
 
     The network takes RGB images of any height and width, float in 0..1, of
     shape (batch, height, width, 3). It returns (batch, scale * height, scale
@@ -41,15 +41,15 @@ def abpn(scale: int, features: int = 28, blocks: int = 4) -> keras.Model:
     Args:
         scale: Integer, the magnification: 2, 3, 4 or 8.
         features: Integer, channels of the body. Defaults to `28`.
-        blocks: Integer, number of convolutions of the body behind the first.
+        blocks: Integer, number of convolutions of the body after the first.
             Defaults to `4`.
 
     Returns:
         A functional `keras.Model` named "abpn".
 
     Raises:
-        ValueError: If `scale` is none of these, or `features` or `blocks` is
-            not positive.
+        ValueError: If `scale` is not one of these numbers, or `features` or
+            `blocks` is not positive.
 
     Reference: Du et al., Anchor-based Plain Net for Mobile Image
     Super-Resolution, CVPRW 2021 (arXiv 2105.09750), Sec. 3.2.

@@ -1,4 +1,4 @@
-"""CAT: cross aggregation transformer, attention in two sets of rectangles."""
+"""CAT: cross aggregation transformer, with attention in rectangles."""
 
 import math
 from collections.abc import Sequence
@@ -45,13 +45,13 @@ def cat(
 ) -> keras.Model:
     """Builds CAT; the defaults give CAT-R.
 
-    One half of the channels attends inside rectangles, the other half inside
-    the same rectangles turned by 90 degrees. The network takes RGB images of
-    any height and width, float in 0..1, of shape (batch, height, width, 3),
-    and returns (batch, scale * height, scale * width, 3), not clipped. Sizes
-    that are no multiple of 16 and of the windows are mirrored up to one, and
-    the result is cropped. CAT-A, whose rectangles are as long as the image,
-    is `cat(scale, windows=((2, None),) * 3 + ((4, None),) * 3)`.
+    Half of the channels use attention inside rectangles. The other half use
+    the same rectangles rotated by 90 degrees. The network takes RGB images of
+    any height and width, float in 0..1, of shape (batch, height, width, 3). It
+    returns (batch, scale * height, scale * width, 3), not clipped. If a size
+    is not a multiple of 16 and of the windows, the image is padded by
+    mirroring and the result is cropped. CAT-A has rectangles as long as the
+    image. It is `cat(scale, windows=((2, None),) * 3 + ((4, None),) * 3)`.
 
     Example:
 
@@ -64,24 +64,25 @@ def cat(
         embedding: Integer, channels of the body. Defaults to `180`.
         depths: Sequence of integers, blocks in each group.
             Defaults to `(6, 6, 6, 6, 6, 6)`.
-        heads: Integer, heads of attention of both halves together, or one
-            for each group. Defaults to `6`.
-        windows: Pair of integers, the sides of the rectangles, the second
-            None for those as long as the image; or a sequence of such pairs,
-            one for each group. Every second block shifts them by half.
-            Defaults to `(4, 16)`.
-        mlp_ratio: Float, hidden channels of a block's MLP for each of the
-            embedding's. Defaults to `4.0`.
-        features: Integer, channels behind the body. Defaults to `64`.
-        drop_path: Float, rate of stochastic depth of the last block, from 0
-            at the first, while training. Defaults to `0.1`.
+        heads: Integer, attention heads of both halves together, or a sequence
+            of integers, one for each group. Defaults to `6`.
+        windows: Pair of integers, the sides of the rectangles, or a sequence
+            of such pairs, one for each group. If the second side is None, the
+            rectangles are as long as the image. Every second block shifts the
+            rectangles by half their sides. Defaults to `(4, 16)`.
+        mlp_ratio: Float, hidden channels of a block's MLP divided by
+            `embedding`. Defaults to `4.0`.
+        features: Integer, channels after the body. Defaults to `64`.
+        drop_path: Float, rate of stochastic depth during training. It grows
+            from 0 at the first block to this value at the last. Defaults to
+            `0.1`.
 
     Returns:
         A functional `keras.Model` named "cat".
 
     Raises:
-        ValueError: If an argument is not one of these, or `embedding` cannot
-            be cut into `heads`, half of them for each branch.
+        ValueError: If an argument is not one of these, `heads` is odd, or
+            `heads` does not divide `embedding`.
 
     Reference: Chen et al., Cross Aggregation Transformer for Image
     Restoration, NeurIPS 2022 (arXiv 2211.13654), Sec. 3.
@@ -93,7 +94,7 @@ def cat(
     check_heads(embedding, each)
     if any(number % 2 for number in each):
         raise ValueError(
-            "`heads` must be even, one half for each branch. Received: "
+            "`heads` must be even, half for each branch. Received: "
             f"heads={heads}"
         )
     pairs = _pairs(windows, len(depths))
@@ -141,7 +142,7 @@ def _pairs(windows, groups):
         or not all(map(_is_pair, pairs))
     ):
         raise ValueError(
-            "`windows` must be one pair, or one for each of "
+            "`windows` must be one pair, or one pair for each of "
             f"{groups} groups of blocks. Received: windows={windows!r}"
         )
     for short, long in pairs:
@@ -156,11 +157,12 @@ def _is_pair(value):
 
 
 def _branches(pair, is_shifted):
-    """Window and shift, (rows, columns) each, of both branches of a block."""
+    """Returns window and shift, both (rows, columns), of each branch."""
     short, long = pair
     shift = (short // 2, (long or 0) // 2) if is_shifted else (0, 0)
     branches = ((pair, shift), (pair[::-1], shift[::-1]))
-    # In the official network, whole columns come first, but wide rectangles.
+    # In the official network, the first branch has whole columns in CAT-A, but
+    # wide rectangles in CAT-R.
     return branches[::-1] if long is None else branches
 
 
@@ -177,7 +179,7 @@ def _block(x, heads, branches, masks, drop_path, name):
         mask = _mask(qkv, window, shift, masks) if any(shift) else None
         halves.append(attention(qkv, mask))
     y = layers.Concatenate(name=f"{name}.attns")(halves)
-    # The locality module: a convolution of the values of each channel.
+    # The locality module: a depthwise convolution of the attention's values.
     values = qkv[..., 2 * channels :]
     local = convolve_depthwise(values, f"{name}.get_v")
     y = layers.Add(name=f"{name}.locality")([y, local])
@@ -186,7 +188,7 @@ def _block(x, heads, branches, masks, drop_path, name):
 
 
 def _mask(x, window, shift, masks):
-    """The mask of a window and shift, the same for all blocks that ask."""
+    """Returns the mask of a window and shift, shared by all blocks."""
     key = (window, shift)
     if key not in masks:
         name = f"attn_mask.{len(masks)}"

@@ -23,11 +23,12 @@ def dipnet(
 ) -> keras.Model:
     """Builds DIPNet; the defaults give DIPNet_slim_v2 of NTIRE 2025.
 
-    One convolution makes features. Blocks of three 3x3 convolutions, a skip,
-    a 1x1 convolution and a spatial attention follow, then another skip over
-    all of them, and one convolution before the pixel shuffle. This is the
-    deployed form, in which each convolution stands for the branches that it
-    was trained with; most have no bias.
+    A first convolution makes features. Then come the blocks: three 3x3
+    convolutions, a skip connection, a 1x1 convolution and a spatial attention.
+    A skip connection over all blocks, a convolution and a pixel shuffle
+    follow. This is the deployed form of the network: each convolution is the
+    merged form of the branches of the training. Most convolutions have no
+    bias.
 
     The network takes RGB images of any height and width, float in 0..1, of
     shape (batch, height, width, 3). It returns (batch, scale * height, scale
@@ -45,15 +46,15 @@ def dipnet(
         features: Integer, channels of the body. Defaults to `32`.
         blocks: Integer, number of blocks. Defaults to `4`.
         attention: Integer, channels inside the attention. Defaults to `16`.
-        activation: String, `"silu"` as in the official network, or `"relu"`,
-            which TFLite makes a part of the convolution before it, while SiLU
-            is two operators more. Defaults to `"silu"`.
+        activation: String, `"silu"` as in the official network, or `"relu"`.
+            TFLite fuses ReLU into the convolution before it. SiLU is two more
+            operators. Defaults to `"silu"`.
 
     Returns:
         A functional `keras.Model` named "dipnet".
 
     Raises:
-        ValueError: If `scale` or `activation` is none of these, or another
+        ValueError: If `scale` or `activation` is not one of these, or another
             argument is not positive.
 
     Reference: Yu et al., DIPNet: Efficiency Distillation and Iterative Pruning

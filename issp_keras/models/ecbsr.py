@@ -1,4 +1,4 @@
-"""ECBSR: plain convolutions that are trained with branches for edges."""
+"""ECBSR: plain convolutions, trained with edge-oriented branches."""
 
 from typing import Any
 
@@ -38,17 +38,18 @@ def ecbsr(
 ) -> keras.Model:
     """Builds ECBSR; the defaults give ECBSR-M4C16.
 
-    `blocks + 2` convolutions of 3x3 follow each other at the size of LR, with
-    an activation behind each but the last. The image is added `scale**2`
-    times to the channels of the last, before they become pixels.
+    The network has `blocks + 2` 3x3 convolutions at LR resolution. An
+    activation follows each convolution except the last. The image, repeated
+    `scale**2` times, is added to the output of the last convolution. A pixel
+    shuffle makes the result.
 
     The network takes RGB images of any height and width, float in 0..1, of
     shape (batch, height, width, 3). It returns (batch, scale * height, scale
     * width, 3), not clipped. `ECBSR_SIZES` names sizes; `NETWORKS` has them as
     `ecbsr_m4c16` and so on.
 
-    The paper's network works on Y alone. That of the ETDS authors works on
-    RGB, as this one does; their checkpoints can be loaded.
+    The paper's network works on Y only. This network works on RGB, as the
+    version of the ETDS authors does. Their checkpoints can be loaded.
 
     Example:
 
@@ -61,18 +62,18 @@ def ecbsr(
         features: Integer, channels of the body. Defaults to `16`.
         blocks: Integer, number of convolutions between the first and the
             last. Defaults to `4`.
-        activation: String, `"prelu"`, or `"relu"`, which TFLite makes a part
-            of the convolution before it. Defaults to `"prelu"`.
+        activation: String, `"prelu"` or `"relu"`. TFLite fuses ReLU into the
+            convolution before it. Defaults to `"prelu"`.
         reparameterized: Boolean. If true, each convolution is trained as a
-            sum of branches, and `issp_keras.models.merge` makes the plain
-            network of the trained one. Defaults to `False`.
+            sum of branches. After the training, `issp_keras.models.merge`
+            returns the plain network. Defaults to `False`.
 
     Returns:
         A functional `keras.Model` named "ecbsr".
 
     Raises:
-        ValueError: If `scale` or `activation` is none of these, or `features`
-            or `blocks` is not positive.
+        ValueError: If `scale` or `activation` is not one of these, or
+            `features` or `blocks` is not positive.
 
     Reference: Zhang et al., Edge-oriented Convolution Block for Real-time
     Super Resolution on Mobile Devices, ACM MM 2021, Sec. 3.

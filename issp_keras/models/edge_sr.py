@@ -1,4 +1,4 @@
-"""A network that TFLite's stock XNNPACK runs sparse on ARM as it is."""
+"""A network that TFLite's built-in XNNPACK runs sparse on ARM."""
 
 from typing import Any
 
@@ -39,32 +39,33 @@ def edge_sr(
 ) -> keras.Model:
     """Builds a network whose sparse 1x1 convolutions are fast on phones.
 
-    TFLite computes sparse convolutions only in XNNPACK, not on x86 CPUs with
-    AVX, and only in a part of a network that keeps these rules
-    (`xnn_check_nchw_compatibility` and `xnn_subgraph_rewrite_for_nchw` in
-    XNNPACK's `subgraph.c`):
+    TFLite computes sparse convolutions only in XNNPACK, and not on x86 CPUs
+    with AVX. XNNPACK does so only in a part of a network that follows these
+    rules (`xnn_check_nchw_compatibility` and `xnn_subgraph_rewrite_for_nchw`
+    in XNNPACK's `subgraph.c`):
 
-    - It begins with a 3x3 convolution of an RGB image, of stride 2, padded by
-      one pixel on all four sides: `stem`. TensorFlow's "same" pads a stride
-      of 2 on two sides only, so the padding is a layer of its own.
-    - Inside are only 1x1 convolutions, which are what runs sparse, depthwise
-      3x3 convolutions, additions, and operations on single values such as
-      ReLU: inverted residuals `body.0`, `body.1`, ... A 3x3 convolution would
-      make everything dense.
-    - It ends in `depth_to_space`, of twice the scale, since the stem halves
-      the image.
-    - Nothing inside is used outside, and nothing comes in from outside: the
-      enlarged image is added behind `depth_to_space` (`skip`), and the result
-      is cropped there if height or width is odd.
-    - More than two thirds of the weights of all its 1x1 convolutions are
-      zero, and numbers are float32 or float16. Prune it to 70 % or more; the
-      few weights of stem and depthwise convolutions gain nothing:
-      `exclude=["stem", "depthwise"]`.
+    - The part begins with a 3x3 convolution of an RGB image with stride 2,
+      padded by one pixel on all four sides. This is `stem`. TensorFlow's
+      "same" pads only two sides for a stride of 2, so the padding is a
+      separate layer.
+    - Inside, the part has only 1x1 convolutions (which run sparse), depthwise
+      3x3 convolutions, additions, and elementwise operations such as ReLU.
+      These are the inverted residuals `body.0`, `body.1`, ... A 3x3
+      convolution would make the whole part dense.
+    - The part ends with `depth_to_space` by twice the scale, since the stem
+      halves the image.
+    - The part exchanges no inner values with the rest of the network. The
+      enlarged image is added after `depth_to_space` (`skip`). There the result
+      is also cropped if height or width is odd.
+    - More than two thirds of the weights of all its 1x1 convolutions are zero,
+      and the numbers are float32 or float16. So prune the network to 70 % or
+      more. Zeros in the stem and the depthwise convolutions do not save time:
+      use `exclude=["stem", "depthwise"]`.
 
-    It takes RGB images of any height and width, float in 0..1, of shape
-    (batch, height, width, 3), and returns (batch, scale * height, scale *
-    width, 3), not clipped. `EDGE_SR_SIZES` names three sizes, in `NETWORKS`
-    `edge_sr_30k`, `edge_sr_100k` (the defaults) and `edge_sr_300k`.
+    The network takes RGB images of any height and width, float in 0..1, of
+    shape (batch, height, width, 3). It returns (batch, scale * height, scale *
+    width, 3), not clipped. `EDGE_SR_SIZES` names three sizes; `NETWORKS` has
+    them as `edge_sr_30k`, `edge_sr_100k` (the defaults) and `edge_sr_300k`.
 
     Example:
 
@@ -74,11 +75,12 @@ def edge_sr(
         scale: Integer, the magnification: 2, 3, 4 or 8.
         width: Integer, channels between blocks. Defaults to `48`.
         blocks: Integer, number of inverted residuals. Defaults to `9`.
-        expansion: Integer, how many times more channels there are inside a
+        expansion: Integer, the factor on the number of channels inside a
             block. Defaults to `2`.
-        skip: String, how the image is enlarged to which the network adds:
-            `"bilinear"`, `"nearest"`, which accelerators prefer, or None for
-            no image. Defaults to `"bilinear"`.
+        skip: String or None, how the input image is enlarged before it is
+            added to the output: `"bilinear"`, or `"nearest"`, which
+            accelerators prefer. With None, no image is added. Defaults to
+            `"bilinear"`.
 
     Returns:
         A functional `keras.Model` named "edge_sr".
@@ -98,7 +100,7 @@ def edge_sr(
             f"Received: skip={skip!r}"
         )
     image = rgb_input()
-    # Of odd sizes, the converter would make "same" padding again.
+    # With odd sizes, the converter would make "same" padding again.
     x = PadToMultiple(2, "symmetric", name="pad_to_even")(image)
     x = normalize(x, _RANGE)
     x = layers.ZeroPadding2D(1, name="pad")(x)
@@ -114,7 +116,7 @@ def edge_sr(
     )(x)
     for i in range(blocks):
         x = _inverted_residual(x, expansion, name=f"body.{i}")
-    # Small at first, so that training begins at the enlarged image.
+    # Small initial weights, so that training begins with the enlarged image.
     x = layers.Conv2D(
         3 * (2 * scale) ** 2, 1, kernel_initializer=SMALL.clone(), name="head"
     )(x)

@@ -23,8 +23,8 @@ def edsr(
 ) -> keras.Model:
     """Builds EDSR; the defaults give EDSR-baseline.
 
-    The network is fully convolutional: it takes RGB images of any height and
-    width, float in 0..1, of shape (batch, height, width, 3), and returns
+    The network is fully convolutional. It takes RGB images of any height and
+    width, float in 0..1, of shape (batch, height, width, 3). It returns
     (batch, scale * height, scale * width, 3), not clipped. EDSR-L is
     `edsr(scale, features=256, blocks=32, residual_scale=0.1)`.
 
@@ -38,15 +38,15 @@ def edsr(
         scale: Integer, the magnification: 2, 3, 4 or 8.
         features: Integer, channels of the body. Defaults to `64`.
         blocks: Integer, number of residual blocks. Defaults to `16`.
-        residual_scale: Float, factor of each block's residual.
+        residual_scale: Float, factor on each block's residual.
             Defaults to `1.0`.
 
     Returns:
         A functional `keras.Model` named "edsr".
 
     Raises:
-        ValueError: If `scale` is none of these, `features` or `blocks` is not
-            positive, or `residual_scale` not finite.
+        ValueError: If `scale` is not one of these numbers, `features` or
+            `blocks` is not positive, or `residual_scale` is not finite.
 
     Reference: Lim et al., Enhanced Deep Residual Networks for Single Image
     Super-Resolution, CVPRW 2017 (arXiv 1707.02921), Sec. 3.

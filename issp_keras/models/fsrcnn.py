@@ -1,4 +1,4 @@
-"""FSRCNN: a thin network at LR, and a transposed convolution."""
+"""FSRCNN: a small network at LR resolution with a transposed convolution."""
 
 import keras
 from keras import layers
@@ -20,19 +20,19 @@ def fsrcnn(
 ) -> keras.Model:
     """Builds FSRCNN for RGB; the defaults give FSRCNN (56, 12, 4).
 
-    A convolution of 5x5 makes features, one of 1x1 shrinks them, some of 3x3
-    follow, one of 1x1 expands them again, each with PReLU; a transposed
-    convolution of 9x9 makes the image.
+    A 5x5 convolution makes features, a 1x1 convolution reduces their number,
+    3x3 convolutions follow, and a 1x1 convolution expands them again. PReLU
+    follows each of them. A 9x9 transposed convolution makes the image.
 
-    The paper's network takes and makes Y alone, with 12 thousand weights, and
-    leaves the colours to bicubic interpolation, for which TFLite has no
-    operator. This one takes and makes RGB as all networks here do: its first
-    and last kernels have three times the weights, 24 thousand in all, and the
-    rest is the same. The ETDS authors trained it so, and their checkpoints can
-    be loaded.
+    The paper's network works on Y only and has 12 thousand weights. Bicubic
+    interpolation enlarges the colours there, but TFLite has no operator for
+    it. This network works on RGB as all networks here do. Its first and last
+    kernels have three times the weights, 24 thousand in all. The rest is the
+    same. The ETDS authors trained this version, and their checkpoints can be
+    loaded.
 
-    It takes RGB images of any height and width, float in 0..1, of shape
-    (batch, height, width, 3), and returns (batch, scale * height, scale *
+    The network takes RGB images of any height and width, float in 0..1, of
+    shape (batch, height, width, 3). It returns (batch, scale * height, scale *
     width, 3), not clipped.
 
     Example:
@@ -43,8 +43,10 @@ def fsrcnn(
 
     Args:
         scale: Integer, the magnification: 2, 3, 4 or 8.
-        features: Integer, channels outside, the paper's d. Defaults to `56`.
-        shrunk: Integer, channels inside, the paper's s. Defaults to `12`.
+        features: Integer, channels of the first and the last features, the
+            paper's d. Defaults to `56`.
+        shrunk: Integer, channels of the 3x3 convolutions, the paper's s.
+            Defaults to `12`.
         mappings: Integer, number of 3x3 convolutions, the paper's m. Defaults
             to `4`.
 
@@ -52,8 +54,8 @@ def fsrcnn(
         A functional `keras.Model` named "fsrcnn".
 
     Raises:
-        ValueError: If `scale` is none of these, or another argument is not
-            positive.
+        ValueError: If `scale` is not one of these numbers, or another argument
+            is not positive.
 
     Reference: Dong et al., Accelerating the Super-Resolution Convolutional
     Neural Network, ECCV 2016 (arXiv 1608.00367), Sec. 3.
@@ -84,8 +86,8 @@ def _enlarge(x, scale):
         kernel_initializer=keras.initializers.RandomNormal(stddev=1e-3),
         name="last_part",
     )(x)
-    # The published networks cut up to the middle of the kernel. Keras' "same"
-    # would cut as much on both sides.
+    # The published networks crop up to the middle of the kernel before the
+    # image. Keras' "same" would crop both sides equally.
     surplus = _KERNEL - scale
     before = min(_MIDDLE, surplus)
     cut = (before, surplus - before)

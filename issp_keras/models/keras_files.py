@@ -20,7 +20,7 @@ def load_model(path: StrPath, compile: bool = False) -> keras.Model:
             Defaults to `False`.
 
     Raises:
-        InputError: If the file is missing or is no Keras model.
+        InputError: If the file is missing or is not a Keras model.
     """
     path = pathlib.Path(path)
     if path.is_dir():

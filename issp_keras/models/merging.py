@@ -1,4 +1,4 @@
-"""Plain networks from those that are trained as sums of branches."""
+"""Conversion of networks with sums of branches to plain networks."""
 
 import keras
 from keras import layers
@@ -7,11 +7,11 @@ from issp_keras.models.parts.reparameterized import ReparameterizedConv2D
 
 
 def merge(model: keras.Model) -> keras.Model:
-    """Makes a plain 3x3 convolution of each sum of branches.
+    """Replaces each sum of branches by a plain 3x3 convolution.
 
-    The result has the layer names and, up to rounding, the outputs of
-    `model`, which stays as it is. It is the one to prune, export and publish,
-    since it has fewer weights, and no layer that Keras does not know.
+    The result has the layer names of `model` and, up to rounding, its outputs.
+    `model` does not change. Prune, export and publish the result: it has fewer
+    weights, and its branches are plain Keras layers.
 
     Example:
 
@@ -20,15 +20,15 @@ def merge(model: keras.Model) -> keras.Model:
     16768
 
     Args:
-        model: A functional or sequential `keras.Model`; models inside it are
+        model: A functional or sequential `keras.Model`. Models inside it are
             merged too.
 
     Returns:
         A new `keras.Model`.
 
     Raises:
-        ValueError: If Keras cannot clone the model, as it cannot clone a
-            subclassed one.
+        ValueError: If Keras cannot clone the model, for example a subclassed
+            model.
     """
     merged = keras.models.clone_model(
         model, clone_function=_plain, recursive=True

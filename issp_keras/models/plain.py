@@ -1,4 +1,4 @@
-"""A plain body of 3x3 convolutions at LR, for CPUs and phones."""
+"""A plain network of 3x3 convolutions at LR resolution, for CPUs and phones."""
 
 from typing import Any
 
@@ -45,14 +45,14 @@ def plain(
     last_conv: bool = False,
     reparameterized: bool = False,
 ) -> keras.Model:
-    """Builds a network of 3x3 convolutions and ReLU at the size of LR.
+    """Builds a network of 3x3 convolutions and ReLU at LR resolution.
 
-    One convolution makes features of the image, `blocks` of `convs`
-    convolutions follow, and the head makes `3 * scale**2` channels. The image
-    is added to the head `scale**2` times, as an anchor, so that the network
-    learns the difference from the nearest-neighbour enlargement.
-    `depth_to_space` then makes pixels of channels. Every operator runs in
-    full integers, and in the sparse delegate.
+    A first convolution makes features. Then come `blocks` blocks of `convs`
+    convolutions. The head makes `3 * scale**2` channels. The image, repeated
+    `scale**2` times, is added to the head as an anchor. So the network learns
+    the difference from the nearest-neighbour enlargement. `depth_to_space`
+    then turns channels into pixels. Every operator runs in full integers and
+    in the sparse delegate.
 
     The network takes RGB images of any height and width, float in 0..1, of
     shape (batch, height, width, 3). It returns (batch, scale * height, scale *
@@ -70,24 +70,23 @@ def plain(
         features: Integer, channels of the body. Defaults to `32`.
         blocks: Integer, number of blocks. Defaults to `8`.
         convs: Integer, convolutions in a block. Defaults to `2`.
-        residual: Boolean. If true, the input of a block is added to its
-            output, and the last convolution of a block has no ReLU. Defaults
-            to `True`.
+        residual: Boolean. If true, the input of each block is added to its
+            output, and the last convolution of the block has no ReLU.
+            Defaults to `True`.
         last_conv: Boolean, whether one more convolution follows the blocks.
             Defaults to `False`.
         reparameterized: Boolean. If true, each convolution is trained as a
-            sum of branches (ECB), and `issp_keras.models.merge` makes the
-            plain network of the trained one. A sum of branches cannot be
-            pruned: its zeros would have to be zeros of no single variable, so
-            that no update of the variables holds them. Merge first, then
-            train sparse. Defaults to `False`.
+            sum of branches (ECB). After the training,
+            `issp_keras.models.merge` returns the plain network. Do not prune a
+            sum of branches: zeros of the variables are not zeros of the sum.
+            Merge first, then train sparse. Defaults to `False`.
 
     Returns:
         A functional `keras.Model` named "plain".
 
     Raises:
-        ValueError: If `scale` is none of these, or `features`, `blocks` or
-            `convs` is not positive.
+        ValueError: If `scale` is not one of these numbers, or `features`,
+            `blocks` or `convs` is not positive.
 
     Reference: Zhang et al., Edge-oriented Convolution Block (ECBSR), ACM MM
     2021, for the plain body with a head at LR; Du et al., Anchor-based Plain
@@ -122,7 +121,7 @@ def _block(x, conv, convs, residual, name):
 def _head(x, scale, reparameterized):
     if reparameterized:
         return convolve_reparameterized(x, 3 * scale**2, "head")
-    # Small at first, so that training begins at the anchor.
+    # Small initial weights, so that training begins with the anchor.
     return layers.Conv2D(
         3 * scale**2,
         3,

@@ -23,10 +23,10 @@ def rcan(
 ) -> keras.Model:
     """Builds RCAN; the defaults give the network of its paper.
 
-    It takes RGB images of any height and width, float in 0..1, of shape
-    (batch, height, width, 3), and returns (batch, scale * height, scale *
-    width, 3), not clipped. Layers have the names of BasicSR, whose class
-    defaults to `blocks=16`.
+    The network takes RGB images of any height and width, float in 0..1, of
+    shape (batch, height, width, 3). It returns (batch, scale * height, scale *
+    width, 3), not clipped. The layers have the names of BasicSR. The class of
+    BasicSR defaults to `blocks=16`.
 
     Example:
 
@@ -39,15 +39,15 @@ def rcan(
         features: Integer, channels of the body. Defaults to `64`.
         groups: Integer, number of residual groups. Defaults to `10`.
         blocks: Integer, residual blocks in each group. Defaults to `20`.
-        squeeze: Integer, how many times fewer channels there are inside
-            channel attention. Defaults to `16`.
+        squeeze: Integer, the reduction factor of the channels inside channel
+            attention. Defaults to `16`.
 
     Returns:
         A functional `keras.Model` named "rcan".
 
     Raises:
-        ValueError: If `scale` is none of these, another argument is not
-            positive, or `features` is less than `squeeze`.
+        ValueError: If `scale` is not one of these numbers, another argument is
+            not positive, or `features` is less than `squeeze`.
 
     Reference: Zhang et al., Image Super-Resolution Using Very Deep Residual
     Channel Attention Networks, ECCV 2018 (arXiv 1807.02758), Sec. 3.
@@ -91,7 +91,7 @@ def _residual_block(x, squeeze, name):
 
 
 def _channel_attention(x, squeeze, name):
-    """Scales each channel by what all channels are on average (eq. 9)."""
+    """Scales channels by factors of their mean values (the paper's eq. 9)."""
     features = x.shape[-1]
     y = layers.GlobalAveragePooling2D(
         keepdims=True, name=f"{name}.attention.0"

@@ -1,4 +1,4 @@
-"""SwinIR: image restoration with shifted windows of attention."""
+"""SwinIR: image restoration with attention in shifted windows."""
 
 from collections.abc import Sequence
 
@@ -46,11 +46,11 @@ def swinir(
 ) -> keras.Model:
     """Builds SwinIR; the defaults give SwinIR-light.
 
-    It takes RGB images of any height and width, float in 0..1, of shape
-    (batch, height, width, 3), and returns (batch, scale * height, scale *
-    width, 3), not clipped. Sizes that are no multiple of the window are
-    mirrored up to one, and the result is cropped. The classical SwinIR is
-    `swinir(scale, 180, (6,) * 6, upsampler="pixelshuffle")`.
+    The network takes RGB images of any height and width, float in 0..1, of
+    shape (batch, height, width, 3). It returns (batch, scale * height, scale *
+    width, 3), not clipped. If a size is not a multiple of the window, the
+    image is padded by mirroring and the result is cropped. The classical
+    SwinIR is `swinir(scale, 180, (6,) * 6, upsampler="pixelshuffle")`.
 
     Example:
 
@@ -63,24 +63,26 @@ def swinir(
         embedding: Integer, channels of the body. Defaults to `60`.
         depths: Sequence of integers, blocks in each group (RSTB).
             Defaults to `(6, 6, 6, 6)`.
-        heads: Integer, heads of attention, or one for each group.
-            Defaults to `6`.
-        window: Integer, height and width of the windows of attention. Every
-            second block shifts them by half. Defaults to `8`.
-        mlp_ratio: Float, hidden channels of a block's MLP for each of the
-            embedding's. Defaults to `2.0`.
-        upsampler: String, `"pixelshuffledirect"`, one convolution and
-            shuffle, or `"pixelshuffle"`, steps of 2 or one of 3.
-        features: Integer, channels behind the body, for `"pixelshuffle"`.
+        heads: Integer, attention heads, or a sequence of integers, one for
+            each group. Defaults to `6`.
+        window: Integer, height and width of the attention windows. Every
+            second block shifts them by half their size. Defaults to `8`.
+        mlp_ratio: Float, hidden channels of a block's MLP divided by
+            `embedding`. Defaults to `2.0`.
+        upsampler: String, `"pixelshuffledirect"` for one convolution and one
+            pixel shuffle, or `"pixelshuffle"` for steps of 2 or one step of
+            3. Defaults to `"pixelshuffledirect"`.
+        features: Integer, channels after the body for `"pixelshuffle"`.
             Defaults to `64`.
-        drop_path: Float, rate of stochastic depth of the last block, from 0
-            at the first, while training. Defaults to `0.1`.
+        drop_path: Float, rate of stochastic depth during training. It grows
+            from 0 at the first block to this value at the last. Defaults to
+            `0.1`.
 
     Returns:
         A functional `keras.Model` named "swinir".
 
     Raises:
-        ValueError: If an argument is not one of these, or `heads` do not
+        ValueError: If an argument is not one of these, or `heads` does not
             divide `embedding`.
 
     Reference: Liang et al., SwinIR: Image Restoration Using Swin Transformer,
@@ -138,7 +140,7 @@ def swinir(
 
 
 def _block(x, heads, window, mask, drop_path, name):
-    """The first half of a block: attention in windows, which a mask shifts."""
+    """The first half of a block: attention in windows, shifted with a mask."""
     y = x
     half = window // 2
     if mask is not None:

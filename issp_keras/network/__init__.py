@@ -1,4 +1,4 @@
-"""What `issp` does at a shell, for Python: a network that is loaded."""
+"""The Python API of the commands of `issp`: load a network and use it."""
 
 from typing import TYPE_CHECKING
 

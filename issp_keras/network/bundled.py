@@ -28,7 +28,7 @@ def networks() -> Table:
 
     Returns:
         `Table` of dicts with the keys `name`, `scale`, `architecture`,
-        `weights`, `zeros` (the share of them), `psnr` (a dict, in dB on Y),
+        `weights`, `zeros` (the share of weights), `psnr` (a dict, in dB on Y),
         `photographs`, `licence`, `made_by`, `path` and `bytes`. The first is
         the default of `load`.
     """

@@ -1,4 +1,4 @@
-"""Arrays and images of Pillow, through a network."""
+"""Upscaling of arrays and Pillow images."""
 
 import os
 import sys
@@ -9,12 +9,12 @@ import numpy as np
 from issp_keras.errors import ArgumentError
 from issp_keras.inference import Network
 
-# Floats beyond it are no image in 0..1, but one in 0..255 or around 0. What
-# networks make of one goes a little beyond 0 and 1.
+# Floats outside this range are an image in 0..255, or one centred at 0. The
+# output of a network can lie a little outside 0..1.
 _LEAST, _MOST = -0.5, 1.5
 _EXPECTED = (
-    "an image of Pillow, or an array of shape (height, width, 3) or (height, "
-    "width), of uint8, uint16, or floats in 0..1"
+    "a Pillow image, or an array of shape (height, width, 3) or (height, "
+    "width) with dtype uint8, uint16, or floats in 0..1"
 )
 
 
@@ -23,18 +23,18 @@ def upscale_image(
     image,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ):
-    """Upscales an array or an image of Pillow; returns the same kind.
+    """Upscales an array or a Pillow image, and returns the same kind.
 
     Args:
         network: `Network`.
-        image: As of `LoadedNetwork.upscale`.
-        progress: As of `Network.upscale`.
+        image: Array or Pillow image, see `LoadedNetwork.upscale`.
+        progress: Callable, see `Network.upscale`.
 
     Raises:
-        ArgumentError: If it is something else.
+        ArgumentError: If `image` is of another kind.
     """
     if _is_of_pillow(image):
-        # Here alone, since arrays need no Pillow.
+        # Imported here, since arrays do not need Pillow.
         from issp_keras.data import from_pil
         from issp_keras.data import to_pil
         from issp_keras.inference import upscale_photograph
@@ -53,18 +53,18 @@ def upscale_image(
 
 
 def _is_of_pillow(image):
-    # Whoever has such an image has imported it.
+    # If `image` is a Pillow image, Pillow is already imported.
     pillow = sys.modules.get("PIL.Image")
     return pillow is not None and isinstance(image, pillow.Image)
 
 
 def _pixels(image):
-    """An image as an array that a network can take."""
+    """Returns an image as an array for the network."""
     if isinstance(image, str | os.PathLike):
         raise ArgumentError(
             "image",
-            f"is the path {os.fspath(image)!r}, expected an image: open it "
-            "with PIL.Image.open, or call `issp upscale`.",
+            f"is the path {os.fspath(image)!r}, expected an image: open the "
+            "file with PIL.Image.open, or call `issp upscale`.",
         )
     try:
         pixels = np.asarray(image)
@@ -90,10 +90,10 @@ def _pixels(image):
 
 def _check_range(pixels):
     least, most = float(pixels.min()), float(pixels.max())
-    # So written, NaN is outside.
+    # Written like this, the check also refuses NaN.
     if not (least >= _LEAST and most <= _MOST):
         raise ArgumentError(
             "image",
-            f"has floats from {least:g} to {most:g}, expected 0 to 1; uint8 "
-            "has levels from 0 to 255.",
+            f"has floats from {least:g} to {most:g}, expected 0 to 1; for "
+            "levels from 0 to 255, use uint8.",
         )

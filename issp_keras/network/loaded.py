@@ -1,4 +1,4 @@
-"""A network from a file or by its name, and all that `issp` does with it."""
+"""A loaded network, with methods for the commands of `issp`."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ _EMBEDDED = "embedded"
 
 
 class LoadedNetwork(Readable):
-    """A super-resolution network that is loaded; `load` makes one.
+    """A super-resolution network. `load` returns one.
 
     Args:
-        model: As of `load`, like all others.
-        threads: Integer.
-        delegate: String, or None.
-        tile: Integer.
-        self_ensemble: Boolean.
+        model: Path or name, see `load`.
+        threads: Integer, see `load`.
+        delegate: String or None, see `load`.
+        tile: Integer, see `load`.
+        self_ensemble: Boolean, see `load`.
 
     Attributes:
-        name: String, as it was given.
-        path: Path of its file.
+        name: String, the name or path that was given.
+        path: Path of the file.
         scale: Integer, the magnification.
 
     Raises:
-        InputError: As `load`.
+        InputError: For the reasons that `load` lists.
     """
 
     def __init__(
@@ -85,26 +85,27 @@ class LoadedNetwork(Readable):
         >>> large = network.upscale(PIL.Image.open("photo.jpg"))
 
         Args:
-            image: Array of shape (height, width, 3), or (height, width) or
-                (height, width, 1) for grey; uint8, uint16, or floats in 0..1.
-                Or a `PIL.Image.Image` of any mode with 8 bits a channel, or
-                of mode `I;16`; it is turned upright as its EXIF data say, and
-                keeps its transparency and its colour profile.
-            progress: Callable that is told after each tile how many of how
-                many are done.
+            image: Array or `PIL.Image.Image`. An array has the shape (height,
+                width, 3), or (height, width) or (height, width, 1) for grey,
+                and the dtype uint8, uint16, or floats in 0..1. A Pillow image
+                has any mode with 8 bits per channel, or the mode `I;16`. It is
+                rotated upright by its EXIF data, and keeps its transparency
+                and its colour profile.
+            progress: Callable that receives two integers after each tile: the
+                number of finished tiles, and the number of all tiles.
 
         Returns:
             The same kind, `scale` times taller and wider: a NumPy array of
-            the same dtype (floats are not clipped), or an image of Pillow.
+            the same dtype (floats are not clipped), or a Pillow image.
 
         Raises:
-            ArgumentError: If `image` is something else.
+            ArgumentError: If `image` is of another kind.
         """
         return upscale_image(self._network, image, progress)
 
     @property
     def model(self) -> keras.Model:
-        """The `keras.Model`, loaded anew, to change or to train it.
+        """A new copy of the `keras.Model`, to change or to train it.
 
         Raises:
             InputError: If the network is a `.tflite` file.
@@ -125,7 +126,7 @@ class LoadedNetwork(Readable):
         data_dir: StrPath = "data",
         **options: Any,
     ) -> Exported:
-        """Writes a `.keras` network as a `.tflite` file, and checks it.
+        """Converts a `.keras` network to a `.tflite` file, and checks it.
 
         Example:
 
@@ -134,24 +135,27 @@ class LoadedNetwork(Readable):
         >>> issp_keras.load(exported.path).upscale(image)
 
         Args:
-            path: Path of the file. Defaults to one like
-                `model_float32_sparse.tflite`, beside the network, or in the
-                current folder for a network that comes with issp_keras.
-            precision: String, as of `issp_keras.tflite.export`.
-            sparse: Boolean, likewise.
-            data: What the file is compared on, as of `evaluate`.
-            calibration: What int8 finds its ranges on, as `data`. Defaults
-                to the embedded photographs that are not held out.
+            path: Path of the file. Defaults to a name such as
+                `model_float32_sparse.tflite`, in the folder of the network.
+                For a network that comes with issp_keras, the file is in the
+                current folder.
+            precision: String, see `issp_keras.tflite.export`.
+            sparse: Boolean, see `issp_keras.tflite.export`.
+            data: The photographs on which the file is compared with the
+                network, see `evaluate`.
+            calibration: The photographs on which int8 finds its ranges, in
+                the form of `data`. Defaults to the embedded training
+                photographs.
             data_dir: Path of the folder of test sets.
-            **options: `height`, `width`, `input`, `tolerance` and `ranges` of
-                `issp_keras.tflite.export`.
+            **options: `height`, `width`, `input`, `tolerance` and `ranges`,
+                see `issp_keras.tflite.export`.
 
         Returns:
             An `Exported`, which prints as a sentence.
 
         Raises:
-            InputError: If the network is a `.tflite` file, or as
-                `issp_keras.tflite.export`.
+            InputError: If the network is a `.tflite` file, or for a reason
+                that `issp_keras.tflite.export` lists.
         """
         from issp_keras.tflite import export
         from issp_keras.tflite.variants import variant_path
@@ -173,19 +177,22 @@ class LoadedNetwork(Readable):
         """Writes every sensible variant of a `.keras` network.
 
         Args:
-            stem: Path without suffix, as of `issp_keras.tflite.export_all`.
-                Defaults to that of the network, as of `export`.
-            data: As of `export`, like all others.
-            calibration: As above.
-            data_dir: As above.
-            progress: Callable that is told which share is done.
-            **options: As above.
+            stem: Path without suffix, see `issp_keras.tflite.export_all`.
+                Defaults to the path of the network, or to the name of a
+                network that comes with issp_keras.
+            data: The photographs for the comparison, see `export`.
+            calibration: The photographs for int8, see `export`.
+            data_dir: Path of the folder of test sets.
+            progress: Callable that receives the finished share, a float.
+            **options: `height`, `width`, `input`, `tolerance` and `ranges`,
+                see `export`.
 
         Returns:
-            As `issp_keras.tflite.export_all`.
+            The result of `issp_keras.tflite.export_all`.
 
         Raises:
-            InputError: As `issp_keras.tflite.export_all`.
+            InputError: For the reasons that `issp_keras.tflite.export_all`
+                lists.
         """
         from issp_keras.tflite import export_all
 
@@ -201,7 +208,7 @@ class LoadedNetwork(Readable):
         data_dir: StrPath = "data",
         progress: Callable[[int], None] = lambda done: None,
     ) -> Table:
-        """Scores the network on photographs, beside bicubic interpolation.
+        """Compares the network with bicubic interpolation on photographs.
 
         Example:
 
@@ -212,21 +219,22 @@ class LoadedNetwork(Readable):
             data: String, or list of strings: folders of photographs, test
                 sets in `data_dir` ("set5", "set14", "b100", "urban100",
                 "manga109"), or "embedded". Defaults to "embedded", three
-                photographs on which no network here is trained.
-            *others: Networks of the same magnification, scored too.
-            channels: String, "y", as most papers do, or "rgb".
+                photographs that no network here is trained on.
+            *others: Networks of the same magnification to score too.
+            channels: String, "y", as in most papers, or "rgb".
             data_dir: Path of the folder of test sets.
-            progress: Callable that is told how many photographs are done.
+            progress: Callable that receives the number of finished
+                photographs.
 
         Returns:
             `Table` of dicts with the keys `data`, `photograph` ("mean" for
             the mean of a set), `way` ("bicubic", or the name of a network),
-            `psnr` in dB, `ssim` and `seconds`. Photographs that cannot be
-            read are named in its notes.
+            `psnr` in dB, `ssim` and `seconds`. Its notes list the photographs
+            that cannot be read.
 
         Raises:
-            InputError: If there are no photographs that can be read, or
-                magnifications differ.
+            InputError: If no photograph can be read, or the magnifications
+                differ.
         """
         from issp_keras.network.tables import evaluation
 
@@ -248,31 +256,33 @@ class LoadedNetwork(Readable):
         data_dir: StrPath = "data",
         progress: Callable[[float], None] = lambda done: None,
     ) -> Table:
-        """Measures quality, size and latency of the `.tflite` file here.
+        """Measures quality, size and latency on this machine.
 
-        A `.keras` network is exported for it first, sparse in float32. With
-        a delegate, each file has one row without and one with it.
+        A `.keras` network is first exported, sparse in float32. With a
+        delegate, each file has one row without it and one row with it.
 
         Example:
 
         >>> print(issp_keras.load("a.tflite", delegate="sparse").benchmark())
 
         Args:
-            *others: Networks of the same magnification, which take turns.
+            *others: Networks of the same magnification. The timed runs of all
+                networks alternate.
             size: Pair of integers, LR height and width in pixels.
-            rounds: Integer, timed runs.
-            protocol: `"mlperf-mobile"` in place of these two, or None.
-            data: What is scored, as of `evaluate`.
+            rounds: Integer, the number of timed runs.
+            protocol: `"mlperf-mobile"`, which replaces `size` and `rounds`, or
+                None.
+            data: The photographs to score, see `evaluate`.
             data_dir: Path of the folder of test sets.
-            progress: Callable that is told which share is done.
+            progress: Callable that receives the finished share, a float.
 
         Returns:
-            `Table` of dicts, bicubic interpolation first, with the keys of
-            the JSON file of `issp benchmark`, and `label`. Its notes say how
-            it was measured.
+            `Table` of dicts, bicubic interpolation first. The keys are those
+            of the JSON file of `issp benchmark`, and `label`. Its notes
+            describe the measurement.
 
         Raises:
-            InputError: If a file takes images of another size only, or an
+            InputError: If a file only takes images of another size, or an
                 argument is not usable.
         """
         from issp_keras.network.tables import benchmark
@@ -292,22 +302,22 @@ class LoadedNetwork(Readable):
             )
 
     def _file(self, folder):
-        """The `.tflite` file of the network, which may be written for it."""
+        """Returns the `.tflite` file of the network, exported if needed."""
         if self.path.suffix.lower() == _TFLITE:
             return self.path
         path = pathlib.Path(folder) / f"{self.path.stem}{_TFLITE}"
         return self.export(path).path
 
     def _stem(self):
-        """Where files of the network go, without what follows a name."""
+        """Returns the path of the network's exports, without suffix."""
         is_file = pathlib.Path(self.name).exists()
         return (self.path if is_file else pathlib.Path(self.name)).with_suffix(
             ""
         )
 
     def _to_export(self, data, calibration, data_dir):
-        """The model, and the options that depend on where it is from."""
-        # Here alone, since they need TensorFlow.
+        """Returns the model, and the export options that depend on it."""
+        # Imported here, since these modules need TensorFlow.
         from issp_keras.tflite.parity import Reference
         from issp_keras.tflite.sources import method_of
         from issp_keras.tflite.sources import pairs_of
@@ -330,7 +340,7 @@ class LoadedNetwork(Readable):
     def _check_keras(self, what, why):
         if self.path.suffix.lower() == _TFLITE:
             raise InputError(
-                f"{self.path}: {why}: `{what}` is of .keras networks, and "
+                f"{self.path}: {why}: `{what}` needs a .keras network, but "
                 "this is a .tflite file."
             )
 
@@ -343,7 +353,7 @@ def load(
     tile: int = TILE,
     self_ensemble: bool = False,
 ) -> LoadedNetwork:
-    """Loads a network, to upscale, export, evaluate and benchmark with it.
+    """Loads a network to upscale, export, evaluate and benchmark.
 
     Example:
 
@@ -352,25 +362,25 @@ def load(
 
     Args:
         model: Path of a `.keras` or `.tflite` file, or the name of a network
-            that comes with issp_keras, one of `networks()`. Defaults to the
-            first of these. Keras and TensorFlow are not imported for a
-            `.tflite` file.
+            that comes with issp_keras (`networks()` lists them). Defaults to
+            the first of these. A `.tflite` file does not import Keras and
+            TensorFlow.
         threads: Integer, threads of the TFLite interpreter. Defaults to `1`.
-        delegate: For a `.tflite` file, `"sparse"` for the delegate that leaves
-            out zeros, or the path of the library of another one. Defaults to
-            none.
+        delegate: A delegate for a `.tflite` file: `"sparse"` for the sparse
+            delegate of issp_keras, which skips zeros, or the path of another
+            delegate library. Defaults to none.
         tile: Integer, height and width in LR pixels of the tiles that large
-            images are cut into, a multiple of 16 of at least 64; 0 for none.
-            Defaults to `384`.
-        self_ensemble: Boolean, whether to take the mean over 8 flips and
+            images are cut into. It is a multiple of 16 of at least 64, or 0
+            for no tiles. Defaults to `384`.
+        self_ensemble: Boolean, whether to return the mean over 8 flips and
             rotations. Defaults to `False`.
 
     Returns:
         A `LoadedNetwork`.
 
     Raises:
-        InputError: If the file is missing, broken, or not a network that
-            maps an RGB image to a larger one; or an argument is not usable.
+        InputError: If the file is missing or broken, the network does not map
+            an RGB image to a larger one, or an argument is not usable.
     """
     return LoadedNetwork(
         model,
@@ -382,7 +392,7 @@ def load(
 
 
 def _by_name(networks):
-    """The networks by their names, each of them once."""
+    """Returns a dict from names to networks."""
     found = {network.name: network for network in networks}
     if len(found) < len(networks):
         raise ArgumentError("others", "name a network twice.")
@@ -394,7 +404,7 @@ def _delegate_of(networks):
 
 
 def _strings(argument, sources) -> list[str]:
-    """What `data` names, as a list."""
+    """Returns one source or several as a list of strings."""
     if isinstance(sources, str | pathlib.PurePath):
         return [str(sources)]
     found = [str(source) for source in sources]

@@ -1,4 +1,4 @@
-"""What networks are worth, as tables."""
+"""Tables of the quality and the latency of networks."""
 
 import dataclasses
 
@@ -29,7 +29,7 @@ _SCORES = {
 
 
 def evaluation(networks, data, channels, data_dir, progress) -> Table:
-    """As `LoadedNetwork.evaluate`, for networks by their names."""
+    """Does `LoadedNetwork.evaluate` for a dict of names to networks."""
     _check_one_of("channels", channels, CHANNELS)
     check_scales(networks)
     scale = next(iter(networks.values())).scale
@@ -68,7 +68,7 @@ def evaluation(networks, data, channels, data_dir, progress) -> Table:
 def benchmark(
     paths, threads, delegate, size, rounds, protocol, data, data_dir, progress
 ) -> Table:
-    """As `LoadedNetwork.benchmark`, for `.tflite` files."""
+    """Does `LoadedNetwork.benchmark` for `.tflite` files."""
     asked = _protocol(size, rounds, protocol)
     contest = Contest(paths, asked, threads, delegate)
     rows = measure(contest, data, asked, threads, data_dir, progress)

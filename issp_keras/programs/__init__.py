@@ -1,1 +1,1 @@
-"""What the console commands do. The programs know the library."""
+"""The console commands. They use the library."""

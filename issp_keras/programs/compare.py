@@ -1,4 +1,4 @@
-"""What `issp compare` does."""
+"""The program of `issp compare`."""
 
 import math
 import os
@@ -23,12 +23,12 @@ _MINUTE = 60.0
 
 
 class TrainingsFailed(InputError):
-    """Some trainings failed; `results` are those of the others.
+    """The error of failed trainings. It has the results of the others.
 
     Args:
-        failures: List of sentences.
-        total: Integer, how many trainings there are.
-        results: List of dicts, as `compare` returns them.
+        failures: List of sentences about the failed trainings.
+        total: Integer, the number of all trainings.
+        results: List of dicts, the results that `compare` returns.
     """
 
     def __init__(self, failures: list[str], total: int, results: list[dict]):
@@ -46,30 +46,30 @@ def compare(
 
     Args:
         config: `ml_collections.ConfigDict` with the entries of
-            `configs/compare_methods.py`: `training` as for `issp-train`;
-            `trainings`, which maps a name to what that training changes in
-            it; `seeds`; `score_on`, the photographs for the table, and
-            `data_dir`, where test sets are.
-        workdir: Path of a folder, made if missing.
-        minutes: Float, after which to stop. Defaults to no limit.
-        turn: Float, the minutes after which the next training has its turn.
-            Defaults to one after the other.
+            `configs/compare_methods.py`: `training`, a config for
+            `issp train`; `trainings`, a dict from names to changes of this
+            config; `seeds`; `score_on`, the photographs for the table;
+            `data_dir`, the folder of test sets.
+        workdir: Path of a folder. It is created if it is missing.
+        minutes: Float, the minutes after which to stop. Defaults to no limit.
+        turn: Float, the minutes of one turn of a training. Defaults to None:
+            the trainings run one after the other.
         known: Sequence of dicts, results of earlier calls.
-        report: Callable that takes lines of text about the progress.
+        report: Callable that receives lines of text about the progress.
 
     Returns:
-        A list of dicts, those of `results.json`: the results of all trainings
-        that are done, in the order of the config. The entry `outcome` of each
-        is "finished" or "diverged".
+        List of dicts, the content of `results.json`: the results of all
+        finished trainings, in the order of the config. The entry `outcome` of
+        each is "finished" or "diverged".
 
     Raises:
         InputError: If an entry of the config is not usable.
-        TrainingsFailed: After all others have been trained, if a training
-            fails.
+        TrainingsFailed: If a training failed. It is raised after all others
+            have run.
     """
     if not isinstance(known, (list, tuple)):
         raise InputError("--known: is not a list of results.")
-    # A mistake in the last of them must not show after hours.
+    # Check all trainings first, so that errors do not show after hours.
     trainings = list_trainings(config, workdir)
     files.make_folder(workdir)
     for training in trainings:
@@ -88,7 +88,7 @@ def compare(
 
 
 class _Work:
-    """The trainings of one call, and what they have cost so far."""
+    """The trainings of one call, and the time that they took so far."""
 
     def __init__(self, trainings, end, turn, report):
         self._trainings = trainings
@@ -99,8 +99,8 @@ class _Work:
         self.failures: list[str] = []
 
     def run(self):
-        """Trains until all is done or the time is over."""
-        # Those that had a turn, in the order of their last one.
+        """Trains until all trainings are finished or the time is over."""
+        # Trainings that had a turn come last, in the order of their turns.
         waiting = list(self._trainings)
         while waiting and time.monotonic() < self._end:
             waiting = [t for t in waiting if t.result() is None]
@@ -108,8 +108,8 @@ class _Work:
             if training is None:
                 if waiting:
                     self._report(
-                        f"Other processes are at work on {len(waiting)} "
-                        "trainings; this one ends."
+                        f"Other processes run the remaining {len(waiting)} "
+                        "trainings; this process ends."
                     )
                 return
             try:
@@ -118,7 +118,7 @@ class _Work:
                     waiting.remove(training)
                     waiting.append(training)
             except InputError as error:
-                # The others are none the worse for it.
+                # The other trainings can still run.
                 waiting.remove(training)
                 self.failures.append(f"{training.label}: {error}")
                 self._report(self.failures[-1])
@@ -126,7 +126,7 @@ class _Work:
                 training.unlock()
 
     def _turn_of(self, training):
-        """Trains until its turn ends; returns whether there is a result."""
+        """Trains for one turn, and returns whether there is a result."""
         until = self._end
         if self._turn is not None:
             until = min(until, time.monotonic() + _MINUTE * self._turn)
@@ -140,7 +140,7 @@ class _Work:
                 is_locked=True,
             )
         except Diverged:
-            # As much a result of the settings as a score.
+            # A divergence is a result too.
             training.write_diverged()
         else:
             if network is None:
@@ -150,7 +150,7 @@ class _Work:
         return True
 
     def tell(self, training, step, logs, steps, seconds):
-        """Tells how far a training is, and when all will be done."""
+        """Reports the progress of a training, and when all will be done."""
         self._steps += steps
         self._seconds += seconds
         rate = self._seconds / self._steps
@@ -163,7 +163,7 @@ class _Work:
             "%a %H:%M", time.localtime(time.time() + rate * left)
         )
         done = sum(t.result() is not None for t in self._trainings)
-        # NaN where there are no held-out photographs.
+        # It is NaN without held-out photographs.
         psnr = logs["val_psnr"]
         score = "" if math.isnan(psnr) else f", {psnr:.2f} dB"
         self._report(
@@ -175,7 +175,7 @@ class _Work:
 
 
 class _Progress(keras.callbacks.Callback):
-    """Tells the driver of each epoch."""
+    """Reports each epoch to `_Work`."""
 
     def __init__(self, training, work):
         super().__init__()
@@ -187,7 +187,7 @@ class _Progress(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if self.model.stop_training:
-            # It diverged, which is told when its result is written.
+            # It diverged. The result will say so.
             return
         steps = self._training.config.steps_per_epoch
         seconds = time.monotonic() - self._start

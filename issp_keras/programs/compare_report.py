@@ -1,4 +1,4 @@
-"""What `issp-compare --report` shows."""
+"""The page of `issp compare --report`."""
 
 import pathlib
 import statistics
@@ -9,7 +9,7 @@ from issp_keras.programs.results import each_training
 from issp_keras.programs.results import has_diverged
 from issp_keras.programs.results import table
 
-# Less looks like more than it is.
+# The smallest range of an axis, so that small differences do not look large.
 _LEAST_DB = 0.2
 
 
@@ -19,9 +19,9 @@ def page(
     """Makes the page.
 
     Args:
-        results: List of dicts, as in `results.json`.
+        results: List of dicts, the content of `results.json`.
         workdir: Path of the folder of the trainings.
-        facts: List of pairs, what was run, and on what.
+        facts: List of pairs of strings, facts about the run.
     """
     names = list(dict.fromkeys(result["name"] for result in results))
     sets = list(dict.fromkeys(s for r in results for s in r["scores"]))
@@ -71,18 +71,18 @@ def _results(results):
     header, *rows = table(results)
     return [
         report.table(header, rows),
-        "PSNR in dB and SSIM: means over the seeds that did not diverge. "
-        "Behind ± stands half the difference of the largest and the least "
-        "PSNR. Non-zeros are weights that are left.",
+        "PSNR in dB and SSIM: means over the seeds that did not diverge. The "
+        "number after ± is half the difference between the largest and the "
+        "smallest PSNR. Non-zeros are the remaining weights.",
     ]
 
 
 def _plots(results, sets):
     return [
         report.side_by_side(*(_plot(results, data) for data in sets)),
-        "PSNR of each way: the dot is the mean over its seeds, the bar goes "
-        "from the least to the largest. Further to the right is better. A "
-        "cross is a training that diverged: it has no score.",
+        "PSNR of each way: the dot is the mean over its seeds, and the bar "
+        "goes from the smallest to the largest value. Further to the right is "
+        "better. A cross is a training that diverged: it has no score.",
     ]
 
 
@@ -101,7 +101,7 @@ def _plot(results, data):
 
 
 def _psnr(results, data):
-    """The PSNR on a set of all trainings of each name that have one."""
+    """Returns a dict from names to the PSNR values on a test set."""
     found: dict[str, list[float]] = {}
     for result in results:
         values = found.setdefault(result["name"], [])

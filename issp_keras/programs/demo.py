@@ -1,10 +1,11 @@
-"""Opens a page in which photographs are upscaled, and nothing leaves it.
+"""Opens a page that upscales photographs inside the browser.
 
     issp demo
     issp demo --network=Mine=model_float16_sparse.tflite --output=page.html
 
-Without --network, the page has the network that comes with issp_keras. It is
-compiled when it is first asked for, and kept.
+The page sends nothing to a server. Without --network, it has the network that
+comes with issp_keras. The first call compiles the page, and later calls reuse
+it.
 """
 
 import pathlib
@@ -30,19 +31,19 @@ def main(argv):
         )
     page = find_demo(networks)
     if page is None:
-        print("Compiling the page: that takes a minute or two.", flush=True)
+        print("Compiling the page; this takes a minute or two.", flush=True)
         page = make_demo(networks)
     if output:
         with files.replacing(output) as partial:
             shutil.copyfile(page, partial)
         page = pathlib.Path(output)
-    print(f"{page} needs no other file, and sends nothing anywhere.")
+    print(f"{page} needs no other file, and sends nothing to a server.")
     if flags.FLAGS.open and not webbrowser.open(page.resolve().as_uri()):
-        raise InputError(f"there is no browser: open {page} in one.")
+        raise InputError(f"found no browser: open {page} in a browser.")
 
 
 def _networks(given):
-    """The paths of networks by their names."""
+    """Returns a dict from names to paths of networks."""
     networks = {}
     for text in given:
         name, separator, path = text.partition("=")
@@ -61,11 +62,11 @@ def run():
     flags.DEFINE_multi_string(
         "network",
         [],
-        "A network of the page instead of the bundled one, as NAME=PATH of a "
-        ".tflite file. It may be given several times.",
+        "A .tflite network for the page instead of the bundled network, as "
+        "NAME=PATH. Use the flag again for more networks.",
     )
     flags.DEFINE_string(
-        "output", None, "HTML file to write, which needs no other file."
+        "output", None, "HTML file to write; it needs no other file."
     )
     flags.DEFINE_bool("open", True, "Whether to open the page in a browser.")
     cli.run(main)

@@ -1,4 +1,4 @@
-"""What a training does at the end of each epoch."""
+"""Callbacks that act at the end of each epoch."""
 
 import math
 import pathlib
@@ -13,7 +13,7 @@ from issp_keras.scores import score_network
 
 
 class StopIfDiverged(keras.callbacks.Callback):
-    """Ends a training of which nothing more is worth scoring or saving."""
+    """Ends a training whose loss or weights are not finite."""
 
     def on_epoch_end(self, epoch, logs=None):
         arrays = [logs["loss"], *self.model.get_weights()]
@@ -38,10 +38,10 @@ class HeldOutScore(keras.callbacks.Callback):
         if self.model.stop_training:
             return
         if not self._pairs:
-            # So that the history has the same columns in any case.
+            # The history then always has the same columns.
             logs["val_psnr"] = logs["val_ssim"] = float("nan")
             return
-        # On JAX, ranges of activations are behind the network's weights.
+        # On JAX, ranges of activations follow the network's weights.
         count = len(self._network.weights)
         weights = self.model.get_weights()[:count]
         with self._processes.apart():
@@ -52,7 +52,7 @@ class HeldOutScore(keras.callbacks.Callback):
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Saves the model with its optimizer after every epoch, whole."""
+    """Saves the model with its optimizer after every epoch."""
 
     def __init__(self, path, processes):
         super().__init__()
@@ -66,7 +66,7 @@ class Checkpoint(keras.callbacks.Callback):
             with files.replacing(self._path) as partial:
                 self.model.save(partial)
         else:
-            # Saving is a work of all processes; one file is enough.
+            # All processes must save, but only one file is needed.
             with tempfile.TemporaryDirectory() as folder:
                 self.model.save(pathlib.Path(folder) / "unused.keras")
 
@@ -74,8 +74,8 @@ class Checkpoint(keras.callbacks.Callback):
 class CpuSeconds(keras.callbacks.Callback):
     """Adds to an epoch's logs the CPU time that this process took for it.
 
-    On a shared machine this is steadier than the time that passes. What other
-    callbacks do at the end of an epoch counts for the next one.
+    On a shared machine, CPU time is steadier than wall time. The work of other
+    callbacks at the end of an epoch counts for the next epoch.
     """
 
     def on_train_begin(self, logs=None):
@@ -88,11 +88,11 @@ class CpuSeconds(keras.callbacks.Callback):
 
 
 class TellEpochs(keras.callbacks.Callback):
-    """Prints a line at the end of each epoch, and moves a bar.
+    """Prints a line at the end of each epoch, and updates a progress bar.
 
     Args:
         config: `ml_collections.ConfigDict`.
-        progress: Callable that takes how many steps are done.
+        progress: Callable that receives the number of finished steps.
     """
 
     def __init__(self, config, progress):
@@ -105,7 +105,7 @@ class TellEpochs(keras.callbacks.Callback):
         self._before = epoch * self._config.steps_per_epoch
 
     def on_train_batch_end(self, batch, logs=None):
-        # Several steps may be one execution, and one batch of patches.
+        # One execution, and one batch of patches, may be several steps.
         at_once = self._config.steps_per_epoch / self.params["steps"]
         self._progress(self._before + (batch + 1) * at_once)
 
@@ -123,11 +123,11 @@ class TellEpochs(keras.callbacks.Callback):
 
 
 class StopInTime(keras.callbacks.Callback):
-    """Ends a training when the next epoch would probably end too late.
+    """Ends a training if the next epoch would probably end too late.
 
     Args:
-        until: Float, the end in seconds of `time.monotonic()`.
-        epochs: Integer, the epochs of the whole training.
+        until: Float, the time to stop, in seconds of `time.monotonic()`.
+        epochs: Integer, the number of epochs of the whole training.
     """
 
     def __init__(self, until, epochs):

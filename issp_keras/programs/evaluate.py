@@ -1,4 +1,4 @@
-"""What `issp evaluate` does."""
+"""The program of `issp evaluate`."""
 
 import csv
 import dataclasses
@@ -99,7 +99,7 @@ def main(argv):
 
 
 def _write_comparison(path, sources, network):
-    """The picture of the first photograph that can be read."""
+    """Writes the picture of the first readable photograph."""
     for photograph in (p for of in sources.values() for p in of):
         try:
             pair = photograph.read(network.scale, SMALLEST)

@@ -1,4 +1,4 @@
-"""What `issp-evaluate --report` shows."""
+"""The page of `issp evaluate --report`."""
 
 import dataclasses
 import itertools
@@ -13,8 +13,8 @@ from issp_keras.data import to_rgb
 from issp_keras.pictures import where_most
 from issp_keras.scores import Score
 
-# Height and width of a crop; of as many crops as these, in three pictures
-# each, no more than 8 MB of pixels come together.
+# Height and width of a crop, and the most crops. Each has three pictures. All
+# together have at most 8 MB of pixels.
 _CROP = 192
 _MOST = 24
 _ENLARGE = 2
@@ -43,17 +43,17 @@ class Crops:
         pair: Pair,
         made: dict[str, tuple[Score, np.ndarray]],
     ):
-        """Looks at a photograph, of which one place may be kept.
+        """Keeps a crop of a photograph if its difference is large enough.
 
         Args:
-            source: String, where the photograph is from.
+            source: String, the source of the photograph.
             pair: `Pair`.
-            made: Dict of two items, bicubic interpolation first: the score
-                and the image by the name of the way.
+            made: Dict from two ways to their score and image. Bicubic
+                interpolation is first.
         """
         (before, old), (after, new) = made.values()
         window = where_most(old, new, _CROP)
-        # Copies: a part of an array keeps all of it in memory.
+        # Copies, since a view would keep the whole array in memory.
         old, new, original = (
             to_rgb(pixels)[window].copy() for pixels in (old, new, pair.hr)
         )
@@ -70,7 +70,7 @@ class Crops:
         del self._kept[_MOST:]
 
     def sliders(self) -> list[report.Html]:
-        """A slider of each place, the largest difference first."""
+        """Returns a slider for each crop, the largest difference first."""
         return [
             report.slider(
                 crop.title,
@@ -94,12 +94,13 @@ def page(
     """Makes the page.
 
     Args:
-        settings: Dict, as `issp-evaluate` writes it.
-        scores: Lists of scores by source and way, bicubic interpolation
-            first, the mean last in each.
+        settings: Dict, the settings that `issp evaluate` writes to JSON.
+        scores: Dict from sources to dicts from ways to lists of scores.
+            Bicubic interpolation is the first way. The mean is last in each
+            list.
         failures: List of sentences about photographs without a score.
-        crops: `Crops`, which has seen the photographs.
-        facts: List of pairs, what was run, and on what.
+        crops: `Crops` of the photographs.
+        facts: List of pairs of strings, facts about the run.
     """
     found = {
         source: list(zip(*ways.values(), strict=True))
@@ -107,13 +108,16 @@ def page(
         if all(ways.values())
     }
     name = pathlib.Path(settings["model"]).name
-    ensemble = " Each is the mean over 8 turns." * settings["self_ensemble"]
+    ensemble = (
+        " Each result is the mean over 8 flips and rotations."
+        * settings["self_ensemble"]
+    )
     return report.Page(
         kind="issp_keras · evaluation",
         title=f"{name} on {crops.count} photograph{'s' * (crops.count != 1)}",
-        lead=f"Photographs are made {settings['scale']} times larger, and "
-        "compared with the originals; the same by bicubic interpolation "
-        f"stands beside it.{ensemble}",
+        lead="The network and bicubic interpolation make photographs "
+        f"{settings['scale']} times larger. The results are compared with the "
+        f"originals.{ensemble}",
         figures=[_figure(*item) for item in found.items()][:_MOST_FIGURES],
         sections=[
             report.Section("Each set", _sets(found, settings)),
@@ -144,7 +148,7 @@ def _sets(found, settings):
         "Means over the photographs of each set: PSNR in dB and SSIM on "
         f"{settings['channels'].upper()}, without a border of "
         f"{settings['border']} pixels. Higher is better. The gain is the "
-        "PSNR of the network less that of bicubic interpolation.",
+        "PSNR of the network minus the PSNR of bicubic interpolation.",
     ]
 
 
@@ -157,8 +161,8 @@ def _photographs(found):
     header = ["photograph", "set", *_COLUMNS, "seconds"]
     return [
         report.table(header, rows, texts=2),
-        "The same for each photograph. Seconds are those that the network "
-        "took.",
+        "The same for each photograph. The seconds are the time of the "
+        "network.",
         report.hint("A click on the head of a column sorts by it."),
     ]
 
@@ -171,13 +175,13 @@ def _pictures(crops):
         else f"of the {len(sliders)} photographs with the largest difference"
     )
     return [
-        f"The place, {_CROP} pixels wide and high, where the network and "
-        f"bicubic interpolation differ most, {which}. The dB are of the whole "
-        "photograph. No pixel is changed by compression.",
+        f"The part {which}, {_CROP} pixels wide and high, in which the network "
+        "and bicubic interpolation differ most. The PSNR is that of the whole "
+        "photograph. Compression changes no pixel.",
         report.hint(
             "Drag over a picture, or use the arrow keys, to move the line "
-            "between the two. The lists above it choose what is on each side; "
-            "the original is there too."
+            "between the two. The lists above a picture choose the image on "
+            "each side; the original is one of them."
         ),
         report.element("div", *sliders, class_="gallery"),
     ]
@@ -208,11 +212,11 @@ def _numbers(bicubic, network):
 
 def _gain(bicubic, network):
     gain = network.psnr - bicubic.psnr
-    # Both make no error at all of a photograph of one colour.
+    # For a photograph of one colour, both PSNR values are infinite.
     return "" if math.isnan(gain) else f"{gain:+.2f}"
 
 
 def _short(source):
-    """A name of a set, or the last folders of a path."""
+    """Returns the name of a test set, or the last two folders of a path."""
     parts = pathlib.PurePath(source).parts
     return "/".join(itertools.islice(parts, max(0, len(parts) - 2), None))

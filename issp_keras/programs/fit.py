@@ -1,4 +1,4 @@
-"""How the epochs of a training are run."""
+"""Runs the epochs of a training."""
 
 import contextlib
 import warnings
@@ -18,21 +18,25 @@ from issp_keras.programs.epochs import TellEpochs
 
 
 class Diverged(InputError):
-    """A training of which the loss or a weight is no number any more."""
+    """The error of a training whose loss or weights are not finite."""
 
 
 def fit(model, config, patches, done, callbacks, until, is_told) -> bool:
-    """Trains from step `done` on; returns whether to the end.
+    """Trains from step `done` on.
 
     Args:
         model: A compiled `keras.Model`.
         config: `ml_collections.ConfigDict`.
         patches: `RandomPatches`.
-        done: Integer, the steps that the model has behind it.
+        done: Integer, the number of finished steps.
         callbacks: List of callbacks, one of them `StopIfDiverged`.
-        until: Float, when to stop in seconds of `time.monotonic()`, or None.
-        is_told: Whether to print a line for each epoch, and to show a bar on
-            a terminal.
+        until: Float, the time to stop, in seconds of `time.monotonic()`, or
+            None.
+        is_told: Boolean, whether to print a line for each epoch and to show a
+            progress bar on a terminal.
+
+    Returns:
+        Boolean, whether the training is finished.
 
     Raises:
         Diverged: If the training diverges.
@@ -42,7 +46,7 @@ def fit(model, config, patches, done, callbacks, until, is_told) -> bool:
     dataset, at_once = _dataset(model, config, patches, done)
     callbacks = [*callbacks, stop]
     with warnings.catch_warnings(), contextlib.ExitStack() as stack:
-        # If time is over, the next call goes on; if it diverged, none does.
+        # If the time is over, the next call continues the training.
         warnings.filterwarnings("ignore", "Training ended after")
         if is_told:
             bar = cli.progress_bar("Training", config.steps)
@@ -60,13 +64,13 @@ def fit(model, config, patches, done, callbacks, until, is_told) -> bool:
     if model.stop_training and not stop.has_stopped:
         raise Diverged(
             f"--config.learning_rate: training at {config.learning_rate} "
-            "diverged, expected a lower rate, in a new --workdir."
+            "diverged, expected a lower rate and a new --workdir."
         )
     return not stop.has_stopped
 
 
 def _dataset(model, config, patches, done):
-    """What `fit` takes from step `done` on, and how many steps an item has."""
+    """Returns the data set from step `done` on, and the steps of an item."""
     if config.data.get("on_device", False):
         at_once = config.get("steps_per_execution", 1)
         with blame("--config.data.on_device", ValueError):

@@ -1,4 +1,4 @@
-"""What `issp import` does."""
+"""The program of `issp import`."""
 
 import pathlib
 
@@ -13,7 +13,7 @@ from issp_keras.programs.commands.import_checkpoint import run
 def main(argv):
     source, target = map(pathlib.Path, argv[1:])
     given = _given(flags.FLAGS)
-    # An argument of another network.
+    # A TypeError means that the network does not have such an argument.
     causes = (TypeError,) if given else ()
     with blame(" and ".join(f"--{name}" for name in given), *causes):
         model = models.from_torch(source, **given)
@@ -26,7 +26,7 @@ def main(argv):
 
 
 def _given(flag):
-    """What the flags say of the network, as arguments."""
+    """Returns the flags as arguments of the network."""
     given = {}
     if flag.residual_scale is not None:
         given["residual_scale"] = flag.residual_scale

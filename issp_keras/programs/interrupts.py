@@ -1,4 +1,4 @@
-"""What ends a program before its time: Ctrl-C, or a pipe that is closed."""
+"""Handles Ctrl-C, and pipes that are closed."""
 
 import contextlib
 import os
@@ -6,36 +6,36 @@ import pathlib
 import signal
 import sys
 
-# What shells say of a program that a signal ends: 128 and its number.
+# The exit status of shells for a signal: 128 plus its number.
 INTERRUPTED = 128 + signal.SIGINT
-# And of a program that writes to a pipe which nobody reads any more.
+# The exit status for a write to a closed pipe: 128 plus SIGPIPE.
 _BROKEN_PIPE = 128 + 13
-# Longer than what is to be removed at the end takes.
+# Longer than the clean-up at the end takes.
 AGAIN_SECONDS = 2.0
 
 
 def name() -> str:
-    """The name of this program, as it was called."""
+    """Returns the name of this program from the command line."""
     return pathlib.PurePath(sys.argv[0]).name
 
 
 def tell():
-    """Says that the program was interrupted."""
+    """Prints that the program was interrupted."""
     print(f"{name()}: interrupted.", file=sys.stderr)
 
 
 def end_at_once():
-    """Lets Ctrl-C end the process from now on, without a traceback.
+    """Makes Ctrl-C end the process from now on, without a traceback.
 
-    It is for imports, which leave nothing behind and may turn a
-    `KeyboardInterrupt` into another error, and for the end of the process.
+    Use it for imports and for the end of the process. Imports need no
+    clean-up, and may turn a `KeyboardInterrupt` into another error.
     """
     _handle(_end)
 
 
 @contextlib.contextmanager
 def ending_at_once():
-    """The same while the block runs."""
+    """Does the same as `end_at_once` while the block runs."""
     before = _handle(_end)
     try:
         yield
@@ -45,10 +45,10 @@ def ending_at_once():
 
 @contextlib.contextmanager
 def raising():
-    """Lets Ctrl-C raise a `KeyboardInterrupt` while the block runs.
+    """Makes Ctrl-C raise a `KeyboardInterrupt` while the block runs.
 
-    It may get lost where C++ calls Python. It is raised again, until the block
-    ends.
+    The error may get lost if C++ calls Python. So it is raised again until the
+    block ends.
     """
     before = _handle(_raise)
     again = signal.signal(signal.SIGALRM, _raise)

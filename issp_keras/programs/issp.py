@@ -21,7 +21,7 @@ Commands:
 
 
 def run():
-    """Entry point of `issp`, and of `issp-train` and its like."""
+    """Entry point of `issp`, and of old names such as `issp-train`."""
     interrupts.end_at_once()
     name = interrupts.name().removesuffix(".exe").removeprefix("issp-")
     if name not in COMMANDS:
@@ -31,12 +31,12 @@ def run():
     try:
         getattr(importlib.import_module(module), function)()
     except MissingPackage as error:
-        # Before the command takes its arguments.
+        # The import of a command failed before it parsed its arguments.
         sys.exit(f"{interrupts.name()}: {error}")
 
 
 def _named():
-    """The command that the first word names."""
+    """Returns the command that the first word names."""
     word, *others = sys.argv[1:] or ["--help"]
     if word == "help" and others:
         word, sys.argv[2] = others[0], "--help"

@@ -2,8 +2,8 @@
 
     python -m issp_keras.programs.pack --config=recipe_search --output=pack
 
-The folder that this writes holds all that `issp-compare` needs on a machine
-that has Python, JAX and a GPU. There, from inside the folder,
+The new folder holds everything that `issp compare` needs on a machine with
+Python, JAX and a GPU. On that machine, run in the folder:
 
     sh install.sh
     KERAS_BACKEND=jax PYTHONPATH=site:. python3 -m issp_keras.programs.compare \
@@ -11,9 +11,9 @@ that has Python, JAX and a GPU. There, from inside the folder,
         --config.training.data.on_device=True --config.score_on="()" \
         --config.training.data.held_out= --minutes=9
 
-Bring the workdir back and call the same without `--config.score_on` where the
-test sets are: what is trained is then scored. PNG files are stored as lossless
-WebP files. `--limit` refuses a pack that is too large.
+Copy the workdir back. Then run the same command without `--config.score_on` on
+a machine with the test sets, to score the trained networks. The pack stores PNG
+files as lossless WebP files. `--limit` is the largest allowed size.
 """
 
 import pathlib
@@ -33,14 +33,14 @@ from issp_keras.programs import cli
 
 _ROOT = pathlib.Path(__file__).parent.parent.parent
 _REQUIREMENTS = "requirements_jax.txt"
-# Where each folder of the repository comes to be. Configs import each other
-# as modules of the package.
+# From folders of the repository to folders of the pack. Configs import each
+# other as modules of the package.
 _CODE = {
     "issp_keras": "issp_keras",
     "configs": "issp_keras/configs",
     "benchmarks": "benchmarks",
 }
-# JAX brings these along.
+# These packages are installed with JAX.
 _THERE = ("jax", "numpy", "ml-dtypes")
 # Dependencies of the packages in `_REQUIREMENTS`, without those of JAX.
 _WHEELS = (
@@ -65,29 +65,30 @@ python3 -m pip install --no-index --no-deps --target=site wheels/*.whl
 def pack(
     sources, output, limit, python_version, platforms, download=subprocess.run
 ) -> int:
-    """Writes the folder, whole or not at all.
+    """Writes the folder. If an error occurs, no folder is left.
 
     Args:
-        sources: List of strings, folders of photographs to train on; each
-            comes to be at the same relative path inside.
-        output: Path of the folder to make.
-        limit: Float, the most MiB it may take.
-        python_version: String, of the other machine, such as "3.12".
-        platforms: List of strings, those of pip that its wheels may be for.
-        download: Callable that runs pip, as `subprocess.run` does.
+        sources: List of strings, folders of training photographs. Each has the
+            same relative path inside the pack.
+        output: Path of the new folder.
+        limit: Float, the largest size in MiB.
+        python_version: String, the Python version of the other machine, such
+            as "3.12".
+        platforms: List of strings, pip's platform tags for the wheels.
+        download: Callable that runs pip, such as `subprocess.run`.
 
     Returns:
-        Size in bytes.
+        Integer, the size in bytes.
 
     Raises:
-        InputError: If this is no copy of the repository, the output exists, a
-            source is not a relative path, pip fails, or the folder would be
+        InputError: If this is not a copy of the repository, the output exists,
+            a source is not a relative path, pip fails, or the folder would be
             larger than the limit.
     """
     if not (_ROOT / _REQUIREMENTS).exists():
         raise InputError(
             f"{_ROOT}: has no {_REQUIREMENTS}, expected the repository: run "
-            "this from it, and not from what is installed."
+            "this from a clone, not from an installed package."
         )
     output = pathlib.Path(output)
     if output.exists():
@@ -98,8 +99,8 @@ def pack(
         path = pathlib.PurePath(source)
         if path.is_absolute() or ".." in path.parts or source == EMBEDDED:
             raise InputError(
-                f"{source}: cannot be packed, expected a folder inside the "
-                "working folder, so that the config names it there too."
+                f"{source}: cannot be packed, expected a relative path inside "
+                "the working folder, which also works on the other machine."
             )
     with files.replacing_folder(output) as partial:
         for name, there in _CODE.items():
@@ -125,7 +126,7 @@ def pack(
 
 
 def _pack_photographs(source, folder):
-    # Only HR: the scale is not known to all that train on it.
+    # Only HR, since the trainings may have different scales.
     folder.mkdir(parents=True)
     for photograph in find_source(source, "train", 1):
         path = pathlib.Path(photograph.hr)
@@ -166,13 +167,15 @@ def run():
     """Entry point of `python -m issp_keras.programs.pack`."""
     cli.define_config_flag()
     flags.DEFINE_string("output", None, "Folder to write.")
-    flags.DEFINE_float("limit", 64, "The most MiB.", lower_bound=0)
-    flags.DEFINE_string("python_version", "3.12", "Of the other machine.")
+    flags.DEFINE_float("limit", 64, "The largest size in MiB.", lower_bound=0)
+    flags.DEFINE_string(
+        "python_version", "3.12", "Python version of the other machine."
+    )
     flags.DEFINE_list(
         "platforms",
         [f"manylinux_2_{n}_x86_64" for n in (28, 27, 17)]
         + ["manylinux2014_x86_64"],
-        "What the wheels may be made for, as pip names it.",
+        "Platform tags of pip for the wheels, separated by commas.",
     )
     flags.mark_flags_as_required(["config", "output"])
     cli.run(main, cli.parse_flags_with_config)

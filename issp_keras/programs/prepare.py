@@ -1,4 +1,4 @@
-"""What `issp prepare` does."""
+"""The program of `issp prepare`."""
 
 import functools
 import itertools
@@ -34,7 +34,7 @@ def main(argv):
         with cli.progress_bar("Photographs", total) as progress:
             prepare(careful, flag.scale, folder, progress)
     except InputError:
-        # Where all fail, each says why.
+        # If all photographs fail, list the reason for each.
         cli.check_failures(sorted(failures), total)
         raise
     count = total - len(failures)
@@ -43,7 +43,7 @@ def main(argv):
 
 
 def _read(reader, failures):
-    """What `reader` reads; None where it cannot, and `failures` says why."""
+    """Calls `reader`. On an error, it adds to `failures` and returns None."""
     try:
         return reader()
     except InputError as error:
@@ -52,7 +52,7 @@ def _read(reader, failures):
 
 
 def _readers(source, scale, data_dir):
-    """How many photographs a source has, and what reads each."""
+    """Returns the number of photographs of a source, and their readers."""
     if source.startswith(_TFDS):
         return _tfds_readers(source.removeprefix(_TFDS), scale, data_dir)
     photographs = find_source(source, "train", scale)
@@ -63,7 +63,7 @@ def _readers(source, scale, data_dir):
 def _tfds_readers(name, scale, data_dir):
     import tensorflow_datasets as tfds
 
-    # Its bars are drawn into files too.
+    # TFDS would draw its progress bars into files too.
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()
     import issp_keras.data.tfds  # noqa: F401, registers data sets
@@ -74,7 +74,7 @@ def _tfds_readers(name, scale, data_dir):
                 name, split="train", data_dir=data_dir, with_info=True
             )
         except AssertionError as error:
-            # It lists the files that are to be put into a folder by hand.
+            # The message lists the files that users must add by hand.
             raise InputError(f"{_TFDS}{name}: {error}") from error
     rows = enumerate(tfds.as_numpy(rows))
     readers = (functools.partial(_pair, name, i, row, scale) for i, row in rows)
@@ -89,7 +89,7 @@ def _pair(name, number, row, scale):
         raise InputError(
             f"{_TFDS}{name}: number {number} has LR of {lr.shape[1]}x"
             f"{lr.shape[0]} and HR of {hr.shape[1]}x{hr.shape[0]} pixels, "
-            f"expected {scale} times as many."
+            f"expected HR {scale} times larger."
         )
     return Pair(f"{number:06}", lr, hr[:height, :width])
 

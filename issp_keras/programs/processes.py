@@ -1,4 +1,4 @@
-"""Several processes that train one model together."""
+"""Training of one model in several processes."""
 
 import contextlib
 import dataclasses
@@ -12,11 +12,12 @@ from issp_keras.errors import blame
 
 @dataclasses.dataclass(frozen=True)
 class Processes:
-    """How many processes train together, and which of them this is.
+    """The processes that train together.
 
     Args:
-        count: Integer, all processes. Defaults to `1`.
-        index: Integer in [0, count). Defaults to `0`.
+        count: Integer, the number of processes. Defaults to `1`.
+        index: Integer in [0, count), the number of this process. Defaults to
+            `0`.
     """
 
     count: int = 1
@@ -29,12 +30,12 @@ class Processes:
 
     @classmethod
     def connect(cls, count, coordinator, index):
-        """Meets the other processes, before anything is computed.
+        """Connects to the other processes, before anything is computed.
 
         Args:
-            count: Integer.
-            coordinator: String, HOST:PORT on which process 0 is found.
-            index: Integer.
+            count: Integer, the number of processes.
+            coordinator: String, HOST:PORT of process 0.
+            index: Integer, the number of this process.
 
         Raises:
             InputError: If a flag or the backend is not usable.
@@ -43,7 +44,7 @@ class Processes:
             return cls()
         if index >= count:
             raise InputError(
-                f"--process_id: is {index}, expected less than the "
+                f"--process_id: is {index}, expected less than "
                 f"--processes={count}."
             )
         if not re.fullmatch(r".+:[0-9]+", coordinator or ""):
@@ -52,8 +53,8 @@ class Processes:
             )
         if keras.backend.backend() != "jax":
             raise InputError(
-                f"--processes: is {count}, and Keras trains in several "
-                "processes on JAX only; set KERAS_BACKEND=jax."
+                f"--processes: is {count}, but Keras trains in several "
+                "processes only on JAX; set KERAS_BACKEND=jax."
             )
         with blame(f"--coordinator: {coordinator}", RuntimeError, ValueError):
             keras.distribution.initialize(coordinator, count, index)
@@ -68,7 +69,7 @@ class Processes:
             )
 
     def sharing_data(self):
-        """Returns a context in which models are replicated, batches split."""
+        """Returns a context that replicates models and splits batches."""
         if self.count == 1:
             return contextlib.nullcontext()
         return _distribution(
@@ -76,7 +77,7 @@ class Processes:
         )
 
     def apart(self):
-        """Returns a context in which this process computes by itself."""
+        """Returns a context in which this process computes alone."""
         if self.count == 1:
             return contextlib.nullcontext()
         return _distribution(None)

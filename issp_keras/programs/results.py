@@ -1,4 +1,4 @@
-"""The results of trainings, as tables."""
+"""Tables of the results of trainings."""
 
 import csv
 import pathlib
@@ -9,8 +9,8 @@ from issp_keras import files
 from issp_keras.locks import one_at_a_time
 from issp_keras.programs import cli
 
-# What the entry `outcome` of a result says. Results of earlier versions have
-# no such entry: their trainings finished.
+# The values of the entry `outcome` of a result. Results of earlier versions
+# have no such entry: their trainings finished.
 FINISHED, DIVERGED = "finished", "diverged"
 
 _TYPES = {
@@ -28,7 +28,7 @@ _SCORE_TYPES = {"psnr": int | float | None, "ssim": int | float | None}
 
 
 def has_diverged(result: dict) -> bool:
-    """Whether a result is that of a training that diverged."""
+    """Whether the training of a result diverged."""
     return result.get("outcome", FINISHED) == DIVERGED
 
 
@@ -57,9 +57,9 @@ def _check_types(entries, types):
 
 
 def write_results(workdir, trainings) -> list[dict]:
-    """Writes `results.json`, `.csv` and `.md`; returns the first's content."""
+    """Writes `results.json`, `.csv` and `.md`; returns the results."""
     workdir = pathlib.Path(workdir)
-    # Other processes of this workdir may end now too.
+    # Other processes may write to this workdir at the same time.
     with one_at_a_time(workdir):
         return _write_results(workdir, trainings)
 
@@ -79,17 +79,18 @@ def _write_results(workdir, trainings):
 
 
 def table(results) -> list[list[str]]:
-    """Returns rows of strings, the header first: a row for each name.
+    """Returns the header, then one row of strings for each name.
 
-    PSNR (dB) and SSIM are means over the seeds that did not diverge; behind
-    PSNR stands half the difference of the largest and the least.
+    PSNR (dB) and SSIM are means over the seeds that did not diverge. The
+    number after PSNR is half the difference between the largest and the
+    smallest value.
     """
     sets = list(dict.fromkeys(s for r in results for s in r["scores"]))
     rows = [["", "weights", "non-zeros", "steps", *sets, "seeds", "CPU time"]]
     for name in dict.fromkeys(result["name"] for result in results):
         own = [result for result in results if result["name"] == name]
         diverged = sum(map(has_diverged, own))
-        # Those that diverged have no zeros to tell of.
+        # Prefer a result that did not diverge, since it has zeros.
         first = min(own, key=has_diverged)
         row = [
             name,
@@ -107,7 +108,7 @@ def table(results) -> list[list[str]]:
 
 
 def each_training(results) -> Iterator[list]:
-    """Yields a row for each training and test set, the header first.
+    """Yields the header, then a row for each training and test set.
 
     A training that diverged has one row, with empty strings for its scores.
     """

@@ -1,4 +1,4 @@
-"""How a training goes on from its checkpoint."""
+"""Resumes a training from its checkpoint."""
 
 import csv
 
@@ -11,26 +11,25 @@ from issp_keras.models import load_model
 
 
 def restore(model, callbacks, checkpoint):
-    """Puts the state of a checkpoint into a compiled model.
+    """Loads the state of a checkpoint into a compiled model.
 
     Args:
         model: A compiled `keras.Model`.
-        callbacks: List of callbacks whose state beside the model is loaded
-            too.
+        callbacks: List of callbacks. Their state is loaded too.
         checkpoint: Path of a `.keras` file.
 
     Raises:
-        InputError: If the checkpoint is not of this network.
+        InputError: If the checkpoint is from another network.
     """
     other = f"{checkpoint}: is not a checkpoint of this config's network"
     if _shapes(load_model(checkpoint)) != _shapes(model):
         raise InputError(f"{other}.")
     for callback in callbacks:
-        # So that its state is loaded too.
+        # The callback then attaches its state, which is loaded too.
         callback.set_model(model)
     with blame(other, ValueError, KeyError):
         model.load_weights(checkpoint)
-    logging.info("Going on from %s", checkpoint)
+    logging.info("Continuing from %s", checkpoint)
 
 
 def _shapes(model):
@@ -38,11 +37,11 @@ def _shapes(model):
 
 
 def keep_rows(path, epochs):
-    """Drops what an interrupted epoch may have logged after its checkpoint.
+    """Drops the rows that an interrupted epoch logged after the checkpoint.
 
     Args:
-        path: `pathlib.Path` of the history, which need not exist.
-        epochs: Integer, the epochs that the checkpoint has behind it.
+        path: `pathlib.Path` of the history. The file may be missing.
+        epochs: Integer, the number of epochs before the checkpoint.
 
     Raises:
         InputError: If the history cannot be read.
@@ -50,7 +49,7 @@ def keep_rows(path, epochs):
     if not path.exists():
         return
     broken = (OSError, ValueError, csv.Error)
-    with blame(f"{path}: is not a history that can be read", *broken):
+    with blame(f"{path}: is not a readable history", *broken):
         header, *rows = list(csv.reader(files.whole_lines(path))) or [[]]
         rows = [row for row in rows if row and int(row[0]) < epochs]
     with files.replacing(path) as kept, kept.open("w", newline="") as file:

@@ -1,4 +1,4 @@
-"""What `issp train` does."""
+"""The program of `issp train`."""
 
 import json
 import pathlib
@@ -34,32 +34,32 @@ from issp_keras.teacher import Teacher
 def train(
     config, workdir, processes=None, until=None, callbacks=(), is_locked=False
 ) -> keras.Model | None:
-    """Trains as `config` says, from the checkpoint in `workdir` if any.
+    """Trains a network by a config, from the checkpoint in `workdir` if any.
 
     Args:
         config: `ml_collections.ConfigDict` with the entries of
             `configs/quickstart.py`.
-        workdir: Path of a folder, made if missing. One training at a time
-            works in it.
-        processes: `Processes` that train together. Defaults to one.
-        until: Float, when to stop in seconds of `time.monotonic()`: the
-            training ends with the last epoch that is probably done by then,
-            and the next call goes on. Defaults to no such time.
+        workdir: Path of a folder. It is created if it is missing. Only one
+            training at a time can use it.
+        processes: `Processes` that train together. Defaults to one process.
+        until: Float, the time to stop, in seconds of `time.monotonic()`. The
+            training stops after the last epoch that probably ends before it,
+            and the next call continues. Defaults to None, no limit.
         callbacks: Sequence of further callbacks, which are called last.
-        is_locked: Whether the caller holds the lock of `workdir` already.
-            Defaults to `False`.
+        is_locked: Boolean, whether the caller already holds the lock of
+            `workdir`. Defaults to `False`.
 
     Returns:
-        The trained model, also written to `workdir/model.keras`, or None
-        where `until` came first.
+        The trained model, which is also written to `workdir/model.keras`; None
+        if the time `until` came first.
 
     Raises:
         InputError: If an entry of the config, a photograph or the workdir is
-            not usable, or another training works in the workdir.
+            not usable, or another training uses the workdir.
         Diverged: If the training diverges.
     """
     processes = processes or Processes()
-    # Everything that may be wrong with the input comes before any training.
+    # Check all input before the training.
     parts = _check(config, processes)
     workdir = files.make_folder(workdir)
     if is_locked or not processes.is_first:
@@ -70,7 +70,7 @@ def train(
 
 
 class _Parts(NamedTuple):
-    """What a config describes."""
+    """The parts that a config describes."""
 
     network: keras.Model
     sparse: Any
@@ -80,20 +80,20 @@ class _Parts(NamedTuple):
     held_out: list
 
     def compressing(self):
-        """The callbacks that change what the network is."""
+        """Returns the callbacks that change the network: pruning and int8."""
         return [part for part in (self.sparse, self.int8) if part]
 
 
 def _check(config, processes):
-    """Makes what the config describes, and writes nothing."""
+    """Builds the parts of the config without writing a file."""
     configuration.check(config)
     sparse = configuration.sparse_training(config)
     int8 = configuration.simulated_int8(config)
     processes.check_batch(config.data.batch_size)
     if config.data.get("on_device", False) and processes.count > 1:
         raise InputError(
-            "--config.data.on_device: is for one process, expected False "
-            "where several train together."
+            "--config.data.on_device: is for one process, expected False for "
+            "several processes."
         )
     scale = config.network.scale
     teacher = _teacher(config)
@@ -155,10 +155,10 @@ def _train(config, workdir, parts, processes, until, callbacks):
             ):
                 return None
         else:
-            # Keras puts averages, if there are any, in place of the weights at
-            # the end of `fit`, behind the last checkpoint.
+            # Keras replaces the weights by their averages, if any, at the end
+            # of `fit`, after the last checkpoint.
             model.optimizer.finalize_variable_values(model.trainable_variables)
-    # Without optimizer.
+    # The saved network has no optimizer.
     network.set_weights(model.get_weights())
     if parts.int8:
         parts.int8.give_ranges(network)
@@ -169,7 +169,7 @@ def _train(config, workdir, parts, processes, until, callbacks):
 
 
 def _compiled(config, weights):
-    """The model that is trained, which may compute in another dtype."""
+    """Returns the compiled model, which may compute in another dtype."""
     model = configuration.network(config, config.get("dtype_policy"))
     model.set_weights(weights)
     model.compile(
@@ -181,7 +181,7 @@ def _compiled(config, weights):
 
 
 def _go_on(model, config, workdir, parts, processes):
-    """Takes up the checkpoint, if any; returns the steps that are done."""
+    """Loads the checkpoint, if any, and returns the finished steps."""
     checkpoint = workdir / "checkpoint.keras"
     if checkpoint.exists():
         restore(model, parts.compressing(), checkpoint)
@@ -208,7 +208,7 @@ def _callbacks(config, workdir, parts, processes):
 
 
 def _writers(workdir, sparse):
-    """The callbacks that write, of one process alone."""
+    """Returns the callbacks that write files, for the first process only."""
     writers = [
         keras.callbacks.CSVLogger(str(workdir / "metrics.csv"), append=True),
     ]

@@ -1,4 +1,4 @@
-"""The trainings that a config lists: settings, folders, results."""
+"""The trainings that a config lists, with settings, folders and results."""
 
 import copy
 import csv
@@ -29,13 +29,13 @@ _BROKEN = (KeyError, TypeError, ValueError)
 
 
 class Training:
-    """One training of a config's list.
+    """One of the trainings of a config.
 
     Attributes:
-        name: String, as in the config.
+        name: String, the name in the config.
         seed: Integer.
-        config: `ml_collections.ConfigDict`, as for `issp-train`.
-        folder: Path of the folder for all that it writes.
+        config: `ml_collections.ConfigDict`, a config for `issp train`.
+        folder: Path of the folder for the training's files.
         label: String, the name with the seed, for messages.
     """
 
@@ -50,7 +50,7 @@ class Training:
         self._lock = FolderLock(folder)
 
     def result(self) -> dict | None:
-        """The result, None if there is none yet on all test sets."""
+        """Returns the result; None until it has scores on all test sets."""
         path = self.folder / "result.json"
         if self._result is None and path.exists():
             result = files.read_json(path)
@@ -68,12 +68,12 @@ class Training:
         channels = configuration.score_channels(self.config)
         return (
             set(self._sources) <= set(result["scores"])
-            # Results of earlier versions do not say it.
+            # Results of earlier versions have no such entry.
             and result.get("channels", "y") == channels
         )
 
     def write_result(self, network):
-        """Scores the trained network, and writes what there is to know."""
+        """Scores the trained network, and writes the result."""
         scale = self.config.network.scale
         channels = configuration.score_channels(self.config)
         scores = {}
@@ -84,7 +84,7 @@ class Training:
         self._write(network, FINISHED, channels=channels, scores=scores)
 
     def write_diverged(self):
-        """Writes that this training diverges, which is a result too."""
+        """Writes the result of a training that diverged."""
         network = configuration.network(self.config)
         self._write(network, DIVERGED, non_zeros=None, scores={})
 
@@ -104,9 +104,9 @@ class Training:
         files.write_json(self.folder / "result.json", result)
 
     def take_over(self, known):
-        """Takes a result of the same settings from a list of known ones.
+        """Uses a known result with the same settings, if there is one.
 
-        Another config may have given that training another name.
+        The training may have another name in the known results.
         """
         own = configuration.digest(self.config)
         for result in known:
@@ -122,7 +122,7 @@ class Training:
                 self.unlock()
 
     def summary(self) -> str:
-        """The result in a few words."""
+        """Returns the result in a few words."""
         result = self.result() or {}
         if has_diverged(result):
             rate = self.config.learning_rate
@@ -131,11 +131,11 @@ class Training:
         return ", ".join(f"{n} {s['psnr']:.2f} dB" for n, s in scores.items())
 
     def steps_done(self) -> int:
-        """How many steps the last checkpoint has behind it."""
+        """Returns the number of steps until the last checkpoint."""
         return len(self._epochs()) * self.config.steps_per_epoch
 
     def lock(self) -> bool:
-        """Takes the training for this process; false if another one has it."""
+        """Locks the training for this process; false if another has it."""
         files.make_folder(self.folder)
         return self._lock.acquire()
 
@@ -146,30 +146,30 @@ class Training:
         path = self.folder / "metrics.csv"
         if not path.exists():
             return []
-        # Another process may be writing it.
+        # Another process may be writing the file.
         return list(csv.DictReader(files.whole_lines(path)))
 
     def _cpu_seconds(self):
         path = self.folder / "metrics.csv"
-        with blame(f"{path}: is not a history that can be read", *_BROKEN):
+        with blame(f"{path}: is not a readable history", *_BROKEN):
             return sum(float(epoch["cpu_seconds"]) for epoch in self._epochs())
 
 
 def list_trainings(config, workdir) -> list[Training]:
-    """The trainings of a config, checked, seed after seed.
+    """Returns the checked trainings of a config, ordered by seed.
 
     Args:
-        config: `ml_collections.ConfigDict`, as for `compare.compare`.
-        workdir: Path of a folder, in which each has one.
+        config: `ml_collections.ConfigDict`, see `compare.compare`.
+        workdir: Path of a folder. Each training has a folder in it.
 
     Raises:
-        InputError: If an entry is missing or not usable, or if photographs to
-            score on are missing.
+        InputError: If an entry is missing or not usable, or if photographs for
+            training or for the scores are missing.
     """
     _check_entries(config)
-    # Trainings may differ in scale, and with it in the LR files.
+    # Trainings may have different scales, and then different LR files.
     sources = functools.cache(functools.partial(_sources, config))
-    # A ConfigDict would list them by the alphabet.
+    # A ConfigDict would sort the names alphabetically.
     names = list(json.loads(config.trainings.to_json_best_effort()))
     trainings = []
     for seed in config.seeds:
@@ -188,7 +188,7 @@ def _check_entries(config):
     for entry in _ENTRIES:
         if entry not in config:
             raise InputError(
-                f"--config: has no entry '{entry}', expected those of "
+                f"--config: has no entry '{entry}', expected the entries of "
                 "configs/compare_methods.py."
             )
     groups = {"training": config.training, "trainings": config.trainings}
@@ -208,7 +208,7 @@ def _check_entries(config):
 
 
 def _sources(config, scale):
-    """The photographs of each test set for a scale, by its name."""
+    """Returns a dict from test sets to their photographs for a scale."""
     sources: dict = {}
     for source in config.score_on:
         name = _source_name(source)
@@ -222,13 +222,13 @@ def _sources(config, scale):
 
 
 def _source_name(source):
-    """The name of a test set for the table, such as Kodak24."""
+    """Returns the name of a test set for the table, such as Kodak24."""
     path = pathlib.PurePath(source)
     return path.parent.name if path.name == "HR" else path.name
 
 
 def _settings(config, name, seed):
-    """The config of one training, checked."""
+    """Returns the checked config of one training."""
     changes = config.trainings[name].to_dict()
     settings = ConfigDict(_merged(config.training.to_dict(), changes))
     settings["seed"] = seed
@@ -265,7 +265,7 @@ def _check_folders(trainings):
 
 
 def _merged(base, changes):
-    """`base` with `changes`, group by group."""
+    """Returns `base` with `changes`, merged group by group."""
     merged = copy.deepcopy(base)
     for name, value in changes.items():
         if isinstance(value, dict) and isinstance(merged.get(name), dict):

@@ -1,4 +1,4 @@
-"""What `issp upscale` does."""
+"""The program of `issp upscale`."""
 
 import collections
 import pathlib
@@ -58,14 +58,17 @@ def main(argv):
 
 
 def _sources(arguments):
-    """All photographs, and the folder for which each is upscaled, if any."""
+    """Returns a dict from photographs to the folder that lists each, or None.
+
+    The value is None for a photograph that is an argument itself.
+    """
     sources, seen = {}, set()
     for argument in arguments:
         path = pathlib.Path(argument)
         with blame(f"{argument}: cannot be read", OSError):
             is_folder = path.is_dir()
         for source in photographs_in(path) if is_folder else [path]:
-            # Not twice, where a file and its folder are named.
+            # Skip a photograph that is given twice, as file and in a folder.
             if source.resolve() not in seen:
                 seen.add(source.resolve())
                 sources[source] = path if is_folder else None
@@ -73,11 +76,11 @@ def _sources(arguments):
 
 
 def _check_output(output, sources):
-    """Checks what `--output` says before the network is loaded."""
+    """Checks `--output` before the network is loaded."""
     suffix = _file_suffix(output)
     if suffix in SUFFIXES and len(sources) > 1:
         raise InputError(
-            f"--output: is {output}, a file, and there are {len(sources)} "
+            f"--output: is {output}, a file, but there are {len(sources)} "
             "photographs; expected a folder."
         )
     is_image = suffix in PIL.Image.registered_extensions()
@@ -89,14 +92,14 @@ def _check_output(output, sources):
 
 
 def _file_suffix(output):
-    """How the name of `--output` ends, if it is no folder."""
+    """Returns the suffix of `--output`; empty for a folder."""
     if not output or pathlib.Path(output).is_dir():
         return ""
     return pathlib.Path(output).suffix.lower()
 
 
 def _targets(sources, scale, output):
-    """Where the result of each photograph goes."""
+    """Returns the path of the result of each photograph."""
     is_file = _file_suffix(output) in SUFFIXES
     output = pathlib.Path(output) if output else None
     if is_file:
@@ -124,7 +127,7 @@ def _beside(source, folder, scale):
 
 
 def _comparisons(count, network):
-    # Most calls make no page, and need not wait for its parts.
+    # Imported here, since most calls make no page.
     from issp_keras.programs.upscale_page import Comparisons
 
     return Comparisons(count, network.scale)
@@ -141,9 +144,9 @@ def _check_no_overwriting(sources, targets, pictures):
             other = written.setdefault(path.resolve(), path)
             if other is not path:
                 raise InputError(
-                    f"{path}: the result of {source} would overwrite it, and "
-                    "it is a photograph to upscale or another result; "
-                    "expected another --output."
+                    f"{path}: the result of {source} would overwrite this "
+                    "file, which is a photograph to upscale or another "
+                    "result; expected another --output."
                 )
 
 

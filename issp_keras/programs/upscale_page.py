@@ -1,4 +1,4 @@
-"""What `issp-upscale --compare=page.html` shows."""
+"""The page of `issp upscale --compare=page.html`."""
 
 import pathlib
 
@@ -7,7 +7,7 @@ from issp_keras.data import Photograph
 from issp_keras.data import imresize
 from issp_keras.data import to_8_bits
 
-# So that each has room for more than a stamp.
+# The most photographs on a page, so that none is too small.
 _MOST = 30
 _HINT = report.hint(
     "Drag over a picture, or use the arrow keys, to move the line. At 1x, one "
@@ -18,11 +18,11 @@ _HINT = report.hint(
 
 
 class Comparisons:
-    """Photographs before and after, for a page.
+    """Collects photographs before and after, for a page.
 
     Args:
-        count: Integer, how many photographs there will be. The bytes that a
-            page may have are shared among them, 30 at most.
+        count: Integer, the number of photographs. At most 30 of them share the
+            bytes of the page.
         scale: Integer, the magnification.
     """
 
@@ -33,7 +33,7 @@ class Comparisons:
         self._others: list[str] = []
 
     def see(self, source, photograph: Photograph, pixels):
-        """Takes a photograph that has been upscaled.
+        """Adds an upscaled photograph.
 
         Args:
             source: Path of its file.
@@ -44,7 +44,7 @@ class Comparisons:
             self._others.append(str(source))
             return
         lr, sr = _middles(photograph.pixels, pixels, self._scale)
-        # A page has grey as RGB, for which a profile of grey is none.
+        # A page shows grey as RGB, which a grey profile does not fit.
         profile = photograph.icc_profile if lr.ndim == 3 else None
         before, after = report.encode_within(
             [imresize(to_8_bits(lr), self._scale), to_8_bits(sr)],
@@ -68,13 +68,13 @@ class Comparisons:
         Args:
             model: String, the path of the network.
             failures: List of sentences about photographs without a result.
-            facts: List of pairs, what was run, and on what.
+            facts: List of pairs of strings, facts about the run.
         """
         sections = list(self._sections)
         if sections:
             sections[0].blocks.append(_HINT)
         if len(sections) == 1:
-            # The heading has its name.
+            # The heading already has its name.
             sections = [report.Section("Pictures", sections[0].blocks)]
         if self._others:
             title = f"{len(self._others)} more, without pictures here"
@@ -84,9 +84,8 @@ class Comparisons:
         return report.Page(
             kind="issp_keras · before and after",
             title=self._title(),
-            lead="What bicubic interpolation makes is on the left of the line, "
-            "what the network makes on the right. No pixel is changed by "
-            "compression.",
+            lead="Bicubic interpolation is on the left of the line, the "
+            "network on the right. Compression changes no pixel.",
             figures=[],
             sections=sections,
             facts=[("Model", model), *facts],
@@ -101,7 +100,7 @@ class Comparisons:
 
 
 def _middles(lr, sr, scale):
-    """What a page can show of a photograph, before and after."""
+    """Returns the part of a photograph for the page, before and after."""
     size = report.bounded_size(*sr.shape[:2])
     window = report.middle(lr.shape, *(max(1, n // scale) for n in size))
     scaled = tuple(slice(scale * w.start, scale * w.stop) for w in window)
@@ -117,7 +116,7 @@ def _extent(shown, pixels):
     if (shown.height, shown.width) == (height, width):
         return ""
     return (
-        "So that this page stays small, it shows the middle of the photograph "
-        f"at full resolution, {_size(shown.width, shown.height)}. The file "
-        "that was written has all."
+        "To stay small, this page shows only the middle of the photograph, at "
+        f"full resolution, {_size(shown.width, shown.height)}. The result file "
+        "has the whole photograph."
     )

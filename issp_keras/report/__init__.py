@@ -1,7 +1,7 @@
-"""Pages that a person can read: tables, plots, and pictures to compare.
+"""HTML pages with tables, plots and pictures to compare.
 
-A page is one HTML file without any request. It knows nothing of programs:
-they give it text, numbers and pixels.
+A page is one HTML file that makes no request. It does not depend on the
+programs: they pass text, numbers and pixels.
 """
 
 from typing import TYPE_CHECKING

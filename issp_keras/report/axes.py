@@ -12,10 +12,11 @@ class Axis:
     """One direction of a plot.
 
     Attributes:
-        label: String, what it shows, with its unit.
-        low: Float, the least value that has room.
-        high: Float, the largest, above `low`.
-        is_log: Whether equal distances are equal ratios; `low` is above 0.
+        label: String, the quantity with its unit.
+        low: Float, the lower end.
+        high: Float, the upper end, above `low`.
+        is_log: Boolean, whether the axis is logarithmic. If it is, `low` is
+            above 0.
     """
 
     label: str
@@ -24,12 +25,12 @@ class Axis:
     is_log: bool = False
 
     def place(self, value: float) -> float:
-        """Where a value is, 0 for `low` and 1 for `high`."""
+        """Returns the position of a value, 0 for `low` and 1 for `high`."""
         low, high, value = map(self._scaled, (self.low, self.high, value))
         return (value - low) / (high - low)
 
     def ticks(self, count: int = 5) -> list[float]:
-        """About `count` round values between the ends."""
+        """Returns about `count` round values between the ends."""
         if self.is_log:
             found = _log_ticks(self.low, self.high)
             if len(found) > 2:
@@ -43,14 +44,14 @@ class Axis:
 def axis_for(
     label: str, values: list[float], is_log: bool = False, least: float = 0.0
 ) -> Axis:
-    """An axis with room for some values.
+    """Returns an axis that fits some values.
 
     Args:
-        label: String, what it shows, with its unit.
-        values: List of finite floats; positive ones if `is_log`.
-        is_log: Whether equal distances are equal ratios.
-        least: Float, the least difference between the ends, so that small
-            differences do not look large. Of no use to a log axis.
+        label: String, the quantity with its unit.
+        values: List of finite floats. They are positive if `is_log`.
+        is_log: Boolean, whether the axis is logarithmic.
+        least: Float, the smallest difference between the ends, so that small
+            differences do not look large. A logarithmic axis ignores it.
     """
     low, high = (min(values), max(values)) if values else (1.0, 2.0)
     if is_log:

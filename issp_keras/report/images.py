@@ -1,4 +1,4 @@
-"""Images inside a page, without any loss."""
+"""Images inside a page, with lossless compression."""
 
 import base64
 import dataclasses
@@ -11,16 +11,16 @@ import PIL.Image
 from issp_keras.report.markup import Html
 from issp_keras.report.markup import element
 
-# Of a page, before base64 makes 4 bytes of 3: such a page has 14 MB.
+# The most image bytes of a page. As base64 they are 14 MB.
 MOST_BYTES = 10_500_000
-# Of one image; more take long to encode, and browsers long to show.
+# The most pixels of one image. Larger images are slow to encode and to show.
 MOST_PIXELS = 4_000_000
-# What WebP can hold, each way.
+# The largest height and width of a WebP image.
 _LONGEST = 16_383
-# Pillow's quality, which is effort here: 80 takes three times as long, and
-# saves a thousandth of the bytes of a photograph.
+# Pillow's quality, which is the effort for lossless WebP. 80 takes three times
+# as long and saves a thousandth of the bytes of a photograph.
 _EFFORT = 20
-# The next crop is a little smaller than the bytes ask for: one must do.
+# A factor that makes the next crop small enough at the first try.
 _CAUTION = 0.9
 
 
@@ -39,7 +39,7 @@ class Image:
     height: int
 
     def element(self, alt: str) -> Html:
-        """The image with its data; `alt` says in words what it shows."""
+        """Returns the image as HTML with its data and the text `alt`."""
         data = base64.b64encode(self.data).decode()
         return element(
             "img",
@@ -51,7 +51,7 @@ class Image:
 
 
 def encode(pixels: np.ndarray, icc_profile: bytes | None = None) -> Image:
-    """Encodes an image so that each pixel stays what it is.
+    """Encodes an image without loss.
 
     Args:
         pixels: uint8 array of shape (height, width, 3) or (height, width).
@@ -74,16 +74,17 @@ def encode_within(
     most_bytes: int,
     icc_profile: bytes | None = None,
 ) -> list[Image]:
-    """Encodes as much of the middle of some images as some bytes hold.
+    """Encodes the largest middles of some images that fit into some bytes.
 
     Args:
-        pictures: List of images of one size, as `encode` takes them.
-        most_bytes: Integer, for all of them together, at least 1,000.
+        pictures: List of images of one size, see `encode`.
+        most_bytes: Integer, the most bytes of all images together, at least
+            1,000.
         icc_profile: Bytes, the colour profile of all, or None.
 
     Returns:
-        List of `Image`, all of one size: the whole images, or their middle at
-        full resolution, of at most 4,000,000 pixels.
+        List of `Image`, all of one size: the whole images, or their middles at
+        full resolution, with at most 4,000,000 pixels.
     """
     height, width = bounded_size(*pictures[0].shape[:2])
     while True:
@@ -99,7 +100,7 @@ def encode_within(
 
 
 def bounded_size(height: int, width: int) -> tuple[int, int]:
-    """The size of the largest middle of an image that a page shows."""
+    """Returns the size of the part of an image that a page shows at most."""
     shrink = min(1.0, math.sqrt(MOST_PIXELS / (height * width)))
     rows, columns = (
         min(max(1, int(shrink * n)), _LONGEST) for n in (height, width)
@@ -108,12 +109,12 @@ def bounded_size(height: int, width: int) -> tuple[int, int]:
 
 
 def middle(shape, height: int, width: int) -> tuple[slice, slice]:
-    """The rows and columns of the middle of an image.
+    """Returns the rows and columns of the middle of an image.
 
     Args:
-        shape: Tuple, of the image, its height and width first.
-        height: Integer, how many rows, or all if there are fewer.
-        width: Integer, likewise of columns.
+        shape: Tuple, the shape of the image, height and width first.
+        height: Integer, the number of rows, or more for all rows.
+        width: Integer, the number of columns, or more for all columns.
     """
     starts = (
         max(0, (have - want) // 2)

@@ -1,4 +1,4 @@
-"""HTML of elements, in which all text is escaped."""
+"""Makes HTML elements. All text is escaped."""
 
 import html
 
@@ -6,7 +6,7 @@ _VOID = ("br", "img", "input", "link", "meta")
 
 
 class Html(str):
-    """Text that is HTML already; all other text is escaped."""
+    """Text that is already HTML and is not escaped."""
 
 
 def element(tag: str, *children, **attributes) -> Html:
@@ -14,9 +14,10 @@ def element(tag: str, *children, **attributes) -> Html:
 
     Args:
         tag: String, the name of the element.
-        *children: Elements, or values whose text is escaped. None is left out.
-        **attributes: Values by name. `class_` is `class` and `data_value` is
-            `data-value`. None is left out, and True has no value.
+        *children: Elements, or values whose text is escaped. None is ignored.
+        **attributes: Values of attributes. `class_` becomes `class`, and
+            `data_value` becomes `data-value`. None is ignored, and True gives
+            an attribute without value.
 
     Returns:
         `Html`.
@@ -28,7 +29,7 @@ def element(tag: str, *children, **attributes) -> Html:
 
 
 def fragment(*children) -> Html:
-    """Joins elements and text, as `element` takes them."""
+    """Joins elements and text, see the children of `element`."""
     return Html("".join(_text(child) for child in children))
 
 

@@ -1,4 +1,4 @@
-"""A page in one HTML file, which asks for nothing outside it."""
+"""A page in one HTML file, which loads no other file."""
 
 import base64
 import dataclasses
@@ -21,7 +21,7 @@ class Figure:
 
     Attributes:
         value: String, such as "30.66 dB".
-        label: String, what it is.
+        label: String, the name of the value.
         note: String, in small type.
     """
 
@@ -53,7 +53,7 @@ class Page:
         lead: String, a sentence or two below it.
         figures: List of `Figure`.
         sections: List of `Section`.
-        facts: List of pairs of strings, what was run, and on what.
+        facts: List of pairs of strings, facts about the run.
     """
 
     kind: str
@@ -64,7 +64,7 @@ class Page:
     facts: list[tuple[str, str]]
 
     def render(self) -> str:
-        """The text of the HTML file."""
+        """Returns the text of the HTML file."""
         script = _asset("report.js")
         body = element(
             "body",
@@ -80,12 +80,12 @@ class Page:
         return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
 
     def write(self, path):
-        """Writes the page, whole or not at all.
+        """Writes the page. No part of a file is left after an error.
 
         Raises:
             InputError: If the folder cannot be written.
         """
-        # A file name may hold bytes that are no text.
+        # A file name may contain bytes that are not text.
         content = self.render().encode("utf-8", "replace")
         with files.replacing(path) as partial:
             partial.write_bytes(content)
@@ -110,7 +110,7 @@ class Page:
 
 
 def hint(text: str) -> Html:
-    """A sentence about what to do, of no use in print or without a script."""
+    """Returns a hint for the reader, hidden in print and without a script."""
     return element("p", text, class_="note hint")
 
 
@@ -118,10 +118,10 @@ def check_path(path):
     """Checks that a page can be written, before anything is computed.
 
     Args:
-        path: String, where the page is to be.
+        path: String, the path of the page.
 
     Raises:
-        InputError: If it is a folder, has another ending than ".html", or if
+        InputError: If it is a folder, has another suffix than ".html", or if
             its folder cannot be written.
     """
     if pathlib.Path(path).suffix.lower() not in (".html", ".htm"):
@@ -132,7 +132,7 @@ def check_path(path):
 
 
 def _head(title, script):
-    # The browser refuses what is not in this file, whatever the text holds.
+    # The browser blocks everything outside this file, for any text in it.
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = (
         "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
@@ -149,7 +149,7 @@ def _head(title, script):
         ),
         element("meta", name="color-scheme", content="light dark"),
         element("title", title),
-        # Or browsers would look for a file of this name.
+        # Otherwise browsers would request an icon file.
         element("link", rel="icon", href="data:,"),
         element("style", Html(_asset("report.css"))),
     )

@@ -1,4 +1,4 @@
-"""Plots as SVG, whose colours the page chooses, light or dark."""
+"""Plots as SVG. The page sets their colours, light or dark."""
 
 import dataclasses
 
@@ -9,12 +9,12 @@ from issp_keras.report.markup import element
 # Units of a drawing; on a phone, one is about three quarters of a pixel.
 _WIDTH, _HEIGHT = 480, 330
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 34, 50
-# Of a line of `dots`, and of its axis.
+# Heights of a line of `dots`, and of its axis.
 _LINE, _FOOT = 44, 46
-# How many colours the page has.
+# The number of colours of the page.
 _COLOURS = 8
-# Where the numbers of discs and of diamonds stand, of the first series and, in
-# turn, of the next: those of points at one place do not cover each other.
+# Positions of the numbers of discs (False) and diamonds (True), for series of
+# even and odd index. So the numbers of points at one place do not overlap.
 _OFFSETS = {False: ((9, -8), (-19, -8)), True: ((9, 17), (-19, 17))}
 
 
@@ -23,13 +23,13 @@ class Point:
     """A point of `scatter`.
 
     Attributes:
-        number: Integer, which stands beside it.
-        name: String, for the key.
+        number: Integer, the number beside the point.
+        name: String, the name in the key.
         x: Float.
         y: Float.
-        series: Integer, from 0: points of one series have one colour, and a
+        series: Integer, from 0. Points of one series have one colour, and a
             line joins them.
-        is_diamond: Whether the marker is a diamond; a disc otherwise.
+        is_diamond: Boolean, whether the marker is a diamond instead of a disc.
     """
 
     number: int
@@ -46,9 +46,9 @@ class Dot:
 
     Attributes:
         name: String.
-        values: List of floats, of which the mean is the dot, and a bar
-            reaches from the least to the largest. None if there is no value.
-        note: String, which stands at the right.
+        values: List of floats. The dot is their mean, and a bar goes from the
+            smallest to the largest. It is empty if there is no value.
+        note: String, the text at the right.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Dot:
 
 
 def scatter(title: str, points: list[Point], x: Axis, y: Axis) -> Html:
-    """Draws points; `key` says which number is which."""
+    """Draws points with numbers. `key` names the numbers."""
     right, bottom = _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
     places = {
         point: (
@@ -91,7 +91,7 @@ def key(points: list[Point]) -> Html:
 
 
 def dots(title: str, lines: list[Dot], x: Axis) -> Html:
-    """Draws a line for each name, with its mean and how far values spread.
+    """Draws a line for each name, with the mean and the spread of its values.
 
     A name without values has a cross at the left.
     """
@@ -105,7 +105,7 @@ def dots(title: str, lines: list[Dot], x: Axis) -> Html:
 
 
 def side_by_side(*plots: Html) -> Html:
-    """Puts plots beside each other, where the page is wide enough."""
+    """Puts plots side by side if the page is wide enough."""
     return element("div", *plots, class_="plots")
 
 

@@ -1,4 +1,4 @@
-"""Pictures of one size, over each other, with a slider between two."""
+"""Pictures of one size with a slider between two of them."""
 
 from issp_keras.report.images import Image
 from issp_keras.report.markup import Html
@@ -16,19 +16,19 @@ def slider(
 ) -> Html:
     """Makes a slider that uncovers one picture from under another.
 
-    The first two pictures are shown at first; of three or more, the reader
-    chooses two. Arrow keys move the slider. Where the pictures are larger
-    than the page, the grip moves the line, and a pull moves the pictures. In
-    print, and where no script runs, they stand beside each other.
+    At first, the page shows the first two pictures. If there are more, the
+    reader chooses two. Arrow keys move the slider. If the pictures are larger
+    than the page, the grip moves the line, and dragging moves the pictures. In
+    print and without a script, the pictures are side by side.
 
     Args:
         title: String.
-        pictures: Images of one size by their labels, two or more.
-        note: String, a sentence for below.
-        zooms: Whether there are buttons to show the pictures larger. Defaults
-            to `False`.
-        enlarge: Integer, the pixels of the page that one pixel takes at
-            first, where there is room. Defaults to `1`.
+        pictures: Dict from labels to two or more images of one size.
+        note: String, a sentence below the pictures.
+        zooms: Boolean, whether to add buttons that enlarge the pictures.
+            Defaults to `False`.
+        enlarge: Integer, the factor by which pixels are enlarged at first, if
+            the page is wide enough. Defaults to `1`.
     """
     first = next(iter(pictures.values()))
     shown = [

@@ -1,4 +1,4 @@
-"""Tables that a click or a key sorts."""
+"""Sortable tables."""
 
 import re
 
@@ -6,24 +6,24 @@ from issp_keras.report.markup import Html
 from issp_keras.report.markup import element
 from issp_keras.report.markup import fragment
 
-# So that a page of many photographs stays small.
+# The most rows, so that a page of many photographs stays small.
 MOST_ROWS = 2000
 
 _NUMBER = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[+-]?\d+)?")
 
 
 def table(header: list[str], rows: list[list[str]], texts: int = 1) -> Html:
-    """Makes a table; a button in each header cell sorts it.
+    """Makes a table. A button in each header cell sorts it.
 
-    Cells behind the first `texts` are sorted by the number that they begin
-    with, "1,024 (10 %)" as 1024. Those without a number come last. A column
-    without any number is sorted as text.
+    Columns after the first `texts` are sorted by the number at the start of
+    each cell: "1,024 (10 %)" counts as 1024. Cells without a number come last.
+    A column without any number is sorted as text.
 
     Args:
         header: List of strings.
-        rows: List of lists of strings, as long as `header`. Of more than
-            2,000 rows, the first 2,000 are shown, and a sentence says so.
-        texts: Integer, how many columns are text in any case. Defaults to
+        rows: List of lists of strings, each as long as `header`. If there are
+            more than 2,000 rows, the first 2,000 are shown, with a note.
+        texts: Integer, the number of columns that are always text. Defaults to
             `1`.
     """
     kinds = [
@@ -42,7 +42,7 @@ def table(header: list[str], rows: list[list[str]], texts: int = 1) -> Html:
         class_="sortable",
     )
     return fragment(
-        # Keys scroll only what can have the focus, which then needs a name.
+        # Keys scroll only a focusable element, which then needs a name.
         element(
             "div",
             found,
@@ -56,7 +56,7 @@ def table(header: list[str], rows: list[list[str]], texts: int = 1) -> Html:
 
 
 def leading_number(text: str) -> float | None:
-    """The number that a text begins with, or None."""
+    """Returns the number at the start of a text, or None."""
     if text.startswith("inf"):
         return float("inf")
     found = _NUMBER.match(text)

@@ -1,10 +1,10 @@
-"""What is unimportant, and what happens to it: pure parts, no I/O.
+"""Pruning as pure functions on tensors, without input and output.
 
-When and how much overall (`schedules`), how much in this kernel
-(`distributions`), which weights (`patterns`, `selection`), what happens to
-them (`methods`), and what a pruned weight is (`zeros`). None knows another's
-answer; `pruner` puts them together, and `issp_keras.callbacks` puts that
-into `model.fit`.
+`schedules` says when to prune, and the overall sparsity. `distributions` says
+how many weights each kernel loses. `patterns` and `selection` choose the
+weights. `methods` says what happens to the chosen weights. `zeros` defines a
+pruned weight. These parts do not depend on each other. `pruner` combines
+them, and `issp_keras.callbacks` runs them in `model.fit`.
 """
 
 from issp_keras.sparsity.distributions import DISTRIBUTIONS

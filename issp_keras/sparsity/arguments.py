@@ -1,4 +1,4 @@
-"""Checks of arguments: each returns, or raises one sentence that tells why."""
+"""Checks of arguments. Each raises a one-sentence error for a bad value."""
 
 import numbers
 import operator
@@ -13,10 +13,10 @@ def whole_number(name, value, least=None) -> int:
     Args:
         name: String, the argument's name.
         value: What the user passed.
-        least: Integer, the least value allowed. Defaults to none.
+        least: Integer, the smallest allowed value. Defaults to none.
 
     Raises:
-        ValueError: If it is no whole number, such as 1.5, or below `least`.
+        ValueError: If `value` is not a whole number, or is below `least`.
     """
     try:
         integer = operator.index(value)
@@ -39,7 +39,8 @@ def step_or_share(name, value) -> int | float:
         value: What the user passed.
 
     Raises:
-        ValueError: If it is neither a whole number nor a float from 0 to 1.
+        ValueError: If `value` is neither a whole number nor a float from 0 to
+            1.
     """
     if isinstance(value, numbers.Real) and not _is_whole(value):
         if 0.0 <= float(value) <= 1.0:
@@ -61,10 +62,11 @@ def share(name, value, received=None) -> float:
     Args:
         name: String, the argument's name.
         value: What the user passed.
-        received: String, what to say was received. Defaults to `name=value`.
+        received: String, the received value in the error message. Defaults to
+            `name=value`.
 
     Raises:
-        ValueError: If it is no number of at least 0 and below 1.
+        ValueError: If `value` is not a number that is at least 0 and below 1.
     """
     if not isinstance(value, numbers.Real) or not 0.0 <= float(value) < 1.0:
         raise ValueError(
@@ -75,16 +77,17 @@ def share(name, value, received=None) -> float:
 
 
 def number(name, value, is_allowed, expected):
-    """Returns `value` as it is.
+    """Returns `value` unchanged.
 
     Args:
         name: String, the argument's name.
         value: What the user passed.
-        is_allowed: Callable that says of a number whether it is in range.
+        is_allowed: Callable that takes a number and returns whether it is in
+            the range.
         expected: String, the range, such as `"above 0"`.
 
     Raises:
-        ValueError: If it is no number in the range.
+        ValueError: If `value` is not a number in the range.
     """
     if not isinstance(value, numbers.Real) or not is_allowed(value):
         raise ValueError(

@@ -1,4 +1,7 @@
-"""How many weights of each kernel must go to free an amount of work."""
+"""Counts of weights to prune in each kernel to save an amount of work.
+
+The work is a number of multiply-adds.
+"""
 
 import math
 from fractions import Fraction
@@ -11,21 +14,22 @@ from issp_keras.sparsity.rationals import meant
 from issp_keras.sparsity.selection import by_size
 from issp_keras.sparsity.selection import ordered_bits
 
-# Weights that are sorted to bound the search, or some more.
+# About this many weights are sorted to bound the search.
 _SAMPLE = 512
 
 
 class Work:
-    """Exact sums of counts times whole costs, which 32 bits do not hold.
+    """Exact sums of counts times costs, which can exceed 32 bits.
 
-    A sum is a pair of int32 scalars: how many times 2**bits, and the rest.
-    Costs are made whole by a common factor. Only where the work of all would
-    pass what such a pair holds, about 2**40, are they rounded up to multiples
-    of a power of two.
+    A sum is a pair of int32 scalars: a multiple of 2**bits, and the
+    remainder. A common factor turns the costs into integers. Such a pair holds
+    up to about 2**40. If the total work is larger, the costs are rounded up to
+    multiples of a power of two.
 
     Args:
-        sizes: List of integers, entries of each kernel.
-        uses: List of non-negative numbers, the cost of each of its entries.
+        sizes: List of integers, the number of entries of each kernel.
+        uses: List of non-negative numbers, the cost of one entry of each
+            kernel.
 
     Attributes:
         costs: List of integers, `uses` as multiples of a common unit.
@@ -44,17 +48,17 @@ class Work:
         self.total = _dot(sizes, costs)
 
     def _fits(self, sizes, costs):
-        # The rests of all kernels together stay below 2**31.
+        # The sum of the remainders of all kernels must stay below 2**31.
         self._bits = 31 - max(1, sum(costs)).bit_length()
         if self._bits < 0:
             return False
         return (_dot(sizes, costs) >> self._bits) + sum(costs) < 2**30
 
     def of(self, counts):
-        """The work of some entries of each kernel.
+        """Returns the work of some entries of each kernel.
 
         Args:
-            counts: int32 tensor of shape (kernels,).
+            counts: int32 tensor of shape (kernels,), numbers of entries.
         """
         costs = np.array(self.costs, "int32")
         base = 2**self._bits
@@ -62,10 +66,10 @@ class Work:
         return ops.sum(counts // base * costs) + rest // base, rest % base
 
     def share(self, share):
-        """A share of the work of all, rounded up.
+        """Returns a share of the total work, rounded up.
 
         Args:
-            share: Float, or scalar tensor that is exact to 24 bits.
+            share: Float, or scalar tensor with a precision of 24 bits.
         """
         base = 2**self._bits
         if isinstance(share, float):
@@ -77,31 +81,32 @@ class Work:
         return ops.cast(times, "int32"), ops.cast(rest, "int32")
 
     def number(self, amount):
-        """A sum as a float32, rounded."""
+        """Returns a sum as a rounded float32."""
         times, rest = (ops.cast(part, "float32") for part in amount)
         return times * 2**self._bits + rest
 
 
 def counts_that_free(work, amount, scores, caps):
-    """How many weights of each kernel go until enough work is freed.
+    """Returns how many weights each kernel loses to save enough work.
 
-    The weights of all kernels go one after the other, those of smallest
-    score first, among equal ones those of the first kernel, and none where
-    the cap of its kernel is reached; until the work of what has gone is at
-    least `amount`.
+    The weights of all kernels are pruned in the order of their scores, the
+    smallest first. Among equal scores, the weights of the first kernel are
+    pruned first. A kernel loses no more weights than its cap. The pruning
+    stops when the work of the pruned weights is at least `amount`.
 
-    Nothing is sorted but a sample, which tells between which two thresholds
-    the amount is most likely met. Then a threshold is guessed where it would
-    be met if the weights between two bounds were spread evenly; a bound that
-    stays where it is for long counts half as much each time, so that both
-    close in (the Illinois method). On weights this takes about 15 counts. It
-    ends where one weight is between the bounds, or only equal ones.
+    Only a sample is sorted. It gives two thresholds that most likely enclose
+    the solution. The search then guesses a threshold between two bounds, as if
+    the weights between them were spread evenly. If the same bound stays in
+    place, its weight in the guess is halved each time, so that both bounds
+    close in (the Illinois method). For typical weights this takes about 15
+    counts. The search ends when one weight is between the bounds, or only
+    equal ones.
 
     Args:
         work: `Work`.
-        amount: What `work.share` returns.
+        amount: The result of `work.share`.
         scores: List of non-negative float tensors, compared in float32.
-        caps: List of integers, the most that each kernel loses.
+        caps: List of integers, the most weights that each kernel loses.
 
     Returns:
         int32 tensor of shape (kernels,).
@@ -124,7 +129,7 @@ def counts_that_free(work, amount, scores, caps):
         return ops.logical_and(high - low > 1, several)
 
     def narrow(i, low, high, below_low, below_high, weights, was_short):
-        # Half a weight aside, so that neither is 0 for long.
+        # Half a weight less, so that neither difference stays 0.
         middle = work.number(amount) - 0.5
         lacks = ops.maximum(middle - work.number(work.of(below_low)), 0.25)
         above = ops.maximum(work.number(work.of(below_high)) - middle, 0.25)
@@ -132,15 +137,15 @@ def counts_that_free(work, amount, scores, caps):
         start, end = _view(low, "float32"), _view(high, "float32")
         even = start + (end - start) * (lacks / (lacks + above))
         guess = _view(even, "int32")
-        # So that no distribution makes the search long.
+        # Bisect at times, so that no distribution makes the search long.
         guess = ops.where(i % 8 == 7, low + (high - low) // 2, guess)
         guess = ops.where(i == 0, guesses[0], guess)
         guess = ops.where(i == 1, guesses[1], guess)
         guess = ops.clip(guess, low + 1, high - 1)
         below = ops.minimum(keys.below(guess), most)
         short = is_short(below)
-        # The bound that moves counts whole, and the other, if it stays again,
-        # half as much as before.
+        # The weight of the bound that moves is 1. The weight of the other
+        # bound is halved if it stays again.
         moves = ops.stack([short, ops.logical_not(short)])
         stays = ops.where(short == was_short, 0.5 * weights, weights)
         return (
@@ -162,7 +167,7 @@ def counts_that_free(work, amount, scores, caps):
 
 
 def _first_of(counts, more, is_short):
-    """Adds as many of `more` as it takes, those of the first kernel first."""
+    """Adds just enough entries of `more`, the first kernel's first."""
     before = ops.cumsum(more) - more
 
     def added(number):
@@ -179,7 +184,7 @@ def _first_of(counts, more, is_short):
 
 
 class Keys:
-    """The `ordered_bits` of all kernels, those of one size together.
+    """The `ordered_bits` of all kernels, grouped by size.
 
     Attributes:
         largest: int32 scalar.
@@ -196,7 +201,7 @@ class Keys:
         self.largest = ops.max(ops.stack([ops.max(r) for r in self._rows]))
 
     def below(self, key):
-        """How many of each kernel are below a key: int32 (kernels,)."""
+        """Counts the entries of each kernel below a key: int32 (kernels,)."""
         counts = [
             ops.sum(ops.cast(rows < key, "int32"), axis=1)
             for rows in self._rows
@@ -204,7 +209,7 @@ class Keys:
         return ops.take(ops.concatenate(counts), self._places)
 
     def near(self, amount, costs):
-        """Two keys with that of an amount of work, most likely, between."""
+        """Returns two keys that most likely enclose an amount of work."""
         entries = sum(rows.shape[0] * rows.shape[1] for rows in self._rows)
         stride = -(-entries // _SAMPLE)
         sample: Any = []

@@ -1,4 +1,4 @@
-"""How much to prune in each kernel."""
+"""Distributions: how many weights to prune in each kernel."""
 
 import math
 import re
@@ -18,29 +18,29 @@ from issp_keras.sparsity.kernel_facts import Kernel
 from issp_keras.sparsity.rationals import meant
 from issp_keras.sparsity.selection import Exact
 
-# The cap of the reference implementation: whatever the ratio, a kernel keeps
-# about 0.5 % of its weights, and a tiny kernel at least one.
+# The cap of the reference implementation: at any sparsity, a kernel keeps about
+# 0.5 % of its weights, and a tiny kernel keeps at least one.
 _FLOOR = 0.005
 
 
 class Distribution(Readable):
-    """How many weights each kernel loses.
+    """Decides how many weights each kernel loses.
 
-    A distribution knows nothing of when weights are pruned, which they are,
-    and what happens to them.
+    It does not decide when weights are pruned, which weights are pruned, and
+    what happens to them.
 
     Attributes:
-        needs_uses: Boolean, whether `Kernel.uses` must say how often each
-            weight is used, for an input of `input_shape`.
-        input_shape: Tuple of integers, the batch among them, or None for the
-            model's own.
+        needs_uses: Boolean, whether `Kernel.uses` must hold how often each
+            weight is used for an input of `input_shape`.
+        input_shape: Tuple of integers, including the batch, or None for the
+            model's input shape.
     """
 
     needs_uses = False
     input_shape: tuple[int, ...] | None = None
 
     def check(self, kernels: Sequence[Kernel]) -> None:
-        """Raises a ValueError where it cannot serve these kernels.
+        """Raises a ValueError if it cannot be used for these kernels.
 
         Args:
             kernels: List of `Kernel`.
@@ -58,11 +58,11 @@ class Distribution(Readable):
         Args:
             kernels: List of `Kernel`.
             scores: List of float tensors, the importance of every weight.
-            sparsity: Float in [0, 1), or a scalar tensor where the schedule
-                computes it inside the compiled step: the share of zeros
-                among all weights of the kernels.
-            progress: Float or scalar tensor in [0, 1]: `sparsity` as a share
-                of what it is at the end of pruning.
+            sparsity: Float in [0, 1), the share of zeros among all weights of
+                the kernels. It is a scalar tensor if the schedule computes it
+                inside the compiled step.
+            progress: Float or scalar tensor in [0, 1], `sparsity` divided by
+                the sparsity at the end of pruning.
 
         Returns:
             List of integers, or of scalar int32 tensors.
@@ -85,7 +85,7 @@ class Uniform(Distribution):
         sparsity: Any,
         progress: Any,
     ) -> Any:
-        """As `Distribution.pruned_counts`."""
+        """See `Distribution.pruned_counts`."""
         return [_pruned_count(kernel.size, sparsity) for kernel in kernels]
 
 
@@ -93,8 +93,8 @@ class ERK(Distribution):
     """Erdős-Rényi-Kernel: small kernels keep a larger share.
 
     The density of a kernel is proportional to the sum of its dimensions
-    divided by their product, with one factor for all kernels, such that the
-    overall share of zeros is that of the schedule; a kernel whose density
+    divided by their product. One factor for all kernels makes the overall
+    share of zeros equal to the schedule's sparsity. A kernel whose density
     would exceed 1 stays dense. Counts are rounded and capped as in `Uniform`.
 
     Reference: Evci et al., Rigging the Lottery (RigL, arXiv 1911.11134),
@@ -108,11 +108,11 @@ class ERK(Distribution):
         sparsity: Any,
         progress: Any,
     ) -> Any:
-        """As `Distribution.pruned_counts`."""
+        """See `Distribution.pruned_counts`."""
         sizes = np.array([kernel.size for kernel in kernels], "float64")
         raw = np.array([sum(kernel.shape) for kernel in kernels]) / sizes
-        # The share of weights kept is piecewise linear in the factor, with a
-        # bend where a kernel becomes dense.
+        # The share of kept weights is piecewise linear in the factor. It bends
+        # where a kernel becomes dense.
         factors = np.array([0.0, *np.sort(1 / raw)])
         kept = np.minimum(1.0, factors[:, None] * raw) @ sizes / sizes.sum()
         factor = _interpolate(1.0 - sparsity, kept, factors)
@@ -128,16 +128,17 @@ class ERK(Distribution):
 class Global(Distribution):
     """One ranking over the weights of all kernels.
 
-    The `ceil(sparsity * n)` least important of all n weights are pruned,
-    except that every kernel keeps a few of its own, so that no layer dies.
+    The `ceil(sparsity * n)` least important of all n weights are pruned.
+    Every kernel keeps at least a small share of its weights, so that no layer
+    becomes all zeros.
 
     Args:
-        floor: Float in [0, 1), the share of its own weights, rounded up, that
-            each kernel keeps at least: the most important. Defaults to
-            `0.005`.
+        floor: Float in [0, 1), the smallest share of weights that a kernel
+            keeps, rounded up to whole weights. These are its most important
+            weights. Defaults to `0.005`.
 
     Raises:
-        ValueError: If `floor` is no such number.
+        ValueError: If `floor` is outside [0, 1).
     """
 
     floor = _FLOOR
@@ -152,7 +153,7 @@ class Global(Distribution):
         sparsity: Any,
         progress: Any,
     ) -> Any:
-        """As `Distribution.pruned_counts`."""
+        """See `Distribution.pruned_counts`."""
         sizes = [kernel.size for kernel in kernels]
         caps = [_most(size, self.floor) for size in sizes]
         flat = [ops.cast(ops.reshape(s, (-1,)), "float32") for s in scores]
@@ -170,35 +171,38 @@ class Global(Distribution):
 
 
 class Cost(Distribution):
-    """One ranking over the weights of all kernels, by what they cost.
+    """One ranking over the weights of all kernels, by score and cost.
 
-    The sparsity of the schedule is a share of the multiply-adds of all
-    kernels, each at the image size of its layer, and not of the weights: a
-    weight behind an enlargement by 4 is used at 16 times as many places as
-    one before it. Weights are pruned until the multiply-adds of those that
-    are kept are at most `1 - sparsity` of all, except that every kernel keeps
-    a few of its own.
+    The cost of a weight is its number of multiply-adds, at the image size of
+    its layer. After an enlargement by 4, a weight is used at 16 times as many
+    pixels as before it. Here the schedule's sparsity is a share of the
+    multiply-adds of all kernels, not of their weights. Weights are pruned
+    until at most the share `1 - sparsity` of the multiply-adds remains. Every
+    kernel keeps at least a small share of its weights.
 
-    To keep the most squared magnitude for so many multiply-adds is a
-    fractional knapsack: what is worth `score ** 2` and weighs `uses` is taken
-    in the order of `score ** 2 / uses`, until the sack is full. So weights
-    are ranked by `score / sqrt(uses)`; among equal ones, those of the first
-    kernel go first. Where all uses are equal, this is `Global`.
+    The goal is to keep the largest sum of squared magnitudes within a budget
+    of multiply-adds. This is a fractional knapsack problem with the value
+    `score ** 2` and the cost `uses`. Its solution takes the weights in the
+    order of `score ** 2 / uses`. So weights are ranked by
+    `score / sqrt(uses)`. Among equal ones, the weights of the first kernel
+    are pruned first. If all uses are equal, this is `Global`.
 
-    Example: `Cost()` under `ISSPSchedule(0.9, ...)` leaves a tenth of the
+    Example: `Cost()` with `ISSPSchedule(0.9, ...)` leaves a tenth of the
     multiply-adds.
 
     Args:
-        floor: Float in [0, 1), as of `Global`. Defaults to `0.005`.
-        input_shape: Tuple of integers, the batch among them, for which to
-            count multiply-adds. Defaults to the model's own, with 48 pixels
-            for an unknown height or width.
+        floor: Float in [0, 1), the smallest share of weights that a kernel
+            keeps, see `Global`. Defaults to `0.005`.
+        input_shape: Tuple of integers, including the batch. Multiply-adds are
+            counted for this shape. Defaults to the model's input shape, with
+            48 pixels for an unknown height or width.
 
     Raises:
-        ValueError: If `floor` or `input_shape` is not usable.
+        ValueError: If `floor` is outside [0, 1), or `input_shape` is not a
+            tuple of positive integers.
 
     Reference: Dantzig, Discrete-variable extremum problems (1957), for the
-    order of the knapsack.
+    solution of the knapsack problem.
     """
 
     floor = _FLOOR
@@ -228,18 +232,18 @@ class Cost(Distribution):
         sparsity: Any,
         progress: Any,
     ) -> Any:
-        """As `Distribution.pruned_counts`."""
+        """See `Distribution.pruned_counts`."""
         work = Work(
             [kernel.size for kernel in kernels],
             [kernel.uses for kernel in kernels],
         )
-        # What costs nothing need not go.
+        # Pruning a kernel without cost saves nothing.
         caps = [
             _most(kernel.size, self.floor) if cost else 0
             for kernel, cost in zip(kernels, work.costs)
         ]
-        # Factors and no divisors, for which compilers take reciprocals that
-        # are rounded otherwise; 1 where all costs are equal.
+        # Multiply, since compilers turn a division into a reciprocal with
+        # other rounding. The factors are 1 if all costs are equal.
         dearest = max(work.costs)
         ranked = [
             ops.cast(score, "float32") * math.sqrt(dearest / (cost or dearest))
@@ -250,21 +254,21 @@ class Cost(Distribution):
 
 
 class Map(Distribution):
-    """A sparsity for each kernel whose path a regular expression finds.
+    """A sparsity for each kernel whose path a regular expression matches.
 
-    Kernels that no expression finds get the sparsity of the schedule. Under
-    a ramp, the given sparsities grow in proportion.
+    Other kernels get the sparsity of the schedule. With a ramp, the given
+    sparsities grow in proportion to the schedule's sparsity.
 
     Example: `Map({"conv_(first|last)": 0.5, r"mlp\\.": 0.98})`
 
     Args:
-        sparsities: Dict of regular expressions, searched in a kernel's path,
-            to floats in [0, 1), or a list of such pairs; the first that is
-            found counts.
+        sparsities: Dict from regular expressions, which are searched in a
+            kernel's path, to floats in [0, 1), or a list of such pairs. The
+            first expression that matches counts.
 
     Raises:
-        ValueError: If a sparsity is outside [0, 1), an expression is not
-            valid, or, when training begins, is found in no path.
+        ValueError: If a sparsity is outside [0, 1), or an expression is not
+            valid. When training begins: if an expression matches no path.
     """
 
     def __init__(self, sparsities: dict[str, float]):
@@ -274,12 +278,12 @@ class Map(Distribution):
             share("sparsities", sparsity, f"{expression!r}: {sparsity!r}")
 
     def check(self, kernels: Sequence[Kernel]) -> None:
-        """Raises a ValueError for an expression that no path contains."""
+        """Raises a ValueError if an expression matches no path."""
         for expression in self.sparsities:
             if not any(re.search(expression, k.path) for k in kernels):
                 raise ValueError(
-                    f"No pruned kernel's path contains {expression!r}: "
-                    f"{', '.join(kernel.path for kernel in kernels)}"
+                    f"The expression {expression!r} matches no pruned kernel. "
+                    f"Their paths: {', '.join(k.path for k in kernels)}"
                 )
 
     def pruned_counts(
@@ -289,7 +293,7 @@ class Map(Distribution):
         sparsity: Any,
         progress: Any,
     ) -> Any:
-        """As `Distribution.pruned_counts`."""
+        """See `Distribution.pruned_counts`."""
         return [
             _pruned_count(
                 kernel.size, self._sparsity(kernel, sparsity, progress)
@@ -327,8 +331,8 @@ def _most(size, floor=_FLOOR):
 def _set_floor(part, floor):
     floor = share("floor", floor)
     if floor != part.floor:
-        # The default is no setting of the part: checkpoints of trainings
-        # that began before there was one go on.
+        # The default is not stored as a setting, so that trainings can resume
+        # from checkpoints that are older than this argument.
         part.floor = floor
 
 
@@ -339,7 +343,7 @@ def _ceil_of(size, sparsity):
 
 
 def _interpolate(x, xs, ys):
-    """Piecewise linear interpolation, `xs` ascending, for any backend."""
+    """Interpolates linearly between ascending `xs`, on any backend."""
     if isinstance(x, float):
         return np.interp(x, xs, ys)
     xs, ys = xs.astype("float32"), ys.astype("float32")

@@ -1,4 +1,4 @@
-"""What a pruned kernel looks like, apart from its values."""
+"""The static facts about a pruned kernel, without its values."""
 
 import dataclasses
 import math
@@ -9,16 +9,16 @@ class Kernel:
     """The static facts about one pruned kernel.
 
     Args:
-        index: Integer, its place among the pruned kernels of the model.
+        index: Integer, its index among the pruned kernels of the model.
         path: String, such as `"body.3.conv1/kernel"`.
         shape: Tuple of integers.
-        input_axes: Tuple of the axes that run over input channels: the ones
-            that TFLite stores innermost.
-        output_axes: Tuple of the axes that run over output channels. The
+        input_axes: Tuple of integers, the axes of the input channels. TFLite
+            stores them innermost.
+        output_axes: Tuple of integers, the axes of the output channels. The
             other axes are spatial.
-        uses: Float, how often each weight is used for one input, in any unit
-            that all kernels of the model share. Known only where the
-            distribution asks for it with `needs_uses`. Defaults to `1.0`.
+        uses: Float, how often each weight is used for one input, in a unit
+            that all kernels of the model share. It is counted only if the
+            distribution sets `needs_uses`. Defaults to `1.0`.
     """
 
     index: int

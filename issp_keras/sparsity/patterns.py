@@ -1,4 +1,4 @@
-"""In which pattern weights may be pruned."""
+"""Patterns: which weights of a kernel are pruned together."""
 
 import math
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ from issp_keras.sparsity.kernel_facts import Kernel
 from issp_keras.sparsity.selection import Exact
 from issp_keras.sparsity.selection import smallest
 
-# Least score that a share is taken of: no division by zero.
+# The smallest divisor, to avoid a division by zero.
 _TINY = 1e-30
 
 
 class Pattern(Readable):
-    """Which weights of a kernel may be zero together.
+    """Decides which weights of a kernel may be zero together.
 
-    A pattern knows nothing of when weights are pruned, how many, and what
+    It does not decide when weights are pruned, how many are pruned, and what
     happens to them.
     """
 
@@ -29,14 +29,14 @@ class Pattern(Readable):
         return 1.0
 
     def check(self, kernels: Sequence[Kernel]) -> None:
-        """Raises a ValueError where it cannot serve these kernels.
+        """Raises a ValueError if it cannot be used for these kernels.
 
         Args:
             kernels: List of `Kernel`.
         """
 
     def allows_zeros(self, kernel: Kernel) -> bool:
-        """Whether the kernel can hold a zero, whatever the sparsity.
+        """Whether the kernel can hold a zero at any sparsity.
 
         Args:
             kernel: `Kernel`.
@@ -57,9 +57,9 @@ class Pattern(Readable):
             kernels: List of `Kernel`.
             scores: List of non-negative float tensors, the importance of
                 every weight.
-            counts: List of integers or scalar integer tensors: how many
-                weights the distribution takes from each kernel.
-            step: Scalar integer, for selections by chance.
+            counts: List of integers or scalar integer tensors, the number of
+                weights that each kernel loses.
+            step: Scalar integer. A random selection uses it.
             exact: Boolean, whether the counts must be met exactly, as at the
                 end of pruning. Defaults to `True`.
 
@@ -77,21 +77,22 @@ class Pattern(Readable):
 
         Args:
             kernels: List of `Kernel`.
-            scores: List of non-negative float tensors, as for `unimportant`.
-            masks: List of boolean tensors, what that returned.
+            scores: List of non-negative float tensors, the importance of
+                every weight.
+            masks: List of boolean tensors, the result of `unimportant`.
 
         Returns:
-            List of float tensors in [0, 1]: the largest score that is pruned,
-            as a share of the weight's own; 1 for what is pruned.
+            List of float tensors in [0, 1]: the largest pruned score divided
+            by the weight's score, and 1 for pruned weights.
         """
         raise NotImplementedError(
             f"{type(self).__name__} must define `nearness`, which the method "
-            "asks for."
+            "needs."
         )
 
 
 class Unstructured(Pattern):
-    """Any weights of the kernel: those of smallest importance.
+    """Prunes the least important weights of a kernel, at any position.
 
     Args:
         selection: `Exact()`, the default, or `Sampled(sample_size)`.
@@ -108,14 +109,14 @@ class Unstructured(Pattern):
         step: Any = 0,
         exact: bool = True,
     ) -> Any:
-        """As `Pattern.unimportant`."""
+        """See `Pattern.unimportant`."""
         selection = Exact() if exact else self.selection
         return selection.smallest(scores, counts, step)
 
     def nearness(
         self, kernels: Sequence[Kernel], scores: Any, masks: Any
     ) -> Any:
-        """As `Pattern.nearness`."""
+        """See `Pattern.nearness`."""
         return [
             _nearness(score, mask, axis=None)
             for score, mask in zip(scores, masks, strict=True)
@@ -123,29 +124,31 @@ class Unstructured(Pattern):
 
 
 class NM(Pattern):
-    """At most `zeros` of every `group` consecutive weights.
+    """Prunes at most `zeros` of every `group` consecutive weights.
 
-    The count that schedule and distribution give to a kernel of n weights
-    says how many of each group are pruned: `count * group // n`, so that a
-    ramp is followed, and never more than `zeros`. The last group of a run
-    whose length is no multiple of `group` is shorter, and loses its share,
-    rounded down. Among equal scores, the first of a group are pruned. As
-    everywhere, a kernel keeps 0.5 % of its weights, so that shares of zeros
-    above 0.995 are out of reach.
+    The schedule and the distribution give a count for a kernel of n weights.
+    Each group loses `count * group // n` weights, but never more than `zeros`.
+    So the pattern follows a ramp of the sparsity. If the length of a run is
+    not a multiple of `group`, its last group is shorter and loses its share,
+    rounded down. Among equal scores, the first of a group are pruned. Every
+    kernel keeps at least 0.5 % of its weights, so a share of zeros above 0.995
+    is impossible.
 
-    Example: `NM(2, 4)` under `ISSPSchedule(0.5, ...)`.
+    Example: `NM(2, 4)` with `ISSPSchedule(0.5, ...)`.
 
     Args:
         zeros: Integer, the most zeros in a group, below `group`.
-        group: Integer, weights in a group.
-        order: `"input"`: a group lies along the input channels, the axis
-            that TFLite stores innermost. `"torch"`: a group is consecutive
-            in the row-major order of (output, input, height, width), as in
-            the released code of ISS-P. Defaults to `"input"`.
+        group: Integer, the number of weights in a group.
+        order: `"input"` or `"torch"`. With `"input"`, a group lies along the
+            input channels, the axis that TFLite stores innermost. With
+            `"torch"`, a group is consecutive in the row-major order of
+            (output, input, height, width), as in the released code of ISS-P.
+            Defaults to `"input"`.
 
     Raises:
-        ValueError: If not whole numbers with `0 < zeros < group`, or `order`
-            is another.
+        ValueError: If `zeros` and `group` are not whole numbers with
+            `0 < zeros < group`, or `order` is neither `"input"` nor
+            `"torch"`.
     """
 
     def __init__(self, zeros: int, group: int, order: str = "input"):
@@ -171,7 +174,7 @@ class NM(Pattern):
         return self.zeros / self.group
 
     def allows_zeros(self, kernel: Kernel) -> bool:
-        # A run that is shorter than a group loses its share, rounded down.
+        # A run shorter than a group loses its share of zeros, rounded down.
         run = min(self._run(kernel), self.group)
         return run * self.zeros >= self.group
 
@@ -183,7 +186,7 @@ class NM(Pattern):
         step: Any = 0,
         exact: bool = True,
     ) -> Any:
-        """As `Pattern.unimportant`."""
+        """See `Pattern.unimportant`."""
         return [
             self._mask(kernel, score, count)
             for kernel, score, count in zip(kernels, scores, counts)
@@ -192,7 +195,7 @@ class NM(Pattern):
     def nearness(
         self, kernels: Sequence[Kernel], scores: Any, masks: Any
     ) -> Any:
-        """As `Pattern.nearness`, within each group."""
+        """See `Pattern.nearness`; the threshold is that of the group."""
         return [
             self._by_group(
                 kernel,
@@ -208,20 +211,20 @@ class NM(Pattern):
         def of_groups(groups):
             share = zeros * groups.shape[-1] // self.group
             mask = _smallest_of_each(groups, share)
-            # TensorFlow's fast transpose takes no booleans, and complains.
+            # TensorFlow warns that its fast transpose does not take booleans.
             return ops.cast(mask, "uint8")
 
         mask = self._by_group(kernel, (score,), of_groups)
         return ops.cast(mask, "bool")
 
     def _by_group(self, kernel, arrays, function):
-        """Applies a function to rows that are groups, in place.
+        """Applies a function to all groups, and restores the kernel's shape.
 
         Args:
             kernel: `Kernel`.
             arrays: Tuple of tensors of the kernel's shape.
-            function: Callable that takes as many tensors of shape (groups,
-                weights) and returns one of that shape.
+            function: Callable that takes one tensor of shape (groups, weights)
+                for each of `arrays`, and returns one tensor of that shape.
         """
         inputs, outputs = kernel.input_axes, kernel.output_axes
         if self.order == "input":
@@ -235,7 +238,7 @@ class NM(Pattern):
             for array in arrays
         ]
         parts = []
-        # The whole groups of each run, then the shorter one at its end.
+        # First the whole groups of each run, then the shorter last group.
         for columns, width in (
             (slice(0, run - rest), self.group),
             (slice(run - rest, run), rest),
@@ -252,26 +255,26 @@ class NM(Pattern):
         return _in_place(ops.concatenate(parts, axis=1), kernel, axes)
 
     def _run(self, kernel):
-        """How many weights follow each other before groups begin anew."""
+        """The number of consecutive weights that are cut into groups."""
         if self.order == "torch":
             return kernel.size
         return math.prod(kernel.shape[axis] for axis in kernel.input_axes)
 
 
 class Block(Pattern):
-    """Whole blocks of input times output channels.
+    """Prunes whole blocks of input times output channels.
 
-    A block is as important as the mean of its weights is. The share of
-    blocks that is pruned is the kernel's share of weights, rounded down.
-    Where the channels are no multiple of the block, those at the end are
-    smaller, so that the share of zeros may differ a little from that of the
-    blocks. A kernel with fewer channels than a block has on that side, such
-    as a first layer of 3, is pruned in blocks of one channel there. Among
-    equal blocks, the first in row-major order of (spatial, input, output) are
-    pruned.
+    The importance of a block is the mean importance of its weights. The share
+    of pruned blocks is the share of weights that the kernel is to lose,
+    rounded down. If the number of channels is not a multiple of the block's,
+    the last blocks are smaller. The share of zeros may then differ a little
+    from the share of pruned blocks. If a kernel has fewer channels on one side
+    than a block, such as a first layer with 3 input channels, its blocks have
+    one channel on that side. Among equal blocks, the first in the row-major
+    order of (spatial, input, output) are pruned.
 
-    Example: `Block(inputs=4)` for int8, where four input channels are one
-    instruction; they are also the axis that TFLite stores innermost.
+    Example: `Block(inputs=4)` for int8, where one instruction computes four
+    input channels. TFLite stores the input channels innermost.
 
     Args:
         inputs: Integer, input channels in a block. Defaults to `1`.
@@ -286,7 +289,7 @@ class Block(Pattern):
         self.outputs = whole_number("outputs", outputs, least=1)
 
     def allows_zeros(self, kernel: Kernel) -> bool:
-        # A kernel that is one block would be zero as a whole.
+        # A kernel of one block would become all zeros.
         spatial, inputs, outputs = self._matrix(kernel)
         down, across = self._sides(inputs, outputs)
         return spatial > 1 or inputs > down or outputs > across
@@ -299,7 +302,7 @@ class Block(Pattern):
         step: Any = 0,
         exact: bool = True,
     ) -> Any:
-        """As `Pattern.unimportant`."""
+        """See `Pattern.unimportant`."""
         means = [self._means(k, s) for k, s in zip(kernels, scores)]
         blocks = [math.prod(mean.shape) for mean in means]
         pruned = [
@@ -315,7 +318,7 @@ class Block(Pattern):
     def nearness(
         self, kernels: Sequence[Kernel], scores: Any, masks: Any
     ) -> Any:
-        """As `Pattern.nearness`, with the score of a weight's block."""
+        """See `Pattern.nearness`; the score is that of the weight's block."""
         return [
             _nearness(self._expand(k, self._means(k, s)), mask, axis=None)
             for k, s, mask in zip(kernels, scores, masks, strict=True)
@@ -329,7 +332,7 @@ class Block(Pattern):
         )
 
     def _matrix(self, kernel):
-        """Spatial places, input channels, output channels."""
+        """The numbers of spatial positions, input and output channels."""
         return [
             math.prod(kernel.shape[axis] for axis in axes)
             for axes in (
@@ -397,7 +400,7 @@ def _nearness(scores, mask, axis):
 
 
 def _in_place(numbers, kernel, axes):
-    """Gives numbers of transposed `axes` the order of their kernel."""
+    """Transposes numbers in the order `axes` back to the kernel's axes."""
     numbers = ops.reshape(numbers, [kernel.shape[axis] for axis in axes])
     return ops.transpose(numbers, [axes.index(a) for a in range(len(axes))])
 

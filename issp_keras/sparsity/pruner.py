@@ -1,4 +1,4 @@
-"""The four answers put together: what a training step does to kernels."""
+"""Combines schedule, distribution, pattern and method into one pruner."""
 
 import re
 from collections.abc import Sequence
@@ -19,20 +19,21 @@ from issp_keras.sparsity.schedules import check_steps_known
 from issp_keras.sparsity.schedules import has_shares
 from issp_keras.sparsity.schedules import traceable
 
-# What an optimizer step is followed by.
+# The phases: what to do after the update of an optimizer step.
 DENSE, PRUNE, PROJECT, FROZEN = range(4)
 
 
 class Choice:
-    """Chooses the least important weights of all kernels, in one step.
+    """Chooses the least important weights of all kernels at one step.
 
     Args:
         kernels: List of `Kernel`.
-        distribution: Such as `Uniform()`.
-        pattern: Such as `Unstructured()`.
-        sparsity: Float or scalar tensor, the share of zeros now.
-        progress: Float or scalar tensor, `sparsity` as a share of the last.
-        step: Scalar integer, for selections by chance.
+        distribution: `Distribution`, such as `Uniform()`.
+        pattern: `Pattern`, such as `Unstructured()`.
+        sparsity: Float or scalar tensor, the share of zeros at this step.
+        progress: Float or scalar tensor, `sparsity` divided by the final
+            sparsity.
+        step: Scalar integer. A random selection uses it.
         exact: Boolean, whether the counts must be met exactly.
     """
 
@@ -53,8 +54,8 @@ class Choice:
         Args:
             scores: List of non-negative float tensors, the importance of
                 every weight.
-            kept: Float or scalar tensor, how many times as many weights as
-                the schedule says are to remain unmarked. Defaults to as many.
+            kept: Float or scalar tensor, a factor on the number of unmarked
+                weights that the schedule gives. Defaults to 1.
 
         Returns:
             List of boolean tensors.
@@ -75,41 +76,41 @@ class Choice:
         """Returns how near each weight is to being pruned.
 
         Args:
-            scores: List of tensors, as for a call.
-            masks: List of boolean tensors, what the call returned.
+            scores: List of tensors, the same as in the call.
+            masks: List of boolean tensors, the result of the call.
 
         Returns:
-            List of float tensors: the threshold as a share of the weight's
-            score (of its block's, where whole blocks are pruned); 1 for what
-            is pruned.
+            List of float tensors: the threshold divided by the weight's
+            score, and 1 for pruned weights. If whole blocks are pruned, it is
+            divided by the score of the weight's block.
         """
         return self._pattern.nearness(self._kernels, scores, masks)
 
 
 def _with_more_kept(size, count, kept):
-    """How many weights are marked where `kept` times as many are not."""
+    """The number of marked weights, with `kept` times as many unmarked."""
     unmarked = ops.cast(size - count, "float32") * kept
     unmarked = ops.minimum(ops.cast(ops.round(unmarked), "int32"), size)
     return size - unmarked
 
 
 class Pruner:
-    """When, how much, which weights and what happens to them, for a model.
+    """Applies schedule, method, distribution and pattern to the kernels.
 
-    Holds no values. What returns tensors may be traced; `lacking` and
-    `describe` are for the host.
+    It holds no weights. The methods that return tensors may be traced. The
+    host calls `lacking` and `describe`.
 
     Args:
-        kernels: List of `Kernel`, those that are pruned.
-        schedule: A pruning schedule with an end. Where its steps are shares
-            of the training, what needs them waits for `follow`.
+        kernels: List of `Kernel`, the pruned kernels.
+        schedule: A pruning schedule with an end. If its steps are shares of
+            the training, call `follow` with known steps before you use them.
         method: `Method`.
-        distribution: Such as `Uniform()`.
-        pattern: Such as `Unstructured()`.
+        distribution: `Distribution`, such as `Uniform()`.
+        pattern: `Pattern`, such as `Unstructured()`.
 
     Raises:
-        ValueError: If the method or the distribution cannot prune these
-            kernels, or not by this schedule.
+        ValueError: If a part cannot prune these kernels, or the method cannot
+            prune by this schedule.
     """
 
     def __init__(
@@ -129,10 +130,10 @@ class Pruner:
         self.follow(schedule)
 
     def follow(self, schedule: Any) -> None:
-        """Takes a schedule, before the training or a part of it begins.
+        """Sets the schedule, before the training or a part of it begins.
 
         Raises:
-            ValueError: If the method cannot prune by it.
+            ValueError: If the method cannot prune by this schedule.
         """
         self.schedule = traceable(schedule)
         self._schedule = None if has_shares(schedule) else _describe(schedule)
@@ -147,7 +148,7 @@ class Pruner:
 
     @property
     def end(self) -> int:
-        """One past its last step, or `begin` for a one-shot method."""
+        """The step after the pruning stage; `begin` for a one-shot method."""
         check_steps_known(self.schedule)
         if self.method.one_shot:
             return self.schedule.begin_step
@@ -157,20 +158,20 @@ class Pruner:
         method = self.method
         if self.follows_changes and getattr(schedule, "frequency", 1) != 1:
             raise ValueError(
-                f"{type(method).__name__} follows every optimizer step: "
+                f"{type(method).__name__} acts after every optimizer step: "
                 "expected a schedule with frequency=1. "
                 f"Received: frequency={schedule.frequency}"
             )
         begin = schedule.begin_step
         if method.redraw_seed is not None and begin > 0:
             raise ValueError(
-                f"{type(method).__name__} draws the weights anew before the "
-                "first step: expected a schedule with begin_step=0. "
+                f"{type(method).__name__} initialises the weights again before "
+                "the first step: expected a schedule with begin_step=0. "
                 f"Received: begin_step={begin}"
             )
 
     def phase(self, step: Any) -> Any:
-        """Returns what is to follow the update of an optimizer step."""
+        """Returns what to do after the update of an optimizer step."""
         should_prune, _ = self.schedule(step)
         phase = ops.where(should_prune, PRUNE, DENSE)
         phase = ops.where(step == self.end - 1, PROJECT, phase)
@@ -185,7 +186,7 @@ class Pruner:
         return Clock(step - self.begin, self.end - self.begin, rate)
 
     def refreshed(self, values: Any, states: Any, step: Any) -> Any:
-        """Returns the states that the method renews before a step.
+        """Returns the states after the method renews them before a step.
 
         Args:
             values: List of tensors, the kernels.
@@ -204,7 +205,7 @@ class Pruner:
 
     @property
     def follows_changes(self) -> bool:
-        """Whether the method looks at what an optimizer update changed."""
+        """Whether the method uses the changes of an optimizer update."""
         return self._overrides("advance")
 
     @property
@@ -221,7 +222,7 @@ class Pruner:
 
     @property
     def changes_gradients(self) -> bool:
-        """Whether the optimizer gets other gradients than the loss's."""
+        """Whether the method changes the gradients of the loss."""
         return self._overrides("gradient")
 
     def advanced(
@@ -238,8 +239,9 @@ class Pruner:
         Args:
             before: List of tensors, the kernels before the optimizer step.
             values: List of tensors, the kernels after it.
-            states: List of tensors, None for each without state.
-            momenta: List of tensors, None for each where not needed.
+            states: List of tensors; each is None for a method without state.
+            momenta: List of tensors; each is None if the method does not need
+                them.
             step: Scalar integer.
             rate: Scalar float, the learning rate.
         """
@@ -253,23 +255,23 @@ class Pruner:
         )
 
     def final_masks(self, values: Any, states: Any) -> Any:
-        """Returns the masks of what is zero after the pruning stage.
+        """Returns the masks of the zeros after the pruning stage.
 
         Args:
             values: List of tensors, the kernels.
-            states: List of the method's states, None for each where it has
-                none; or None where the states are not made yet.
+            states: List of the method's states, each None for a method
+                without state. None if the states do not exist yet.
         """
         scores = self._scores(values, states)
         return self._pruned(self._final_choice()(scores), states)
 
     def masks_at(self, values: Any, states: Any, step: Any) -> Any:
-        """Returns the masks of what the method presses towards zero.
+        """Returns the masks of the weights that shrink towards zero.
 
         Args:
             values: List of tensors, the kernels.
-            states: As for `final_masks`.
-            step: Integer, the last step that was made.
+            states: List of states, see `final_masks`.
+            step: Integer, the last completed step.
         """
         if step >= self.end:
             return [zeros.is_pruned(value) for value in values]
@@ -277,13 +279,13 @@ class Pruner:
         return self._pruned(choice(self._scores(values, states)), states)
 
     def lacking(self, values: Any) -> Any:
-        """Says which kernel has not its zeros of after the pruning stage.
+        """Finds a kernel with fewer zeros than the stage's end requires.
 
         Args:
             values: List of tensors, the kernels.
 
         Returns:
-            None if all have, else a clause.
+            A clause about this kernel for an error message, or None.
         """
         masks = self._final_choice()(self._scores(values, None))
         for kernel, value, mask in zip(self.kernels, values, masks):
@@ -294,12 +296,12 @@ class Pruner:
         return None
 
     def describe(self) -> Any:
-        """Returns what a resumed training must have in common, as strings.
+        """Returns strings that a resumed training must have in common.
 
-        That of the schedule is None until its steps are known.
+        The string of the schedule is None until its steps are known.
         """
         kernels = [
-            # Without the numbers that Keras gives to layers without a name.
+            # Keras appends numbers to the names of unnamed layers: drop them.
             f"{re.sub('_[0-9]+/', '/', kernel.path)} {list(kernel.shape)}"
             for kernel in self.kernels
         ]
@@ -357,13 +359,13 @@ def final_sparsity(schedule) -> float:
         return schedule.target_sparsity
     _, sparsity = schedule(schedule.end_step)
     if not isinstance(sparsity, float):
-        # 0.8 of 1000 weights are 800: not 801, as of its nearest float32.
+        # 0.8 of 1000 weights are 800. The float32 nearest to 0.8 gives 801.
         sparsity = float(meant(np.float32(sparsity)))
     return sparsity
 
 
 def _describe(part):
-    """Names a part and its settings, the same in every process."""
+    """Returns the name and the settings of a part, equal in every process."""
     if hasattr(part, "get_config"):
         config = part.get_config()
         settings = config.get("config", config)

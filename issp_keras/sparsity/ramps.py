@@ -1,6 +1,6 @@
-"""How a quantity gets from its first to its last value."""
+"""Ramps: how a quantity moves from its first to its last value."""
 
-# Share of the way that is left after a share of the time.
+# The remaining share of the change at a share of the time.
 RAMPS = {
     "constant": lambda progress: 0.0,
     "linear": lambda progress: 1.0 - progress,
@@ -9,11 +9,11 @@ RAMPS = {
 
 
 def ramp_to(ramp, first, last, progress):
-    """Returns the value on the way from `first` to `last`.
+    """Returns the value of a ramp from `first` to `last`.
 
     Args:
-        ramp: `"constant"` (`last` from the beginning), `"linear"`, or
-            `"cubic"` (fast at first; Zhu and Gupta, arXiv 1710.01878, eq. 1).
+        ramp: `"constant"` (always `last`), `"linear"`, or `"cubic"` (fast at
+            first; Zhu and Gupta, arXiv 1710.01878, eq. 1).
         first: Float.
         last: Float.
         progress: Float or scalar tensor in [0, 1].

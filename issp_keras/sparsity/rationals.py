@@ -1,4 +1,4 @@
-"""The number that a float stands for."""
+"""The exact fraction that a float stands for."""
 
 from fractions import Fraction
 
@@ -7,11 +7,11 @@ _LARGEST = 10**9
 
 
 def meant(number) -> Fraction:
-    """Returns exactly the number that was written or computed.
+    """Returns the fraction that a float was meant to be.
 
-    No float is equal to 0.55, and `0.55 * 100` is 55.00000000000001. With
-    this fraction, a sparsity of 0.55 is 55 of 100 weights, and not 56; that
-    of `50 / 68` is 50 of 68.
+    No float equals 0.55, and `0.55 * 100` is 55.00000000000001. With this
+    fraction, a sparsity of 0.55 is 55 of 100 weights instead of 56, and a
+    sparsity of `50 / 68` is 50 of 68 weights.
 
     Example:
 
@@ -19,7 +19,7 @@ def meant(number) -> Fraction:
     Fraction(11, 20)
 
     Args:
-        number: Float, or scalar of NumPy, whose precision then counts: the
+        number: Float, or NumPy scalar. The precision of its dtype counts: the
             float32 nearest to 0.8 means 0.8.
     """
     return Fraction(str(number)).limit_denominator(_LARGEST)

@@ -1,4 +1,4 @@
-"""When to prune, and how much overall."""
+"""Pruning schedules: when to prune, and the overall sparsity."""
 
 import abc
 import importlib.util
@@ -17,11 +17,11 @@ from issp_keras.sparsity.ramps import ramp_to
 
 
 class _PruningSchedule(abc.ABC):
-    """The interface of tfmot's class, where TensorFlow is not installed."""
+    """The interface of tfmot's class, for use without TensorFlow."""
 
     @abc.abstractmethod
     def __call__(self, step):
-        """Returns whether to prune after `step`, and to which sparsity."""
+        """Returns whether to prune after `step`, and the sparsity."""
 
     @abc.abstractmethod
     def get_config(self):
@@ -35,10 +35,9 @@ class _PruningSchedule(abc.ABC):
 def _import_tfmot():
     """Imports tfmot's pruning interface without its side effects.
 
-    tfmot sets `TF_USE_LEGACY_KERAS` when it is imported, which would turn a
-    `tf.keras` that nobody has touched yet into Keras 2 for this process and
-    its children. Touching `tf.keras` first and restoring the variable keeps
-    both as the user had them.
+    The import of tfmot sets `TF_USE_LEGACY_KERAS`. If `tf.keras` is not loaded
+    yet, it then becomes Keras 2 in this process and its children. This
+    function loads `tf.keras` first and restores the variable afterwards.
     """
     import tensorflow as tf
 
@@ -72,18 +71,17 @@ PruningSchedule: Any = (
 class ISSPSchedule(Readable, PruningSchedule):
     """Prunes from `begin_step` until `end_step` (ISS-P).
 
-    A `tfmot.sparsity.keras.PruningSchedule`: calling it with a step returns
-    whether the kernels are pruned after that step, and to which sparsity. A
-    step is one optimizer update, counted from 0. Steps in
-    `[begin_step, end_step)` shrink; the last of them ends in exact zeros,
-    and from `end_step` on the mask is frozen for fine-tuning. Where
-    TensorFlow is not installed, the class has the same interface without
-    tfmot's base class.
+    It is a `tfmot.sparsity.keras.PruningSchedule`. A call with a step returns
+    whether to prune the kernels after that step, and the sparsity. A step is
+    one optimizer update, counted from 0. The method prunes after each step in
+    `[begin_step, end_step)`. After the last of them, the pruned weights become
+    exact zeros. From `end_step` on the mask is frozen for fine-tuning. Without
+    TensorFlow, the class has the same interface but not tfmot's base class.
 
-    Either step may be a share of the training instead, a float. `fit` then
-    finds the steps when it begins: the share of all optimizer updates from
-    step 0 to the end of its last epoch. They stay the same for a later `fit`
-    with the same callback and optimizer.
+    Each step may also be a float, a share of the training. `fit` then computes
+    the steps when it begins. The share is of all optimizer updates from step 0
+    to the end of the last epoch. A later `fit` with the same callback and
+    optimizer keeps these steps.
 
     Example:
 
@@ -99,21 +97,22 @@ class ISSPSchedule(Readable, PruningSchedule):
         target_sparsity: Float in [0, 1). Share of zeros in the kernels.
         begin_step: Integer, the first step that prunes, or float in [0, 1],
             a share of the training. Defaults to `0`.
-        end_step: Integer above `begin_step`: one past the last step that
-            prunes (the paper's K_P). Or float in (0, 1], a share of the
+        end_step: Integer above `begin_step`, the step after the last step
+            that prunes (the paper's K_P), or float in (0, 1], a share of the
             training.
-        ramp: How the sparsity comes from 0 to `target_sparsity`, which the
-            last step of the stage has: `"constant"` (at once), `"linear"` or
-            `"cubic"`. Defaults to `"constant"`.
+        ramp: How the sparsity grows from 0 to `target_sparsity`, which it
+            reaches at the last step of the stage: `"constant"` (at once),
+            `"linear"` or `"cubic"`. Defaults to `"constant"`.
 
     Raises:
-        ValueError: If `target_sparsity` is outside [0, 1), the steps are
-            neither whole numbers nor shares, `0 <= begin_step < end_step` does
-            not hold, or `ramp` is another. When it is called: if a step is a
-            share.
+        ValueError: If `target_sparsity` is outside [0, 1), a step is neither
+            a whole number nor a share, `0 <= begin_step < end_step` does not
+            hold, or `ramp` is not one of these names. A call raises it if a
+            step is still a share.
 
-    Reference: ISS-P (arXiv 2303.09650): the ratio is constant over the
-    pruning stage. The cubic ramp: Zhu and Gupta, arXiv 1710.01878, eq. 1.
+    Reference: ISS-P (arXiv 2303.09650), where the sparsity is constant over
+    the pruning stage; Zhu and Gupta, arXiv 1710.01878, eq. 1, for the cubic
+    ramp.
     """
 
     def __init__(
@@ -127,7 +126,7 @@ class ISSPSchedule(Readable, PruningSchedule):
         self.target_sparsity = share("target_sparsity", target_sparsity)
         self.begin_step = step_or_share("begin_step", begin_step)
         self.end_step = step_or_share("end_step", end_step)
-        # A share and a step can be compared when the training is known.
+        # A share and a step cannot be compared until the length is known.
         is_comparable = type(self.begin_step) is type(self.end_step)
         is_ordered = not is_comparable or self.begin_step < self.end_step
         if self.begin_step < 0 or self.end_step <= 0 or not is_ordered:
@@ -157,15 +156,16 @@ class ISSPSchedule(Readable, PruningSchedule):
         }
 
     def for_steps(self, steps: int) -> "ISSPSchedule":
-        """Returns the schedule for a training of so many optimizer steps.
+        """Returns the schedule for a training with this number of steps.
 
-        Shares become steps, of which there is at least one that prunes.
+        Shares become whole numbers of steps. An `end_step` that is a share
+        becomes at least 1.
 
         Args:
-            steps: Integer, all steps of the training.
+            steps: Integer, the number of optimizer steps of the training.
 
         Raises:
-            ValueError: If the pruning stage begins after its end.
+            ValueError: If the pruning stage does not begin before its end.
         """
         begin, end = (
             round(each * steps) if isinstance(each, float) else each
@@ -175,8 +175,8 @@ class ISSPSchedule(Readable, PruningSchedule):
             end = max(end, 1)
         if begin >= end:
             raise ValueError(
-                f"{self!r}: in a training of {steps} steps pruning begins at "
-                f"step {begin} and ends at step {end}, expected a later end."
+                f"{self!r}: in a training of {steps} steps, pruning begins at "
+                f"step {begin} and ends at step {end}; expected a later end."
             )
         config = {**self.get_config(), "begin_step": begin, "end_step": end}
         return type(self).from_config(config)
@@ -194,9 +194,9 @@ class ISSPSchedule(Readable, PruningSchedule):
 
 
 class TabulatedSchedule:
-    """A schedule of TensorFlow operations, for the other backends.
+    """Makes a schedule of TensorFlow operations work on other backends.
 
-    Asks the schedule for all its steps at once, when it is made.
+    The constructor calls the schedule once with all its steps.
 
     Args:
         schedule: A pruning schedule with an end.
@@ -220,7 +220,7 @@ class TabulatedSchedule:
 
 
 def has_shares(schedule) -> bool:
-    """Whether a schedule has steps that are shares of the training."""
+    """Whether a schedule gives steps as shares of the training."""
     return isinstance(schedule, ISSPSchedule) and (
         isinstance(schedule.begin_step, float)
         or isinstance(schedule.end_step, float)
@@ -228,17 +228,17 @@ def has_shares(schedule) -> bool:
 
 
 def check_steps_known(schedule):
-    """Raises a ValueError for a schedule with shares of a training."""
+    """Raises a ValueError if the schedule gives steps as shares."""
     if has_shares(schedule):
         raise ValueError(
-            f"{schedule!r}: has shares of a training, expected whole numbers "
-            "of steps, which `fit` finds when it begins and "
-            "`schedule.for_steps(steps)` returns."
+            f"{schedule!r}: gives steps as shares of the training, expected "
+            "whole numbers of steps; `fit` computes them when it begins, and "
+            "`schedule.for_steps(steps)` returns such a schedule."
         )
 
 
 def traceable(schedule):
-    """Returns a schedule that can be called inside the compiled step."""
+    """Returns the schedule in a form that the compiled step can call."""
     is_of_tfmot = any(
         kind.__module__.startswith("tensorflow_model_optimization")
         for kind in type(schedule).__mro__

@@ -1,4 +1,4 @@
-"""The k smallest scores: exactly, without sorting, or by a sample."""
+"""Selection of the k smallest scores, exactly or by a sample."""
 
 import math
 from collections import defaultdict
@@ -10,17 +10,17 @@ from keras import ops
 from issp_keras.reprs import Readable
 from issp_keras.sparsity.arguments import whole_number
 
-# Arrays of one size are searched together up to so many entries.
+# Arrays of the same size are searched together up to this number of entries.
 _LARGE = 2**17
 # Entries that are sorted to bound the search.
 _SAMPLE = 512
 
 
 class Exact(Readable):
-    """Chooses exactly as many entries as asked for.
+    """Chooses exactly the requested number of entries.
 
-    Among equal scores, those that come first in row-major order. NaN counts
-    as larger than everything.
+    Among equal scores, it chooses the first in row-major order. NaN counts as
+    larger than every number.
     """
 
     def smallest(self, scores: Any, counts: Any, step: Any = 0) -> Any:
@@ -28,9 +28,9 @@ class Exact(Readable):
 
         Args:
             scores: List of non-negative float tensors, compared in float32.
-            counts: List of integers or scalar integer tensors: how many to
-                mark in each.
-            step: Scalar, unused: the choice has no chance in it.
+            counts: List of integers or scalar integer tensors, how many
+                entries to mark in each array.
+            step: Scalar, unused, since the choice is not random.
 
         Returns:
             List of boolean tensors of the shapes of `scores`.
@@ -45,16 +45,16 @@ class Exact(Readable):
 
 
 def by_size(arrays) -> list[tuple[int, list[int]]]:
-    """Groups arrays of one size, which are searched together.
+    """Groups arrays of the same size, which are searched together.
 
-    Many small searches cost more than their arithmetic. Large arrays stay
-    alone, since a search of several would cost memory.
+    Many small searches cost more than one search of all their entries. A large
+    array is its own group, to save memory.
 
     Args:
         arrays: List of arrays or tensors.
 
     Returns:
-        Pairs of a size and the places of the arrays in the list.
+        List of pairs: a size, and the indices of the arrays in the list.
     """
     groups = defaultdict(list)
     for i, array in enumerate(arrays):
@@ -66,15 +66,16 @@ def by_size(arrays) -> list[tuple[int, list[int]]]:
 class Sampled(Readable):
     """Takes the threshold from a sample of each kernel's scores.
 
-    Kernels of at least `sample_size` weights lose those below a threshold
-    that a sample of so many scores gives; how many these are fluctuates
-    around the count asked for. The sample is a lattice of places, none
-    twice, that is shifted at every step. Smaller kernels are chosen exactly,
-    and so are all at the end of pruning.
+    This applies to kernels with at least `sample_size` weights. A sample of
+    `sample_size` scores gives a threshold, and the weights below it are
+    pruned. Their number fluctuates around the requested count. The sample is a
+    lattice of distinct positions that shifts at every step. In smaller
+    kernels, the choice is exact. At the end of pruning, it is exact in all
+    kernels.
 
     Args:
-        sample_size: Integer, at least 2. Defaults to `32_400`, the weights of
-            a 3x3 convolution of 60 to 60 channels.
+        sample_size: Integer, at least 2. Defaults to `32_400`, the number of
+            weights of a 3x3 convolution from 60 to 60 channels.
 
     Raises:
         ValueError: If `sample_size` is below 2.
@@ -87,7 +88,7 @@ class Sampled(Readable):
         self.sample_size = whole_number("sample_size", sample_size, least=2)
 
     def smallest(self, scores: Any, counts: Any, step: Any = 0) -> Any:
-        """As `Exact.smallest`; `step` varies the sample."""
+        """See `Exact.smallest`. Here `step` shifts the sample."""
         sizes = [math.prod(array.shape) for array in scores]
         small = [i for i, n in enumerate(sizes) if n < self.sample_size]
         exact = Exact().smallest(
@@ -110,7 +111,7 @@ class Sampled(Readable):
         return keys < threshold
 
     def _places(self, size, step, salt):
-        """Places without repetition, spread evenly, turned at every step."""
+        """Distinct, evenly spread positions that shift at every step."""
         stride = _coprime_near(round(0.618 * size), size)
         places = np.arange(self.sample_size, dtype=np.int64) * stride % size
         # Two primes whose product fits into int32.
@@ -128,8 +129,8 @@ def _coprime_near(number, size):
 def smallest(rows, k):
     """Marks the `k` smallest entries of each row.
 
-    Exactly `k` entries are marked: among equal ones, those that come first.
-    NaN counts as larger than everything.
+    Exactly `k` entries are marked. Among equal entries, the first are marked.
+    NaN counts as larger than every number.
 
     Example:
 
@@ -160,14 +161,15 @@ def smallest(rows, k):
 
 
 def split(keys, k):
-    """Finds a threshold in each row, below which at most `k` entries lie.
+    """Finds a threshold for each row with at most `k` entries below it.
 
-    Exactly `k` lie below it, unless the k-th smallest is equal to the next:
-    then that is the threshold. It is looked for between two bounds, which a
-    sorted sample sets about as close as the sample can tell; then where it
-    would lie if the entries between them were spread evenly, and half-way
-    at every fourth time, so that no distribution makes the search long. On
-    weights this takes about 10 counts, where 31 bits take 31.
+    Exactly `k` entries lie below it, unless the k-th smallest entry equals the
+    next one. Then this entry is the threshold. A sorted sample gives two first
+    guesses, which narrow the bounds of the search. Each further guess assumes
+    that the entries between the bounds are spread evenly. Every fourth guess
+    is half-way between the bounds, so that no distribution makes the search
+    long. For typical weights this takes about 10 counts. A bisection of 31
+    bits would take 31.
 
     Args:
         keys: Tensor of `ordered_bits`, of shape (rows, entries).
@@ -219,7 +221,7 @@ def split(keys, k):
 
 
 def _guesses(keys, k):
-    """Two keys of each row with the threshold, most likely, between them."""
+    """Returns two keys for each row that most likely enclose the threshold."""
     entries = keys.shape[1]
     stride = max(1, entries // _SAMPLE)
     sample = ops.sort(keys[:, ::stride], axis=1)
@@ -239,14 +241,14 @@ def _guesses(keys, k):
 
 
 def ordered_bits(values):
-    """Maps |values| of float32 to int32 so that the order stays the same.
+    """Maps |values| of float32 to int32 and keeps their order.
 
-    The bit patterns of non-negative IEEE floats are ordered as the floats
-    are, denormals included, which processors may otherwise flush to zero;
-    NaN comes last.
+    The bit patterns of non-negative IEEE floats have the order of the floats.
+    This includes denormals, which processors may flush to zero. NaN comes
+    last.
     """
     bits = ops.view(ops.abs(values), "int32")
-    # So that there is a number above all.
+    # Leave one int32 above all bit patterns.
     return ops.minimum(bits, 2**31 - 2)
 
 

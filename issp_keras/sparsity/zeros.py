@@ -1,7 +1,7 @@
-"""Exact zeros: a weight is zero if, and only if, it is pruned.
+"""Exact zeros: a weight is zero if and only if it is pruned.
 
-Because of this rule no mask has to be stored: a projected kernel is its own
-mask, in memory, in every checkpoint and in the saved model.
+Because of this rule, no mask is stored. The zeros of a projected kernel are
+its mask, in memory, in every checkpoint and in the saved model.
 """
 
 import keras
@@ -12,17 +12,18 @@ from keras import ops
 def project(kernel, pruned):
     """Sets the weights marked in `pruned` to zero, and no others.
 
-    A kept weight may be zero by chance, or because its layer was initialised
-    to zeros; left there it would count as pruned from then on. It is moved
-    to the smallest normal float of its dtype, 1e-38 in float32, and so are
-    smaller ones, with their sign, since processors may take them for zero.
+    A kept weight may be zero by chance, or since its layer was initialised to
+    zeros. It would then count as pruned. So it becomes the smallest normal
+    float of its dtype, 1e-38 in float32. Kept weights of smaller magnitude
+    become this number with their sign, since processors may flush them to
+    zero.
 
     Args:
         kernel: Float tensor.
         pruned: Boolean tensor of the same shape.
 
     Returns:
-        The projected kernel: exactly as many zeros as `pruned` marks.
+        The projected kernel. It has exactly as many zeros as `pruned` marks.
     """
     dtype = keras.backend.standardize_dtype(kernel.dtype)
     tiny = float(ml_dtypes.finfo(dtype).tiny)

@@ -1,4 +1,4 @@
-"""A table of how sparse a model is, layer by layer."""
+"""A table of the sparsity of a model, layer by layer."""
 
 from collections.abc import Callable
 from collections.abc import Sequence
@@ -19,11 +19,12 @@ def summary(
 ) -> Table:
     """Returns a table of a model's kernels: weights, zeros, multiply-adds.
 
-    The multiply-adds are those of the kernels, dense and without those of
-    the zeros; products of attention are in neither. The pattern is what the
-    zeros have: `9:10` where every 10 weights along the input channels hold 9
-    zeros, `block 1x4` where zeros fill aligned blocks of 1 input by 4 output
-    channels, else `unstructured`.
+    The table counts the multiply-adds of the kernels twice: all of them, and
+    only those of the non-zero weights. It does not count the matrix products
+    of attention. The pattern describes the zeros: `9:10` if every 10 weights
+    along the input channels hold 9 zeros, `block 1x4` if zeros fill aligned
+    blocks of 1 input by 4 output channels, `dense` if there are none,
+    otherwise `unstructured`.
 
     Example:
 
@@ -31,20 +32,20 @@ def summary(
 
     Args:
         model: A built `keras.Model`.
-        input_shape: Tuple of integers, the batch among them, for which to
-            count multiply-adds. Defaults to the model's own, with 1 for an
-            unknown batch; a model that takes any size needs it.
-        print_fn: Callable that is given the table as a string, such as
+        input_shape: Tuple of integers, including the batch. Multiply-adds are
+            counted for this shape. Defaults to the model's input shape, with
+            1 for an unknown batch. Pass it for a model that takes any size.
+        print_fn: Callable that receives the table as a string, such as
             `print`. Defaults to none.
 
     Returns:
-        `Table`: prints as a table, is HTML in notebooks, and is a sequence of
-        dicts, one a kernel and the totals last, with the keys `name`, `shape`,
-        `weights`, `zeros`, `pattern`, `dense_macs` and `sparse_macs`; the last
-        two None where the size is not known.
+        `Table`. It prints as a table, and notebooks show it as HTML. It is a
+        sequence of dicts: one for each kernel, then the totals. The keys are
+        `name`, `shape`, `weights`, `zeros`, `pattern`, `dense_macs` and
+        `sparse_macs`. The last two are None if the size is unknown.
 
     Raises:
-        ArgumentError: If `model` is no Keras model.
+        ArgumentError: If `model` is not a Keras model.
         ValueError: If the model is not built, has no prunable kernel, or
             cannot take `input_shape`.
     """

@@ -10,7 +10,7 @@ _NUMBERS = ("weights", "zeros", "dense_macs", "sparse_macs")
 
 
 def kernel_rows(model, input_shape=None) -> list[dict]:
-    """The rows of `issp_keras.summary`, which has the same arguments."""
+    """Returns the rows of `issp_keras.summary`, with the same arguments."""
     kernels, _ = find_kernels(model)
     uses = count_uses(model, kernels, input_shape)
     if uses is None:

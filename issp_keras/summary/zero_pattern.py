@@ -1,10 +1,10 @@
-"""Which pattern the zeros of a kernel have."""
+"""The pattern of the zeros of a kernel."""
 
 import math
 
 import numpy as np
 
-# The patterns that are looked for, those first that say more.
+# The patterns to search for, the most specific first.
 _GROUPS = (2, 4, 5, 8, 10, 16, 20, 32, 90)
 _BLOCKS = ((4, 4), (1, 8), (8, 1), (1, 4), (4, 1), (1, 2), (2, 1))
 
@@ -14,7 +14,7 @@ def pattern_of(values: np.ndarray, facts) -> str:
 
     Args:
         values: Array, the kernel.
-        facts: `sparsity.Kernel`, which says what its axes are.
+        facts: `sparsity.Kernel`, which names its axes.
 
     Returns:
         "dense", a pattern such as "9:10" or "block 1x4", or "unstructured".

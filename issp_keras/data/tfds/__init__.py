@@ -1,4 +1,4 @@
-"""Data sets for TensorFlow Datasets; to import this registers them.
+"""Data sets for TensorFlow Datasets. The import registers them.
 
 import issp_keras.data.tfds
 import tensorflow_datasets as tfds

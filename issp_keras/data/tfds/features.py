@@ -1,4 +1,4 @@
-"""What both data sets have in common."""
+"""The features of both data sets."""
 
 import tensorflow_datasets.public_api as tfds
 
@@ -6,7 +6,7 @@ from issp_keras.data import to_rgb
 
 
 def lr_and_hr() -> tfds.features.FeaturesDict:
-    """The features of an example, as those of TFDS's `div2k`."""
+    """Returns the features of an example, the same as in TFDS's `div2k`."""
     image = {"shape": (None, None, 3), "encoding_format": "png"}
     return tfds.features.FeaturesDict(
         {

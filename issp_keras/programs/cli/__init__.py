@@ -1,4 +1,4 @@
-"""What the console commands share."""
+"""Code that the console commands share."""
 
 from issp_keras.programs.cli.arguments import arguments
 from issp_keras.programs.cli.arguments import check_exists

@@ -1,4 +1,4 @@
-"""What a program is given, checked before anything long is imported."""
+"""Checks of a program's arguments, before any slow import."""
 
 import pathlib
 
@@ -12,23 +12,21 @@ def no_argument(argv: list[str]):
     """Refuses positional arguments.
 
     Raises:
-        InputError: If there is one.
+        InputError: If there is a positional argument.
     """
     if len(argv) > 1:
-        raise InputError(
-            f"expected flags alone. Received: {' '.join(argv[1:])}"
-        )
+        raise InputError(f"expected only flags. Received: {' '.join(argv[1:])}")
 
 
 def arguments(argv: list[str], *expected: str) -> list[str]:
-    """Returns the positional arguments, one for each that is expected.
+    """Returns the positional arguments after a check of their number.
 
     Args:
         argv: List of strings, the program's name first.
-        *expected: Strings that name the arguments in the error.
+        *expected: Strings that name the expected arguments in the error.
 
     Raises:
-        InputError: If there are fewer or more.
+        InputError: If there are fewer or more arguments.
     """
     if len(argv) != 1 + len(expected):
         count = {1: "one argument", 2: "two arguments"}[len(expected)]
@@ -40,14 +38,14 @@ def arguments(argv: list[str], *expected: str) -> list[str]:
 
 
 def check_file(path, kind: str):
-    """Checks that a file is there.
+    """Checks that a file exists.
 
     Args:
         path: Path of the file.
-        kind: String, what is expected, such as "a .keras file".
+        kind: String, the expected kind of file, such as "a .keras file".
 
     Raises:
-        InputError: If there is none.
+        InputError: If there is no such file.
     """
     check_exists(path)
     if pathlib.Path(path).is_dir():
@@ -55,10 +53,10 @@ def check_file(path, kind: str):
 
 
 def check_exists(path):
-    """Checks that there is a file or a folder.
+    """Checks that a file or a folder exists.
 
     Raises:
-        InputError: If there is none.
+        InputError: If it does not exist.
     """
     with blame(f"{path}: cannot be read", OSError, ValueError):
         if not pathlib.Path(path).exists():
@@ -66,15 +64,15 @@ def check_exists(path):
 
 
 def check_photographs(flag: str, sources: list[str], data_dir: str):
-    """Checks that the folders that a flag names are there.
+    """Checks that the folders in a flag exist.
 
     Args:
         flag: String, the name of the flag.
-        sources: List of strings, what it names.
+        sources: List of strings, the value of the flag.
         data_dir: String, the folder of test sets.
 
     Raises:
-        InputError: If one is missing, or there are none.
+        InputError: If a folder is missing, or `sources` is empty.
     """
     if not sources:
         raise InputError(f"--{flag}: is empty, expected photographs.")
@@ -91,12 +89,13 @@ def check_output(path, *suffixes: str, flag: str = "output"):
     """Checks that a file can be written, before anything is computed.
 
     Args:
-        path: Path of the file; None for none.
-        *suffixes: Strings, how its name may end; any way without.
-        flag: String, the flag that names it.
+        path: Path of the file, or None for no file.
+        *suffixes: Strings, the allowed suffixes. Without them, every suffix is
+            allowed.
+        flag: String, the flag that names the file.
 
     Raises:
-        InputError: If it cannot.
+        InputError: If the file cannot be written.
     """
     if path is None:
         return
@@ -111,10 +110,10 @@ def check_output(path, *suffixes: str, flag: str = "output"):
 
 
 def check_failures(failures: list[str], total: int):
-    """Ends a program that went on past photographs it could not use.
+    """Ends a program with an error if some photographs failed.
 
     Raises:
-        InputError: If there are failures; the message has all of them.
+        InputError: If there are failures. The message lists all of them.
     """
     if len(failures) == total == 1:
         raise InputError(failures[0])

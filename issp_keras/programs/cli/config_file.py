@@ -18,7 +18,7 @@ _FLAGS = ("--config", "-config")
 
 def define_config_flag():
     """Defines `--config` and, for each entry, `--config.ENTRY`."""
-    # The other programs have no config.
+    # Imported here, since most programs have no config.
     with needed_by("--config"):
         from ml_collections import config_flags
 
@@ -31,11 +31,11 @@ def define_config_flag():
 
 
 def parse_flags_with_config(argv: list[str]):
-    """Parses the flags, of which `--config` names a Python file."""
+    """Parses the flags, including `--config`, which names a Python file."""
     try:
         return parse_flags(_located(argv))
     except Exception as error:
-        # Flags report their own errors; what comes here is the config's.
+        # Flags report their errors themselves. This error is the config's.
         sys.exit(f"{interrupts.name()}: {_reason(error, argv)}")
 
 
@@ -44,17 +44,17 @@ def check_config_file():
     from ml_collections import config_flags
 
     path = config_flags.get_config_filename(flags.FLAGS["config"])
-    # What follows a colon is an argument for get_config().
+    # The text after a colon is an argument for get_config().
     path = path.split(":")[0]
     if not pathlib.Path(path).is_file():
         raise InputError(
-            f"--config: {path}: no such file, and no config that comes with "
-            f"issp_keras, which are {', '.join(sorted(_installed()))}."
+            f"--config: {path}: no such file, expected a file or one of the "
+            f"configs of issp_keras: {', '.join(sorted(_installed()))}."
         )
 
 
 def _located(argv):
-    """The words of a command, with the path where a config has a name."""
+    """Returns the words of a command with each config name as a path."""
     words = list(argv)
     for i, word in enumerate(words):
         flag, equals, value = word.partition("=")
@@ -75,7 +75,7 @@ def _path(value):
 
 
 def _installed():
-    """The path of each config that comes with this package, by its name."""
+    """Returns a dict from config names to paths, for the package's configs."""
     folder = pathlib.Path(str(importlib.resources.files(_CONFIGS)))
     return {
         path.stem: str(path)
@@ -85,7 +85,7 @@ def _installed():
 
 
 def _reason(error, argv):
-    """One line; ml_collections puts a whole traceback into some errors."""
+    """Returns one line; some ml_collections errors hold a traceback."""
     text = str(error.args[0] if error.args else "").strip()
     if isinstance(error, (AttributeError, KeyError)) and (
         entry := _unknown_entry(text, argv)
@@ -96,8 +96,8 @@ def _reason(error, argv):
 
 
 def _unknown_entry(text, argv):
-    """A sentence about an entry that the config does not have, if it is one."""
-    # It is a repr of a repr, which begins with its quotes.
+    """Returns a sentence about a missing entry of the config, or None."""
+    # The text is a repr of a repr, so it begins with quotes.
     found = re.match(r"\W*(\w+)", text)
     if not found:
         return None

@@ -1,4 +1,4 @@
-"""Flags that cannot be used, each in one sentence."""
+"""Errors about flags, each in one sentence."""
 
 import difflib
 import re
@@ -15,9 +15,9 @@ _REQUIRED = re.compile(r"flag --([\w.]+)=None: Flag .* must have a value")
 
 
 def parse_flags(argv: list[str]) -> list[str]:
-    """Parses all words; returns the program's name and what is no flag.
+    """Parses all words; returns the program's name and its arguments.
 
-    A flag that cannot be used ends the program.
+    A bad flag ends the program.
     """
     try:
         return flags.FLAGS(argv)
@@ -26,7 +26,7 @@ def parse_flags(argv: list[str]) -> list[str]:
 
 
 def sentence(error: flags.Error) -> str:
-    """What is wrong with a flag, and what was expected."""
+    """Returns a sentence about the problem and the expected value."""
     if isinstance(error, flags.UnrecognizedFlagError):
         return _unknown(error.flagname)
     text = str(error)
@@ -34,7 +34,7 @@ def sentence(error: flags.Error) -> str:
         about = help_text.about(flags.FLAGS[match[1]])
         return f"--{match[1]}: is missing. {about}"
     if match := _MISSING.match(text):
-        return f"{_dashed(match[1])}: has no value, expected one."
+        return f"{_dashed(match[1])}: has no value, expected a value."
     if match := _ILLEGAL.match(text):
         return _illegal(*match.groups())
     return text.strip().splitlines()[0]

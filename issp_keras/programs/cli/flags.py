@@ -1,4 +1,4 @@
-"""Flags that several programs have, and what they say."""
+"""Flags that several programs share."""
 
 from typing import TYPE_CHECKING
 
@@ -16,47 +16,47 @@ if TYPE_CHECKING:
 
 
 def define_network_flags(model: str | None = None):
-    """Defines the flags of programs that apply networks, for `network`.
+    """Defines the flags that `network` reads.
 
     Args:
-        model: String, the network without `--model`. None for programs that
-            require `--model`, and take it several times.
+        model: String, the default of `--model`. None for programs that require
+            `--model` and accept it several times.
     """
     define = flags.DEFINE_multi_string if model is None else flags.DEFINE_string
     define(
         "model",
         model,
-        "A .keras or .tflite network, or the name of one that comes with "
-        "issp_keras (`issp models`).",
+        "A .keras or .tflite network, or the name of a network that comes with "
+        "issp_keras (`issp models` lists them).",
         short_name="m",
     )
     if model is None:
         flags.mark_flag_as_required("model")
     flags.DEFINE_bool(
-        "self_ensemble", False, "Take the mean over 8 flips and rotations."
+        "self_ensemble", False, "Return the mean over 8 flips and rotations."
     )
     flags.DEFINE_integer(
         "tile",
         TILE,
-        "Height and width in LR pixels of the tiles that large photographs "
-        "are cut into; 0 for none.",
+        "Height and width of the tiles that large photographs are cut into, in "
+        "LR pixels; 0 for no tiles.",
         lower_bound=0,
     )
     flags.DEFINE_string(
         "delegate",
         None,
-        "For .tflite networks: 'sparse' for the delegate that leaves out "
-        "zeros, or the library of another one.",
+        "For .tflite networks: 'sparse' for the sparse delegate of issp_keras, "
+        "which skips zeros, or the path of another delegate library.",
         short_name="d",
     )
     _define_threads_flag()
 
 
 def check_network():
-    """Checks the flags of `define_network_flags`, and loads nothing.
+    """Checks the flags of `define_network_flags` without loading a network.
 
     Raises:
-        InputError: If a flag is not usable, or there is no such file.
+        InputError: If a flag is not usable, or the file does not exist.
     """
     flag = flags.FLAGS
     check_tile(flag.tile)
@@ -64,22 +64,22 @@ def check_network():
         path = network_path(model)
         if flag.delegate and path.suffix.lower() != ".tflite":
             raise InputError(
-                f"--delegate: {flag.delegate}: is for .tflite files, and the "
+                f"--delegate: {flag.delegate}: is for .tflite files, but the "
                 f"network is {model}."
             )
         check_file(path, "a .keras or .tflite file")
 
 
 def network(model: str | None = None) -> "Network":
-    """The network that the flags of `define_network_flags` describe.
+    """Loads the network that the flags of `define_network_flags` describe.
 
     Args:
-        model: String, one that `--model` names. Defaults to the only one.
+        model: String, a value of `--model`. Defaults to its only value.
 
     Raises:
         InputError: If a flag or the file is not usable.
     """
-    # Here alone, so that flags are checked before NumPy is imported.
+    # Imported here, so that flags are checked before NumPy is imported.
     from issp_keras.inference import load_network
 
     flag = flags.FLAGS
@@ -99,30 +99,30 @@ def _define_threads_flag():
 
 
 def define_data_flags():
-    """Defines the flags that say which photographs to score."""
+    """Defines the flags for the photographs to score."""
     flags.DEFINE_list(
         "data",
         [EMBEDDED],
-        "Folders of photographs, test sets in --data_dir (set5, set14, b100, "
-        f"urban100, manga109), or '{EMBEDDED}', with commas between.",
+        "Photographs, separated by commas: folders, test sets in --data_dir "
+        f"(set5, set14, b100, urban100, manga109), or '{EMBEDDED}'.",
     )
-    flags.DEFINE_string("data_dir", "data", "Folder that holds test sets.")
+    flags.DEFINE_string("data_dir", "data", "Folder of the test sets.")
 
 
 def define_latency_flags():
-    """Defines the flags that say how latency is measured."""
+    """Defines the flags for the measurement of latency."""
     flags.DEFINE_list(
-        "size", [128, 128], "LR height and width in pixels, for the latency."
+        "size", [128, 128], "LR height and width for the latency, in pixels."
     )
-    flags.DEFINE_integer("rounds", 20, "Timed runs.", lower_bound=1)
+    flags.DEFINE_integer("rounds", 20, "Number of timed runs.", lower_bound=1)
     _define_threads_flag()
 
 
 def image_size(values: list) -> tuple[int, int]:
-    """The height and width that `--size` gives.
+    """Returns the height and width in `--size`.
 
     Raises:
-        InputError: If it does not.
+        InputError: If the value is not two positive whole numbers.
     """
     try:
         height, width = map(int, values)

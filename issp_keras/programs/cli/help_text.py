@@ -1,4 +1,4 @@
-"""What `--help` prints, made of a docstring and of absl's flags."""
+"""The text of `--help`, made from a docstring and absl's flags."""
 
 import inspect
 import re
@@ -13,19 +13,19 @@ _PACKAGE = "issp_keras"
 _WIDEST = 28
 _ADDED = re.compile(r"^<[^>]*>: |; repeat this option to specify a list.*$")
 _FOOT = """\
---helpfull lists all flags, those of absl too. --verbosity=0 shows what
-TensorFlow and others log. --version shows the version.
+--helpfull lists all flags, including those of absl. --verbosity=0 shows the
+log messages of TensorFlow and other libraries. --version shows the version.
 """
 
 
 def of(name: str, docstring: str | None, arguments: dict[str, str]) -> str:
-    """The help of a program.
+    """Returns the help of a program.
 
     Args:
-        name: String, as the program was called.
-        docstring: String: what it does, in one line; examples, indented by
-            four spaces; and more.
-        arguments: Dict of what it takes beside flags.
+        name: String, the name of the program.
+        docstring: String with three parts: a summary in one line, examples
+            indented by four spaces, and details.
+        arguments: Dict from positional arguments to descriptions.
     """
     summary, examples, more = _parts(docstring or "")
     blocks = [
@@ -41,15 +41,15 @@ def of(name: str, docstring: str | None, arguments: dict[str, str]) -> str:
 
 
 def own_flags() -> Iterator[flags.Flag]:
-    """The flags of this program, without those of absl and others."""
+    """Yields the flags of this program, without those of other packages."""
     for module, of in flags.FLAGS.flags_by_module_dict().items():
         if module.split(".")[0] == _PACKAGE:
-            # Entries of a config are no flags of their own.
+            # Entries of a config are not listed as flags.
             yield from (flag for flag in of if "." not in flag.name)
 
 
 def completions() -> Iterator[str]:
-    """Lines for a shell: a flag, a tab, and what it is."""
+    """Yields lines for a shell: a flag, a tab, and a description."""
     for flag in own_flags():
         names = [f"--{flag.name}="]
         if flag.boolean:
@@ -59,13 +59,13 @@ def completions() -> Iterator[str]:
 
 
 def about(flag: flags.Flag) -> str:
-    """What a flag is, in one line."""
-    # What absl adds is in the name already.
+    """Returns the description of a flag in one line."""
+    # Remove text that absl adds, since the placeholder already says it.
     return _ADDED.sub("", " ".join(flag.help.split()))
 
 
 def default_of(flag: flags.Flag) -> str:
-    """The default of a flag, in words; empty if the flag is required."""
+    """Returns the default of a flag as text; empty for a required flag."""
     if any("must have a value" in v.message for v in flag.validators):
         return ""
     if flag.boolean and isinstance(flag.default, bool):
@@ -78,7 +78,7 @@ def default_of(flag: flags.Flag) -> str:
 
 
 def placeholder(flag: flags.Flag) -> str:
-    """What stands for the value of a flag."""
+    """Returns the placeholder for the value of a flag."""
     choices = getattr(flag.parser, "enum_values", None)
     if choices:
         return "|".join(choices)
@@ -100,7 +100,7 @@ def _right(flag):
 
 
 def _parts(docstring):
-    """The summary, the examples and the rest of a docstring."""
+    """Returns the summary, the examples and the rest of a docstring."""
     paragraphs = inspect.cleandoc(docstring).split("\n\n")
     examples = [
         line.strip()
@@ -118,7 +118,7 @@ def _titled(title, lines):
 
 
 def _rows(rows):
-    """One line each; on a terminal, as many as its width asks for."""
+    """Yields one line for each row, wrapped to the width of a terminal."""
     width = min(_WIDEST, max((len(left) for left, _ in rows), default=0))
     for left, right in rows:
         line = f"  {left:<{width}}  {right}"

@@ -1,4 +1,4 @@
-"""What others log does not reach the terminal, unless it is asked for."""
+"""Hides log messages of other libraries from the terminal."""
 
 import contextlib
 import faulthandler
@@ -14,15 +14,16 @@ from absl import logging as absl_logging
 
 @contextlib.contextmanager
 def only_ours(name: str, verbosity: int | None):
-    """Shows what this package says, and nothing of others, in the block.
+    """Shows only the messages of this package inside the block.
 
-    TensorFlow, XLA, CUDA, XNNPACK and others write to the process's stderr,
-    or log, or warn. It has to begin before TensorFlow is imported.
+    TensorFlow, XLA, CUDA, XNNPACK and others write to stderr, log or warn.
+    Enter the block before TensorFlow is imported.
 
     Args:
-        name: String, what begins the lines of this package.
-        verbosity: Integer, the flag `--verbosity` of absl, which shows all
-            that it asks for; None if it is not given.
+        name: String, the prefix of the messages of this package.
+        verbosity: Integer, the value of absl's flag `--verbosity`. All
+            messages up to this level are shown, also those of other
+            libraries. None if the flag is not given.
     """
     level = 3 if verbosity is None else min(3, max(0, -verbosity))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", str(level))
@@ -35,7 +36,7 @@ def only_ours(name: str, verbosity: int | None):
 
 @contextlib.contextmanager
 def _python_stderr_alone():
-    """Lets Python write to stderr, and no library in C or C++."""
+    """Lets only Python write to stderr, not libraries in C or C++."""
     stderr = sys.stderr
     try:
         is_native = stderr.fileno() == 2
@@ -57,7 +58,7 @@ def _python_stderr_alone():
         write_through=True,
     )
     sys.stderr = alone
-    # It tells where the process was if C++ ends it.
+    # It prints the Python traceback if C++ code crashes.
     faulthandler.enable(sys.stderr)
     try:
         yield
@@ -99,7 +100,7 @@ def _is_record_of_ours(record):
 
 
 def _source_of_warning():
-    """The file that warns, whatever place it says is at fault."""
+    """Returns the file that called `warnings.warn`, for any stack level."""
     frame = sys._getframe(2)
     while frame.f_back and frame.f_globals.get("__name__") == "warnings":
         frame = frame.f_back
@@ -111,7 +112,7 @@ def _is_ours(path):
 
 
 def _roots():
-    """The folders of this package; in a clone, some are beside it."""
+    """Yields the folders of this package, including linked ones in a clone."""
     for name in ("", ".configs", ".tflite", ".web"):
         package = sys.modules.get(f"issp_keras{name}")
         if package:

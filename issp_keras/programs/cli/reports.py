@@ -1,4 +1,4 @@
-"""Reports for a browser: their flag, and what they say of the run."""
+"""Reports for a browser: their flags, and the facts about the run."""
 
 import datetime
 import importlib.metadata
@@ -28,16 +28,16 @@ _DISTRIBUTIONS = {
 
 
 def define_report_flag(content: str):
-    """Defines `--report`; `content` says what is in it."""
+    """Defines `--report`. The help text names the `content` of the page."""
     flags.DEFINE_string(
         "report",
         None,
-        f"HTML file to write, for any browser, with {content}.",
+        f"HTML file to write with {content}, for any browser.",
     )
 
 
 class _SwitchOrPage(flags.ArgumentParser):
-    """Takes a truth value, or the name of an HTML file."""
+    """Accepts a Boolean, or the name of an HTML file."""
 
     def parse(self, argument):
         try:
@@ -47,23 +47,27 @@ class _SwitchOrPage(flags.ArgumentParser):
 
 
 def define_compare_flag():
-    """Defines `--compare`, with a file or without, and `--nocompare`."""
+    """Defines `--compare`, `--compare=FILE` and `--nocompare`."""
     flags.DEFINE_flag(
         flags.Flag(
             _SwitchOrPage(),
             None,
             "compare",
             False,
-            "Also write a side-by-side picture of each; with a name, "
-            "--compare=page.html, one HTML file for any browser instead, in "
-            "which a slider goes over each.",
+            "Also write a side-by-side picture of each photograph. "
+            "--compare=page.html instead writes one HTML page for any browser "
+            "with a slider for each photograph.",
             boolean=True,
         )
     )
 
 
 def check_page(flag: str, path: str | None):
-    """Checks a page before anything is computed; None is no page.
+    """Checks that a page can be written, before anything is computed.
+
+    Args:
+        flag: String, the flag that names the page.
+        path: String, path of the page, or None for no page.
 
     Raises:
         InputError: If it cannot be written.
@@ -76,18 +80,18 @@ def check_page(flag: str, path: str | None):
 
 
 def write_page(path: str, page: "report.Page"):
-    """Writes a page, and says so."""
+    """Writes a page, and prints its path."""
     page.write(path)
     print(f"Wrote {path}.")
 
 
 def facts(threads: str) -> list[tuple[str, str]]:
-    """What is run, and on what, for a page.
+    """Returns facts about this run and this machine, for a page.
 
     Args:
-        threads: String, how many threads compute.
+        threads: String, the number of threads.
     """
-    # A program that needs no Keras does not wait for it.
+    # Imported here, since programs without a page may not need Keras.
     import keras
 
     machine = host.describe()
@@ -106,7 +110,7 @@ def facts(threads: str) -> list[tuple[str, str]]:
 
 
 def network_threads(model: str, threads: int) -> str:
-    """How many threads apply a network, for `facts`."""
+    """Returns the number of threads that apply a network, for `facts`."""
     if pathlib.Path(model).suffix == ".tflite":
         return str(threads)
     import keras

@@ -1,4 +1,4 @@
-"""How a program starts, takes its arguments, and ends."""
+"""Starts and ends programs."""
 
 import contextlib
 import importlib
@@ -24,14 +24,14 @@ def run(main, parse_flags=parse_flags, arguments: dict | None = None):
 
     `--help` prints the docstring of the module of `main`, its `arguments` and
     its flags. Bad input ends the program with one sentence on stderr and
-    status 1, and Ctrl-C with one and status 130.
+    status 1. Ctrl-C ends it with one sentence and status 130.
 
     Args:
         main: Callable that takes a list of strings: the name of the program,
-            and what is no flag.
+            and its positional arguments.
         parse_flags: Callable that takes all words and returns such a list.
             Defaults to absl's flags.
-        arguments: Dict of what the program takes beside flags, such as
+        arguments: Dict from positional arguments to descriptions, such as
             `{"PHOTOGRAPH...": "Files and folders."}`.
     """
     with interrupts.ending_with_the_reader():
@@ -57,19 +57,19 @@ def _run(main, parse_flags):
 
 
 def load(module: str) -> Any:
-    """Imports the program behind a command, which may take seconds.
+    """Imports the program of a command, which may take seconds.
 
-    Ctrl-C ends the process meanwhile.
+    Ctrl-C ends the process during the import.
 
     Args:
-        module: String, its name.
+        module: String, the name of the module.
     """
     with interrupts.ending_at_once(), starting():
         return importlib.import_module(module)
 
 
 def _answer(main, arguments):
-    """Ends the program if it is asked what it is."""
+    """Answers `--help`, `--completions` and `--version`, and exits."""
     words = sys.argv[1:]
     if "--" in words:
         words = words[: words.index("--")]
@@ -101,14 +101,14 @@ def _status(main, argv):
 
 @contextlib.contextmanager
 def as_flags(prefix: str = "--"):
-    """Names the flag where the library names an argument.
+    """Turns errors about an argument into errors about a flag.
 
-    A program gives its flags to the library under the same names. Errors
-    about an argument that are raised in the block then name the flag.
+    A program passes its flags to the library under the same names. The block
+    turns an `ArgumentError` of the library into an error that names the flag.
 
     Args:
-        prefix: String before the argument's name. Defaults to `"--"`; of
-            entries of a config it is such as `"--config.teacher."`.
+        prefix: String before the argument's name, for example
+            `"--config.teacher."` for entries of a config. Defaults to `"--"`.
     """
     try:
         yield

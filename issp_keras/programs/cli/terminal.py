@@ -8,7 +8,7 @@ _UNBOUNDED = 10_000
 
 @contextlib.contextmanager
 def starting():
-    """Shows on a terminal that the block, an import, takes a while."""
+    """Shows a line on a terminal while the block, a slow import, runs."""
     line = "Starting ..."
     is_shown = sys.stderr.isatty()
     if is_shown:
@@ -22,27 +22,27 @@ def starting():
 
 @contextlib.contextmanager
 def progress_bar(description: str, total: int | None = None):
-    """Shows a progress bar on a terminal, and nothing elsewhere.
+    """Shows a progress bar on a terminal. Elsewhere it shows nothing.
 
     Args:
-        description: String, what is done.
-        total: Integer, how much there is to do; None if nobody knows.
+        description: String, the text beside the bar.
+        total: Integer, the amount of work; None if it is unknown.
 
     Yields:
-        A callable that takes how much of `total` is done.
+        A callable that takes the finished amount.
     """
     import rich.console
     import rich.progress
 
     console = rich.console.Console(stderr=True)
     if not console.is_terminal:
-        # A bar that is off ends in an empty line under older versions of rich.
+        # Older versions of rich print an empty line for a disabled bar.
         yield lambda done: None
         return
     bar = rich.progress.Progress(
         console=console,
         transient=True,
-        # What is printed on the way goes above the bar, or into its file.
+        # Print other output above the bar, or into its file.
         redirect_stdout=sys.stdout.isatty(),
     )
     with bar:
@@ -51,7 +51,7 @@ def progress_bar(description: str, total: int | None = None):
 
 
 def print_table(header: list[str], rows: list[list[str]]):
-    """Prints a table; all columns but the first are aligned to the right."""
+    """Prints a table. All columns except the first are right-aligned."""
     import rich.console
     import rich.table
 
@@ -64,7 +64,7 @@ def print_table(header: list[str], rows: list[list[str]]):
         table.add_row(*row)
     console = rich.console.Console(markup=False)
     if not console.is_terminal:
-        # A file or a pipe has no width that a table would have to fit.
+        # A file or a pipe has no limited width.
         unbounded = console.options.update(width=_UNBOUNDED)
         wanted = console.measure(table, options=unbounded).maximum
         console.width = max(console.width, wanted)
@@ -72,7 +72,7 @@ def print_table(header: list[str], rows: list[list[str]]):
 
 
 def markdown_table(header, rows) -> str:
-    """The same table as lines of Markdown."""
+    """Returns the same table as Markdown."""
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
     escaped = [[cell.replace("|", r"\|") for cell in cells] for cells in lines]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in escaped)

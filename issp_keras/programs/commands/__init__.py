@@ -1,7 +1,7 @@
-"""The commands of `issp`, one a file: their flags, help and first checks.
+"""The commands of `issp`, one in each file: flags, help and first checks.
 
-Nothing here imports what takes long. A command checks what it is told, and
-then imports the program that does the work.
+Nothing here needs a slow import. A command checks its arguments, and then
+imports the program that does the work.
 """
 
 from typing import NamedTuple
@@ -11,8 +11,8 @@ class Command(NamedTuple):
     """A command of `issp`.
 
     Attributes:
-        entry: String, the module and the function that run it.
-        summary: String, what it does.
+        entry: String, the module and the function that run the command.
+        summary: String, a description in one line.
     """
 
     entry: str
@@ -28,23 +28,23 @@ COMMANDS = {
         f"{_HERE}.evaluate:run", "Scores networks: PSNR, SSIM and seconds."
     ),
     "export": Command(
-        f"{_HERE}.export:run", "Writes a .keras network as .tflite files."
+        f"{_HERE}.export:run", "Converts a .keras network to .tflite files."
     ),
     "inspect": Command(
-        f"{_HERE}.inspect:run", "Says what is inside a .tflite file."
+        f"{_HERE}.inspect:run", "Shows the contents of a .tflite file."
     ),
     "benchmark": Command(
         f"{_HERE}.benchmark:run", "Compares quality, size and latency of files."
     ),
     "compare": Command(
-        f"{_HERE}.compare:run", "Trains what a config lists, and compares it."
+        f"{_HERE}.compare:run", "Trains and compares the networks of a config."
     ),
     "prepare": Command(
         f"{_HERE}.prepare:run", "Prepares photographs for long trainings."
     ),
     "import": Command(
         f"{_HERE}.import_checkpoint:run",
-        "Makes a .keras network of a PyTorch checkpoint.",
+        "Converts a PyTorch checkpoint to a .keras network.",
     ),
     "models": Command(
         f"{_HERE}.models:run", "Lists the networks that come with issp_keras."
@@ -53,6 +53,6 @@ COMMANDS = {
         "issp_keras.programs.demo:run", "Opens the demo page in a browser."
     ),
     "completion": Command(
-        f"{_HERE}.completion:run", "Prints a script for completion in a shell."
+        f"{_HERE}.completion:run", "Prints a completion script for a shell."
     ),
 }

@@ -5,17 +5,17 @@
     issp benchmark model.tflite --protocol=mlperf-mobile
     issp benchmark model.tflite --target=adb --benchmark_model=benchmark_model
 
-Prints tables, beginning with bicubic interpolation, and writes them to
---output as JSON, CSV, Markdown and a picture, as the names end. With
---delegate, each file that the delegate takes has a row without it and one with
-it. --report writes a page for a browser: the tables, which can be sorted, and
-plots.
+Prints tables. Their first row is bicubic interpolation. --output writes the
+tables to files; the suffix of a file makes it JSON, CSV, Markdown or a picture.
+With --delegate, each file that the delegate supports has one row without it
+and one row with it. --report writes a page for a browser with sortable tables
+and plots.
 
---protocol=mlperf-mobile times as MLPerf Mobile does, 960x540 to 1920x1080
-pixels. --target=adb runs TFLite's own benchmark_model, a binary for Android,
-on a phone, with the fastest cores, after cooling down, and leaves nothing
-there; with --android_delegate also with that delegate. Quality is measured
-here.
+--protocol=mlperf-mobile times the files as MLPerf Mobile does, from 960x540 to
+1920x1080 pixels. --target=adb runs TFLite's benchmark_model, a binary for
+Android, on a phone. It uses the fastest cores, waits until the phone has
+cooled down, and removes its files from the phone. With --android_delegate, it
+also times this delegate. Quality is always measured on this machine.
 """
 
 import pathlib
@@ -45,12 +45,12 @@ def main(argv):
 
 
 def _check_outputs(paths):
-    """What is wrong with them must not show after all is measured."""
+    """Checks the output files before the measurement."""
     for path in map(pathlib.Path, paths or ()):
         if path.suffix.lower() not in FORMATS:
             raise InputError(
                 f"--output: is {path}, expected files ending in "
-                f"{', '.join(FORMATS)}, with commas between."
+                f"{', '.join(FORMATS)}, separated by commas."
             )
         cli.check_output(path)
 
@@ -62,7 +62,7 @@ def _check_protocol(flag):
     for name in ("size", "rounds"):
         if flags.FLAGS[name].present:
             raise InputError(
-                f"--{name}: is given, but --protocol={flag.protocol} says it."
+                f"--{name}: is given, but --protocol={flag.protocol} sets it."
             )
 
 
@@ -82,18 +82,18 @@ def _check_target(flag):
         return
     if flag.delegate:
         raise InputError(
-            f"--delegate: is {flag.delegate}, but --target=adb takes a build "
-            "for the device, --android_delegate."
+            f"--delegate: is {flag.delegate}, but --target=adb needs "
+            "--android_delegate, a build for the device."
         )
     if not flag.benchmark_model:
         raise InputError(
-            "--benchmark_model: is not given, expected TFLite's tool of that "
-            "name, built for the device's processor."
+            "--benchmark_model: is not given, expected the path of TFLite's "
+            "benchmark_model, built for the device's processor."
         )
     if flag.protocol and PROTOCOLS[flag.protocol].percent != 50:
         raise InputError(
-            f"--protocol: is {flag.protocol}, whose result benchmark_model "
-            "does not tell: a 90th percentile. Expected --target=host."
+            f"--protocol: is {flag.protocol}, which needs a 90th percentile, "
+            "but benchmark_model does not report it. Expected --target=host."
         )
 
 
@@ -102,17 +102,17 @@ def run():
     flags.DEFINE_string(
         "delegate",
         None,
-        "'sparse' to time also the delegate that leaves out zeros, or the "
-        "library of another one.",
+        "Also time a delegate: 'sparse' for the sparse delegate of issp_keras, "
+        "which skips zeros, or the path of another delegate library.",
         short_name="d",
     )
     flags.DEFINE_enum(
-        "protocol", None, list(PROTOCOLS), "Sizes and runs as others ask."
+        "protocol", None, list(PROTOCOLS), "A benchmark's sizes and runs."
     )
     flags.DEFINE_list(
         "output",
         None,
-        "Files to write the tables to, with commas between: "
+        "Files for the tables, separated by commas, ending in "
         f"{', '.join(FORMATS)}.",
         short_name="o",
     )
@@ -123,13 +123,13 @@ def run():
         "target", "host", "host, adb, or adb:SERIAL for an Android device."
     )
     flags.DEFINE_string(
-        "benchmark_model", None, "TFLite's tool, built for that device."
+        "benchmark_model", None, "TFLite's benchmark_model for the device."
     )
     flags.DEFINE_string(
-        "android_delegate", None, "A delegate library, built for that device."
+        "android_delegate", None, "A delegate library for the device."
     )
     flags.DEFINE_float(
-        "cool_down", 10, "Seconds of rest of the device before each run.", 0
+        "cool_down", 10, "Seconds that the device rests before each run.", 0
     )
     cli.run(main, arguments={"FILE...": "The .tflite files."})
 

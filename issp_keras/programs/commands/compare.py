@@ -1,22 +1,22 @@
-"""Trains what a config lists, and compares the results in one table.
+"""Trains the networks that a config lists, and compares them in a table.
 
     issp compare --config=compare_methods --workdir=runs/compare
     issp compare --config=recipe_search --workdir=runs/search --turn=20
 
-Each training has a folder of its own in the workdir. After a kill, the same
-command goes on with the last epoch that was finished, and what is done stays
-done. --minutes=N stops at the end of the last epoch that is probably done by
-then, but not before one epoch; each training then has a checkpoint. The
-trainings run in the order of the config, or with --turn=N in turns of N
-minutes. Several of these commands may share one workdir: each takes a training
-that no other one has. They run at low priority (--nice).
+Each training has its own folder in the workdir. After an interruption, the
+same command continues after the last finished epoch. Finished trainings are
+not repeated. --minutes=N stops after the last epoch that probably ends within
+N minutes, but not before the first epoch. Each training then has a checkpoint.
+The trainings run in the order of the config. With --turn=N, they take turns of
+N minutes. Several of these commands may share one workdir: each takes a
+training that no other command runs. They run at low priority (--nice).
 
 results.json, results.csv and results.md in the workdir hold PSNR and SSIM on
-each test set, the non-zeros and the time of every training that is done. A
-training that diverges is a result too. It is not tried again. --report writes
-a page for a browser, with the table and plots of it. --known takes such a JSON
-file, of another machine or of an earlier version: what is in it with the same
-settings is not trained again.
+each test set, the non-zeros and the time of every finished training. A
+training that diverges is a result too, and is not repeated. --report writes a
+page for a browser with the table and plots. --known takes a results.json of
+another machine or of an earlier version. Trainings in it with the same
+settings are not repeated.
 """
 
 from absl import flags
@@ -37,24 +37,24 @@ def main(argv):
 def run():
     """Entry point of `issp compare`."""
     cli.define_config_flag()
-    flags.DEFINE_string("workdir", None, "Folder for what is trained.")
+    flags.DEFINE_string("workdir", None, "Folder for the trainings.")
     flags.DEFINE_float(
-        "minutes", None, "Stop after so many minutes.", lower_bound=0
+        "minutes", None, "Stop after this number of minutes.", lower_bound=0
     )
     flags.DEFINE_float(
         "turn",
         None,
-        "Minutes after which the next training has its turn; one after the "
-        "other without.",
+        "Minutes of one turn of a training. Without it, the trainings run one "
+        "after the other.",
         lower_bound=0,
     )
     flags.DEFINE_string(
-        "known", None, "JSON file of results that are not trained again."
+        "known", None, "JSON file of results; these trainings are skipped."
     )
     flags.DEFINE_integer(
-        "nice", 19, "How far to lower the priority, 0 to 19.", 0, 19
+        "nice", 19, "How much to lower the priority, 0 to 19.", 0, 19
     )
-    cli.define_report_flag("the table and plots of it")
+    cli.define_report_flag("the table and plots")
     flags.mark_flags_as_required(["config", "workdir"])
     cli.run(main, cli.parse_flags_with_config)
 

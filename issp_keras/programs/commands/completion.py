@@ -1,10 +1,11 @@
-"""Prints what a shell needs to complete commands and flags of `issp`.
+"""Prints a script that completes commands and flags of `issp` in a shell.
 
     source <(issp completion bash)
     source <(issp completion zsh)
     issp completion fish | source
 
-Put such a line into ~/.bashrc, ~/.zshrc or ~/.config/fish/config.fish.
+Add the line for your shell to ~/.bashrc, ~/.zshrc or
+~/.config/fish/config.fish.
 """
 
 from issp_keras.errors import InputError
@@ -68,7 +69,7 @@ def main(argv):
     (shell,) = cli.arguments(argv, f"a shell: {', '.join(_SCRIPTS)}")
     if shell not in _SCRIPTS:
         raise InputError(
-            f"{shell}: is no shell that is known, expected one of "
+            f"{shell}: is not a known shell, expected one of "
             f"{', '.join(_SCRIPTS)}."
         )
     names = " ".join(["issp", *(f"issp-{name}" for name in COMMANDS)])

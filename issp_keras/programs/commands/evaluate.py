@@ -1,19 +1,20 @@
-"""Scores networks on photographs: PSNR, SSIM and seconds of each.
+"""Scores networks on photographs: PSNR, SSIM and seconds.
 
     issp evaluate -m model.keras
     issp evaluate -m model.keras --data=set5,set14 --data_dir=data
     issp evaluate -m model.keras -m model.tflite
 
---data takes test sets of the papers, folders in the layouts in common use,
-with LR files or without, and 'embedded'. A border as wide as the scale is left
-out, and Y is compared, as in most papers. --channels=rgb compares RGB, as the
-ISS-P paper does for EDSR-L.
+--data takes test sets of papers, folders of photographs, and 'embedded'. The
+folders can have LR files in one of the common layouts. Missing LR images are
+made by bicubic downscaling. As in most papers, the scores compare Y and leave
+out a border as wide as the scale. --channels=rgb compares RGB, as the ISS-P
+paper does for EDSR-L.
 
---output writes the same as JSON and, beside it, as CSV. --comparison writes a
-picture: a crop of a photograph as LR, bicubic, the network's, and HR. --report
-writes a page for a browser: the scores, and crops to compare. Photographs that
-cannot be read are named at the end. With several --model, a table has a column
-for each.
+--output writes the scores to a JSON file and to a CSV file beside it.
+--comparison writes a picture with a crop of a photograph: LR, bicubic, the
+network's result, and HR. --report writes a page for a browser with the scores
+and crops to compare. A list of the photographs that cannot be read comes at
+the end. With several --model flags, a table has a column for each network.
 """
 
 import pathlib
@@ -43,7 +44,7 @@ def _check_several(flag):
     for name in ("comparison", "report"):
         if getattr(flag, name):
             raise InputError(
-                f"--{name}: shows one network, and there are "
+                f"--{name}: shows one network, but there are "
                 f"{len(flag.model)}; expected one --model."
             )
     if len({*flag.model}) < len(flag.model):
@@ -51,7 +52,7 @@ def _check_several(flag):
 
 
 def _check_outputs(output, picture):
-    """What is wrong with them must not show after all scores are made."""
+    """Checks the output files before the evaluation."""
     if output and output.lower().endswith(".csv"):
         raise InputError(
             f"--output: is {output}, expected the name of a JSON file; the "
@@ -71,18 +72,18 @@ def run():
         "channels",
         "y",
         CHANNELS,
-        "What to compare: Y, as most papers do, or RGB.",
+        "Compare Y, as in most papers, or RGB.",
     )
     flags.DEFINE_string(
         "output",
         None,
-        "JSON file to write the scores to, and a CSV beside it.",
+        "JSON file for the scores; a CSV file is written beside it.",
         short_name="o",
     )
     flags.DEFINE_string(
-        "comparison", None, "PNG file to write a side-by-side picture to."
+        "comparison", None, "PNG file for a side-by-side picture."
     )
-    cli.define_report_flag("the scores, and crops to compare")
+    cli.define_report_flag("the scores and crops to compare")
     cli.run(main)
 
 

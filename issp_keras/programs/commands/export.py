@@ -1,11 +1,12 @@
-"""Writes a Keras network as `.tflite` files, small, and checks them.
+"""Converts a Keras network to small `.tflite` files, and checks them.
 
     issp export model.keras --precision=float16
     issp export model.keras --all
 
-The first writes model_float16_sparse.tflite beside the model. The file is run
-in the interpreter and compared with the Keras model first. --all writes every
-sensible variant, and a table of them, also as JSON and Markdown.
+The first example writes model_float16_sparse.tflite beside the model. Before
+that, the interpreter runs the file, and its output is compared with that of
+the Keras model. --all writes every sensible variant, and a table of them as
+JSON and Markdown.
 """
 
 from absl import flags
@@ -30,13 +31,13 @@ def _check(flag):
     if flag.calibration:
         cli.check_photographs("calibration", flag.calibration, flag.data_dir)
     if (flag.height is None) != (flag.width is None):
-        raise InputError("--height and --width: expected both or none.")
+        raise InputError("--height and --width: expected both or neither.")
     if flag.all:
         cli.image_size(flag.size)
         if flag.output:
             raise InputError(
-                "--output: names one file, and --all writes several beside "
-                "the .keras file."
+                "--output: names one file, but --all writes several files "
+                "beside the .keras file."
             )
     cli.check_output(flag.output, ".tflite")
 
@@ -44,40 +45,43 @@ def _check(flag):
 def run():
     """Entry point of `issp export`."""
     flags.DEFINE_enum(
-        "precision", "float32", PRECISIONS, "What kernels are stored as."
+        "precision", "float32", PRECISIONS, "The number type of kernels."
     )
-    flags.DEFINE_bool("sparse", True, "Leave zeros out where that is smaller.")
+    flags.DEFINE_bool("sparse", True, "Store kernels sparse if it is smaller.")
     flags.DEFINE_bool("all", False, "Write every sensible variant and a table.")
     flags.DEFINE_string(
-        "output", None, "The file, by default beside the model.", short_name="o"
+        "output", None, "The file; by default beside the model.", short_name="o"
     )
     flags.DEFINE_integer(
-        "height", None, "The one LR height the file takes.", lower_bound=1
+        "height", None, "A fixed LR height; use it with --width.", lower_bound=1
     )
     flags.DEFINE_integer(
-        "width", None, "The one LR width the file takes.", lower_bound=1
+        "width", None, "A fixed LR width; use it with --height.", lower_bound=1
     )
     flags.DEFINE_enum(
-        "input", "float32", INPUTS, "0..1 or 0..255, of the output too."
+        "input",
+        "float32",
+        INPUTS,
+        "The type of input and output: float32 in 0..1 or uint8 in 0..255.",
     )
     flags.DEFINE_float(
         "tolerance",
         None,
-        "PSNR in dB that the file may lose; by default "
+        "The largest allowed loss of PSNR in dB; by default "
         f"{', '.join(f'{k} {v}' for k, v in TOLERANCES.items())}.",
         lower_bound=0,
     )
     flags.DEFINE_list(
         "calibration",
         None,
-        "What int8 finds its ranges on, as --data; by default the embedded "
-        "photographs that are not held out.",
+        "Photographs on which int8 finds its ranges, in the form of --data; by "
+        "default the embedded training photographs.",
     )
     flags.DEFINE_enum(
         "ranges",
         "best",
         RANGES,
-        "How int8 finds the ranges of activations on these.",
+        "How int8 finds the ranges of activations.",
     )
     cli.define_data_flags()
     cli.define_latency_flags()

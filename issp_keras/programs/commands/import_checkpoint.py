@@ -1,11 +1,11 @@
-"""Makes a Keras network of an official PyTorch checkpoint.
+"""Converts an official PyTorch checkpoint to a Keras network.
 
     issp import SwinIR-light-x4.pth model.keras
     issp import EDSR_x4.pth model.keras --residual_scale=0.1
 
-Network and sizes are found from the checkpoint, which is of EDSR, RCAN,
-SwinIR, CAT, ECBSR, ABPN, FSRCNN or DIPNet. No code from it is run, and PyTorch
-is not needed.
+The command finds the network and its sizes in the checkpoint. It knows EDSR,
+RCAN, SwinIR, CAT, ECBSR, ABPN, FSRCNN and DIPNet. It does not run code from the
+checkpoint, and does not need PyTorch.
 """
 
 import pathlib
@@ -29,19 +29,19 @@ def run():
     flags.DEFINE_float(
         "residual_scale",
         None,
-        "Factor of the residuals of an EDSR, which a checkpoint does not show.",
+        "Residual scale of an EDSR; a checkpoint does not contain it.",
     )
     flags.DEFINE_integer(
         "scale",
         None,
-        "Magnification of an FSRCNN, which a checkpoint does not show.",
+        "Magnification of an FSRCNN; a checkpoint does not contain it.",
         short_name="s",
     )
     flags.DEFINE_list(
         "windows",
         None,
-        "Width of the windows of each group of a CAT-A that was saved without "
-        "masks, such as 2,2,2,4,4,4.",
+        "Window widths of the groups of a CAT-A, such as 2,2,2,4,4,4, if the "
+        "checkpoint was saved without masks.",
     )
     cli.run(
         main,

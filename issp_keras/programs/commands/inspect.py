@@ -1,11 +1,12 @@
-"""Says what is inside a `.tflite` file.
+"""Shows the contents of a `.tflite` file.
 
     issp inspect model.tflite
     issp inspect model.tflite --size=180,320
 
-Prints zeros, bytes and multiply-adds of each layer, and which layers run
-sparse where. Of layers of integers, it also prints which share of the blocks
-of four input channels is zero: these the sparse delegate leaves out.
+Prints the zeros, bytes and multiply-adds of each layer. It also prints which
+layers run sparse, and on which processors. For layers of integers, it prints
+the share of zero blocks of four input channels, which the sparse delegate
+skips.
 """
 
 from absl import flags
@@ -28,11 +29,11 @@ def run():
     flags.DEFINE_list(
         "size",
         None,
-        "LR height and width in pixels for which to count multiply-adds, if "
-        "the file takes any.",
+        "LR height and width in pixels for the number of multiply-adds, if the "
+        "file takes any size.",
     )
     flags.DEFINE_string(
-        "output", None, "JSON file to write the same to.", short_name="o"
+        "output", None, "JSON file for the same data.", short_name="o"
     )
     cli.run(main, arguments={"FILE": "The .tflite file."})
 

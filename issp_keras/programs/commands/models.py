@@ -4,9 +4,8 @@
     issp models --output=models.json
     issp upscale --model=quickstart_x4 photo.jpg
 
-Prints the name of each, and its magnification, architecture, zeros, the size of
-its file, PSNR, and what it was trained on. --model of every command takes such
-a name.
+Prints the name, magnification, architecture, zeros, file size, PSNR and
+training data of each network. --model of every command takes such a name.
 """
 
 from absl import flags
@@ -29,7 +28,7 @@ def main(argv):
 def run():
     """Entry point of `issp models`."""
     flags.DEFINE_string(
-        "output", None, "JSON file to write the same to.", short_name="o"
+        "output", None, "JSON file for the same data.", short_name="o"
     )
     cli.run(main)
 

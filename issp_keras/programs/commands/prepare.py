@@ -1,10 +1,10 @@
-"""Prepares photographs for training on more than memory holds.
+"""Prepares photographs for training on data sets larger than the memory.
 
     issp prepare DIV2K_train_HR Flickr2K_HR prepared/df2k_x4 --scale=4
     issp prepare tfds:df2k/bicubic_x4 prepared/df2k_x4 --scale=4
 
-The folder is for --config.data.train of `issp train`. It takes three bytes for
-each pixel of HR and LR.
+Use the new folder as --config.data.train of `issp train`. It needs three bytes
+for each pixel of HR and LR.
 """
 
 import pathlib
@@ -22,8 +22,8 @@ def main(argv):
     *sources, folder = argv[1:] or [""]
     if not sources:
         raise InputError(
-            "expected one or more folders of photographs and the folder to "
-            f"make. Received: {folder or 'none'}"
+            "expected one or more folders of photographs and the new folder. "
+            f"Received: {folder or 'none'}"
         )
     for source in sources:
         if not source.startswith(_TFDS):
@@ -36,17 +36,17 @@ def main(argv):
 def run():
     """Entry point of `issp prepare`."""
     flags.DEFINE_integer(
-        "scale", None, "How many times larger HR is than LR.", lower_bound=2
+        "scale", None, "Magnification from LR to HR.", lower_bound=2
     )
     flags.mark_flag_as_required("scale")
     flags.DEFINE_string("data_dir", None, "Folder of TensorFlow Datasets.")
     cli.run(
         main,
         arguments={
-            "SOURCE...": "Folders of photographs, with LR files beside them "
-            "or without; 'embedded'; or data sets of TensorFlow Datasets that "
-            "yield lr and hr, such as tfds:df2k/bicubic_x4.",
-            "FOLDER": "The folder to make.",
+            "SOURCE...": "Folders of photographs, with or without LR files; "
+            "'embedded'; or data sets of TensorFlow Datasets with the features "
+            "lr and hr, such as tfds:df2k/bicubic_x4.",
+            "FOLDER": "The new folder.",
         },
     )
 

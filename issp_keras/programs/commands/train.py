@@ -3,20 +3,23 @@
     issp train --config=quickstart --workdir=runs/quickstart
     issp train --config=cat_r:scale=2 --workdir=runs/cat --config.steps=500
 
-Every entry of the config can be overridden, as --config.steps=500. In the
-workdir: metrics.csv, sparsity.csv, tensorboard/, checkpoint.keras after every
-epoch, from which the same command goes on, and at the end model.keras, whose
-kernels hold exact zeros. With config.teacher, the outputs of that network, of
-which the training learns too, are in teacher/. From
---config.simulated_int8.begin_step=STEP on, when the zeros are final, the
-training sees kernels and activations as int8 has them. PSNR in metrics.csv is
-that of the float network.
+A flag can override every entry of the config, for example --config.steps=500.
+The training writes metrics.csv, sparsity.csv and tensorboard/ to the workdir.
+It writes checkpoint.keras after every epoch; the same command continues from
+it. At the end it writes model.keras, whose kernels hold exact zeros.
 
-Several processes share the work, on one machine or more that see one workdir,
-under the JAX backend. Start on each the same command with KERAS_BACKEND=jax
-in the environment, --processes=2, --coordinator=HOST:PORT and its own
---process_id, counted from 0. Each trains on its share of every batch, and the
-weights become those of one process.
+With config.teacher, the training also learns from the outputs of another
+network. These outputs are in teacher/. From
+--config.simulated_int8.begin_step=STEP on, when the zeros are final, the
+training simulates int8 kernels and activations. PSNR in metrics.csv is that of
+the float network.
+
+With the JAX backend, several processes can share the work, on one or more
+machines that see the same workdir. Start the same command for each process
+with KERAS_BACKEND=jax in the environment, --processes=2,
+--coordinator=HOST:PORT and its --process_id, counted from 0. Each process
+trains on its share of every batch. The weights are the same as with one
+process.
 """
 
 from absl import flags
@@ -36,13 +39,13 @@ def main(argv):
 def run():
     """Entry point of `issp train`."""
     cli.define_config_flag()
-    flags.DEFINE_string("workdir", None, "Folder for what the training makes.")
+    flags.DEFINE_string("workdir", None, "Folder for the training's files.")
     flags.DEFINE_integer(
-        "processes", 1, "Processes that train together.", lower_bound=1
+        "processes", 1, "Number of processes that share it.", lower_bound=1
     )
     flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0.")
     flags.DEFINE_integer(
-        "process_id", 0, "Which of the processes this is.", lower_bound=0
+        "process_id", 0, "Number of this process, from 0.", lower_bound=0
     )
     flags.mark_flags_as_required(["config", "workdir"])
     cli.run(main, cli.parse_flags_with_config)

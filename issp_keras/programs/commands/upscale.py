@@ -5,18 +5,19 @@
     issp upscale -m model.tflite -d sparse --self_ensemble photos
     issp upscale --compare=photo.html photo.jpg
 
-Takes files and folders: RGB, grey, palettes, transparency, 8 and 16 bits,
-colour profiles kept, turned upright. Without --model, a small network that
-comes with issp_keras is used; `issp models` lists these.
+Takes files and folders of photographs: RGB, grey or palette, with or without
+transparency, 8 or 16 bits. It rotates photographs upright and keeps colour
+profiles. Without --model, it uses a small network that comes with issp_keras;
+`issp models` lists these networks.
 
-The result of photo.jpg is photo_x4.png beside it. The results of a folder are
-in a folder beside that one, photos_x4. --output names another place for all.
+The result of photo.jpg is photo_x4.png in the same folder. The results of the
+folder photos are in the folder photos_x4 beside it. --output gives another
+place for all results.
 
---compare=photo.html writes one page for a browser, in which a slider goes over
-each photograph, bicubic interpolation on the left and the network on the
-right. So that the page has no more than 15 MB, it shows the first 30
-photographs, and of a large one the middle, at most 4 million pixels of the
-result.
+--compare=photo.html writes one page for a browser. A slider moves over each
+photograph, with bicubic interpolation on the left and the network on the
+right. To keep the page below 15 MB, it shows the first 30 photographs. Of a
+large photograph it shows the middle, at most 4 million pixels of the result.
 """
 
 from absl import flags
@@ -54,25 +55,25 @@ def run():
     flags.DEFINE_multi_string(
         "input",
         [],
-        "Photographs or folders, as without a flag.",
+        "Photographs or folders, in addition to the arguments.",
         short_name="i",
     )
     flags.DEFINE_string(
         "output",
         None,
-        "Image file to write, whose ending names the format, or folder.",
+        "Folder for the results, or image file; its suffix sets the format.",
         short_name="o",
     )
     flags.DEFINE_integer(
         "scale",
         None,
-        "Magnification. Without --model, it chooses the network.",
+        "Magnification; without --model, it chooses the network.",
         lower_bound=2,
         short_name="s",
     )
     cli.define_network_flags(DEFAULT)
     cli.define_compare_flag()
-    cli.run(main, arguments={"PHOTOGRAPH...": "Files, and folders of them."})
+    cli.run(main, arguments={"PHOTOGRAPH...": "Files and folders."})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a training's config says, checked and built."""
+"""Checks the config of a training, and builds its parts."""
 
 from issp_keras.programs.configuration.entries import check
 from issp_keras.programs.configuration.entries import score_channels

@@ -1,4 +1,4 @@
-"""The entries of a config, and whether they are usable."""
+"""Checks the entries of a config."""
 
 import numbers
 
@@ -33,7 +33,7 @@ _WHOLE = {
 
 
 def check(config):
-    """Raises an `InputError` for an entry that is missing or not usable.
+    """Raises an `InputError` if an entry is missing or not usable.
 
     Args:
         config: `ml_collections.ConfigDict` with the entries of
@@ -68,21 +68,21 @@ def _check_presence(config, group, names):
     entries = config.get(group) if group else config
     if not isinstance(entries, ConfigDict):
         raise InputError(
-            f"--config: has no group '{group}', expected those of "
+            f"--config: has no group '{group}', expected the groups of "
             "configs/quickstart.py."
         )
     for name in names:
         if name not in entries:
             raise InputError(
                 f"--config: has no entry '{_entry(group, name)}', "
-                "expected those of configs/quickstart.py."
+                "expected the entries of configs/quickstart.py."
             )
 
 
 def _check_known(entry, name, names):
     if name not in names:
         raise InputError(
-            f"--config.{entry}: is no entry, expected one of "
+            f"--config.{entry}: is not an entry, expected one of "
             f"{', '.join(names)}."
         )
 
@@ -100,7 +100,7 @@ def _check_learning_rate(rate):
 
 def _check_seed(seed):
     if not (isinstance(seed, int) and 0 <= seed < 2**32):
-        _refuse("seed", seed, "a whole number of 32 bits")
+        _refuse("seed", seed, "a whole number from 0 to 2**32 - 1")
 
 
 def _check_one_of(config, entry, default, names):
@@ -167,7 +167,7 @@ def _check_halve_at(steps):
         and all(isinstance(step, int) and step > 0 for step in steps)
         and list(steps) == sorted(set(steps))
     ):
-        _refuse("halve_at", steps, "a tuple of growing numbers of steps")
+        _refuse("halve_at", steps, "a tuple of steps in ascending order")
 
 
 def _check_epochs(config):
@@ -196,12 +196,12 @@ def _entry(group, name):
 
 
 def steps_per_execution(config) -> int:
-    """How many steps Keras runs at once; 1 where this package fuses them."""
+    """Returns how many steps Keras runs at once; 1 if `fuse_steps` does it."""
     if config.data.get("on_device", False):
         return 1
     return config.get("steps_per_execution", 1)
 
 
 def score_channels(config) -> str:
-    """What is compared when the network is scored: "y", or "rgb"."""
+    """Returns the channels of the scores: "y" or "rgb"."""
     return config.get("score_channels", "y")

@@ -1,4 +1,4 @@
-"""Which trainings are the same."""
+"""Tests whether two trainings have the same settings."""
 
 import hashlib
 import json
@@ -10,10 +10,10 @@ from issp_keras.errors import blame
 
 
 def digest(config) -> str:
-    """A name for all that decides about the result of a training.
+    """Returns a digest of all settings that affect the result of a training.
 
-    Of the photographs, only the last two names of their paths count, since
-    another machine may have them elsewhere.
+    Only the last two parts of the photographs' paths count, since another
+    machine may have another folder.
     """
     settings = _decisive(json.loads(config.to_json_best_effort()))
     names = settings["data"]["train"].split(",")
@@ -25,7 +25,7 @@ def digest(config) -> str:
 
 
 def _decisive(settings):
-    """Settings, as JSON has them, without those that change no weight."""
+    """Returns the JSON settings without those that do not affect weights."""
     settings = files.finite(settings)
     for name in ("steps_per_execution", "score_channels"):
         settings.pop(name, None)
@@ -34,7 +34,7 @@ def _decisive(settings):
     (settings.get("teacher") or {}).pop("cache", None)
     int8 = settings.get("simulated_int8")
     if isinstance(int8, dict) and int8.get("begin_step") is None:
-        # So that results from before there was this entry stay valid.
+        # Results that are older than this entry stay valid.
         del settings["simulated_int8"]
     return settings
 
@@ -42,17 +42,17 @@ def _decisive(settings):
 def check_same(config, path):
     """Raises an `InputError` if a folder belongs to another config.
 
-    A resume would mix two.
+    A resumed training would mix the two configs.
 
     Args:
         config: `ml_collections.ConfigDict`.
-        path: `pathlib.Path` of the `config.json` of the folder, which need
-            not exist.
+        path: `pathlib.Path` of the `config.json` of the folder. The file may
+            be missing.
     """
     current = _decisive(json.loads(config.to_json_best_effort()))
     if path.exists():
         broken = (OSError, ValueError, TypeError, KeyError)
-        with blame(f"{path}: is not a config that can be read", *broken):
+        with blame(f"{path}: is not a readable config", *broken):
             before = _decisive(dict(json.loads(path.read_text())))
         changed = [
             f"{name} ({before.get(name)} before, {current.get(name)} now)"
@@ -61,6 +61,7 @@ def check_same(config, path):
         ]
         if changed:
             raise InputError(
-                f"--workdir: {path.parent} was begun with another config: "
-                f"{', '.join(changed)}; expected the same, or a new workdir."
+                f"--workdir: {path.parent} was started with another config: "
+                f"{', '.join(changed)}; expected the same config, or a new "
+                "workdir."
             )

@@ -12,9 +12,10 @@ _ENTRIES = ("begin_step", "momentum")
 
 
 def simulated_int8(config) -> SimulatedInt8 | None:
-    """The callback that `config.simulated_int8` describes, None without one.
+    """Returns the callback that `config.simulated_int8` describes, or None.
 
-    Call `check` and `sparse_training` before, which check what this relies on.
+    Call `check` and `sparse_training` first: they check other entries that
+    this function reads.
 
     Args:
         config: `ml_collections.ConfigDict`.
@@ -32,8 +33,8 @@ def simulated_int8(config) -> SimulatedInt8 | None:
     policy = config.get("dtype_policy", "float32")
     if policy != "float32":
         raise InputError(
-            f"--config.dtype_policy: is {policy!r} beside --config.{_GROUP}, "
-            "expected float32."
+            f"--config.dtype_policy: is {policy!r}, but --config.{_GROUP} "
+            "needs float32."
         )
     with blame(f"--config.{_GROUP}", ValueError, TypeError):
         return SimulatedInt8(**entries.to_dict())
@@ -48,7 +49,7 @@ def _check_names(entries):
     for name in entries:
         if name not in _ENTRIES:
             raise InputError(
-                f"--config.{_GROUP}.{name}: is no entry, expected one of "
+                f"--config.{_GROUP}.{name}: is not an entry, expected one of "
                 f"{', '.join(_ENTRIES)}."
             )
 

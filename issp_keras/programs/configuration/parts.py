@@ -1,4 +1,4 @@
-"""The network, the loss and the optimizer that a config describes."""
+"""Builds the network, the loss and the optimizer of a config."""
 
 import contextlib
 
@@ -24,11 +24,11 @@ def check_network(config):
 
 
 def network(config, dtype_policy=None) -> keras.Model:
-    """The network that `config.network` describes, with new weights.
+    """Builds the network that `config.network` describes, with new weights.
 
     Args:
         config: `ml_collections.ConfigDict`.
-        dtype_policy: String, in which dtype it computes. Defaults to the
+        dtype_policy: String, the dtype policy of the network. Defaults to the
             global policy of Keras.
     """
     check_network(config)
@@ -53,26 +53,26 @@ def _policy(name):
 
 
 def loss(config) -> str | keras.losses.Loss:
-    """What `config.loss` names, for `compile`; `l1` without that entry.
+    """Returns the loss that `config.loss` names. Its default is `l1`.
 
-    With a `config.teacher`, the targets are HR and the teacher's output, and
-    `config.teacher.weight` says how much the latter counts.
+    With a `config.teacher`, the targets are HR and the teacher's output.
+    `config.teacher.weight` is the weight of the teacher's output.
     """
     name = config.get("loss", "l1")
     if (teacher := config.get("teacher")) is not None:
         return Distillation(LOSSES[name](), teacher.weight)
-    # By its name, as in the checkpoints of earlier versions.
+    # Use the name, as the checkpoints of earlier versions do.
     return "mean_absolute_error" if name == "l1" else LOSSES[name]()
 
 
 def optimizer(config) -> keras.optimizers.Optimizer:
-    """Adam, with the learning rate that the config describes.
+    """Returns Adam with the learning rate schedule of the config.
 
-    The rate is constant until the mask is final. Then it is halved after each
-    of the numbers of steps in `config.halve_at`; without that entry it decays
-    to 0 as a cosine, from `config.decay_begin` on if there is that entry.
-    `config.ema_momentum` makes averages of the weights, which take their
-    place at the end of the training.
+    The rate is constant until the mask is final. After that, it is halved at
+    each number of steps in `config.halve_at`. Without this entry, it decays to
+    0 as a cosine. The decay begins at `config.decay_begin`, or when the mask is
+    final. With `config.ema_momentum`, moving averages replace the weights at
+    the end of the training.
     """
     end = config.sparsity.end_step
     rate: keras.optimizers.schedules.LearningRateSchedule
@@ -88,7 +88,7 @@ def optimizer(config) -> keras.optimizers.Optimizer:
         rate = keras.optimizers.schedules.CosineDecay(
             config.learning_rate,
             decay_steps=max(1, config.steps - begin),
-            # A warm-up that stays where it is.
+            # A constant warm-up.
             warmup_target=config.learning_rate if begin else None,
             warmup_steps=begin,
         )

@@ -1,4 +1,4 @@
-"""The sparse training that a config describes."""
+"""Builds the sparse training of a config."""
 
 from ml_collections import ConfigDict
 
@@ -11,15 +11,15 @@ from issp_keras.sparsity import PATTERNS
 from issp_keras.sparsity import ISSPSchedule
 from issp_keras.sparsity import Sampled
 
-# What `config.sparsity.method` says of a training without zeros.
+# The value of `config.sparsity.method` for a training without zeros.
 DENSE = "dense"
 
 
 def sparse_training(config) -> SparseTraining | None:
-    """The callback that `config.sparsity` describes, None for dense training.
+    """Returns the callback of `config.sparsity`; None for dense training.
 
-    `method`, `distribution` and `pattern` name a part; its arguments are in
-    the group of that name, if there is one: `config.sparsity.n_m.zeros`.
+    `method`, `distribution` and `pattern` name a part. The arguments of a part
+    are in the group with its name, for example `config.sparsity.n_m.zeros`.
 
     Raises:
         InputError: If a name or an argument is not usable.

@@ -1,4 +1,4 @@
-"""Pruning methods, one class a file."""
+"""Pruning methods, one class in each file."""
 
 from issp_keras.sparsity.methods.ac_dc import ACDC
 from issp_keras.sparsity.methods.assl import ASSL

@@ -16,11 +16,11 @@ class ACDC(Method):
 
     The pruning stage has `phases` pairs of a dense and a sparse phase, all of
     equal length. A sparse phase begins with hard thresholding, and its mask
-    holds to its end. In a dense phase all weights are trained, the pruned
-    ones from zero on.
+    holds until its end. In a dense phase all weights are trained. The pruned
+    weights start from zero.
 
     Args:
-        phases: Integer, pairs of phases. Defaults to `4`.
+        phases: Integer, the number of pairs of phases. Defaults to `4`.
 
     Raises:
         ValueError: If `phases` is not a positive whole number.
@@ -37,7 +37,7 @@ class ACDC(Method):
         goes_on = ops.logical_and(
             is_sparse, self._is_sparse(clock.age - 1, clock.length)
         )
-        # What is zero stays the least important.
+        # Zeros stay the least important weights.
         held = [
             ops.logical_and(goes_on, ops.equal(c.before, 0.0)) for c in changes
         ]
@@ -54,6 +54,6 @@ class ACDC(Method):
 
     def _is_sparse(self, age, length):
         """Whether a step of the stage lies in a sparse phase."""
-        # In integers, so that no rounding moves the border.
+        # Integer arithmetic, so that no rounding moves the border.
         number = age * 2 * self.phases // length
         return ops.logical_and(age >= 0, ops.equal(number % 2, 1))

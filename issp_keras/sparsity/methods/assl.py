@@ -1,4 +1,4 @@
-"""ASSL: alignment of the important weights, then a growing penalty."""
+"""ASSL: a phase that aligns the weights, then a growing penalty."""
 
 import re
 from collections.abc import Sequence
@@ -18,35 +18,39 @@ from issp_keras.sparsity.selection import Exact
 class ASSL(SRP):
     """SRP after a phase that aligns the weights of constrained layers.
 
-    For the first share `alignment` of the stage, the loss of each
-    constrained kernel of weights w has the term
-    `-ratio * sum(sigmoid(w - t)**2) / number of constrained kernels`, where
-    t is the q-th smallest weight, with its sign, and q the number of weights
-    that the kernel is to lose; t is a constant to the gradient. Other
-    kernels are under SRP's penalty from the start. Then all kernels choose
-    their unimportant weights anew, and the penalty of the constrained ones
-    grows as that of SRP does. Keeps one byte per weight.
+    The alignment phase is the first share `alignment` of the stage. In it,
+    each constrained kernel with weights w adds the term
+    `-ratio * sum(sigmoid(w - t)**2) / number of constrained kernels` to the
+    loss. Here q is the number of weights that the kernel is to lose, and t is
+    the q-th smallest weight (with its sign). The gradient treats t as a
+    constant. The other kernels have SRP's penalty from the start.
+
+    After the alignment phase, all kernels choose their unimportant weights
+    again. The penalty of the constrained kernels then grows as in SRP. The
+    method stores one byte for each weight.
 
     Args:
-        constrained: Regular expression, searched in the paths of kernels.
-            Those found must be of equal size. Defaults to `"mlp"`, the
-            linear layers of SwinIR and CAT.
-        alignment: Float in [0, 1). Defaults to `0.108`: 17,260 of 160,430
-            steps in the released code.
-        ratio: Float, weight of the alignment's term. Defaults to `1e-8`.
-        limit: Float, the largest coefficient. Defaults to `0.5`.
-        interval: Integer, steps between two steps of growth. Defaults to
-            `20`.
+        constrained: Regular expression that is searched in the paths of
+            kernels. The matching kernels must have equal sizes. Defaults to
+            `"mlp"`, the linear layers of SwinIR and CAT.
+        alignment: Float in [0, 1), the share of the stage that the alignment
+            phase takes. Defaults to `0.108`: 17,260 of 160,430 steps in the
+            released code.
+        ratio: Float, the weight of the alignment term. Defaults to `1e-8`.
+        limit: Float, the largest coefficient of the penalty. Defaults to
+            `0.5`.
+        interval: Integer, optimizer steps between two increments of the
+            coefficient. Defaults to `20`.
         growth: Float in (0, 1], the share of the stage in which the
             coefficient grows. Defaults to `0.623`: 100,020 of 160,430 steps.
 
     Raises:
         ValueError: If an argument is out of range. When training begins: if
-            `constrained` finds no kernel, or kernels of different sizes.
+            `constrained` matches no kernel, or kernels of different sizes.
 
     Reference: `ASSL` of the released code of ISS-P (arXiv 2303.09650), after
     Zhang et al., Aligned Structured Sparsity Learning for Efficient Image
-    Super-Resolution, NeurIPS 2021, here without structure.
+    Super-Resolution, NeurIPS 2021. This version is unstructured.
     """
 
     def __init__(
@@ -71,7 +75,7 @@ class ASSL(SRP):
             found = ", ".join(f"{p} ({n})" for p, n in sizes.items())
             raise ValueError(
                 "ASSL needs constrained kernels of equal size. Received: "
-                f"constrained={self.constrained!r}, which finds "
+                f"constrained={self.constrained!r}, which matches "
                 f"{found or 'no kernel'}"
             )
         self._number = len(sizes)
@@ -106,7 +110,7 @@ class ASSL(SRP):
 
     def _alignment(self, values, state):
         pruned = ops.sum(ops.cast(state, "int32"))
-        # Kept non-negative, as the selection wants them; order is the same.
+        # The selection needs non-negative values; this keeps their order.
         (below,) = Exact().smallest([values - ops.min(values)], [pruned])
         threshold = ops.max(ops.where(below, values, ops.min(values)))
         share = ops.sigmoid(values - threshold)

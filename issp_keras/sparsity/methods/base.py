@@ -1,4 +1,4 @@
-"""What a pruning method is."""
+"""The base class of pruning methods, and the data that they receive."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,11 +11,11 @@ from issp_keras.sparsity.kernel_facts import Kernel
 
 
 class Clock(NamedTuple):
-    """Where in the pruning stage a step lies.
+    """The position of a step in the pruning stage.
 
     Args:
         age: Scalar integer tensor, optimizer steps since the stage began.
-        length: Integer, steps of the whole stage.
+        length: Integer, optimizer steps of the whole stage.
         rate: Scalar float tensor, the optimizer's learning rate in this step.
     """
 
@@ -30,16 +30,15 @@ class Clock(NamedTuple):
 
 
 class Change(NamedTuple):
-    """What one optimizer step did to a kernel.
+    """The change of a kernel by one optimizer step.
 
     Args:
         kernel: `Kernel`, the facts about it.
         before: Float tensor, the weights before the optimizer's update.
         values: Float tensor, the weights after it.
-        state: Tensor of what the method remembers, None without
-            `state_dtype`.
+        state: Tensor, the state of the method; None without `state_dtype`.
         momentum: Float tensor, the optimizer's average of the gradients (the
-            first moment of Adam), None without `needs_momentum`.
+            first moment of Adam); None without `needs_momentum`.
     """
 
     kernel: Kernel
@@ -50,12 +49,12 @@ class Change(NamedTuple):
 
 
 def scores_with_held(method, changes, held):
-    """Returns the importance of weights, 0 where they are held at zero.
+    """Returns the importance of weights, 0 for weights held at zero.
 
     Args:
         method: `Method`.
-        changes: List of `Change`, one a kernel.
-        held: List of boolean tensors, which weights stay zero.
+        changes: List of `Change`, one for each kernel.
+        held: List of boolean tensors, true for weights that stay zero.
     """
     return [
         ops.where(h, 0.0, method.importance(c.values, c.kernel))
@@ -64,44 +63,46 @@ def scores_with_held(method, changes, held):
 
 
 def masks_with_held(choice, scores, held):
-    """Returns the masks of the least important weights, and all that is held.
+    """Returns masks of the least important weights and all held weights.
 
-    A sampled threshold may be the score of the held weights, and spare them.
+    A sampled threshold can equal the score of the held weights. The choice
+    alone would then miss them.
 
     Args:
         choice: `Choice`.
-        scores: List of tensors, what `scores_with_held` returned.
-        held: As for that.
+        scores: List of tensors, the result of `scores_with_held`.
+        held: List of boolean tensors, true for weights that stay zero.
     """
     return list(map(ops.logical_or, choice(scores), held))
 
 
 class Method(Readable):
-    """What happens to the unimportant weights of a kernel while pruning.
+    """Decides what happens to the unimportant weights during pruning.
 
-    A method knows nothing of when, how much, and in which pattern weights
-    are chosen. All it does happens inside the compiled train step, so it may
-    use `keras.ops` only. Most methods override one of these:
+    It does not decide when, how many and in which pattern weights are chosen.
+    A method runs inside the compiled train step, so it must only use
+    `keras.ops`. Most methods override one of these functions:
 
-    - `update`: changes the kernel after each optimizer update, by its weights
-      alone;
-    - `advance`: the same by all that is known about the update. It may choose
-      weights by other scores, and renew the state;
-    - `gradient`: changes the gradient before it. What must be remembered
-      from step to step is one array per kernel, of `state_dtype`, of zeros
-      at first and renewed by `refresh` whenever `refreshes` says so;
-    - `importance`: ranks the weights otherwise than by magnitude.
+    - `update` changes a kernel after each optimizer update. It sees the
+      weights of this kernel only.
+    - `advance` also changes the kernels after each optimizer update. It sees
+      everything about the update. It can choose weights by other scores, and
+      renew the state.
+    - `gradient` changes the gradient before the update. The state stores data
+      between steps. It is one array of `state_dtype` for each kernel. It
+      starts with zeros, and `refresh` renews it whenever `refreshes` is true.
+    - `importance` ranks the weights. The default is their magnitude.
 
     Attributes:
         one_shot: Boolean. If true, the mask is chosen once, from the weights
             at the schedule's `begin_step`, and there is no pruning stage.
-        redraw_seed: Integer or None. If an integer, the weights of the
-            pruned layers are drawn anew after the mask was chosen.
+        redraw_seed: Integer or None. If it is an integer, the weights of the
+            pruned layers are initialised again after the mask is chosen.
         state_dtype: String or None, the dtype of the state.
         holds_final_mask: Boolean. If true, `refresh` gets the masks of the
-            end of the stage, exactly as many weights as will be zero then,
-            whatever the schedule and the selection say at that step: for
-            methods whose `pruned` returns what the state holds.
+            end of the stage, with exactly the final number of zeros. The
+            schedule and the selection at that step do not matter. This is for
+            methods whose `pruned` returns the mask that the state holds.
         needs_momentum: Boolean, whether `advance` needs the optimizer's
             average of the gradients.
     """
@@ -113,18 +114,21 @@ class Method(Readable):
     needs_momentum = False
 
     def check(self, kernels: Sequence[Kernel]) -> None:
-        """Raises a ValueError where the method cannot prune these kernels.
+        """Raises a ValueError if the method cannot prune these kernels.
 
         Args:
             kernels: List of `Kernel`.
         """
 
     def importance(self, values: Any, kernel: Kernel) -> Any:
-        """Returns non-negative floats of the kernel's shape; least go first.
+        """Returns the importance of each weight; the smallest are pruned first.
 
         Args:
             values: Float tensor, the weights.
             kernel: `Kernel`, the facts about them.
+
+        Returns:
+            Tensor of non-negative floats of the kernel's shape.
         """
         return ops.abs(values)
 
@@ -134,7 +138,7 @@ class Method(Readable):
         Args:
             values: Float tensor, the weights.
             unimportant: Boolean tensor of the same shape.
-            clock: `Clock`, where in the pruning stage this step lies.
+            clock: `Clock`, the position of this step in the pruning stage.
         """
         return values
 
@@ -142,11 +146,12 @@ class Method(Readable):
         """Returns the new weights and states after an optimizer update.
 
         Args:
-            choice: `Choice`: a callable that takes a list of scores, one
-                tensor a kernel, and returns the masks of the least important
-                weights, as many as schedule, distribution and pattern say.
-            changes: List of `Change`, one a kernel.
-            clock: `Clock`, where in the pruning stage this step lies.
+            choice: `Choice`, a callable. It takes a list of scores, one
+                tensor for each kernel, and returns the masks of the least
+                important weights. Schedule, distribution and pattern give
+                their number.
+            changes: List of `Change`, one for each kernel.
+            clock: `Clock`, the position of this step in the pruning stage.
 
         Returns:
             List of weights and list of states.
@@ -159,19 +164,19 @@ class Method(Readable):
         return values, [c.state for c in changes]
 
     def ranked(self, values: Any, state: Any) -> Any:
-        """Returns what `importance` ranks outside of `advance`.
+        """Returns the values that `importance` ranks outside of `advance`.
 
         Args:
             values: Float tensor, the weights.
-            state: Tensor of the state, or None without one.
+            state: Tensor of the state, or None.
         """
         return values
 
     def refreshes(self, clock: Clock) -> Any:
-        """Returns whether the state is renewed before this step.
+        """Returns whether to renew the state before this step.
 
         Args:
-            clock: `Clock`, where in the pruning stage this step lies.
+            clock: `Clock`, the position of this step in the pruning stage.
         """
         return False
 
@@ -180,8 +185,9 @@ class Method(Readable):
 
         Args:
             state: Tensor of the kernel's shape and `state_dtype`.
-            unimportant: Boolean tensor of the same shape, of this step, or of
-                the end of the stage with `holds_final_mask`.
+            unimportant: Boolean tensor of the same shape, the mask of this
+                step. With `holds_final_mask`, it is the mask of the end of
+                the stage.
         """
         return state
 
@@ -200,15 +206,16 @@ class Method(Readable):
             values: Float tensor, the weights.
             state: Tensor of the state, or None without `state_dtype`.
             kernel: `Kernel`, the facts about them.
-            clock: `Clock`, where in the pruning stage this step lies.
+            clock: `Clock`, the position of this step in the pruning stage.
         """
         return gradient
 
     def pruned(self, unimportant: Any, state: Any) -> Any:
-        """Returns the mask of what becomes zero at the end of the stage.
+        """Returns the mask of the weights that become zero at the stage's end.
 
         Args:
-            unimportant: Boolean tensor, the least important weights then.
+            unimportant: Boolean tensor, the least important weights at the
+                end.
             state: Tensor of the state, or None without `state_dtype`.
         """
         return unimportant

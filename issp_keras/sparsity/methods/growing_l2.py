@@ -1,4 +1,4 @@
-"""What the methods with a growing L2 penalty share."""
+"""The base class of methods with a growing L2 penalty."""
 
 from keras import ops
 
@@ -8,18 +8,19 @@ from issp_keras.sparsity.methods.base import Method
 
 
 class GrowingL2(Method):
-    """Adds `coefficient * weight` to the gradient, and lets it grow.
+    """Adds `coefficient * weight` to the gradient, with a growing coefficient.
 
-    The coefficient grows in equal steps, one every `interval` optimizer
-    steps from the first on, and reaches `limit` after the share `growth` of
-    the pruning stage; then it is held. In the released code it grows by 1e-4
-    every 20 steps to 0.5, which takes 100,020 steps.
+    The coefficient grows by equal increments. The first increment is at the
+    first step, and the next ones follow every `interval` optimizer steps. The
+    coefficient reaches `limit` after the share `growth` of the pruning stage,
+    and then stays constant. In the released code it grows by 1e-4 every 20
+    steps until 0.5, which takes 100,020 steps.
 
     Args:
-        limit: Float, the largest coefficient. Defaults to `0.5`.
-        interval: Integer, optimizer steps between two steps of growth.
-            Defaults to `20`.
-        growth: Float in (0, 1], see above.
+        limit: Float, the largest coefficient.
+        interval: Integer, optimizer steps between two increments.
+        growth: Float in (0, 1], the share of the pruning stage after which the
+            coefficient reaches `limit`.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -33,11 +34,11 @@ class GrowingL2(Method):
         )
 
     def coefficient(self, increments, clock):
-        """Returns the penalty's coefficient after so many increments."""
+        """Returns the penalty's coefficient after a number of increments."""
         most = max(1.0, self.growth * clock.length / self.interval)
         share = ops.cast(increments, "float32") / most
         return self.limit * ops.minimum(share, 1.0)
 
     def penalised(self, gradient, values, coefficient):
-        """Returns the gradient with the penalty's own."""
+        """Returns the gradient plus the gradient of the penalty."""
         return gradient + ops.cast(coefficient, values.dtype) * values

@@ -18,22 +18,22 @@ class ISSP(Method):
     Args:
         shrink_ratio: Float in [0, 1). Defaults to `0.95`; 0 is iterative
             hard thresholding.
-        ramp: How the ratio comes from 1 to `shrink_ratio` over the pruning
+        ramp: How the ratio falls from 1 to `shrink_ratio` during the pruning
             stage: `"constant"` (at once), `"linear"` or `"cubic"`. Defaults
             to `"constant"`.
         full_rate: Float, the learning rate at which the ratio is
-            `shrink_ratio`. At other rates, `1 - ratio` is in proportion to
-            the rate, so that the size up to which an unimportant weight can
-            grow stays the same. Defaults to None, the same ratio at all rates.
+            `shrink_ratio`. At other rates, `1 - ratio` is proportional to the
+            rate. So the magnitude that an unimportant weight can reach stays
+            the same. Defaults to None, the same ratio at all rates.
 
     Raises:
-        ValueError: If `shrink_ratio` is outside [0, 1), `ramp` is another, or
-            `full_rate` is not positive.
+        ValueError: If `shrink_ratio` is outside [0, 1), `ramp` is not one of
+            these names, or `full_rate` is not positive.
 
     Reference: ISS-P (arXiv 2303.09650), the operator S of its method figure:
-    a weight below the layer's threshold is attenuated by alpha, others are
-    kept. That thresholds ought to grow with the learning rate: Chen et al.
-    (LATS), ICLR 2023, arXiv 2302.13019.
+    it multiplies a weight below the layer's threshold by alpha and keeps the
+    others. Chen et al. (LATS), ICLR 2023, arXiv 2302.13019, for thresholds
+    that grow with the learning rate.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""ISS-R: iterative soft shrinkage by a growing regularisation."""
+"""ISS-R: iterative soft shrinkage by a growing penalty."""
 
 from typing import Any
 
@@ -12,17 +12,20 @@ _MOST = 65_535
 
 
 class ISSR(GrowingL2):
-    """Penalises each weight the more, the more often it was unimportant.
+    """Penalises a weight more strongly the more often it is unimportant.
 
-    Every `interval` steps, from the first on, the coefficient of each weight
-    that is then unimportant grows, and never falls again. Keeps two bytes
-    per weight, how often that was (at most 65,535 times).
+    Every `interval` steps, beginning with the first step, the unimportant
+    weights are chosen, and their coefficients grow. A coefficient never falls.
+    The method stores two bytes for each weight: how often it was chosen (at
+    most 65,535 times).
 
     Args:
         limit: Float, the largest coefficient. Defaults to `0.5`.
-        interval: Integer, steps between two choices. Defaults to `20`.
+        interval: Integer, optimizer steps between two choices. Defaults to
+            `20`.
         growth: Float in (0, 1], the share of the pruning stage after which a
-            weight chosen every time has reached `limit`. Defaults to `1.0`.
+            weight that is chosen every time reaches `limit`. Defaults to
+            `1.0`.
 
     Raises:
         ValueError: If an argument is out of range.

@@ -1,4 +1,4 @@
-"""A latent copy of the weights, of which the network sees the large ones."""
+"""A dense latent copy of the weights, thresholded to sparse weights."""
 
 import math
 from typing import Any
@@ -11,37 +11,41 @@ from issp_keras.sparsity.methods.base import Method
 
 
 class Latent(Method):
-    """Trains a dense copy of the weights through sparse ones.
+    """Trains a dense latent copy of the weights with a sparse forward pass.
 
-    The network computes with `w = T(v)`, v the latent copy, and v gets what
-    the optimizer changes in w: a straight-through estimator. So a weight that
-    is zero remembers how far it has come, and returns when its latent copy is
-    large enough. With t the threshold of the layer (the largest |v| that is
-    pruned), the operator is
+    Let v be the latent copy. The network computes with the sparse weights
+    `w = T(v)`. The optimizer's update of w is added to v (a straight-through
+    estimator). So the latent copy of a pruned weight keeps changing, and the
+    weight returns when its latent copy is large enough. The threshold t of a
+    layer is the largest |v| that is pruned. The operator is
 
         T(v) = sign(v) * (|v|**power - t**power) ** (1 / power)   for |v| > t
 
-    and 0 else. For blocks, |v| and t are those of the blocks. Use it under a
-    cubic ramp of the sparsity.
+    and 0 otherwise. With the pattern `Block`, |v| and t are the values of the
+    blocks. Use this method with a cubic ramp of the sparsity.
 
-    Cases: `power=3` is Feather; `power=1` is soft thresholding; `power=inf`
-    is hard thresholding. `Latent(math.inf, 1.0, shrink_ratio=0.9998)` is
-    SR-STE, whose pruned weights decay. `Latent(math.inf, 1.0, reach=1.5)` is
-    Top-KAST, in which half as many weights as are kept are updated besides.
-    `shrink_ratio=0.95` is the shrink of ISS-P on the latent copy.
+    Special cases:
 
-    Keeps four bytes for each weight.
+    - `power=3` is Feather, `power=1` is soft thresholding, and `power=inf` is
+      hard thresholding.
+    - `Latent(math.inf, 1.0, shrink_ratio=0.9998)` is SR-STE. Its pruned
+      weights decay.
+    - `Latent(math.inf, 1.0, reach=1.5)` is Top-KAST. It updates all kept
+      weights and half that number of pruned weights.
+    - `shrink_ratio=0.95` applies the shrinkage of ISS-P to the latent copy.
+
+    The method stores four bytes for each weight.
 
     Args:
-        power: Float of at least 1, `math.inf` for hard thresholding. Defaults
-            to `3.0`.
-        pruned_rate: Float in [0, 1], the factor on an update where the weight
-            is zero. Defaults to `0.5`.
+        power: Float of at least 1, the exponent of T; `math.inf` for hard
+            thresholding. Defaults to `3.0`.
+        pruned_rate: Float in [0, 1], the factor on the updates of pruned
+            weights. Defaults to `0.5`.
         shrink_ratio: Float in (0, 1], the factor on the latent copies of
             pruned weights after each step. Defaults to `1.0`.
         reach: Float of at least 1. Only the latent copies of largest magnitude
-            are updated, `reach` times as many as weights are kept. Defaults
-            to None, for all.
+            are updated. Their number is `reach` times the number of kept
+            weights. Defaults to None, all are updated.
 
     Raises:
         ValueError: If an argument is out of range.

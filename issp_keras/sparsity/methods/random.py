@@ -1,4 +1,4 @@
-"""Random pruning, the control of every comparison."""
+"""Random pruning, the baseline of comparisons."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ from issp_keras.sparsity.seeds import derived_seed
 
 
 class Random(Method):
-    """Prunes weights chosen by chance once, then trains the others.
+    """Prunes randomly chosen weights once, then trains the others.
 
     Args:
-        seed: Integer that, with the place of a kernel, decides what is
-            chosen in it. Defaults to `0`.
+        seed: Integer. The seed and the kernel's index determine the choice.
+            Defaults to `0`.
 
     Raises:
-        ValueError: If `seed` is no whole number of at least 0.
+        ValueError: If `seed` is not a whole number of at least 0.
     """
 
     one_shot = True

@@ -1,4 +1,4 @@
-"""Gradual pruning in which pruned weights grow again by their gradients."""
+"""Gradual pruning that regrows pruned weights with large gradients."""
 
 from typing import Any
 
@@ -13,23 +13,26 @@ from issp_keras.sparsity.methods.base import scores_with_held
 
 
 class Regrowth(Method):
-    """Replaces small weights by zeros with large gradients, from time to time.
+    """Regularly prunes small weights and regrows zeros with large gradients.
 
     After each step, the smallest weights become zero, and zeros stay zero.
-    Every `interval` steps, a share of the weights that are kept, the
-    smallest, gives way to as many zeros whose average gradient is largest in
-    magnitude (the optimizer's momentum). The share falls from `fraction` to 0
-    as a cosine over the pruning stage. Under a cubic ramp of the sparsity
-    this is GraNet; at constant sparsity it is RigL, with momentum instead of
-    the gradient of one batch. Within the groups of `NM` at their most zeros,
-    nothing is replaced.
+    Every `interval` steps, a share of the kept weights is replaced. The
+    smallest kept weights become zero. The same number of zeros is trained
+    again: those whose average gradient (the optimizer's momentum) has the
+    largest magnitude. The share falls from `fraction` to 0 as a cosine over
+    the pruning stage.
 
-    Needs an optimizer with momentum, such as Adam.
+    With a cubic ramp of the sparsity this is GraNet. At constant sparsity it
+    is RigL with momentum instead of the gradient of one batch. With the
+    pattern `NM`, nothing is replaced in groups that hold their most zeros.
+
+    The method needs an optimizer with momentum, such as Adam.
 
     Args:
         interval: Integer, optimizer steps between two replacements. Defaults
             to `100`.
-        fraction: Float in (0, 1), the share at first. Defaults to `0.3`.
+        fraction: Float in (0, 1), the share that is replaced at the start.
+            Defaults to `0.3`.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -58,7 +61,7 @@ class Regrowth(Method):
         def replaced():
             share = self.fraction * _cosine(clock.progress)
             weak = choice(scores, kept=1.0 - share)
-            # The strong ones stay; the others compete by their gradients.
+            # Strong weights stay. Gradients rank the others.
             return choice(
                 [
                     ops.where(w, ops.abs(c.momentum), float("inf"))

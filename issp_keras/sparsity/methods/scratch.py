@@ -1,23 +1,24 @@
-"""Scratch: a mask found by magnitude, and new random weights in it."""
+"""Scratch: a mask by magnitude, then training from new random weights."""
 
 from issp_keras.sparsity.arguments import whole_number
 from issp_keras.sparsity.methods.base import Method
 
 
 class Scratch(Method):
-    """Chooses the mask once, then trains newly initialised weights in it.
+    """Chooses the mask once, then trains new random weights with this mask.
 
-    All weights of the pruned layers, biases too, are drawn by the layers'
-    own initialisers with new seeds.
+    The initialisers of the pruned layers draw all their weights and biases
+    with new seeds.
 
     Args:
-        seed: Integer for the new weights. Defaults to `0`.
+        seed: Integer, the seed of the new weights. Defaults to `0`.
 
     Raises:
-        ValueError: If `seed` is no whole number of at least 0.
+        ValueError: If `seed` is not a whole number of at least 0.
 
     Reference: `L1` with `--reinit pth_reset` of the released code of ISS-P
-    (arXiv 2303.09650), as described; the release itself does not draw anew.
+    (arXiv 2303.09650), as its documentation describes it. The released code
+    itself does not draw new weights.
     """
 
     one_shot = True

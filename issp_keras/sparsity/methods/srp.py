@@ -10,25 +10,26 @@ from issp_keras.sparsity.methods.growing_l2 import GrowingL2
 
 
 class SRP(GrowingL2):
-    """Penalises the weights that were unimportant when the stage began.
+    """Penalises the weights that are unimportant when the stage begins.
 
-    They are as many as are to be zero at the end of the stage, whatever ramp
-    the sparsity follows. Keeps one byte per weight, whether it is one of them.
+    Their number is the final number of zeros, independent of the ramp of the
+    sparsity. The method stores one byte for each weight: whether it is
+    penalised.
 
     Args:
         limit: Float, the largest coefficient. Defaults to `0.5`.
-        interval: Integer, steps between two steps of growth. Defaults to
-            `20`.
+        interval: Integer, optimizer steps between two increments of the
+            coefficient. Defaults to `20`.
         growth: Float in (0, 1], the share of the pruning stage after which
-            `limit` is reached. Defaults to `0.7`: 100,020 of 143,170 steps in
-            the released code.
+            the coefficient reaches `limit`. Defaults to `0.7`: 100,020 of
+            143,170 steps in the released code.
 
     Raises:
         ValueError: If an argument is out of range.
 
     Reference: `GReg-1` of the released code of ISS-P (arXiv 2303.09650),
     after Zhang et al., Learning Efficient Image Super-Resolution Networks
-    via Structure-Regularized Pruning, ICLR 2022, here without structure.
+    via Structure-Regularized Pruning, ICLR 2022. This version is unstructured.
     """
 
     state_dtype = "bool"

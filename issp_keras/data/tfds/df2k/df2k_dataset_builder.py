@@ -1,4 +1,4 @@
-"""DF2K: DIV2K, as TFDS has it, and Flickr2K from a folder."""
+"""DF2K: DIV2K from TFDS, and Flickr2K from a folder."""
 
 import tensorflow_datasets.public_api as tfds
 
@@ -11,16 +11,16 @@ _FLICKR2K = "Flickr2K"
 
 
 class DF2KConfig(tfds.core.BuilderConfig):
-    """One scale, LR by bicubic interpolation.
+    """The config of one scale, with LR by bicubic interpolation.
 
     Args:
-        scale: Integer.
+        scale: Integer, the magnification.
     """
 
     def __init__(self, scale):
         super().__init__(
             name=f"bicubic_x{scale}",
-            description=f"LR made {scale} times smaller, bicubic.",
+            description=f"LR by bicubic downscaling, {scale} times smaller.",
         )
         self.scale = scale
 
@@ -28,12 +28,14 @@ class DF2KConfig(tfds.core.BuilderConfig):
 class Builder(tfds.core.GeneratorBasedBuilder):
     """DIV2K and Flickr2K, the training data of super-resolution papers.
 
-    "train" has 800 photographs of DIV2K and 2,650 of Flickr2K, "validation"
-    the 100 of DIV2K. DIV2K is downloaded and prepared by TFDS's `div2k`, once.
+    "train" has 800 photographs of DIV2K and 2,650 of Flickr2K. "validation"
+    has the 100 validation photographs of DIV2K. TFDS's `div2k` downloads and
+    prepares DIV2K once.
 
-    Raises, when it is prepared, `InputError` if the folder of Flickr2K is
-    missing or empty, a file cannot be read, or LR has not floor(HR / scale)
-    pixels. LR files that are missing are made by MATLAB's bicubic `imresize`.
+    The preparation raises an `InputError` if the folder of Flickr2K is missing
+    or empty, a file cannot be read, or the size of LR is not
+    floor(HR / scale). If there are no LR files, MATLAB's bicubic `imresize`
+    makes LR.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -45,7 +47,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     Flickr2K/Flickr2K_HR/000001.png ... 002650.png
     Flickr2K/Flickr2K_LR_bicubic/X4/000001x4.png ..., if you have them
 
-    A folder Flickr2K/HR, or Flickr2K with the HR files in it, will do.
+    A folder Flickr2K/HR, or Flickr2K with the HR files in it, also works.
     """
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -59,9 +61,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             raise InputError(
                 f"{folder}: no such folder.{self.MANUAL_DOWNLOAD_INSTRUCTIONS}"
             )
-        # Before hours of download.
+        # Check this first: the download takes hours.
         flickr2k = find_pairs(folder, self.builder_config.scale)
-        # Beside this data set: <data_dir>/df2k/<config>/<version>.
+        # The data_dir of this data set: <data_dir>/df2k/<config>/<version>.
         root = self.data_path.parents[2]
         div2k = _load_div2k(self.builder_config.name, root)
         return {
@@ -70,7 +72,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         }
 
     def _generate_examples(self, div2k, flickr2k):
-        """Yields examples by the name of the set and a number or name."""
+        """Yields examples. The keys are the set and a number or name."""
         for i, row in enumerate(tfds.as_numpy(div2k)):
             yield f"DIV2K/{i:04}", row
         for photograph in flickr2k:
@@ -81,7 +83,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
 
 def _load_div2k(name, data_dir):
-    """The splits of TFDS's `div2k`, images as they are in the files."""
+    """Returns the splits of TFDS's `div2k`, with undecoded images."""
     as_bytes = tfds.decode.SkipDecoding()
     return tfds.load(
         f"div2k/{name}",

@@ -14,7 +14,7 @@ _SCALES = (2, 3, 4)
 
 
 class SRBenchmarkConfig(tfds.core.BuilderConfig):
-    """One test set at one scale.
+    """The config of one test set at one scale.
 
     Args:
         benchmark: String, a key of `issp_keras.data.BENCHMARKS`.
@@ -24,7 +24,7 @@ class SRBenchmarkConfig(tfds.core.BuilderConfig):
     def __init__(self, benchmark, scale):
         super().__init__(
             name=f"{benchmark}_x{scale}",
-            description=f"{benchmark}, LR made {scale} times smaller.",
+            description=f"{benchmark}, LR {scale} times smaller.",
         )
         self.benchmark = benchmark
         self.scale = scale
@@ -33,9 +33,9 @@ class SRBenchmarkConfig(tfds.core.BuilderConfig):
 class Builder(tfds.core.GeneratorBasedBuilder):
     """The test sets of super-resolution papers, LR and HR.
 
-    Raises, when it is prepared, `InputError` if the folder of a set is
-    missing or empty, a file cannot be read, or LR has not floor(HR / scale)
-    pixels. LR files that are missing are made by MATLAB's bicubic `imresize`.
+    The preparation raises an `InputError` if the folder of a set is missing or
+    empty, a file cannot be read, or the size of LR is not floor(HR / scale).
+    If there are no LR files, MATLAB's bicubic `imresize` makes LR.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -74,7 +74,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         return {"test": self._generate_examples(photographs)}
 
     def _generate_examples(self, photographs):
-        """Yields examples by the name of HR."""
+        """Yields examples. The keys are the names of HR."""
         for photograph in photographs:
             yield (
                 photograph.name,
