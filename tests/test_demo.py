@@ -118,7 +118,9 @@ def test_writes_the_page(made, networks, monkeypatch, tmp_path):
 
 def test_without_a_browser_the_file_is_named(made, networks, monkeypatch):
     network = [f"Mine={networks['Mine']}"]
-    with pytest.raises(InputError, match=r"no browser: open .*\.html in one"):
+    with pytest.raises(
+        InputError, match=r"no browser: open .*\.html in a browser"
+    ):
         run(monkeypatch, opens=False, network=network)
 
 

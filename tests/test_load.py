@@ -284,7 +284,7 @@ def test_exports_int8_on_photographs_of_the_users(
 
 
 def test_refuses_to_export_a_file(tflite_path):
-    with pytest.raises(InputError, match=r"is one already: `export` is of"):
+    with pytest.raises(InputError, match=r"is one already: `export` needs"):
         issp_keras.load(tflite_path).export()
 
 

@@ -379,7 +379,7 @@ def test_a_latent_copy_may_have_a_stage_of_one_step():
 def test_methods_with_changes_refuse_steps_without_pruning():
     schedule = ISSPSchedule(0.5, end_step=9)
     schedule.frequency = 10
-    with pytest.raises(ValueError, match=r"Latent follows.*frequency=10"):
+    with pytest.raises(ValueError, match=r"Latent acts after.*frequency=10"):
         SparseTraining(schedule, Latent()).set_model(_linear())
 
 
@@ -600,7 +600,7 @@ def test_assl_refuses_constrained_kernels_of_several_sizes():
     kernels = [KERNEL, Kernel(1, "mlp2/kernel", (5,), (0,), ())]
     with pytest.raises(ValueError, match=r"equal size.*mlp/kernel \(4\), mlp2"):
         ASSL("mlp").check(kernels)
-    with pytest.raises(ValueError, match="finds no kernel"):
+    with pytest.raises(ValueError, match="matches no kernel"):
         ASSL("attention").check(kernels)
 
 
@@ -659,7 +659,7 @@ def test_scratch_really_draws_anew():
 
 def test_scratch_refuses_to_begin_late():
     schedule = ISSPSchedule(0.5, begin_step=5, end_step=10)
-    with pytest.raises(ValueError, match=r"Scratch draws.*begin_step=5"):
+    with pytest.raises(ValueError, match=r"Scratch init.*begin_step=5"):
         SparseTraining(schedule, Scratch()).set_model(_linear())
 
 

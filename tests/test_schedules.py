@@ -138,7 +138,7 @@ def test_shares_are_no_steps_before_a_training_is_known():
     schedule = ISSPSchedule(0.9, end_step=0.8)
     with pytest.raises(
         ValueError,
-        match=r"ISSPSchedule\(0\.9, end_step=0\.8\): has shares.*for_steps",
+        match=r"ISSPSchedule\(0\.9, end_step=0\.8\): gives steps as.*for_steps",
     ):
         schedule(3)
 

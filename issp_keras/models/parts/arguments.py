@@ -1,4 +1,4 @@
-"""Checks what networks are asked for."""
+"""Checks of the arguments of networks."""
 
 import math
 import numbers
@@ -27,7 +27,7 @@ def check_positive(**numbers):
 
 
 def _is_whole(number):
-    # NumPy's are none that Keras can save.
+    # Keras cannot save NumPy integers.
     return isinstance(number, int) and not isinstance(number, bool)
 
 
@@ -52,10 +52,12 @@ def check_rate(**rates):
 
 
 def hidden_channels(embedding, mlp_ratio):
-    """Channels inside a block's MLP, rounded down as in official networks.
+    """Returns the hidden channels of a block's MLP.
+
+    They are rounded down as in the official networks.
 
     Raises:
-        ValueError: If the ratio is no finite number, or too small.
+        ValueError: If the ratio is not a finite number, or is too small.
     """
     check_finite(mlp_ratio=mlp_ratio)
     if embedding * mlp_ratio < 1:
@@ -81,18 +83,20 @@ def check_depths(depths):
 
 
 def per_group(name, given, groups):
-    """Gives each group of blocks its own, from one for all or one for each.
+    """Returns one number for each group of blocks.
 
     Args:
-        name: String, what is given.
-        given: Whole number, or a sequence of one for each group.
+        name: String, the name of the argument.
+        given: Whole number for all groups, or a sequence with one number for
+            each group.
         groups: Integer, the number of groups.
 
     Returns:
         Tuple of `groups` integers.
 
     Raises:
-        ValueError: If there is not one for each, or one is not positive.
+        ValueError: If the sequence has another length, or a number is not
+            positive.
     """
     each = tuple(given) if _is_sequence(given) else (given,) * groups
     if len(each) != groups:
@@ -110,7 +114,7 @@ def _is_sequence(value):
 
 
 def check_heads(embedding, heads):
-    """Raises a `ValueError` unless the embedding can be cut into heads."""
+    """Raises a `ValueError` unless the heads divide the embedding."""
     for number in heads:
         if embedding % number:
             raise ValueError(

@@ -11,7 +11,7 @@ from issp_keras.models.parts.windows import relative_positions
 from issp_keras.models.parts.windows import roll
 from issp_keras.models.parts.windows import whole_window
 
-# Truncated far outside, at 2, in the official networks: not at all.
+# The official networks truncate it at 2, which has no effect.
 SMALL = initializers.RandomNormal(stddev=0.02)
 
 
@@ -19,12 +19,12 @@ SMALL = initializers.RandomNormal(stddev=0.02)
 class WindowAttention(layers.Layer):
     """Attention inside windows, with a learnt bias for each relative position.
 
-    Called on queries, keys and values of shape (batch, height, width, 3 *
-    channels); if they were rolled, on their `WindowMask` too.
+    Call it on queries, keys and values of shape (batch, height, width, 3 *
+    channels). If they were rolled, also pass their `WindowMask`.
 
     Args:
-        heads: Integer, which divides the channels.
-        window: Pair (rows, columns), which divide height and width.
+        heads: Integer. It divides the channels.
+        window: Pair (rows, columns). They divide height and width.
 
     Reference: Liu et al., Swin Transformer, ICCV 2021 (arXiv 2103.14030),
     Sec. 3.2, eq. 4; Liang et al., SwinIR, ICCVW 2021 (arXiv 2108.10257),
@@ -61,16 +61,16 @@ class WindowAttention(layers.Layer):
 class RectangleAttention(layers.Layer):
     """One of the two branches of CAT: attention inside rectangles.
 
-    Each branch has its half of the channels of queries, keys and values.
-    Called on those of both, of shape (batch, height, width, 3 * channels),
-    and if there is a shift on its `WindowMask`; gives (batch, height, width,
+    Each branch uses half of the channels of queries, keys and values. Call it
+    on all of them, of shape (batch, height, width, 3 * channels). If there is
+    a shift, also pass its `WindowMask`. It returns (batch, height, width,
     channels / 2).
 
     Args:
         branch: Integer, 0 or 1.
-        heads: Integer, heads of this branch.
-        window: Pair (rows, columns), which divide height and width; None for
-            all rows or columns of the image, a window without end.
+        heads: Integer, attention heads of this branch.
+        window: Pair (rows, columns). They divide height and width. None stands
+            for all rows or columns of the image.
         shift: Pair (rows, columns), how far the image is rolled.
 
     Reference: Chen et al., Cross Aggregation Transformer for Image
@@ -120,14 +120,15 @@ class RectangleAttention(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="issp_keras")
 class DynamicPositionBias(layers.Layer):
-    """A small network from relative positions to a bias for each head.
+    """A small network that maps relative positions to a bias for each head.
 
     Weights have the names of the official network: `pos_proj.kernel`,
     `pos1.0.gamma`, ... Its four linears are pruned like any other.
 
     Args:
         heads: Integer.
-        width: Integer, features; 0 gives all positions the same bias.
+        width: Integer, the number of features. With 0, all positions have the
+            same bias.
 
     Reference: Wang et al., CrossFormer, ICLR 2022 (arXiv 2108.00154),
     Sec. 3.3.

@@ -1,4 +1,4 @@
-"""Convolutions that begin as those of PyTorch, and shuffles behind them."""
+"""Convolutions with PyTorch's initialisation, and upsampling."""
 
 import math
 
@@ -19,7 +19,7 @@ def convolve(x, filters, name, size=3, activation=None, use_bias=True):
         name: String, name of the layer.
         size: Integer, height and width of the kernel. Defaults to `3`.
         activation: String, as in `keras.layers.Conv2D`. Defaults to none.
-        use_bias: Boolean, likewise. Defaults to `True`.
+        use_bias: Boolean, whether to add a bias. Defaults to `True`.
 
     Returns:
         Keras tensor of shape (batch, height, width, filters).
@@ -38,7 +38,7 @@ def convolve(x, filters, name, size=3, activation=None, use_bias=True):
 
 
 def convolve_depthwise(x, name, activation=None):
-    """Applies a 3x3 convolution to each channel by itself.
+    """Applies a 3x3 depthwise convolution.
 
     Args:
         x: Keras tensor of shape (batch, height, width, channels).
@@ -67,7 +67,9 @@ def torch_uniform(fan_in):
 
 
 def upsample(x, scale):
-    """Magnifies features in steps of 2 or one of 3: `upsample.0` and so on.
+    """Magnifies features in steps of 2 or one step of 3.
+
+    The layers are named `upsample.0` and so on.
 
     Args:
         x: Keras tensor of shape (batch, height, width, features).

@@ -1,4 +1,4 @@
-"""Functions whose gradients are written out."""
+"""Functions with explicit gradients."""
 
 import functools
 
@@ -7,11 +7,11 @@ from keras import ops
 
 
 def with_gradient(function):
-    """Makes a function of tensors that has the gradient it tells.
+    """Makes a function of tensors with an explicit gradient.
 
     Args:
-        function: Callable of tensors, no variables among them, that returns
-            its value and a callable `gradient(upstream)`, which returns the
+        function: Callable that takes tensors, but no variables. It returns its
+            value and a callable `gradient(upstream)`, which returns the
             gradient of each argument.
 
     Returns:

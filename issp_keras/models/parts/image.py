@@ -1,4 +1,4 @@
-"""What comes before and behind a network's features: the image itself."""
+"""Layers for the input image and the output image of networks."""
 
 import keras
 import numpy as np
@@ -10,18 +10,19 @@ _RGB_MEAN = (0.4488, 0.4371, 0.4040)
 
 
 def rgb_input():
-    """An RGB image of any size: float, (batch, height, width, 3), 0..1.
+    """Returns the input for RGB images: (batch, height, width, 3) in 0..1.
 
-    Networks that normalize the image take one channel too: it counts as three
-    equal ones.
+    Networks that normalize the image also accept one channel. It counts as
+    three equal channels.
     """
     return keras.Input((None, None, 3), name="lr")
 
 
 def normalize(image, value_range):
-    """Subtracts the mean colour, and spreads 0..1 over `value_range`.
+    """Subtracts the mean colour, and scales 0..1 to `value_range`.
 
-    In float32, also under mixed precision: half floats lose gray levels.
+    It computes in float32 also with mixed precision, since half floats lose
+    grey levels.
     """
     return layers.Rescaling(
         value_range,
@@ -41,7 +42,7 @@ def denormalize(x, value_range):
 def add_anchor(x, image, scale):
     """Adds the image to each of `scale**2` groups of 3 channels, in float32.
 
-    Behind a pixel shuffle, this adds the nearest-neighbour enlargement.
+    After a pixel shuffle, this adds the nearest-neighbour enlargement.
 
     Args:
         x: Keras tensor of shape (batch, height, width, 3 * scale**2).
@@ -58,12 +59,12 @@ def add_anchor(x, image, scale):
 
 
 def in_single_precision(x):
-    """Features that are an image, as float32 also under mixed precision."""
+    """Returns an output image as float32, also with mixed precision."""
     return layers.Activation("linear", dtype="float32", name="sr")(x)
 
 
 class ImageLayer(layers.Layer):
-    """Works in float32, also under mixed precision, as images need."""
+    """A layer that computes in float32, also with mixed precision."""
 
     def __init__(self, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
@@ -71,14 +72,15 @@ class ImageLayer(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="issp_keras")
 class PadToMultiple(ImageLayer):
-    """Mirrors an image at the bottom and right to multiples of a length.
+    """Pads an image at bottom and right to multiples of a length.
 
-    Where an image is smaller than what is missing, its edge is repeated.
+    The padding mirrors the image. If the image is smaller than the padding,
+    its edge is repeated.
 
     Args:
         multiple: Integer, the length.
-        mode: String, `"reflect"` to mirror about the last pixel, or
-            `"symmetric"` about its outer edge, which repeats it.
+        mode: String, `"reflect"` to mirror without the last pixel, or
+            `"symmetric"` to mirror with the last pixel.
     """
 
     def __init__(self, multiple, mode="reflect", **kwargs):
@@ -119,7 +121,7 @@ class PadToMultiple(ImageLayer):
 
 @keras.saving.register_keras_serializable(package="issp_keras")
 class CropToScale(ImageLayer):
-    """Cuts an enlarged image to `scale` times the size of the original.
+    """Crops an enlarged image to `scale` times the size of the original.
 
     Args:
         scale: Integer, the magnification.

@@ -1,4 +1,4 @@
-"""Layer normalisation whose gradient is written out."""
+"""Layer normalisation with an explicit gradient."""
 
 import keras
 from keras import layers
@@ -14,9 +14,9 @@ _EPSILON = 1e-5
 class ChannelNormalization(layers.Layer):
     """Layer normalisation of the channels, the last axis.
 
-    Equals `keras.layers.LayerNormalization` of that axis. Where nothing fuses
-    operations, as on a CPU without XLA, the gradient that TensorFlow derives
-    passes over the features about twice as often as this one.
+    It equals `keras.layers.LayerNormalization` of that axis. Without fused
+    operations, for example on a CPU without XLA, TensorFlow's automatic
+    gradient makes about twice as many passes over the features.
 
     Args:
         epsilon: Float, added to the variance. Defaults to `1e-5`.
@@ -52,7 +52,7 @@ def normalized(x, gamma, beta, epsilon=_EPSILON):
     Args:
         x: Tensor of shape (..., channels).
         gamma: Tensor of shape (channels,).
-        beta: Likewise.
+        beta: Tensor of shape (channels,).
         epsilon: Float, added to the variance. Defaults to `1e-5`.
 
     Returns:

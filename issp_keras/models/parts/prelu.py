@@ -1,4 +1,4 @@
-"""A rectifier that learns its slopes."""
+"""PReLU with one slope for each channel."""
 
 from keras import initializers
 from keras import layers
@@ -7,7 +7,7 @@ _START = initializers.Constant(0.25)
 
 
 def prelu(x, name):
-    """Multiplies what is negative by a slope that each channel learns.
+    """Multiplies negative values by a learnt slope for each channel.
 
     Args:
         x: Keras tensor of shape (batch, height, width, channels).

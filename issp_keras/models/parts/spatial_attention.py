@@ -1,4 +1,4 @@
-"""Attention of a whole neighbourhood to each of its pixels."""
+"""Enhanced spatial attention (ESA)."""
 
 import keras
 import numpy as np
@@ -13,16 +13,16 @@ _LEAST = 15
 
 
 def spatial_attention(x, channels, name):
-    """Multiplies features by a mask that is made of them, seen coarsely (ESA).
+    """Multiplies features by a mask computed at low resolution (ESA).
 
-    The mask sees maxima of squares of 7x7, of an image of half the size, at
-    steps of 3. Where an image has fewer than 15 rows or columns, for which the
-    official network has no result, the last one is repeated.
+    The mask comes from features at half the size, after a 7x7 max pooling with
+    stride 3. The official network fails for images with fewer than 15 rows or
+    columns. Here the last row or column is repeated.
 
     Args:
         x: Keras tensor of shape (batch, height, width, features).
-        channels: Integer, channels of which the mask is made.
-        name: String, before the names of all layers.
+        channels: Integer, channels inside the attention.
+        name: String, the prefix of the names of all layers.
 
     Returns:
         Keras tensor of the shape of `x`.
@@ -92,7 +92,7 @@ class PadToAtLeast(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="issp_keras")
 class ResizeLike(layers.Layer):
-    """Brings features to the height and width of others, bilinearly."""
+    """Resizes features to the size of other features, bilinearly."""
 
     def call(self, x, like):
         size = ops.shape(like)[1:3]

@@ -1,4 +1,4 @@
-"""Stochastic depth, in a way that a resumed training can go on with."""
+"""Stochastic depth with a random state that a resumed training restores."""
 
 import keras
 import numpy as np
@@ -8,12 +8,12 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="issp_keras")
 class StochasticDepth(layers.Layer):
-    """While training, drops a residual for some of the images of a batch.
+    """Drops a residual for some images of a batch during training.
 
-    Those that stay are divided by the probability of staying. The state of
-    the random numbers is saved with the weights, unlike that of
-    `keras.layers.Dropout`: a resumed training draws what the uninterrupted
-    one draws.
+    The other residuals are divided by the probability to stay. Unlike
+    `keras.layers.Dropout`, the layer saves the state of its random numbers
+    with the weights. So a resumed training draws the same numbers as an
+    uninterrupted training.
 
     Args:
         rate: Float, at least 0 and less than 1, the probability of dropping.

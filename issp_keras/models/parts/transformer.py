@@ -1,4 +1,4 @@
-"""What blocks of transformers share."""
+"""Parts that the blocks of transformers share."""
 
 from keras import layers
 
@@ -37,7 +37,7 @@ def feed_forward(x, hidden, drop_path, name):
 
 
 def drop_path_rates(last, depths):
-    """Rates of stochastic depth: from 0, linearly, to that of the last block.
+    """Returns rates of stochastic depth, growing linearly from 0 to `last`.
 
     Args:
         last: Float, rate of the last block.

@@ -1,4 +1,4 @@
-"""Attention inside the windows of an image, and what windows need."""
+"""Attention inside the windows of an image."""
 
 import functools
 
@@ -62,7 +62,7 @@ def attend(qkv, heads, window, bias, mask=None):
 
 @keras.saving.register_keras_serializable(package="issp_keras")
 class Roll(layers.Layer):
-    """Moves an image up and left; what leaves it comes in at the other side.
+    """Shifts an image up and left cyclically.
 
     Args:
         rows: Integer, how far up; down if negative.
@@ -99,7 +99,7 @@ def roll(x, rows, columns):
 
 
 def relative_positions(window):
-    """All differences of two places in a window, and which pair has which.
+    """Returns all differences of two positions in a window, and an index.
 
     Args:
         window: Pair (rows, columns), integers or integer tensors.
@@ -130,12 +130,12 @@ def relative_positions(window):
 
 @keras.saving.register_keras_serializable(package="issp_keras")
 class WindowMask(layers.Layer):
-    """Keeps apart what only a roll has brought into one window.
+    """Masks attention between pixels that only a roll brought together.
 
-    Of images of shape (batch, height, width, channels), after `roll` by
-    `shift`, it makes what `attend` takes from the logits, of shape (windows of
-    all images, pixels, pixels): 0 where two pixels of a window are neighbours
-    in the image too, else 100.
+    The input are images of shape (batch, height, width, channels), which were
+    rolled by `shift`. The output is the mask for `attend`, of shape (windows of
+    all images, pixels, pixels). It is 0 for two pixels from the same part of
+    the image, and 100 otherwise.
 
     Args:
         window: Pair (rows, columns); None for all rows or columns.
@@ -182,11 +182,11 @@ def whole_window(window, height, width):
 
 
 def window_regions(height, width, window, shift):
-    """Numbers the parts of a rolled image that lay side by side before.
+    """Numbers the parts of a rolled image that were contiguous before.
 
     Args:
         height: Integer or integer tensor.
-        width: Likewise.
+        width: Integer or integer tensor.
         window: Pair (rows, columns); None for all rows or columns.
         shift: Pair (rows, columns), how far the image was rolled.
 

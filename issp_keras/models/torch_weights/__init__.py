@@ -1,4 +1,4 @@
-"""Official PyTorch checkpoints, read and written without PyTorch."""
+"""Reads and writes official PyTorch checkpoints without PyTorch."""
 
 from issp_keras.models.torch_weights.conversion import from_torch
 from issp_keras.models.torch_weights.conversion import load_torch

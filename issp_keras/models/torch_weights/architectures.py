@@ -1,4 +1,4 @@
-"""Which network a checkpoint is of, from the shapes of what it holds."""
+"""Finds the network of a checkpoint by the names and shapes of its entries."""
 
 import math
 import re
@@ -18,31 +18,31 @@ _WIDE = 256
 
 
 def is_known(state):
-    """Whether a checkpoint is of one of the networks here."""
+    """Whether a checkpoint belongs to one of the known networks."""
     return any(entry in state for entry in _NETWORKS)
 
 
 def recognise(state, given):
     """Finds the constructor of a checkpoint's network, and its arguments.
 
-    What no weight shows is taken from the published networks: residuals are
-    scaled by 0.1 in an EDSR of 256 or more features, and by 1 in others.
+    The weights do not show the residual scale. It is that of the published
+    networks: 0.1 for an EDSR with 256 or more features, and 1 otherwise.
 
     Args:
-        state: Dict of BasicSR's names to arrays.
-        given: Dict of arguments that need not be found.
+        state: Dict from BasicSR's names to arrays.
+        given: Dict of arguments that the caller gives.
 
     Returns:
-        Function of `issp_keras.models`, and a dict of arguments.
+        Two values: a function of `issp_keras.models`, and a dict of arguments.
 
     Raises:
-        ValueError: If it is none of these networks, or of another variant.
+        ValueError: If the checkpoint is from another network or variant.
     """
     for entry, (network, arguments) in _NETWORKS.items():
         if entry in state:
             return network, {**arguments(_Shapes(state, given)), **given}
     raise ValueError(
-        f"is of no network known here: expected {KNOWN}, "
+        f"is not from a known network: expected {KNOWN}, "
         f"with one of the entries {', '.join(_NETWORKS)}."
     )
 
@@ -58,7 +58,7 @@ class _Shapes:
         shape = getattr(self.state.get(name), "shape", None)
         if shape is None or len(shape) != rank or 0 in shape:
             raise ValueError(
-                f"has no entry {name} of {rank} axes, expected of its network."
+                f"has no entry {name} with {rank} axes, which its network has."
             )
         return shape
 
@@ -174,8 +174,8 @@ def _fsrcnn(shape):
     shrunk, *_ = shape("mid_part.0.weight", 4)
     if "scale" not in shape.given:
         raise ValueError(
-            "is of FSRCNN, whose weights are the same for every magnification:"
-            " expected the argument `scale`."
+            "is from FSRCNN, whose weights have the same shapes for every "
+            "magnification: expected the argument `scale`."
         )
     return {
         "features": features,
@@ -213,7 +213,7 @@ def _depths(shape, inner):
 
 
 def _windows(shape, blocks):
-    """Sides of the rectangles of a group of CAT, from what shows them."""
+    """Returns the sides of the rectangles of a group of CAT."""
     positions = f"{blocks}.0.attns.0.rpe_biases"
     if positions in shape.state:
         shape(positions, 2)

@@ -1,4 +1,4 @@
-"""Keras networks from official PyTorch checkpoints, and the way back."""
+"""Converts official PyTorch checkpoints to Keras networks and back."""
 
 from typing import Any
 
@@ -20,21 +20,21 @@ from issp_keras.models.torch_weights.names import basicsr_names
 from issp_keras.models.torch_weights.reader import read_torch
 from issp_keras.models.torch_weights.writer import write_torch
 
-# Under which names BasicSR saves a network; averages are what it tests.
+# The names under which BasicSR saves a network. It tests the averages.
 _GROUPS = ("params_ema", "params")
-# What a parallel training puts before each name.
+# The prefix of each name after a parallel training.
 _PARALLEL = "module."
 _NAMED = 5
 
 
 def from_torch(checkpoint: StrPath, **arguments: Any) -> keras.Model:
-    """Builds the network that a checkpoint is of, with its weights.
+    """Builds the network of a checkpoint, with its weights.
 
-    The network and its sizes are found from names and shapes. What a
-    checkpoint does not show can be given: the residual scale of an EDSR
-    (else 0.1 from 256 features on, and 1 below), the windows of a CAT-A that
-    was saved without its masks, the scale of an FSRCNN (always), and the
-    activation of a DIPNet (else SiLU).
+    The function finds the network and its sizes by names and shapes. Some
+    arguments are not in a checkpoint. Pass them by name: the residual scale of
+    an EDSR (default 0.1 for 256 or more features, otherwise 1), the windows of
+    a CAT-A that was saved without its masks, the scale of an FSRCNN (required),
+    and the activation of a DIPNet (default SiLU).
 
     Example:
 
@@ -42,20 +42,20 @@ def from_torch(checkpoint: StrPath, **arguments: Any) -> keras.Model:
 
     Args:
         checkpoint: Path of a `.pth` file of EDSR, RCAN, SwinIR (`1conv`;
-            `pixelshuffle` or `pixelshuffledirect`), CAT, ECBSR as it is after
-            training, ABPN, FSRCNN or DIPNet, as BasicSR, the authors or, of
-            the last ones, ETDS and NTIRE 2025 save it.
+            `pixelshuffle` or `pixelshuffledirect`), CAT, ECBSR in its plain
+            form after training, ABPN, FSRCNN or DIPNet. BasicSR, the authors,
+            ETDS or NTIRE 2025 saved it.
         **arguments: Arguments of the network's function in
-            `issp_keras.models`, instead of those found.
+            `issp_keras.models`. They replace the arguments that were found.
 
     Returns:
         A `keras.Model`.
 
     Raises:
-        InputError: If the file is missing, broken, names anything but
-            tensors, or is of another network, or an argument has no such
-            value.
-        TypeError: If an argument is not one of the network's.
+        InputError: If the file is missing or broken, names objects other than
+            tensors, or is from another network, or a value of an argument is
+            not usable.
+        TypeError: If the network has no such argument.
     """
     state = _state(checkpoint)
     with blame(str(checkpoint), ValueError):
@@ -66,22 +66,22 @@ def from_torch(checkpoint: StrPath, **arguments: Any) -> keras.Model:
 
 
 def load_torch(model: keras.Model, checkpoint: StrPath) -> keras.Model:
-    """Sets all weights of a network from a checkpoint.
+    """Loads all weights of a network from a checkpoint.
 
-    Nothing is set if anything does not fit.
+    If anything does not fit, no weight changes.
 
     Args:
-        model: A `keras.Model` of `issp_keras.models`, or the path of a
-            `.keras` file of one.
-        checkpoint: Path of a `.pth` file, as for `from_torch`.
+        model: A `keras.Model` of `issp_keras.models`, or the path of its
+            `.keras` file.
+        checkpoint: Path of a `.pth` file, see `from_torch`.
 
     Returns:
         The model.
 
     Raises:
-        InputError: If a file is missing or broken, or the checkpoint lacks
-            an entry, has a surplus one, one of another shape, one without
-            floating-point numbers, or positions of other windows.
+        InputError: If a file is missing or broken. Also if the checkpoint
+            lacks an entry, or has an extra entry, an entry of another shape,
+            an entry that is not floating point, or positions of other windows.
     """
     if not isinstance(model, keras.Model):
         model = load_model(model)
@@ -90,13 +90,13 @@ def load_torch(model: keras.Model, checkpoint: StrPath) -> keras.Model:
 
 
 def to_torch(model: keras.Model, path: StrPath) -> None:
-    """Writes the weights of a network as a checkpoint of BasicSR.
+    """Writes the weights of a network as a checkpoint for BasicSR.
 
-    Zeros stay zeros. Sums of branches are merged. ABPN, FSRCNN and DIPNet,
-    which BasicSR does not have, get the names of the official checkpoints.
-    The file holds `{"params": ...}`, with the buffers that BasicSR's networks
-    expect; masks of shifted windows are those of patches of 64x64 LR pixels
-    (`img_size: 64`), if windows are a part of that.
+    Zeros stay zeros. Sums of branches are merged. BasicSR does not have ABPN,
+    FSRCNN and DIPNet; they get the names of the official checkpoints. The file
+    holds `{"params": ...}` with the buffers that BasicSR's networks expect.
+    The masks of shifted windows are for patches of 64x64 LR pixels
+    (`img_size: 64`), or for a larger patch if windows do not divide that.
 
     Args:
         model: A `keras.Model` of EDSR, RCAN, SwinIR, CAT, ECBSR, ABPN, FSRCNN
@@ -104,8 +104,8 @@ def to_torch(model: keras.Model, path: StrPath) -> None:
         path: Path of the `.pth` file, replaced if it exists.
 
     Raises:
-        InputError: If the file cannot be written, or no official checkpoint
-            is of such a network.
+        InputError: If the file cannot be written, or the model is not one of
+            these networks.
     """
     if any(isinstance(x, ReparameterizedConv2D) for x in model.layers):
         model = merge(model)
@@ -116,7 +116,7 @@ def to_torch(model: keras.Model, path: StrPath) -> None:
     state.update(buffers(model))
     if not is_known(state):
         raise InputError(
-            f"The model '{model.name}' is no network that BasicSR has: "
+            f"The model '{model.name}' has no official checkpoints: "
             f"expected {KNOWN}."
         )
     write_torch(path, {"params": state})
@@ -130,8 +130,8 @@ def _state(checkpoint):
             break
     if not isinstance(content, dict) or not content:
         raise InputError(
-            f"{checkpoint}: holds no weights, expected a state dict, bare or "
-            f"under one of the names {', '.join(_GROUPS)}."
+            f"{checkpoint}: holds no weights, expected a state dict, directly "
+            f"or under one of the names {', '.join(_GROUPS)}."
         )
     for name, value in content.items():
         if not isinstance(value, np.ndarray):
@@ -175,7 +175,7 @@ def _assign(model, state, checkpoint):
             [
                 name
                 for name, array in computed.items()
-                # Masks are of the size of what was trained on.
+                # The size of masks depends on the training patches.
                 if name in state
                 and "attn_mask" not in name
                 and not np.array_equal(state[name], array)

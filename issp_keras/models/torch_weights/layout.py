@@ -1,4 +1,4 @@
-"""Where PyTorch has each weight of a network, and in which order of axes."""
+"""The names and the order of axes of a network's weights in PyTorch."""
 
 import dataclasses
 import math
@@ -13,9 +13,9 @@ from issp_keras.models.parts.attention import WindowAttention
 from issp_keras.models.parts.windows import WindowMask
 from issp_keras.models.parts.windows import relative_positions
 
-# For which patches BasicSR keeps the masks of shifted windows.
+# The size of the patches for which BasicSR stores masks of shifted windows.
 _PATCH = 64
-# The names of weights in PyTorch, where they are others.
+# From Keras' names of weights to PyTorch's, if they differ.
 _TORCH_NAMES = {
     "alpha": "weight",
     "beta": "bias",
@@ -26,13 +26,13 @@ _TORCH_NAMES = {
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A weight of a Keras network, as official checkpoints have it.
+    """A weight of a Keras network, with its layout in official checkpoints.
 
     Args:
         variable: The `keras.Variable`.
-        axes: Tuple of integers, for each axis of Keras that of PyTorch.
-        pixels: Integer, of how many pixels each group of channels becomes a
-            block, if a pixel shuffle follows; 1 if none does.
+        axes: Tuple of integers, the axis of PyTorch for each axis of Keras.
+        pixels: Integer, the number of pixels that a following pixel shuffle
+            makes from a group of channels; 1 without a pixel shuffle.
     """
 
     variable: Any
@@ -70,7 +70,7 @@ class _Slopes(Entry):
 
 
 def _regroup(array, outer, inner):
-    """Exchanges the order of two axes that lie behind each other in one."""
+    """Swaps two axes that are merged into the last axis."""
     if outer == 1 or inner == 1:
         return array
     grouped = array.reshape(*array.shape[:-1], outer, inner)
@@ -78,7 +78,7 @@ def _regroup(array, outer, inner):
 
 
 def entries(model):
-    """Returns a dict of PyTorch's names to the `Entry` of each weight."""
+    """Returns a dict from PyTorch's names to the `Entry` of each weight."""
     by_name = {layer.name: layer for layer in model.layers}
     has_groups = _is_swinir(model)
     last = _last_convolution(model)
@@ -120,7 +120,7 @@ def _pixels(layer, last):
 
 
 def _torch_name(path, has_groups):
-    """The name that BasicSR has for a Keras path."""
+    """Returns BasicSR's name for a Keras path."""
     *layer, name = path.replace("/", ".").split(".")
     if has_groups and layer[0] == "layers" and layer[2] == "blocks":
         layer.insert(2, "residual_group")
@@ -133,10 +133,10 @@ def _is_swinir(model):
 
 
 def buffers(model):
-    """What BasicSR's networks keep beside their weights, by name.
+    """Returns a dict of the buffers that BasicSR's networks store.
 
-    Masks of shifted windows are those of patches of 64x64 LR pixels, or of
-    the least size above of which windows are a part.
+    The masks of shifted windows are for patches of 64x64 LR pixels, or for the
+    smallest multiple of 64 that the windows divide.
     """
     found = {}
     masks: dict = {}

@@ -1,4 +1,4 @@
-"""Names of entries in code other than BasicSR's: EDSR, RCAN, ECBSR."""
+"""Names of entries in checkpoints of other code than BasicSR."""
 
 import re
 
@@ -33,16 +33,17 @@ _FIXED = ("sub_mean.", "add_mean.")
 
 
 def basicsr_names(state):
-    """Renames the entries of other code.
+    """Renames the entries of other code to BasicSR's names.
 
-    It is thstkdgus35/EDSR-PyTorch, yulunzhang/RCAN, and for ECBSR, as it is
-    after training, ECNUSR/ETDS.
+    The other code is thstkdgus35/EDSR-PyTorch, yulunzhang/RCAN, and
+    ECNUSR/ETDS for the plain form of ECBSR.
 
     Args:
-        state: Dict of names to arrays.
+        state: Dict from names to arrays.
 
     Returns:
-        The same with BasicSR's names, where it has others; else `state`.
+        The dict with BasicSR's names. It is `state` itself if the names are
+        not from this code.
     """
     if "backbone.0.0.weight" in state:
         rules = _ECBSR

@@ -1,4 +1,4 @@
-"""Reads the tensors of a PyTorch file, and never runs code from it."""
+"""Reads the tensors of a PyTorch file without running code from it."""
 
 import collections
 import io
@@ -28,10 +28,10 @@ STORAGES = {
     "ByteStorage": np.dtype("u1"),
     "BoolStorage": np.dtype("?"),
 }
-# What a file of PyTorch before 1.6 begins with.
+# The first values in a file of PyTorch before 1.6.
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 _ENCRYPTED = 1
-# What a broken pickle, or one that is none, can raise in Python's reader.
+# The errors that Python's unpickler can raise for a broken file.
 _BROKEN = (
     *(pickle.UnpicklingError, EOFError, ValueError, TypeError, LookupError),
     *(AttributeError, OverflowError, MemoryError, RecursionError),
@@ -40,21 +40,21 @@ _BROKEN = (
 
 
 def read_torch(path):
-    """Reads what `torch.save` has written: dicts, numbers, tensors.
+    """Reads a file of `torch.save` with dicts, numbers and tensors.
 
-    Of the globals that a pickle can name, those that rebuild tensors are
-    known by name and answered by this file, with objects that a pickle
-    cannot change; any other is refused. Both of PyTorch's formats are read.
+    A pickle can name global functions. This reader only accepts the names that
+    rebuild tensors, and uses its own functions for them, which a pickle cannot
+    change. It refuses all other names. It reads both formats of PyTorch.
 
     Args:
         path: Path of the file.
 
     Returns:
-        What was saved, each tensor in a dict as a NumPy array.
+        The saved object. Tensors in dicts are NumPy arrays.
 
     Raises:
-        InputError: If the file is missing, cut short, no PyTorch file, or
-            names anything else.
+        InputError: If the file is missing, truncated or not a PyTorch file, or
+            if it names any other global.
     """
     path = pathlib.Path(path)
     if path.is_dir():
@@ -72,8 +72,8 @@ def read_torch(path):
         raise InputError(f"{path}: cannot be read: {error}") from error
     except _BROKEN as error:
         raise InputError(
-            f"{path}: is no PyTorch checkpoint, or is cut short: expected "
-            "what torch.save writes."
+            f"{path}: is not a PyTorch checkpoint, or is truncated: expected "
+            "a file that torch.save wrote."
         ) from error
 
 
@@ -159,8 +159,7 @@ class _Unpickler(pickle.Unpickler):
             return name
         if (module, name) not in _KNOWN:
             raise InputError(
-                f"names {module}.{name}, expected nothing but tensors; it "
-                "was not run."
+                f"names {module}.{name}, expected only tensors; it was not run."
             )
         return _Known([_KNOWN[module, name]])
 
@@ -173,7 +172,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _check_memo(file):
-    """Refuses a pickle that has a small number stand for a large memory."""
+    """Refuses a pickle whose memo index would allocate a large memory."""
     start = file.tell()
     length = file.seek(0, os.SEEK_END)
     file.seek(start)
@@ -228,7 +227,7 @@ def _read_legacy(file):
 
 
 def _arrays(value, contents, known):
-    """Makes arrays of the tensors in dicts; a dict that comes again once."""
+    """Turns the tensors in dicts into arrays. Shared dicts stay shared."""
     if isinstance(value, _Tensor):
         return value.array(contents)
     if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Writes tensors as `torch.save` does."""
+"""Writes tensors in the format of `torch.save`."""
 
 import math
 import pickle
@@ -15,9 +15,9 @@ def write_torch(path, content):
     """Writes a file that `torch.load(path, weights_only=True)` reads.
 
     Args:
-        path: Path of the file, replaced if it exists.
-        content: Dict of names to NumPy arrays, or to more such dicts. Names
-            that have the same array share its storage.
+        path: Path of the file. It is replaced if it exists.
+        content: Dict from names to NumPy arrays or to such dicts. Names with
+            the same array share its storage.
 
     Raises:
         InputError: If the file cannot be written.
