@@ -131,7 +131,7 @@ def _trainings(results):
         ),
         "A row for each training and test set. A training that diverged has "
         "one row.",
-        report.hint("A click on the head of a column sorts by it."),
+        report.hint("Click a column heading to sort by that column."),
     ]
 
 

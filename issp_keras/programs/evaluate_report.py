@@ -163,7 +163,7 @@ def _photographs(found):
         report.table(header, rows, texts=2),
         "The same for each photograph. The seconds are the time of the "
         "network.",
-        report.hint("A click on the head of a column sorts by it."),
+        report.hint("Click a column heading to sort by that column."),
     ]
 
 
