@@ -172,7 +172,7 @@ def test_networks_of_odd_sizes_come_back(make, tmp_path):
         ),
         (
             lambda s: s.pop("upsample.0.weight"),
-            "has no entry upsample.0.weight of 4 axes",
+            "has no entry upsample.0.weight with 4 axes",
         ),
         (
             lambda s: s.pop("body.0.conv1.weight"),
