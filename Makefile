@@ -77,6 +77,7 @@ docs: $(VENV)/installed-docs
 	mkdir -p build/docs
 	cp -R issp_keras build/docs/
 	cp -R configs tflite web build/docs/issp_keras/
+	rm -rf build/docs/issp_keras/web/node_modules
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 
 lint: $(VENV)/installed-test

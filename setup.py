@@ -78,8 +78,9 @@ class BuildDelegate(build_ext):
 
     def build_extension(self, ext):
         output = pathlib.Path(self.get_ext_fullpath(ext.name))
-        if _builder.is_current(_COMPILED):
-            # That of an earlier install from this checkout.
+        # That of an earlier install from this checkout. A wheel may be for
+        # another processor.
+        if self.editable_mode and _builder.is_current(_COMPILED):
             output.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(_COMPILED, output)
             return
