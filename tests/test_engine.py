@@ -109,7 +109,9 @@ def test_files_of_one_size_make_what_tflite_makes(name, library, exported):
     images = _images(9, 13)
     expected = _expected(path, images)
     np.testing.assert_allclose(engine.run(images), expected, atol=_TOLERANCE)
-    with pytest.raises(_engine.EngineError, match="only takes 13x9 pixels, not 9x13"):
+    with pytest.raises(
+        _engine.EngineError, match="only takes 13x9 pixels, not 9x13"
+    ):
         engine.run(_images(13, 9))
 
 
