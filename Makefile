@@ -35,7 +35,7 @@ quickstart: $(VENV)/installed
 		--report=$(RUN)/report.html
 
 # The engine in WebAssembly, and a page that upscales photographs with it.
-# Without npm it is a third larger.
+# Without npm, the engine is a third larger.
 web: $(VENV)/installed-web web/node_modules
 	$(BIN)/python -m issp_keras.web
 
@@ -110,11 +110,10 @@ $(VENV)/installed-wheels: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --editable '.[all,delegate]'
 	touch $@
 
+# Binaryen, which makes WebAssembly smaller.
 web/node_modules: web/package.json
-	! command -v npm >/dev/null || npm install --silent --no-package-lock \
-		--prefix web
-	mkdir -p $@
-	touch $@
+	command -v npm >/dev/null && npm install --silent --no-package-lock \
+		--prefix web && touch $@ || echo "npm did not install Binaryen."
 
 $(VENV)/installed-docs: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --editable '.[all,docs]'

@@ -15,7 +15,7 @@ from setuptools.errors import CompileError
 
 _ROOT = pathlib.Path(__file__).parent
 _DELEGATE = "issp_keras.tflite.delegate"
-_INIT = (_ROOT / "issp_keras" / "__init__.py").read_text()
+_VERSION = (_ROOT / "issp_keras" / "version.py").read_text()
 _JAX = ["jax>=0.10"]
 # Keras needs one of these two, or another backend.
 _TENSORFLOW = [
@@ -78,8 +78,8 @@ class BuildDelegate(build_ext):
 
     def build_extension(self, ext):
         output = pathlib.Path(self.get_ext_fullpath(ext.name))
-        # That of an earlier install from this checkout. A wheel may be for
-        # another processor.
+        # An earlier install from this checkout has compiled it. A wheel may be
+        # for another processor, and is compiled in any case.
         if self.editable_mode and _builder.is_current(_COMPILED):
             output.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(_COMPILED, output)
@@ -100,7 +100,7 @@ class TagWheel(bdist_wheel):
 
 setup(
     name="issp-keras",
-    version=re.search(r'__version__ = "(.+)"', _INIT)[1],
+    version=re.search(r'__version__ = "(.+)"', _VERSION)[1],
     description="Sparse super-resolution for the edge, with Keras 3",
     long_description=(_ROOT / "README.md").read_text(),
     long_description_content_type="text/markdown",
@@ -152,7 +152,8 @@ setup(
         # Keras brings it along.
         "rich>=13.0.0",
     ],
-    # `issp_keras/extras.py` tells whoever lacks one of the first four.
+    # `issp_keras/extras.py` names one of the first four if its package is
+    # missing.
     extras_require={
         "tensorflow": _TENSORFLOW,
         "jax": _JAX,

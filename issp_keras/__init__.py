@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from issp_keras.late import import_before
 from issp_keras.late import import_late
 from issp_keras.late import import_with
+from issp_keras.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from issp_keras import models
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from issp_keras.network import networks
     from issp_keras.sparsity import ISSPSchedule
     from issp_keras.summary import summary
-
-__version__ = "0.1.0"
 
 __all__ = [
     "ISSPCallback",

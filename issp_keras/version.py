@@ -1,9 +1,6 @@
-"""The version of this package, for its own modules."""
+"""The version of this package.
 
-import sys
+Its modules import it from here, since the package imports them.
+"""
 
-
-def version() -> str:
-    """The same as `issp_keras.__version__`."""
-    # The package is always imported before its modules.
-    return sys.modules["issp_keras"].__version__
+__version__ = "0.1.0"

@@ -32,12 +32,11 @@ import numpy as np
 
 MOST_SECONDS = 10
 MOST_BYTES = 2 << 30
-# TFLite believes what files say. What it cannot stand, no program of this
-# package that runs it can.
+# TFLite trusts its files, and crashes at some. So do programs that run TFLite.
 TFLITE_ENDS = "TFLite alone ends too"
-# A process has to import all libraries, and to make files to damage.
+# A process first imports all libraries, and makes the files to damage.
 _START_SECONDS = 300
-# It reads so many files. Another one takes over then.
+# After so many files, a new process takes over.
 _MOST_FILES = 5000
 _SIDE = 12
 
@@ -225,7 +224,7 @@ def _image():
     return (pixels % 256).astype(np.uint8)
 
 
-def _images(format, *modes, **options):
+def _images(format, *modes):
     def seeds(folder):
         import PIL.Image
 
@@ -233,25 +232,22 @@ def _images(format, *modes, **options):
         for mode in ("RGB", "L", *modes):
             file = io.BytesIO()
             image = PIL.Image.fromarray(_image()).convert(mode)
-            image.save(file, format, **options)
+            image.save(file, format)
             made.append(file.getvalue())
         return made
 
     return seeds
 
 
-def _deep(suffix):
+def _deep(suffix, format):
     def seeds(folder):
         from issp_keras import data
 
         path = folder / f"deep{suffix}"
         data.write_photograph(path, _image().astype(np.uint16) * 257)
-        return [path.read_bytes(), *_images(_FORMATS[suffix])(folder)]
+        return [path.read_bytes(), *_images(format)(folder)]
 
     return seeds
-
-
-_FORMATS = {".png": "PNG", ".tiff": "TIFF"}
 
 
 def _network():
@@ -295,18 +291,29 @@ def _checkpoints(folder):
 
 
 def _indices(folder):
-    from issp_keras.data import Pair
+    return [(_prepared(folder) / "index.json").read_bytes()]
 
-    _prepare(folder / "prepared", Pair("a", _image()[::2, ::2], _image()))
-    return [(folder / "prepared" / "index.json").read_bytes()]
+
+def _prepared(folder):
+    """A folder with one photograph, as `issp prepare` makes it."""
+    from issp_keras.data import Pair
+    from issp_keras.data import prepare
+
+    made = folder / "prepared"
+    if not made.exists():
+        pair = Pair("a", _image()[::2, ::2], _image())
+        prepare([lambda: pair], 2, made)
+    return made
 
 
 def _results(folder):
+    from issp_keras.programs import configuration
+
     training = _training(folder)
     result = {
         "name": training.name,
         "seed": training.seed,
-        "settings": configuration_digest(training.config),
+        "settings": configuration.digest(training.config),
         "outcome": "finished",
         "steps": 10,
         "weights": 9,
@@ -316,12 +323,6 @@ def _results(folder):
         "scores": {"set5": {"psnr": 30.0, "ssim": 0.9}},
     }
     return [json.dumps(result).encode()]
-
-
-def configuration_digest(config):
-    from issp_keras.programs import configuration
-
-    return configuration.digest(config)
 
 
 def _training(folder):
@@ -370,19 +371,10 @@ def _read_checkpoint(path):
     models.from_torch(path)
 
 
-def _prepare(folder, pair):
-    from issp_keras.data import prepare
-
-    prepare([lambda: pair], 2, folder)
-
-
 def _read_index(path):
-    from issp_keras.data import Pair
     from issp_keras.data import open_prepared
 
-    folder = path.with_name("prepared")
-    if not folder.exists():
-        _prepare(folder, Pair("a", _image()[::2, ::2], _image()))
+    folder = _prepared(path.parent)
     (folder / "index.json").write_bytes(path.read_bytes())
     for pair in open_prepared(folder, 2):
         pair.hr[:, :].sum()
@@ -418,8 +410,10 @@ class Kind:
 
 _TFLITE = (damaged, _damaged_flatbuffer)
 KINDS = {
-    "png": Kind(".png", _deep(".png"), _read_image, (damaged, _damaged_png)),
-    "tiff": Kind(".tiff", _deep(".tiff"), _read_image),
+    "png": Kind(
+        ".png", _deep(".png", "PNG"), _read_image, (damaged, _damaged_png)
+    ),
+    "tiff": Kind(".tiff", _deep(".tiff", "TIFF"), _read_image),
     "jpeg": Kind(".jpg", _images("JPEG"), _read_image),
     "webp": Kind(".webp", _images("WEBP", "RGBA"), _read_image),
     "bmp": Kind(".bmp", _images("BMP"), _read_image),
@@ -450,7 +444,7 @@ def work(jobs, folder):
     """
     with contextlib.redirect_stdout(sys.stderr):
         seeds = {name: KINDS[name].seeds(folder) for name, *_ in jobs}
-        # Each reader has imported what it needs.
+        # A first call makes each reader import its libraries.
         for name, content in seeds.items():
             _outcome(KINDS[name], content[0], folder)
     _limit_memory()
@@ -538,7 +532,7 @@ class Watch:
                 [*command, str(folder)],
                 stdout=subprocess.PIPE,
                 stderr=stderr,
-                # What is read ahead, `select` does not know of.
+                # `select` does not see lines that Python has read ahead.
                 bufsize=0,
             ) as process,
         ):

@@ -303,6 +303,6 @@ def test_what_jax_needs_is_what_setup_py_says():
 
 def test_versions_agree():
     version = re.search(
-        r'__version__ = "(.+)"', (ROOT / "issp_keras/__init__.py").read_text()
+        r'__version__ = "(.+)"', (ROOT / "issp_keras/version.py").read_text()
     )[1]
     assert f'version = "{version}"' in (ROOT / "MODULE.bazel").read_text()

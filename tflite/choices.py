@@ -1,5 +1,7 @@
 """The values that arguments of `export` may have."""
 
+from issp_keras.errors import ArgumentError
+
 PRECISIONS = ("float32", "float16", "int8", "int8_dynamic")
 INPUTS = ("float32", "uint8")
 # How int8 finds the ranges of activations: the best of all ways, or one.
@@ -11,3 +13,20 @@ TOLERANCES = {
     "int8": 1.0,
     "int8_dynamic": 0.5,
 }
+
+
+def check_choice(argument: str, value, known):
+    """Checks that an argument has one of its values.
+
+    Args:
+        argument: String, its name.
+        value: What the user passed.
+        known: Iterable of strings.
+
+    Raises:
+        ArgumentError: If it has another value.
+    """
+    if value not in known:
+        raise ArgumentError(
+            argument, f"is {value!r}, expected one of {', '.join(known)}."
+        )

@@ -22,6 +22,7 @@ from issp_keras.tflite.choices import INPUTS
 from issp_keras.tflite.choices import PRECISIONS
 from issp_keras.tflite.choices import RANGES
 from issp_keras.tflite.choices import TOLERANCES
+from issp_keras.tflite.choices import check_choice
 from issp_keras.tflite.contents import Inspection
 from issp_keras.tflite.convert import convert
 from issp_keras.tflite.convert import in_float32
@@ -33,7 +34,7 @@ from issp_keras.tflite.parity import patch
 from issp_keras.tflite.sparse import check
 from issp_keras.tflite.sparse import shrink
 from issp_keras.tflite.weights import share_of_zeros
-from issp_keras.version import version
+from issp_keras.version import __version__
 
 # Of a float32 file, in units of its output, which is 0..1: a fortieth of an
 # 8-bit level, and half a level more where the file rounds to levels.
@@ -176,7 +177,9 @@ class Conversion:
         calibration: list[np.ndarray] | None = None,
         ranges: str = "best",
     ):
-        _check(precision, input, ranges)
+        check_choice("precision", precision, PRECISIONS)
+        check_choice("input", input, INPUTS)
+        check_choice("ranges", ranges, RANGES)
         check_finite(model, model.name)
         model = in_float32(model)
         self._network = model.name
@@ -207,7 +210,7 @@ class Conversion:
         if sparse:
             shrink(converted)
         about = {
-            "version": version(),
+            "version": __version__,
             "network": self._network,
             "scale": self._reference.scale,
             "precision": self._precision,
@@ -274,19 +277,6 @@ def _calibration_patch(image, size):
     return patch(
         image, size or tuple(np.minimum(image.shape[:2], _CALIBRATION))
     )
-
-
-def _check(precision, input, ranges):
-    for argument, value, known in (
-        ("precision", precision, PRECISIONS),
-        ("input", input, INPUTS),
-        ("ranges", ranges, RANGES),
-    ):
-        if value not in known:
-            raise ArgumentError(
-                argument,
-                f"is {value!r}, expected one of {', '.join(known)}.",
-            )
 
 
 def _check_parity(path, parity, precision, input, tolerance):

@@ -13,9 +13,9 @@ from issp_keras.data import Pair
 from issp_keras.data import load_pairs
 from issp_keras.data import to_rgb
 from issp_keras.files import StrPath
+from issp_keras.inference import KerasNetwork
 from issp_keras.inference import Network
 from issp_keras.inference import TFLiteInterpreter
-from issp_keras.inference import keras_network
 from issp_keras.inference import load_network
 from issp_keras.inference import network_of
 from issp_keras.scores import SMALLEST
@@ -71,7 +71,7 @@ class Reference:
         self._pairs = pairs or load_pairs(
             EMBEDDED, "held_out", self.scale, SMALLEST
         )
-        self._apply = keras_network(model)
+        self._apply = KerasNetwork(model)
         self._psnr_of_keras = functools.cache(self._psnr_in_tiles)
         self._patches = functools.cache(self._patches_of)
 

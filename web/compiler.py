@@ -30,11 +30,12 @@ _FLAGS = (
 _FOLDERS = ("src", "engine", "plugin", "tests")
 # Kernels compute pixels; all else is to be small, and zig takes -Oz as -Os.
 _KERNELS = re.compile(r"_portable$")
-# Loops that matter say that they are to be unrolled.
+# The loops that need unrolling have a pragma.
 _FAST = ("-O3", "-fno-unroll-loops")
 _SMALL = ("-Oz", "-Xclang", "-Oz")
-# Large functions are not moved into others, since that compresses worse.
-# Nothing is assumed of traps: with that, memory is read where none is.
+# Moving a large function into its only caller makes a larger gzip file.
+# --ignore-implicit-traps is not used: it made the engine read outside of its
+# memory.
 _SMALLER = ("--one-caller-inline-max-function-size=30",)
 _JOBS = min(2, os.cpu_count() or 1)
 # What all browsers that have SIMD have too.
@@ -119,7 +120,7 @@ def optimize(path, *features):
 
 def optimizer() -> str | None:
     """The path of `wasm-opt`, or None if there is none."""
-    # `make web` installs it there by npm.
+    # `make web` installs Binaryen there with npm.
     beside = WEB / "node_modules" / ".bin"
     return shutil.which("wasm-opt", path=beside) or shutil.which("wasm-opt")
 

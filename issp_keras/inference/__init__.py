@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from issp_keras.inference.bundled import network_path
     from issp_keras.inference.interpreter import TFLiteInterpreter
     from issp_keras.inference.network import Network
+    from issp_keras.inference.network_files import KerasNetwork
     from issp_keras.inference.network_files import fixed_size
-    from issp_keras.inference.network_files import keras_network
     from issp_keras.inference.network_files import load_network
     from issp_keras.inference.network_files import network_of
     from issp_keras.inference.tile_sizes import ALIGNMENT
@@ -27,13 +27,13 @@ __all__ = [
     "BUNDLED",
     "DEFAULT",
     "BundledNetwork",
+    "KerasNetwork",
     "TILE",
     "Network",
     "TFLiteInterpreter",
     "bundled_networks",
     "check_tile",
     "fixed_size",
-    "keras_network",
     "load_network",
     "name_for_scale",
     "network_of",

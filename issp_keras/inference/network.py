@@ -54,6 +54,7 @@ class Network:
             as long.
 
     Attributes:
+        apply: Callable, as given.
         scale: Integer, the magnification, measured with a test image.
 
     Raises:
@@ -76,7 +77,7 @@ class Network:
                 f"the network only takes {size[1]}x{size[0]} pixels, expected "
                 "a square, which can be rotated.",
             )
-        self._apply = apply
+        self.apply: Any = apply
         self._size = size
         self._tile = size or (tile, tile)
         self._fixed_overlap = overlap
@@ -164,9 +165,9 @@ class Network:
             most -= most % ALIGNMENT
         strip = _STRIP, max(TILE, *self._tile)
         found: list[Any] = [
-            tiles.reach(self._apply, *(self._size or strip)),
+            tiles.reach(self.apply, *(self._size or strip)),
             tiles.reach(
-                _transposed(self._apply), *(self._size or strip[::-1])[::-1]
+                _transposed(self.apply), *(self._size or strip[::-1])[::-1]
             ),
         ]
         if None in found or max(found) > most:
@@ -189,7 +190,7 @@ class Network:
             image /= np.iinfo(pixels.dtype).max
         outputs = (
             turn_back(
-                self._apply(np.ascontiguousarray(turn(image, which))[None])[0],
+                self.apply(np.ascontiguousarray(turn(image, which))[None])[0],
                 which,
             )
             for which in self._turns

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -70,7 +69,7 @@ def network_of(model: keras.Model, path: StrPath, **options: Any) -> Network:
     Raises:
         InputError: If the model does not map an RGB image to a larger one.
     """
-    return _network(path, keras_network(model), fixed_size(model), **options)
+    return _network(path, KerasNetwork(model), fixed_size(model), **options)
 
 
 def _network(path, apply, size, **options):
@@ -88,8 +87,17 @@ def fixed_size(model: keras.Model) -> tuple[int, int] | None:
     return shape[1:3]
 
 
-def keras_network(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
-    """Returns a Keras model as a function of arrays."""
-    import keras
+class KerasNetwork:
+    """A Keras model as a function of arrays.
 
-    return lambda x: keras.ops.convert_to_numpy(model(x, training=False))
+    Attributes:
+        model: `keras.Model`.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        self.model = model
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        import keras
+
+        return keras.ops.convert_to_numpy(self.model(images, training=False))

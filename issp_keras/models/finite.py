@@ -1,4 +1,4 @@
-"""Weights that are no numbers."""
+"""A check for weights that are NaN or infinite."""
 
 import keras
 import numpy as np
@@ -11,10 +11,10 @@ def check_finite(model: keras.Model, name: object) -> None:
 
     Args:
         model: `keras.Model`.
-        name: What names the model in the error, such as the path of its file.
+        name: The name of the model for the error, such as its path.
 
     Raises:
-        InputError: If there are such weights; it names their layer.
+        InputError: If there are such weights. The error names their layer.
     """
     for variable in model.variables:
         if not keras.backend.is_float_dtype(variable.dtype):

@@ -323,7 +323,8 @@ class LoadedNetwork(Readable):
         from issp_keras.tflite.sources import pairs_of
 
         self._check_keras("export", "is one already")
-        model = self.model
+        # Loaded already, and an export does not change it.
+        model = self._network.apply.model
         scale, pairs = self.scale, _strings("data", data)
         given: dict[str, Any] = {
             "reference": Reference(

@@ -17,6 +17,7 @@ from issp_keras.tflite.benchmarking.notes import settings_of
 from issp_keras.tflite.benchmarking.protocol import PROTOCOLS
 from issp_keras.tflite.benchmarking.protocol import Protocol
 from issp_keras.tflite.benchmarking.rows import labels
+from issp_keras.tflite.choices import check_choice
 
 _SCORES = {
     "photograph": lambda row: row["photograph"],
@@ -30,7 +31,7 @@ _SCORES = {
 
 def evaluation(networks, data, channels, data_dir, progress) -> Table:
     """Does `LoadedNetwork.evaluate` for a dict of names to networks."""
-    _check_one_of("channels", channels, CHANNELS)
+    check_choice("channels", channels, CHANNELS)
     check_scales(networks)
     scale = next(iter(networks.values())).scale
     sources = {
@@ -74,6 +75,7 @@ def benchmark(
     rows = measure(contest, data, asked, threads, data_dir, progress)
     settings = settings_of(contest.scale, rows, asked, data, threads)
     first, *others = notes_of(settings, rows, asked, None)
+    by_label = dict(zip(labels(rows), rows, strict=True))
     found = [
         {
             "label": label,
@@ -81,9 +83,8 @@ def benchmark(
             "sparsity": row.sparsity,
             "name": row.name,
         }
-        for label, row in zip(labels(rows), rows, strict=True)
+        for label, row in by_label.items()
     ]
-    by_label = dict(zip(labels(rows), rows, strict=True))
     columns = {"": lambda row: row["label"]} | {
         head: lambda row, make=make: make(by_label[row["label"]])
         for head, make in COLUMNS.items()
@@ -93,7 +94,7 @@ def benchmark(
 
 def _protocol(size, rounds, name):
     if name is not None:
-        _check_one_of("protocol", name, PROTOCOLS)
+        check_choice("protocol", name, PROTOCOLS)
         return PROTOCOLS[name]
     is_pair = isinstance(size, tuple | list) and len(size) == 2
     if not is_pair or not all(isinstance(n, int) and n > 0 for n in size):
@@ -107,10 +108,3 @@ def _protocol(size, rounds, name):
             "rounds", f"is {rounds!r}, expected a whole number of at least 1."
         )
     return Protocol(*size, rounds)
-
-
-def _check_one_of(argument, value, known):
-    if value not in known:
-        raise ArgumentError(
-            argument, f"is {value!r}, expected one of {', '.join(known)}."
-        )

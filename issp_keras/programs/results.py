@@ -33,13 +33,13 @@ def has_diverged(result: dict) -> bool:
 
 
 def check(result):
-    """Checks that a result has all that tables need.
+    """Checks that a result has all entries that the tables show.
 
     Args:
-        result: What a JSON file has.
+        result: The content of a JSON file.
 
     Raises:
-        KeyError, TypeError: If an entry is missing, or of another type.
+        KeyError, TypeError: If an entry is missing or has a wrong type.
     """
     _check_types(result, _TYPES)
     for score in result["scores"].values():

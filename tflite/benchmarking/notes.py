@@ -8,7 +8,7 @@ from issp_keras.tflite.benchmarking.columns import short
 from issp_keras.tflite.benchmarking.protocol import Protocol
 from issp_keras.tflite.benchmarking.rows import Row
 from issp_keras.tflite.benchmarking.rows import labels
-from issp_keras.version import version
+from issp_keras.version import __version__
 
 _NOTE = (
     "PSNR (dB) and SSIM on Y: mean over {data}. Latency: {latency} of {runs} "
@@ -59,7 +59,7 @@ def settings_of(
         "machine": device.describe() if device else host.describe(),
         "ratios_to": rows[1].file,
         "date": datetime.datetime.now(datetime.UTC).isoformat(" ", "seconds"),
-        "issp_keras": version(),
+        "issp_keras": __version__,
     }
 
 

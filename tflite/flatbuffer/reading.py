@@ -76,10 +76,10 @@ def _unpacked(content):
 
 
 def check_constants(path):
-    """Refuses a file whose constants the interpreter must not believe.
+    """Refuses a file with constants that the interpreter does not check.
 
-    TFLite crashes at sparse tensors that contradict themselves. It computes
-    with NaN. All else that is wrong with a file is left to the interpreter.
+    TFLite crashes at sparse tensors that contradict themselves, and computes
+    with NaN. The interpreter itself finds other faults of a file.
 
     Args:
         path: Path of the file.
