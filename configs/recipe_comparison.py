@@ -7,6 +7,9 @@ that have about 3 and 4 times as many weights as the sparse networks have
 non-zeros. The best four candidates were chosen by Kodak24. The winner is also
 trained with zeros in blocks of 4 input channels. Takes some 16 hours on one
 core. The data is that of `recipe_search.py`.
+
+`--known=benchmarks/recipe_comparison_cpu.json` skips the trainings whose
+results are already in that file.
 """
 
 from ml_collections import ConfigDict

@@ -69,9 +69,17 @@ def config(shared_photographs):
 def compared(shared_photographs, tmp_path_factory):
     """A folder where all trainings are done, their results, what was told."""
     folder = tmp_path_factory.mktemp("compared")
-    lines = []
+    lines, counts = [], []
+
+    def report(line):
+        lines.append(line)
+        if ": photographs " in line:
+            counts.append(len(files.read_json(folder / "results.json")))
+
     config = _tiny_config(shared_photographs)
-    results = compare(config, folder, report=lines.append)
+    results = compare(config, folder, report=report)
+    # The tables have each result as soon as it is told.
+    assert counts == [1, 2, 3, 4]
     return folder, results, lines
 
 

@@ -79,7 +79,7 @@ def compare(
         if minutes is None
         else time.monotonic() + (_MINUTE * minutes)
     )
-    work = _Work(trainings, end, turn, report)
+    work = _Work(workdir, trainings, end, turn, report)
     work.run()
     results = write_results(workdir, trainings)
     if work.failures:
@@ -90,7 +90,8 @@ def compare(
 class _Work:
     """The trainings of one call, and the time that they took so far."""
 
-    def __init__(self, trainings, end, turn, report):
+    def __init__(self, workdir, trainings, end, turn, report):
+        self._workdir = workdir
         self._trainings = trainings
         self._end = end
         self._turn = turn
@@ -146,6 +147,8 @@ class _Work:
             if network is None:
                 return False
             training.write_result(network)
+        # A kill must not leave the tables without this result.
+        write_results(self._workdir, self._trainings)
         self._report(f"{training.label}: {training.summary()}")
         return True
 
