@@ -267,7 +267,7 @@ def test_include_matches_the_names_that_summary_shows():
         (models.rcan, {"groups": 1.5}, "`groups` must be a positive"),
         (models.rcan, {"features": 8}, "`features` must be at least `squeeze`"),
         (models.swinir, {"heads": 7}, "`heads` must divide `embedding`"),
-        (models.swinir, {"heads": (6, 6)}, "one pair for each of 4 groups"),
+        (models.swinir, {"heads": (6, 6)}, "one for each of 4 groups"),
         (models.swinir, {"depths": (6, 0)}, "`depths` must be a positive"),
         (models.swinir, {"depths": ()}, "`depths` must be a sequence"),
         (models.swinir, {"window": 0}, "`window` must be a positive"),
