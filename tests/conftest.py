@@ -16,18 +16,15 @@ from issp_keras.models import load_model
 ROOT = pathlib.Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "data"
 
-# The core, which needs Keras, NumPy and any backend.
+# What the backend computes, and what is to run without TensorFlow.
 _CORE = (
     "callbacks",
     "compare",
-    "configs",
     "data_parallel",
     "device_patches",
     "distributions",
     "extras",
-    "imresize",
     "keras_internals",
-    "layouts",
     "losses",
     "methods",
     "metrics",
@@ -38,17 +35,13 @@ _CORE = (
     "photographs",
     "plain",
     "prepared",
-    "report",
-    "reprs",
     "resume",
-    "rivals",
     "schedules",
     "scores",
     "selection",
     "simulated_int8",
     "sparse_training",
     "summary",
-    "tables",
     "torch_weights",
     "train",
     "train_jax",
@@ -91,8 +84,10 @@ def pytest_runtest_setup(item):
         not _has_tensorflow() or keras.backend.backend() != "tensorflow"
     ):
         pytest.skip("needs the TensorFlow backend")
-    parameters = getattr(getattr(item, "callspec", None), "params", {})
     is_jax = keras.backend.backend() == "jax"
+    if is_jax and item.get_closest_marker("one_backend"):
+        pytest.skip("TensorFlow is enough for it")
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
     if is_jax and parameters.get("jit_compile") is False:
         pytest.skip("without jit, JAX runs eagerly: another test's matter")
 

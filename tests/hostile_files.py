@@ -12,10 +12,12 @@ import argparse
 import collections
 import contextlib
 import dataclasses
+import functools
 import io
 import json
 import pathlib
 import random
+import re
 import resource
 import select
 import struct
@@ -270,6 +272,7 @@ def _keras_files(folder):
     return [path.read_bytes()]
 
 
+@functools.cache
 def _tflite_files(folder):
     from issp_keras.tflite import export
 
@@ -443,18 +446,32 @@ def work(jobs, folder):
         folder: Path of a folder to write to.
     """
     with contextlib.redirect_stdout(sys.stderr):
-        seeds = {name: KINDS[name].seeds(folder) for name, *_ in jobs}
+        seeds = {name: _seeds(name, folder) for name, *_ in jobs}
         # A first call makes each reader import its libraries.
         for name, content in seeds.items():
             _outcome(KINDS[name], content[0], folder)
     _limit_memory()
+    _forget_peak()
     _say("ready")
     for name, seed, first, last in jobs:
         for number in range(first, last):
             content = make_file(name, seeds[name], seed, number)
-            _say([name, number, _outcome(KINDS[name], content, folder)])
+            outcome = _outcome(KINDS[name], content, folder)
             if _peak_bytes() > MOST_BYTES:
                 sys.exit("more memory than 2 GB")
+            _say([name, number, outcome])
+
+
+def _seeds(name, folder):
+    """Returns the contents to damage. The first process makes them for all."""
+    kept = folder / "seeds" / name
+    if not kept.exists():
+        made = kept.with_name(f"{name}.part")
+        made.mkdir(parents=True, exist_ok=True)
+        for number, content in enumerate(KINDS[name].seeds(folder)):
+            (made / f"{number:03}").write_bytes(content)
+        made.rename(kept)
+    return [path.read_bytes() for path in sorted(kept.iterdir())]
 
 
 def make_file(name, seeds, seed, number):
@@ -488,7 +505,16 @@ def _say(what):
 
 
 def _peak_bytes():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """The most memory since `_forget_peak`.
+
+    `getrusage` does not tell: a process inherits the peak of its parent.
+    """
+    status = pathlib.Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) * 1024
+
+
+def _forget_peak():
+    pathlib.Path("/proc/self/clear_refs").write_text("5")
 
 
 def _limit_memory():

@@ -24,8 +24,6 @@ from issp_keras.tflite.benchmarking.benchmark import benchmark
 from issp_keras.tflite.benchmarking.phone import PhoneContest
 from issp_keras.tflite.benchmarking.protocol import Protocol
 
-pytestmark = pytest.mark.any_version
-
 FAKE = pathlib.Path(__file__).with_name("fake_adb.py")
 GOLDEN = pathlib.Path(__file__).with_name("golden")
 PROTOCOL = Protocol(8, 12, rounds=3)

@@ -10,7 +10,7 @@ import pytest
 
 from issp_keras import models
 
-pytestmark = [pytest.mark.any_version, pytest.mark.long]
+pytestmark = pytest.mark.long
 
 BENCHMARKS = pathlib.Path(__file__).parent.parent / "benchmarks"
 

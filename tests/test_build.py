@@ -14,8 +14,6 @@ import pytest
 from issp_keras.extras import EXTRAS
 from issp_keras.tflite.delegate import build
 
-pytestmark = pytest.mark.any_version
-
 ROOT = pathlib.Path(__file__).parent.parent
 # All that has Python.
 FOLDERS = ("benchmarks", "configs", "issp_keras", "tests", "tflite", "web")

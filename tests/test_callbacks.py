@@ -24,6 +24,8 @@ from issp_keras.sparsity import SRP
 from issp_keras.sparsity import Block
 from issp_keras.sparsity import Unstructured
 
+pytestmark = pytest.mark.versions
+
 RNG = np.random.default_rng(0)
 
 

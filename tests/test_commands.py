@@ -51,6 +51,7 @@ def _refused(result):
     return sentence.split(": ", 1)[1]
 
 
+@pytest.mark.versions
 def test_from_a_keras_file_to_tflite_files_and_a_table(
     run, sparse_model_path, folder_of_photographs, tmp_path
 ):
@@ -276,6 +277,7 @@ def _benchmark(folder):
     return folder / "sets"
 
 
+@pytest.mark.versions
 def test_upscale_takes_photographs_of_every_kind(run, tmp_path):
     """By the network that comes with issp_keras, files and a folder."""
     folder = tmp_path / "photos"
@@ -340,6 +342,7 @@ def test_upscale_takes_photographs_of_every_kind(run, tmp_path):
     assert not list(tmp_path.rglob(".partial*"))
 
 
+@pytest.mark.versions
 def test_upscale_does_what_its_flags_say(run, sparse_model_path, tmp_path):
     """To a real photograph, larger than a tile."""
     skimage = pathlib.Path(pytest.importorskip("skimage").__file__).parent
@@ -479,6 +482,7 @@ def test_what_cannot_be_read_is_left_out_and_named(
     assert [pair.name for pair in pairs] == ["a", "b", "grey"]
 
 
+@pytest.mark.versions
 def test_a_data_set_of_tfds_is_prepared_for_training(run, tmp_path):
     import tensorflow_datasets as tfds
 

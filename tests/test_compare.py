@@ -29,7 +29,6 @@ from issp_keras.sparsity import METHODS
 from issp_keras.sparsity import Sampled
 
 # Other files try what the versions of dependencies change.
-pytestmark = pytest.mark.any_version
 
 CONFIGS = pathlib.Path(__file__).parent.parent / "configs"
 
@@ -166,6 +165,7 @@ def test_a_killed_process_leaves_its_training_to_the_next(config, tmp_path):
     training.unlock()
 
 
+@pytest.mark.one_backend
 @pytest.mark.tensorflow
 def test_what_another_process_has_is_left_to_it(config, tmp_path):
     config.seeds = (10,)
@@ -210,6 +210,7 @@ def test_results_that_all_diverged_have_no_plot(compared):
     assert "0 of 4" in parsed.text and not parsed.all("svg")
 
 
+@pytest.mark.one_backend
 def test_the_program_writes_its_report(config, done, tmp_path):
     config.trainings = ConfigDict({"wide": {"network": {"features": 6}}})
     (training,) = list_trainings(config, tmp_path / "other")
@@ -239,6 +240,7 @@ def test_the_program_writes_its_report(config, done, tmp_path):
         assert text in page.text
 
 
+@pytest.mark.one_backend
 @pytest.mark.tensorflow
 def test_known_results_are_not_trained_again(config, done, tmp_path):
     lines = []
@@ -270,12 +272,14 @@ def test_goes_on_with_an_infinite_setting(config, tmp_path):
     assert len(list_trainings(config, tmp_path)) == 1
 
 
+@pytest.mark.one_backend
 def test_trainings_have_the_order_of_the_config(config, tmp_path):
     config.trainings = ConfigDict({"b": {}, "a": {}})
     names = [t.label for t in list_trainings(config, tmp_path)]
     assert names == ["b, seed 10", "a, seed 10", "b, seed 11", "a, seed 11"]
 
 
+@pytest.mark.one_backend
 @pytest.mark.tensorflow
 def test_scores_on_further_sets_without_training_again(config, tmp_path):
     config.seeds = (10,)
@@ -303,6 +307,7 @@ def test_settings_that_change_no_weight_may_differ(config, done, tmp_path):
     assert found == done and not lines
 
 
+@pytest.mark.one_backend
 @pytest.mark.tensorflow
 def test_a_training_that_fails_does_not_stop_the_others(config, tmp_path):
     config.seeds = (10,)
@@ -350,6 +355,7 @@ def test_that_a_training_diverges_is_a_result(config, tmp_path):
     assert found == results and not lines
 
 
+@pytest.mark.one_backend
 @pytest.mark.tensorflow
 def test_results_are_on_the_channels_of_the_config(config, done, tmp_path):
     del config.trainings["wide"]
@@ -418,6 +424,7 @@ def test_refuses_known_results_that_are_none(config, tmp_path, content):
         compare(config, tmp_path, known=json.loads(content))
 
 
+@pytest.mark.one_backend
 @pytest.mark.tensorflow
 def test_a_dense_training_has_no_zeros(config, tmp_path):
     config.seeds = (10,)
@@ -531,6 +538,7 @@ def test_entries_of_another_kind_are_refused(
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.one_backend
 def test_each_training_is_scored_on_the_lr_files_of_its_scale(config, tmp_path):
     hr = tmp_path / "Set5" / "HR"
     hr.mkdir(parents=True)

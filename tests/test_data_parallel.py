@@ -9,6 +9,8 @@ import sys
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.versions
+
 PROGRAM = """
 import sys
 import keras

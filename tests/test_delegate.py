@@ -898,6 +898,7 @@ def test_a_delegate_may_go_before_the_interpreter_and_after(tmp_path):
     assert done.stdout == "done\n", done.stderr
 
 
+@pytest.mark.versions
 @pytest.mark.parametrize("name", ["edsr", "rcan", "edge_sr"])
 def test_networks_equal_tflite(name, tmp_path):
     rng = np.random.default_rng(0)
@@ -955,6 +956,7 @@ def test_switches_are_numbers_or_booleans():
         delegate.load(always=value)
 
 
+@pytest.mark.versions
 def test_a_network_is_used_with_the_delegate(sparse_model_path, tmp_path):
     path = tmp_path / "x.tflite"
     export(load_model(sparse_model_path), path, tolerance=99)

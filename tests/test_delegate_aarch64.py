@@ -11,7 +11,7 @@ from networks import TINY
 from issp_keras import files
 from issp_keras.tflite import export
 
-pytestmark = [pytest.mark.any_version, pytest.mark.long]
+pytestmark = pytest.mark.long
 
 _DELEGATE = pathlib.Path(__file__).parents[1] / "tflite" / "delegate"
 _SCRIPT = _DELEGATE / "tests" / "aarch64.py"

@@ -15,8 +15,6 @@ from issp_keras.tflite import Reference
 from issp_keras.tflite import delegate
 from issp_keras.tflite import export
 
-pytestmark = pytest.mark.any_version
-
 # Of the largest number of an output.
 _TOLERANCE = 1e-5
 _HEIGHT, _WIDTH, _CHANNELS = 24, 32, 12

@@ -11,8 +11,6 @@ from issp_keras.web import demo
 from issp_keras.web import engine
 from issp_keras.web import page
 
-pytestmark = pytest.mark.any_version
-
 NETWORK = b"\x1c\0\0\0TFL3" + bytes(8)
 
 

@@ -282,6 +282,7 @@ def test_a_compiled_step_counts_as_outside(distribution):
         assert [int(c) for c in inside] == [int(c) for c in outside]
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("ramp", ["constant", "cubic"])
 def test_cost_leaves_its_share_of_the_multiply_adds_of_edsr(ramp):
     keras.utils.set_random_seed(0)

@@ -18,8 +18,6 @@ from networks import write_tflite
 
 from issp_keras import models
 
-pytestmark = pytest.mark.any_version
-
 HAS_ZIG = importlib.util.find_spec("ziglang") is not None
 ROOT = pathlib.Path(__file__).parent.parent
 # In the order of the site. Whoever writes a page lists it there.

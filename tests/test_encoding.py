@@ -8,6 +8,8 @@ import pytest
 from issp_keras.tflite import encoding
 from issp_keras.tflite import flatbuffer
 
+pytestmark = pytest.mark.versions
+
 RNG = np.random.default_rng(0)
 
 

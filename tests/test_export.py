@@ -84,13 +84,7 @@ def network(request):
 @pytest.mark.parametrize(
     ("network", "side"),
     [
-        *(
-            (network, 16)
-            for network in NETWORKS
-            if network not in ("cat", "swinir")
-        ),
-        # `test_network_files.py` tries it with other versions.
-        pytest.param("swinir", 16, marks=pytest.mark.any_version),
+        *((network, 16) for network in NETWORKS if network != "cat"),
         *((network, None) for network in NETWORKS if network != "cat"),
         # Of CAT, one size alone is asked for.
         pytest.param("cat", 16, marks=pytest.mark.long),
@@ -247,6 +241,7 @@ def test_int8_runs_where_all_channels_of_a_layer_are_dead(input, tmp_path):
 # Sizes of images
 
 
+@pytest.mark.versions
 def test_a_fixed_size_is_fixed_in_the_file(model, tmp_path):
     path = tmp_path / "fixed.tflite"
     export(model, path, height=8, width=10, **_options(model))
@@ -344,6 +339,7 @@ def test_a_file_says_what_it_holds(model, tmp_path):
     }
 
 
+@pytest.mark.versions
 def test_the_same_network_gives_the_same_bytes(model, tmp_path):
     paths = [tmp_path / "a.tflite", tmp_path / "b.tflite"]
     for path in paths:
@@ -354,6 +350,7 @@ def test_the_same_network_gives_the_same_bytes(model, tmp_path):
 # Every variant
 
 
+@pytest.mark.versions
 def test_all_variants_are_written_and_those_that_fail_named(model, tmp_path):
     stem = tmp_path / "model"
     written, failures = export_all(model, stem, **_options(model))

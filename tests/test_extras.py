@@ -11,8 +11,6 @@ from issp_keras.extras import EXTRAS
 from issp_keras.extras import MissingPackage
 from issp_keras.extras import needed_by
 
-pytestmark = pytest.mark.any_version
-
 
 @pytest.mark.parametrize("package", sorted(EXTRAS))
 def test_a_missing_package_is_named_with_its_extra(monkeypatch, package):

@@ -6,7 +6,7 @@ from hostile_files import KINDS
 
 from issp_keras.errors import InputError
 
-pytestmark = [pytest.mark.any_version, pytest.mark.tensorflow]
+pytestmark = pytest.mark.tensorflow
 
 
 @pytest.mark.long

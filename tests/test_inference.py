@@ -18,6 +18,8 @@ from issp_keras.models import load_model
 from issp_keras.tflite import export
 from issp_keras.tflite import flatbuffer
 
+pytestmark = pytest.mark.versions
+
 RNG = np.random.default_rng(0)
 
 

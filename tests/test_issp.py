@@ -272,6 +272,7 @@ def _read_all(terminal):
     return shown.decode()
 
 
+@pytest.mark.versions
 def test_networks_that_come_along_are_listed_and_used_by_name(tmp_path):
     networks = bundled_networks()
     done = _call("models", "--output=models.json", cwd=tmp_path)

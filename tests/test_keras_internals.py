@@ -8,6 +8,8 @@ from keras import ops
 
 from issp_keras.callbacks import keras_internals
 
+pytestmark = pytest.mark.versions
+
 WITH_MOMENTA = {
     "SGD.momentums": lambda: keras.optimizers.SGD(0.1, momentum=0.9),
     "Adam._momentums": lambda: keras.optimizers.Adam(0.1),

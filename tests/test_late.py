@@ -7,8 +7,6 @@ import pytest
 
 from issp_keras.late import import_with
 
-pytestmark = pytest.mark.any_version
-
 
 @pytest.fixture
 def modules(tmp_path, monkeypatch):

@@ -57,6 +57,7 @@ def test_l1_fft_refuses_a_negative_weight():
         L1FFT(-1)
 
 
+@pytest.mark.versions
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_fit_minimises_l1_fft(policy, jit_compile, tmp_path):

@@ -37,7 +37,6 @@ from issp_keras.sparsity import Unstructured
 from issp_keras.sparsity.pruner import Choice
 
 # Other files try what the versions of dependencies change.
-pytestmark = pytest.mark.any_version
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(160, 4)).astype("float32")

@@ -7,6 +7,8 @@ import pytest
 from issp_keras import data
 from issp_keras import metrics
 
+pytestmark = pytest.mark.versions
+
 RNG = np.random.default_rng(0)
 
 

@@ -22,6 +22,7 @@ def _edsr_large(scale):
     return models.edsr(scale, features=256, blocks=32, residual_scale=0.1)
 
 
+@pytest.mark.versions
 @pytest.mark.parametrize(
     ("network", "scale", "parameters", "kernels", "weights", "kept"),
     [
@@ -116,6 +117,7 @@ def test_sizes_of_the_edge_network_have_the_weights_they_say(
     assert 0.9 * about < count < 1.05 * about
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("network", TINY)
 @pytest.mark.parametrize(
     ("height", "width"), [(1, 1), (5, 8), (17, 3), (97, 53)]
@@ -181,6 +183,7 @@ def test_iss_p_trains_each_network_to_exact_counts(network):
         assert np.count_nonzero(values) == _kept(values.size, 0.95), kernel.path
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "network", ["cat", "edge_sr", "edsr", "rcan", "swinir"]
 )
@@ -205,6 +208,7 @@ def test_mixed_precision_is_clean(network, policy):
         assert np.isfinite(losses).all()
 
 
+@pytest.mark.versions
 def test_saved_networks_load_without_custom_objects(tmp_path):
     image = RNG.random((1, 9, 14, 3), np.float32)
     for name, make in TINY.items():
@@ -300,6 +304,7 @@ def test_arguments_that_no_network_has_get_a_sentence(
         network(**{"scale": 2, **arguments})
 
 
+@pytest.mark.versions
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("network", ["cat", "cat_axial", "edge_sr", "rcan"])
 def test_networks_compile_with_xla(network):

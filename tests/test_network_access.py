@@ -6,7 +6,7 @@ import sys
 import PIL.Image
 import pytest
 
-pytestmark = [pytest.mark.any_version, pytest.mark.tensorflow]
+pytestmark = pytest.mark.tensorflow
 
 # Ends the process at once where Python uses the network, so that nothing can
 # catch it.

@@ -14,6 +14,7 @@ from issp_keras.tflite import export
 RNG = np.random.default_rng(0)
 
 
+@pytest.mark.versions
 @pytest.mark.parametrize("network", TINY)
 def test_a_file_takes_any_size_with_what_every_tflite_has(network, tmp_path):
     """Without TensorFlow's own operations, which `export` does not allow."""

@@ -9,7 +9,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 import pytest
 
-pytestmark = [pytest.mark.any_version, pytest.mark.long]
+pytestmark = pytest.mark.long
 
 FOLDER = pathlib.Path(__file__).parent.parent / "docs/notebooks"
 

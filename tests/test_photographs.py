@@ -11,6 +11,8 @@ import tifffile
 from issp_keras import data
 from issp_keras.errors import InputError
 
+pytestmark = pytest.mark.versions
+
 RNG = np.random.default_rng(0)
 
 

@@ -10,6 +10,8 @@ from issp_keras import data
 from issp_keras.data import prepared
 from issp_keras.errors import InputError
 
+pytestmark = pytest.mark.versions
+
 RNG = np.random.default_rng(0)
 
 

@@ -19,6 +19,8 @@ from issp_keras.tflite import export
 from issp_keras.tflite import flatbuffer
 from issp_keras.tflite import ranges
 
+pytestmark = pytest.mark.versions
+
 RNG = np.random.default_rng(0)
 
 

@@ -6,8 +6,6 @@ import pytest
 
 from issp_keras import report
 
-pytestmark = pytest.mark.any_version
-
 RNG = np.random.default_rng(0)
 
 

@@ -181,6 +181,7 @@ def test_shares_are_those_of_the_whole_training(tmp_path, method):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.versions
 @pytest.mark.parametrize("is_first", [True, False])
 @pytest.mark.parametrize("epochs", [1, 5])
 def test_a_backup_keeps_the_steps_of_shares(tmp_path, is_first, epochs):
@@ -311,6 +312,7 @@ def test_describes_a_method_of_the_users_own():
     assert description["method"] == "Mine(strength=3)"
 
 
+@pytest.mark.versions
 @pytest.mark.parametrize("method", ["iss_p", "srp"])
 def test_what_is_saved_while_training_loads_without_issp_keras(
     tmp_path, method
@@ -351,6 +353,7 @@ class _Stop(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
+@pytest.mark.versions
 @pytest.mark.parametrize(
     ("frequency", "is_saved_first", "first"),
     [("epoch", False, "20"), ("epoch", True, "20"), (3, False, "12")],

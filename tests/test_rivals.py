@@ -16,7 +16,6 @@ from issp_keras.models.torch_weights.reader import read_torch
 from issp_keras.models.torch_weights.writer import write_torch
 
 # Other files try what the versions of dependencies change.
-pytestmark = pytest.mark.any_version
 
 RNG = np.random.default_rng(0)
 

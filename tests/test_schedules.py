@@ -8,6 +8,8 @@ from keras import ops
 
 from issp_keras.sparsity import ISSPSchedule
 
+pytestmark = pytest.mark.versions
+
 
 def test_prunes_from_begin_step_until_before_end_step():
     schedule = ISSPSchedule(0.9, begin_step=2, end_step=4)

@@ -5,6 +5,8 @@ from keras import ops
 from issp_keras.sparsity import Exact
 from issp_keras.sparsity import Sampled
 
+pytestmark = pytest.mark.versions
+
 
 def _smallest(values, k):
     values = np.abs(np.asarray(values, np.float32))

@@ -13,6 +13,8 @@ from issp_keras.callbacks import count_zeros
 from issp_keras.callbacks.simulated_int8 import round_kernel
 from issp_keras.sparsity import ISSPSchedule
 
+pytestmark = pytest.mark.versions
+
 RNG = np.random.default_rng(0)
 X = RNG.random((8, 8, 8, 3), np.float32)
 Y = RNG.random((8, 16, 16, 3), np.float32)

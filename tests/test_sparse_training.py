@@ -199,6 +199,7 @@ class NestedModel(keras.Model):
         return x
 
 
+@pytest.mark.versions
 def test_prunes_a_subclassed_nested_model():
     model = NestedModel()
     model.compile("adam", "mse")
@@ -236,6 +237,7 @@ def test_prunes_a_sequential_classifier():
     _assert_exact_zeros(model, 0.9)
 
 
+@pytest.mark.versions
 def test_prunes_a_functional_edsr():
     model = models.edsr(2, features=8, blocks=2)
     model.compile("adam", "mae")
@@ -273,6 +275,7 @@ def test_kernels_that_do_not_train_stay_as_they_are():
     _assert_exact_zeros(model)
 
 
+@pytest.mark.versions
 @pytest.mark.parametrize("jit_compile", [False, True])
 @pytest.mark.parametrize(
     "optimizer",
@@ -303,6 +306,7 @@ def test_averages_are_sparse_when_training_ends_with_the_pruning_stage():
     _assert_exact_zeros(model)
 
 
+@pytest.mark.versions
 @pytest.mark.parametrize("before", [False, True])
 def test_zeros_are_exact_with_swapped_averages(before):
     """What is validated, and what is left, are sparse averages."""
@@ -332,6 +336,7 @@ def test_zeros_are_exact_with_swapped_averages(before):
     _assert_exact_zeros(model)
 
 
+@pytest.mark.versions
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 @pytest.mark.parametrize("use_ema", [False, True])
 def test_zeros_are_exact_under_mixed_precision(policy, use_ema):
@@ -346,6 +351,7 @@ def test_zeros_are_exact_under_mixed_precision(policy, use_ema):
     _assert_exact_zeros(model)
 
 
+@pytest.mark.versions
 def test_zeros_are_exact_with_a_loss_scale():
     optimizer = keras.optimizers.LossScaleOptimizer(
         keras.optimizers.Adam(0.01), initial_scale=16.0
@@ -377,6 +383,7 @@ def test_slots_of_frozen_weights_are_kept_or_zeroed(slots):
     assert (kept > 0) == (slots == "keep")
 
 
+@pytest.mark.versions
 def test_the_train_step_is_traced_once():
     """No phase makes Keras trace again."""
     traces = []
@@ -418,6 +425,7 @@ def test_equals_the_compiled_run_when_run_eagerly():
         np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
+@pytest.mark.versions
 def test_one_update_per_optimizer_step_under_gradient_accumulation():
     """10 updates in 40 batches: as many as 10 batches of 4 times the size."""
     model = _sequential(
@@ -582,6 +590,7 @@ def test_a_kernel_of_zeros_gets_exactly_the_promised_zeros():
     _assert_exact_zeros(model, 0.5)
 
 
+@pytest.mark.versions
 @pytest.mark.parametrize("order", [1, -1])
 def test_what_fit_saves_on_the_way_is_sparse(tmp_path, order):
     model = _sequential()
@@ -595,6 +604,7 @@ def test_what_fit_saves_on_the_way_is_sparse(tmp_path, order):
         )
 
 
+@pytest.mark.versions
 def test_a_constraint_of_the_user_keeps_working():
     x = keras.Input((4,))
     constrained = layers.Dense(16, kernel_constraint="non_neg")(x)
@@ -754,6 +764,7 @@ def test_warns_of_dense_weights_that_another_callback_has_restored():
 # tfmot's schedules, and methods of the user's own.
 
 
+@pytest.mark.versions
 def test_takes_a_ramp_of_tfmot():
     tfmot = pytest.importorskip("tensorflow_model_optimization")
     schedule = tfmot.sparsity.keras.PolynomialDecay(
@@ -764,6 +775,7 @@ def test_takes_a_ramp_of_tfmot():
     _assert_exact_zeros(model, 0.8)
 
 
+@pytest.mark.versions
 def test_takes_a_schedule_derived_from_one_of_tfmot():
     tfmot = pytest.importorskip("tensorflow_model_optimization")
 
@@ -822,6 +834,7 @@ def test_a_part_of_the_model_may_have_no_gradient():
     _assert_exact_zeros(model)
 
 
+@pytest.mark.versions
 @pytest.mark.tensorflow
 def test_a_train_step_may_update_a_part_of_the_model():
     import tensorflow as tf
@@ -843,6 +856,7 @@ def test_a_train_step_may_update_a_part_of_the_model():
     _assert_exact_zeros(model)
 
 
+@pytest.mark.versions
 @pytest.mark.parametrize("options", [{"use_ema": True}, {"slots": "zero"}])
 def test_an_optimizer_may_be_built_on_a_part_of_the_model(options):
     options = dict(options)
@@ -880,6 +894,7 @@ def test_a_method_that_needs_momentum_names_a_kernel_without():
 # Refusals.
 
 
+@pytest.mark.versions
 @pytest.mark.skipif(
     not hasattr(keras.optimizers, "MultiOptimizer"),
     reason="this release of Keras has no MultiOptimizer",
@@ -981,6 +996,7 @@ def _assert_same_weights(one, other):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.versions
 @pytest.mark.parametrize("method", [ISSP(), Latent(), SRP()])
 def test_a_share_is_that_of_all_steps_of_the_fit(method):
     """20 batches an epoch, 2 epochs."""

@@ -11,6 +11,8 @@ from issp_keras.errors import ArgumentError
 from issp_keras.sparsity import NM
 from issp_keras.sparsity import Block
 
+pytestmark = pytest.mark.versions
+
 
 def _summary(model, *arguments):
     printed = []

@@ -8,8 +8,6 @@ import pytest
 from issp_keras.errors import InputError
 from issp_keras.tables import Table
 
-pytestmark = pytest.mark.any_version
-
 ROWS = [{"name": "a<b", "size": 1}, {"name": "c", "size": 1234}]
 COLUMNS = {
     "name": lambda row: row["name"],

@@ -25,7 +25,6 @@ from issp_keras.programs.train import train
 from issp_keras.teacher import Teacher
 
 # Other files try what the versions of dependencies change.
-pytestmark = pytest.mark.any_version
 
 EDSR_SMALL = pathlib.Path(__file__).parent.parent / "configs/edsr_small.py"
 
@@ -184,6 +183,7 @@ def test_another_file_under_the_name_is_refused(path, pairs, tmp_path):
         Teacher(path, 2).teach(pairs, folder)
 
 
+@pytest.mark.versions
 def test_training_learns_from_the_teacher_and_goes_on_the_same(
     config, tmp_path, enlarged
 ):

@@ -114,6 +114,7 @@ def test_a_network_that_does_not_fit_is_refused_with_names(name, found):
         np.testing.assert_array_equal(before, after)
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "windows", [(8, 8), (16, 4), (4, None), ((4, 16), (2, 16))]
 )
@@ -125,6 +126,7 @@ def test_a_checkpoint_of_other_windows_is_refused(windows):
         models.load_torch(model, _checkpoint(name))
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "make",
     [
@@ -188,6 +190,7 @@ def test_entries_that_do_not_fit_are_named(change, sentence, tmp_path):
         models.from_torch(tmp_path / "changed.pth")
 
 
+@pytest.mark.one_backend
 @pytest.mark.long
 def test_windows_of_cat_a_are_found_where_masks_show_them(tmp_path):
     model = models.cat(2, 32, (2, 2), 2, windows=((2, None), (4, None)))

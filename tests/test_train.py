@@ -84,6 +84,7 @@ def test_leaves_a_sparse_model_and_its_history(workdir):
     assert not list(workdir.glob(".partial*"))
 
 
+@pytest.mark.versions
 def test_trains_with_every_part_that_a_config_can_name(config, tmp_path):
     with config.unlocked():
         config.sparsity.distribution = "map"
@@ -101,6 +102,7 @@ def test_trains_with_every_part_that_a_config_can_name(config, tmp_path):
     assert shares["conv_first"] >= 0.9
 
 
+@pytest.mark.versions
 def test_trains_on_the_loss_that_a_config_names(config, trained, tmp_path):
     plain, _ = trained
     losses = {}
@@ -170,6 +172,7 @@ def test_a_training_may_have_no_held_out_photographs(config, tmp_path):
         assert {row["val_psnr"] for row in csv.DictReader(file)} == {"nan"}
 
 
+@pytest.mark.versions
 def test_a_killed_run_goes_on_to_the_same_weights(
     config, tmp_path, shared_photographs
 ):

@@ -23,7 +23,6 @@ from issp_keras.programs.train import train
 from issp_keras.tflite import flatbuffer
 
 # Other files try what the versions of dependencies change.
-pytestmark = pytest.mark.any_version
 
 EDSR_SMALL = pathlib.Path(__file__).parent.parent / "configs/edsr_small.py"
 SMALL = {

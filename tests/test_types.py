@@ -5,8 +5,6 @@ import inspect
 
 import pytest
 
-pytestmark = pytest.mark.any_version
-
 PACKAGES = (
     "issp_keras",
     "issp_keras.callbacks",

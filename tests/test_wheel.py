@@ -16,7 +16,6 @@ from issp_keras.tflite import delegate
 from issp_keras.tflite.delegate import build
 
 pytestmark = [
-    pytest.mark.any_version,
     pytest.mark.long,
     pytest.mark.skipif(sys.platform != "linux", reason="needs Linux"),
 ]

@@ -4,6 +4,8 @@ from keras import ops
 
 from issp_keras.sparsity import zeros
 
+pytestmark = pytest.mark.versions
+
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
 def test_projection_zeroes_what_is_pruned_and_nothing_else(dtype):

@@ -6,7 +6,6 @@ import hashlib
 import importlib.util
 import os
 import pathlib
-import re
 import shutil
 import subprocess
 import sys
@@ -28,10 +27,9 @@ _FLAGS = (
     "-fno-threadsafe-statics",
 )
 _FOLDERS = ("src", "engine", "plugin", "tests")
-# Kernels compute pixels; all else is to be small, and zig takes -Oz as -Os.
-_KERNELS = re.compile(r"_portable$")
 # The loops that need unrolling have a pragma.
 _FAST = ("-O3", "-fno-unroll-loops")
+# zig takes -Oz as -Os.
 _SMALL = ("-Oz", "-Xclang", "-Oz")
 # Moving a large function into its only caller makes a larger gzip file.
 # --ignore-implicit-traps is not used: it made the engine read outside of its
@@ -64,6 +62,11 @@ def hash_of(paths) -> str:
         digest.update(path.name.encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def is_kernel(path: pathlib.Path) -> bool:
+    """Whether a C++ file computes pixels. All others are to be small."""
+    return path.stem.endswith("_portable")
 
 
 def compile_objects(sources, flags) -> list[pathlib.Path]:
@@ -159,7 +162,7 @@ def _object(path, folder, flags):
         *_TARGET,
         *_FLAGS,
         *flags,
-        *(_FAST if _KERNELS.search(path.stem) else _SMALL),
+        *(_FAST if is_kernel(path) else _SMALL),
         *(f"-I{DELEGATE / name}" for name in _FOLDERS),
         "-c",
         str(path),

@@ -91,12 +91,17 @@ def compile_kind(paths, kind: str) -> list[pathlib.Path]:
     Raises:
         InputError: If there is no `ziglang`, or it fails.
     """
-    flags = [*KINDS[kind], "-fvisibility=hidden"]
+    hidden = "-fvisibility=hidden"
+    common = [*KINDS["simd"], hidden]
     # One file alone is compiled anew where only the version changes.
-    versioned = [*flags, f'-DISSP_VERSION="{version()}"']
+    versioned = [*common, f'-DISSP_VERSION="{version()}"']
+    # Only kernels gain by the instructions of a kind. All kinds share the
+    # other objects.
+    kernels = [of for of in paths if compiler.is_kernel(of)]
     named = [of for of in paths if of.stem == "engine"]
-    others = [of for of in paths if of.stem != "engine"]
+    others = [of for of in paths if of not in [*kernels, *named]]
     return [
-        *compiler.compile_objects(others, flags),
+        *compiler.compile_objects(kernels, [*KINDS[kind], hidden]),
         *compiler.compile_objects(named, versioned),
+        *compiler.compile_objects(others, common),
     ]

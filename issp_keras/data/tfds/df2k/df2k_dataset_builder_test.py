@@ -13,6 +13,8 @@ from issp_keras.data import imresize
 from issp_keras.data.tfds.df2k import df2k_dataset_builder
 from issp_keras.errors import InputError
 
+pytestmark = pytest.mark.versions
+
 RNG = np.random.default_rng(0)
 
 

@@ -10,6 +10,8 @@ import tensorflow_datasets as tfds
 from issp_keras.data.tfds.sr_benchmark import sr_benchmark_dataset_builder
 from issp_keras.errors import InputError
 
+pytestmark = pytest.mark.versions
+
 
 class SRBenchmarkTest(tfds.testing.DatasetBuilderTestCase):
     """Set5 as EDSR-PyTorch has it, Set14 as BasicSR, B100 without LR, ..."""
