@@ -1,6 +1,7 @@
 """Reads and writes files. An interrupted write leaves no partial file."""
 
 import contextlib
+import errno
 import json
 import math
 import os
@@ -9,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 
+from issp_keras.errors import InputError
 from issp_keras.errors import blame
 
 # The type of a file's path.
@@ -48,6 +50,22 @@ def replacing(path) -> Iterator[pathlib.Path]:
     finally:
         with contextlib.suppress(OSError):
             partial.unlink()
+
+
+@contextlib.contextmanager
+def blaming_a_full_disk(folder) -> Iterator[None]:
+    """Turns every error of a full disk into an `InputError` about a folder.
+
+    Some libraries raise their own errors, such as TensorFlow's
+    `ResourceExhaustedError`.
+    """
+    try:
+        yield
+    except Exception as error:
+        full = os.strerror(errno.ENOSPC)
+        if isinstance(error, InputError) or full not in str(error):
+            raise
+        raise InputError(f"{folder}: {full}.") from error
 
 
 @contextlib.contextmanager

@@ -16,6 +16,22 @@ def test_a_block_that_fails_leaves_the_old_file_alone(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_an_error_of_a_full_disk_names_the_folder():
+    error = RuntimeError("/a/b/events; No space left on device")
+    with (
+        pytest.raises(InputError, match=r"^/a/b: No space left on device\.$"),
+        files.blaming_a_full_disk("/a/b"),
+    ):
+        raise error
+    for other in (InputError("a: No space left on device"), ValueError("b")):
+        with (
+            pytest.raises(ValueError) as raised,
+            files.blaming_a_full_disk("/a/b"),
+        ):
+            raise other
+        assert raised.value is other
+
+
 @pytest.mark.parametrize("path", [".", "/"])
 def test_a_path_that_is_no_file_name_is_refused(path):
     with pytest.raises(InputError, match="cannot be written"):

@@ -386,17 +386,22 @@ def test_other_shells_get_their_script():
 
 _INTERRUPTED = {
     "while it imports": "cli.load('interrupting')",
-    "while it works": "os.kill(os.getpid(), signal.SIGINT)",
+    "while it works": "interrupt()",
     "where C++ calls Python": "lose_it()",
 }
 
 
+@pytest.mark.parametrize(
+    ("number", "word"), [("SIGINT", "interrupted"), ("SIGTERM", "terminated")]
+)
 @pytest.mark.parametrize("when", _INTERRUPTED)
-def test_an_interrupted_program_says_so_in_one_line(when, tmp_path):
+def test_an_interrupted_program_says_so_in_one_line(
+    when, number, word, tmp_path
+):
     (tmp_path / "interrupting.py").write_text(
         "import os, signal\n"
         "try:\n"
-        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        f"    os.kill(os.getpid(), signal.{number})\n"
         "except BaseException:\n"
         "    raise ImportError('as C++ may make of it')\n"
     )
@@ -406,9 +411,11 @@ from issp_keras.programs import cli
 from issp_keras.programs import interrupts
 sys.argv = ["issp train"]
 interrupts.AGAIN_SECONDS = 0.01
+def interrupt():
+    os.kill(os.getpid(), signal.{number})
 def lose_it():
     try:
-        os.kill(os.getpid(), signal.SIGINT)
+        interrupt()
     except KeyboardInterrupt:
         pass
     signal.pause()
@@ -428,8 +435,8 @@ cli.run(main)
             signal.signal, signal.SIGINT, signal.default_int_handler
         ),
     )
-    assert done.returncode == 130
-    assert (done.stdout, done.stderr) == ("", "issp train: interrupted.\n")
+    assert done.returncode == 128 + signal.Signals[number]
+    assert (done.stdout, done.stderr) == ("", f"issp train: {word}.\n")
 
 
 _NOISE = """

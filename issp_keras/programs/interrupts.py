@@ -1,4 +1,4 @@
-"""Handles Ctrl-C, and pipes that are closed."""
+"""Handles Ctrl-C, SIGTERM, and pipes that are closed."""
 
 import contextlib
 import os
@@ -6,9 +6,10 @@ import pathlib
 import signal
 import sys
 
-# The exit status of shells for a signal: 128 plus its number.
-INTERRUPTED = 128 + signal.SIGINT
-# The exit status for a write to a closed pipe: 128 plus SIGPIPE.
+# What a program says that a signal ends. Clusters send SIGTERM some seconds
+# before they kill a process.
+_WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+# The exit status of shells for a write to a closed pipe: 128 plus SIGPIPE.
 _BROKEN_PIPE = 128 + 13
 # Longer than the clean-up at the end takes.
 AGAIN_SECONDS = 2.0
@@ -19,13 +20,37 @@ def name() -> str:
     return pathlib.PurePath(sys.argv[0]).name
 
 
-def tell():
-    """Prints that the program was interrupted."""
-    print(f"{name()}: interrupted.", file=sys.stderr)
+class Terminated(KeyboardInterrupt):
+    """The error that SIGTERM raises."""
+
+
+def tell(number: int) -> int:
+    """Prints that a signal ended the program.
+
+    Args:
+        number: Integer, the signal.
+
+    Returns:
+        The exit status of shells for a signal: 128 plus its number.
+    """
+    print(f"{name()}: {_WORDS[signal.Signals(number)]}.", file=sys.stderr)
+    return 128 + number
+
+
+def status_of(error: KeyboardInterrupt) -> int:
+    """Prints that a signal ended the program, and returns its exit status.
+
+    Args:
+        error: What the signal has raised.
+    """
+    is_terminated = isinstance(error, Terminated)
+    return tell(signal.SIGTERM if is_terminated else signal.SIGINT)
 
 
 def end_at_once():
-    """Makes Ctrl-C end the process from now on, without a traceback.
+    """Makes Ctrl-C and SIGTERM end the process from now on.
+
+    There is no traceback.
 
     Use it for imports and for the end of the process. Imports need no
     clean-up, and may turn a `KeyboardInterrupt` into another error.
@@ -40,24 +65,34 @@ def ending_at_once():
     try:
         yield
     finally:
-        _handle(before)
+        _restore(before)
 
 
 @contextlib.contextmanager
 def raising():
-    """Makes Ctrl-C raise a `KeyboardInterrupt` while the block runs.
+    """Makes Ctrl-C and SIGTERM raise an error while the block runs.
 
-    The error may get lost if C++ calls Python. So it is raised again until the
+    It is `KeyboardInterrupt` for Ctrl-C, and `Terminated` for SIGTERM. The
+    error may get lost if C++ calls Python. So it is raised again until the
     block ends.
     """
-    before = _handle(_raise)
-    again = signal.signal(signal.SIGALRM, _raise)
+    error: type[KeyboardInterrupt] = KeyboardInterrupt
+
+    def end(number, frame):
+        nonlocal error
+        if number == signal.SIGTERM:
+            error = Terminated
+        signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
+        raise error
+
+    before = _handle(end)
+    again = signal.signal(signal.SIGALRM, end)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, again)
-        _handle(before)
+        _restore(before)
 
 
 @contextlib.contextmanager
@@ -78,19 +113,20 @@ def ending_with_the_reader():
 
 
 def _handle(handler):
-    before = signal.getsignal(signal.SIGINT)
-    # A shell may have told a program in the background to ignore it.
-    if before is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, handler)
+    """Sets the handler of all signals, and returns those they had."""
+    before = {number: signal.getsignal(number) for number in _WORDS}
+    _restore(dict.fromkeys(before, handler))
     return before
 
 
-def _raise(number, frame):
-    signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
-    raise KeyboardInterrupt
+def _restore(handlers):
+    for number, handler in handlers.items():
+        # A shell may have told a program in the background to ignore it.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def _end(number, frame):
-    tell()
+    status = tell(number)
     sys.stderr.flush()
-    os._exit(INTERRUPTED)
+    os._exit(status)

@@ -150,9 +150,11 @@ def _train(config, workdir, parts, processes, until, callbacks):
                 *callbacks,
             ]
             is_told = processes.is_first and not callbacks
-            if not fit(
-                model, config, patches, done, every_callback, until, is_told
-            ):
+            with files.blaming_a_full_disk(workdir):
+                is_finished = fit(
+                    model, config, patches, done, every_callback, until, is_told
+                )
+            if not is_finished:
                 return None
         else:
             # Keras replaces the weights by their averages, if any, at the end

@@ -24,7 +24,8 @@ def run(main, parse_flags=parse_flags, arguments: dict | None = None):
 
     `--help` prints the docstring of the module of `main`, its `arguments` and
     its flags. Bad input ends the program with one sentence on stderr and
-    status 1. Ctrl-C ends it with one sentence and status 130.
+    status 1. Ctrl-C ends it with one sentence and status 130, and SIGTERM with
+    status 143.
 
     Args:
         main: Callable that takes a list of strings: the name of the program,
@@ -51,9 +52,8 @@ def _run(main, parse_flags):
 
     try:
         app.run(guarded, flags_parser=parse_flags)
-    except KeyboardInterrupt:
-        interrupts.tell()
-        sys.exit(interrupts.INTERRUPTED)
+    except KeyboardInterrupt as error:
+        sys.exit(interrupts.status_of(error))
 
 
 def load(module: str) -> Any:
