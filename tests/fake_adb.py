@@ -65,7 +65,7 @@ def shell(command):
         stdout=subprocess.PIPE,
         text=True,
     )
-    # What it says names the device's files.
+    # The output must name files as they are named on the device.
     print(result.stdout.replace(str(ROOT), ""), end="")
     sys.exit(result.returncode)
 
