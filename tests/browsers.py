@@ -20,7 +20,7 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome")
 def opened(page, check: str, folder):
     """Opens a page from disk, and runs a check in it.
 
-    Skips the test where there is no Chromium, no Node or no npm registry.
+    Skips the test if there is no Chromium, no Node or no npm registry.
 
     Args:
         page: Path of an HTML file.

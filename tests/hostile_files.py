@@ -531,7 +531,7 @@ class Watch:
     """Runs processes that read, one after the other.
 
     Args:
-        keep: Path of the folder for files behind findings, or None.
+        keep: Path of the folder for files that cause findings, or None.
     """
 
     def __init__(self, keep=None):

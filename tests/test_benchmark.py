@@ -483,7 +483,7 @@ def test_a_narrow_range_has_ticks_too(tmp_path):
     rows = [_row(f"{n}{90 * '/$a'}$\\b", 30.0, n, 20.0 + n) for n in (1, 2)]
     drawn = np.asarray(picture(rows))
     assert drawn.shape[1] == 1120
-    # Below and beside the axes, there are numbers; above the key, nothing.
+    # There are numbers below and beside the axes, and nothing above the legend.
     for panel in (drawn[:, :560], drawn[:, 560:]):
         assert (panel[364:378] < 128).any()
         assert (panel[60:360, 25:62] < 128).any()

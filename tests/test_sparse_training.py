@@ -446,7 +446,7 @@ def test_one_update_per_optimizer_step_under_gradient_accumulation():
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
-# Methods that see what the optimizer changed.
+# Methods that use the optimizer's changes.
 
 _BY_CHANGES = {
     "latent": Latent(),

@@ -128,7 +128,7 @@ class Inspection:
 
     @property
     def weights(self) -> Weights:
-        """Totals of the kernels; a kernel that layers share counts once."""
+        """Totals of the kernels. A kernel that layers share counts once."""
         return count_weights(layer.kernel for layer in self.layers)
 
     @property

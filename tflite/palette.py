@@ -52,7 +52,7 @@ def store_palettes(model: schema.ModelT):
     for graph in model.subgraphs:
         gathers: list[Any] = []
         for shape, members in _candidates(Graph(model, graph)).items():
-            # First, each one alone, with a palette of slices.
+            # First, each constant by itself, with a palette of slices.
             whole = [_in_shape(member, shape) for member in members]
             found = [_palettes(model, graph, shape, [of]) for of in whole]
             gathers += itertools.chain(*found)

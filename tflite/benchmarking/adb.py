@@ -15,7 +15,7 @@ from issp_keras.errors import InputError
 _FOLDER = "/data/local/tmp"
 _SECONDS = 60
 _PUSH_SECONDS = 600
-# What adb or the device's shell says, and what the user can do.
+# Patterns of messages of adb or the device's shell, and what the user can do.
 _PROBLEMS = {
     r"no devices(/emulators)? found": "no device is connected, expected one "
     "with USB debugging switched on",
@@ -62,7 +62,7 @@ class Device:
             seconds: Float, how long it may take.
 
         Returns:
-            What it prints, errors too.
+            Its output, with errors.
 
         Raises:
             InputError: If it fails.
