@@ -37,7 +37,7 @@ def build(output, processor: str, compiler: str | None = None) -> pathlib.Path:
     """
     platform = f"manylinux_{_LIBC[0]}_{_LIBC[1]}_{processor}"
     with tempfile.TemporaryDirectory() as folder:
-        # What an earlier build left in the tree must not come along.
+        # Files that an earlier build left in the tree must not get into it.
         settings = pathlib.Path(folder) / "settings.cfg"
         settings.write_text(
             f"[build]\nbuild_base = {folder}/build\n"
@@ -59,7 +59,7 @@ def build(output, processor: str, compiler: str | None = None) -> pathlib.Path:
         )
         [wheel] = wheels.iterdir()
         with zipfile.ZipFile(wheel) as content:
-            # A package is built without it where it cannot be compiled.
+            # If the library cannot be compiled, the wheel lacks it.
             if _LIBRARY not in content.namelist():
                 sys.exit(f"{wheel.name}: {_LIBRARY} could not be compiled.")
         output = pathlib.Path(output)
@@ -70,7 +70,7 @@ def build(output, processor: str, compiler: str | None = None) -> pathlib.Path:
 
 
 def _zig(processor):
-    """The program itself, since pip hides packages from what builds."""
+    """The command of zig. pip hides the package ziglang from the build."""
     found = importlib.util.find_spec("ziglang")
     if found is None:
         sys.exit("ziglang is not installed: pip install 'issp-keras[delegate]'")

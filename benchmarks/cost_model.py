@@ -1,7 +1,7 @@
 """Fits the cost model of the sparse delegate to measured layers.
 
-`tflite/delegate/src/cost.cc` has the same model, with the constants that are
-found here.
+`tflite/delegate/src/cost.cc` has the same model, with the constants that this
+program finds.
 """
 
 import numpy as np
@@ -10,43 +10,43 @@ from keras import Model
 from keras import layers
 from keras import ops
 
-# Of the CPU that the model describes, and of what it does at once.
+# The CPU that the model describes, and the sizes of the kernels' tiles.
 LANES = 16
 _VECTORS_OF_TILE = 10
 _ROWS_OF_TILE = 4
 _PRODUCTS_OF_BLOCK = 20
 _CHANNELS_OF_BLOCK = 8
-# Numbers that the second cache holds.
+# How many numbers fit into the L2 cache.
 _NEAR = 1 << 18
 
-# What takes time in XNNPACK and in the delegate; a vector has `LANES` numbers.
-# The first of each is what a run takes besides, and is not in the model.
+# What takes time in XNNPACK and in the delegate. A vector has `LANES` numbers.
+# The first of each is the constant time of a run. It is not in the model.
 DENSE = (
     "run",
     "call",
-    "product",  # Of a convolution.
-    "weight",  # Which is read.
+    "product",  # A product of a convolution.
+    "weight",  # A weight that is read.
     "depthwise",  # A product of a depthwise convolution.
-    "written",  # A number that a convolution makes.
-    "moved",  # A number of what is no convolution.
-    "far",  # A number of what the cache does not hold.
+    "written",  # A number that a convolution writes.
+    "moved",  # A number that another operator writes.
+    "far",  # A number of an image that does not fit into the cache.
 )
 SPARSE = (
     "run",
     "call",
-    "product",  # Of a weight and a vector.
-    "walked",  # A weight of a tile.
+    "product",  # A product of a weight and a vector.
+    "walked",  # A weight that is read for a tile.
     "written",  # A vector of sums.
     "post",  # A vector that changes once more.
-    "border",  # A vector beside a row.
-    "converted",  # A vector of pixels, channels last.
+    "border",  # A vector of padding beside a row.
+    "converted",  # A vector of an image that is converted from channels last.
     "few",  # The same with few channels.
-    "far",  # A vector of what the cache does not hold.
+    "far",  # A vector of an image that does not fit into the cache.
 )
 
 
 class _Image:
-    """A tensor of Keras, and how many vectors the delegate makes of it."""
+    """A Keras tensor, and the number of vectors that the delegate needs."""
 
     def __init__(self, tensor, strip):
         _, self.height, self.width, self.channels = tensor.shape
@@ -64,14 +64,14 @@ class _Image:
 
 
 class Sample:
-    """A few layers, and how much of what takes time there is in them.
+    """A few layers, and the amounts of work in them.
 
     Args:
-        height: Integer, of the image.
-        width: Integer.
-        channels: Integer.
+        height: Integer, the height of the image.
+        width: Integer, its width.
+        channels: Integer, its channels.
         density: Float, the share of weights that are not zero.
-        stride: Integer, of all layers together.
+        stride: Integer, the total stride of all layers.
     """
 
     def __init__(self, height, width, channels, density, stride=1):
@@ -86,7 +86,7 @@ class Sample:
         self.dense["run"] = self.sparse["run"] = 1
 
     def convolve(self, image, filters, kernel=1, stride=1, **options):
-        """Adds a convolution; returns what it makes."""
+        """Adds a convolution. Returns its output."""
         layer = layers.Conv2D(
             filters, kernel, stride, padding="same", **options
         )
@@ -113,13 +113,13 @@ class Sample:
         return made
 
     def add(self, a, b):
-        """Adds one image to another, which the delegate does with the sums."""
+        """Adds one image to another. The delegate fuses this addition."""
         self._moves(a.numbers)
         a.tensor = layers.Add()([a.tensor, b.tensor])
         return a
 
     def squeeze(self, image):
-        """Adds the gates of channels that MobileNetV3 and EfficientNet have."""
+        """Adds the channel gates of MobileNetV3 and EfficientNet."""
         self._moves(image.numbers)
         self.sparse["call"] += 1
         self.sparse["post"] += image.vectors * image.channels
@@ -139,7 +139,7 @@ class Sample:
         return image
 
     def model(self, output):
-        """Ends the sample with an image; returns the network of Keras."""
+        """Ends the sample with an image. Returns the Keras network."""
         for image in self._images:
             self.sparse["border"] += (
                 image.height * image.beside * image.channels
@@ -186,7 +186,7 @@ class Sample:
 
 
 def _rounded_up(channels):
-    """How many times more channels there are, in whole vectors."""
+    """The factor by which rounding up to whole vectors adds channels."""
     return -(-channels // LANES) * LANES / channels
 
 
@@ -195,23 +195,23 @@ def _far(numbers):
 
 
 def fitted(amounts, times):
-    """The constants that explain times best, none below zero.
+    """Fits non-negative constants to measured times.
 
     Args:
-        amounts: List of dicts, of the names of constants to amounts.
-        times: Their times, in the unit of the constants.
+        amounts: List of dicts from the names of constants to amounts.
+        times: List of measured times, in the unit of the constants.
 
     Returns:
-        Pair of a dict of the constants, and an array of what they make of the
-        times: 1 is right, and 2 is twice as long.
+        Pair of a dict of the constants, and an array of the predicted times
+        divided by the measured ones.
     """
     names = list(amounts[0])
     shares = np.array([list(of.values()) for of in amounts], float)
     shares /= np.asarray(times, float)[:, None]
     largest = shares.max(axis=0)
     shares = shares[:, largest > 0] / largest[largest > 0]
-    # The error of half and of twice the time are alike: about those of the
-    # logarithm.
+    # Half and twice the time count as errors of about the same size, as in
+    # the logarithm.
     ratios = np.ones(len(times))
     for _ in range(20):
         weights = 1 / np.sqrt(np.maximum(ratios, 0.1))
@@ -223,7 +223,7 @@ def fitted(amounts, times):
 
 
 def _nonnegative(matrix, target):
-    """Least squares without what would be negative."""
+    """Least squares. Coefficients that would be negative become zero."""
     kept = list(range(matrix.shape[1]))
     while True:
         found = np.linalg.lstsq(matrix[:, kept], target, rcond=None)[0]
@@ -236,7 +236,7 @@ def _nonnegative(matrix, target):
 
 
 def mask(model, density, rng):
-    """Leaves a share of the weights of all kernels that are not depthwise."""
+    """Keeps a share of the weights of all kernels that are not depthwise."""
     for weight in model.weights:
         is_depthwise = "depthwise" in weight.path or "dwconv" in weight.path
         if not weight.path.endswith("kernel") or is_depthwise:

@@ -15,7 +15,7 @@
 
 import os
 
-# One core, before NumPy starts its threads.
+# Use one core. NumPy reads this when it is imported.
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import concurrent.futures
@@ -44,12 +44,12 @@ flags.DEFINE_integer("batches", 64, "Batches in a turn.", lower_bound=1)
 
 HEIGHT, WIDTH = 1356, 2040
 SCALE, PATCH, BATCH = 4, 64, 32
-# Batches from the disk; few, for what they read is in memory afterwards.
+# Batches from the disk. There are few, because they fill the page cache.
 FROM_DISK = 4
 
 
 def mosaics(count):
-    """Photographs of 2K, put together from those in scikit-image."""
+    """Mosaics of 2K, put together from the photographs in scikit-image."""
     rng = np.random.default_rng(0)
     tiles = [
         data.to_rgb(photograph.read(1).hr)
@@ -71,7 +71,7 @@ def mosaics(count):
 
 
 def patches(repeats, count, batches):
-    """Patches a second of each way."""
+    """Patches per second of each way."""
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         pairs = [
@@ -88,7 +88,7 @@ def patches(repeats, count, batches):
         )
         names = [pair.name for pair in pairs]
         del pairs, readers
-        # Steps that no other turn has had.
+        # Each turn uses new steps.
         steps = itertools.count()
         candidates = {
             "prepared, tf.data": lambda: _all(
@@ -100,7 +100,7 @@ def patches(repeats, count, batches):
             "BasicSR's way": lambda: _whole_files(folder, names, next(steps)),
         }
         times = timed(candidates, repeats)
-        # By itself, for it leaves little in memory for the others.
+        # Separate from the others, because it empties the page cache.
         os.sync()
         candidates = {
             "prepared, tf.data, from the disk": lambda: _from_disk(
@@ -127,7 +127,7 @@ def patches(repeats, count, batches):
 
 
 def _from_disk(folder, batches):
-    """Makes batches of what is not in memory when it begins."""
+    """Makes batches of files that are not in memory when it begins."""
     for path in folder.glob("*.bin"):
         file = os.open(path, os.O_RDONLY)
         os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
@@ -150,7 +150,7 @@ def _all(batches):
 
 
 def _whole_files(folder, names, step):
-    """One batch, each patch from two files that are decoded whole."""
+    """One batch. For each patch, two whole files are decoded."""
     rng = np.random.default_rng(step)
 
     def patch(name, y, x, which):
@@ -175,7 +175,7 @@ def _whole_files(folder, names, step):
 
 
 def resize(repeats):
-    """Milliseconds of CPU time of each way."""
+    """Milliseconds of CPU time of each way of resizing."""
     picture = next(mosaics(1))
     small = data.imresize(picture, 1 / SCALE)
     size = (WIDTH // SCALE, HEIGHT // SCALE)

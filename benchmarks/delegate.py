@@ -68,7 +68,7 @@ flags.DEFINE_multi_enum("only", None, _PARTS, "Parts, else all.")
 flags.DEFINE_list("sizes", ["160x90", "320x180"], "LR sizes of edsr.")
 flags.DEFINE_list("zeros", [0, 50, 90, 95, 99], "Percent, of edsr.")
 flags.DEFINE_bool("quick", False, "Tiny networks, to try the program.")
-# What a child process measures: FILE WIDTH HEIGHT WITH_DELEGATE.
+# What a child process measures: FILE,WIDTH,HEIGHT,NAME,THREADS,REPEATS.
 flags.DEFINE_list("child", None, "For this program's own use.")
 
 SCALE = 4
@@ -86,7 +86,7 @@ _NETWORKS["blocks"] = _NETWORKS["edsr"]
 _NETWORKS["plain"] = lambda: models.plain(
     SCALE, **{"features": 48, "blocks": 8, **_quick(features=8, blocks=1)}
 )
-# What the table calls them.
+# The names in the table.
 _TITLES = {
     "edsr": "EDSR-baseline",
     "blocks": "EDSR-baseline, blocks of 4",
@@ -95,10 +95,10 @@ _TITLES = {
     "rcan": "RCAN",
     "cat_r": "CAT-R",
 }
-# Their sparse files unpack masks each time that they run.
+# In their sparse files, each run unpacks the masks of attention.
 _WITH_MASKS = ("swinir", "cat_r")
-# Output channels with weights at the same places, and input channels whose
-# weights are zero together.
+# Input and output channels of a block of zeros, and the input channels of a
+# block in int8.
 _ALIKE = {"blocks": (1, 4)}
 _BLOCK = 4
 # Kernels that its recipe leaves dense.
@@ -110,11 +110,11 @@ def _quick(**arguments):
 
 
 def network(name, percent, alike=None):
-    """A network with so many zeros in each kernel.
+    """A network with `percent` zeros in each kernel.
 
     Args:
-        alike: Input and output channels whose weights are zero together; a
-            kernel with fewer has single ones.
+        alike: Pair of input and output channels whose weights are zero
+            together. A kernel with fewer channels has single zeros.
     """
     alike = alike or _ALIKE.get(name, (1, 1))
     keras.utils.set_random_seed(0)
@@ -171,7 +171,7 @@ def interpreter(path, size, with_delegate=False, threads=1, **options):
 
 
 def turns(interpreters, repeats):
-    """The median thread time of each, in milliseconds; they take turns."""
+    """The median thread time of each in milliseconds. They take turns."""
     times = {name: [] for name in interpreters}
     for turn in range(repeats + 1):
         for name, of in interpreters.items():
@@ -183,7 +183,7 @@ def turns(interpreters, repeats):
 
 
 def shares(path, size, repeats):
-    """The share of the delegate's time by what it computes."""
+    """The share of each kind of operation in the delegate's time."""
     made, loaded = interpreter(path, size, True, profile=1)
     for _ in range(repeats):
         made.invoke()
@@ -196,7 +196,7 @@ def shares(path, size, repeats):
 
 
 def compared(name, percent, size, repeats, folder):
-    """A network with the delegate and without."""
+    """Compares a network with and without the delegate."""
     variants = {"sparse": {}}
     if name == "edsr" and percent == 95:
         variants["int8"] = {
@@ -240,7 +240,7 @@ def compared(name, percent, size, repeats, folder):
 
 
 class _Invoked:
-    """The engine as something that takes turns with interpreters."""
+    """The engine with the method `invoke` of an interpreter, for `turns`."""
 
     def __init__(self, engine, image):
         self._engine = engine
@@ -252,7 +252,7 @@ class _Invoked:
 
 
 def compared_engine(name, percent, size, repeats, folder, library):
-    """The engine, and TFLite with the delegate."""
+    """Compares the engine with TFLite with the delegate."""
     ((_, path),) = files_of(name, percent, size, folder, sparse={})
     noise = np.random.default_rng(0).random((1, *size[::-1], 3), np.float32)
     medians = turns(
@@ -275,10 +275,10 @@ def compared_engine(name, percent, size, repeats, folder, library):
 
 
 def compared_int8(name, percent, alike, size, repeats, folder, rival=None):
-    """A full-integer network with the delegate and without.
+    """Compares a full-integer network with and without the delegate.
 
     Args:
-        rival: Path of another file in float32, which takes turns too.
+        rival: Path of another file in float32 to compare with, or None.
     """
     paths = dict(
         files_of(
@@ -330,7 +330,7 @@ def compared_int8(name, percent, alike, size, repeats, folder, rival=None):
 
 
 def roofline():
-    """What one core reaches, by a small program of its own."""
+    """Compiles and runs a program that measures the peak of one core."""
     command = build.compiler()
     if command is None:
         print("  There is no C++ compiler.")
@@ -419,7 +419,7 @@ def _by(size):
 
 
 def int8_threads(repeats):
-    """As `threads`, in int8 with masks of blocks."""
+    """Like `threads`, in int8 with zeros in blocks."""
     return _threads(
         repeats,
         alike=_patterns()["blocks of 4 inputs"],
@@ -477,7 +477,7 @@ def _in_a_process(path, size, name, count, repeats):
 
 
 def child(path, width, height, name, count, repeats):
-    """Prints the median wall time of one file alone, in milliseconds."""
+    """Prints the median wall time of one file in milliseconds."""
     size = int(width), int(height)
     made, _ = interpreter(path, size, name == "delegate", int(count))
     times = []
@@ -534,7 +534,7 @@ def int8_table(figures):
 
 
 def engine(repeats):
-    """The engine beside TFLite with the delegate."""
+    """Compares the engine with TFLite with the delegate on networks."""
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)

@@ -1,4 +1,4 @@
-"""The part of the engine's C API that benchmarks and tests need, in Python."""
+"""Python bindings for the engine's C API, for benchmarks and tests."""
 
 import ctypes
 import json
@@ -31,7 +31,7 @@ class _Image(ctypes.Structure):
 
 
 class EngineError(ValueError):
-    """What the engine says of a file, a size or an image."""
+    """The engine refuses a file, a size or an image."""
 
 
 class Engine:
@@ -41,7 +41,7 @@ class Engine:
         library: Path of `libissp_engine.so`.
         network: Path of a `.tflite` file, or its bytes.
         threads: Integer, 0 for one on each core. Defaults to `1`.
-        tuning_seconds: Float. Defaults to the engine's.
+        tuning_seconds: Float. Defaults to the engine's default.
 
     Raises:
         EngineError: If the network cannot be opened.
@@ -67,14 +67,14 @@ class Engine:
 
     @property
     def input(self):
-        """Height, width and channels of an image, 0 where they are open."""
+        """Height, width and channels of an image, with 0 for any."""
         return self._image("input")[:3]
 
     def run(self, images: np.ndarray) -> np.ndarray:
-        """Computes one image, (1, height, width, channels), as the file has it.
+        """Computes one image of shape (1, height, width, channels).
 
         Raises:
-            EngineError: If the network takes no such image.
+            EngineError: If the network does not take this image.
         """
         size = images.shape[1:3]
         if size != self._size:
@@ -90,7 +90,7 @@ class Engine:
         return made
 
     def upscale(self, pixels: np.ndarray, tile=0, overlap=-1) -> np.ndarray:
-        """Upscales uint8 (height, width, 3 or 4), tile by tile."""
+        """Upscales uint8 pixels of shape (height, width, 3 or 4) in tiles."""
         height, width, channels = pixels.shape
         self._size = None
         tiles = self._library.issp_start(

@@ -43,7 +43,7 @@ flags.DEFINE_bool("jit_compile", False, "Whether to compile steps with XLA.")
 flags.DEFINE_bool("quick", False, "One block a network, to try the program.")
 
 SCALE, BATCH, PATCH = 4, 4, 64
-# A square matrix that no cache holds.
+# The side of a square matrix that does not fit into any cache.
 MATRIX = 4096
 
 
@@ -69,7 +69,7 @@ def network(name):
 
 
 def multiply_adds(model, input_shape):
-    """Those of kernels, and of both products of attention."""
+    """Multiply-adds of kernels and of both products of attention."""
     quiet = {"print_fn": lambda table: None}
     *_, total = issp_keras.summary(model, input_shape, **quiet)
     batch, height, width, _ = input_shape
@@ -83,7 +83,7 @@ def multiply_adds(model, input_shape):
 
 
 def speed(repeats):
-    """Forward passes and train steps against a large product."""
+    """Compares forward passes and train steps with a large product."""
     size = 512 if flags.FLAGS.quick else MATRIX
     noise = np.random.default_rng(0).random((size, size), np.float32)
     matrix = ops.convert_to_tensor(noise)
@@ -173,7 +173,7 @@ def _operations(folder):
             for event in line.events:
                 name = plane.event_metadata[event.metadata_id].name
                 match = re.match(r"(.+):(\w+)$", name)
-                # What runs operations is none itself.
+                # These events only run operations.
                 if match and match[2] not in ("Process", "Run"):
                     times[match[1], match[2]] += event.duration_ps
     return times

@@ -63,25 +63,25 @@ _SIZES = [(n, n) for n in (7, 10, 14, 20, 28, 40, 56, 80, 112)]
 _SIZES += [(60, 96), (90, 160)]
 _CHANNELS = [8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 960]
 _PIXEL_CHANNELS = [64, 256, 576, 960, 1000, 1280, 2048]
-# Interpreters of each kind for one network.
+# How many interpreters of each kind run a network.
 _COPIES = 3
-# Multiply-adds of a sample.
+# The least and most multiply-adds of a sample.
 _LEAST, _MOST = 1e5, 1.5e8
 
 
 def export(model, path):
     import tensorflow as tf
 
-    # Keras itself exports such files since 3.13.
+    # Only Keras 3.13 and later can export such files itself.
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     path.write_bytes(converter.convert())
 
 
 def interpreter(path, **options):
-    """An interpreter that has run once; with the delegate if there are options.
+    """An interpreter that has run once, with the delegate if options are given.
 
     Returns:
-        Pair of it and the delegate, or None.
+        Pair of the interpreter and the delegate, or None instead of it.
     """
     from ai_edge_litert import interpreter as litert
 
@@ -102,8 +102,8 @@ def interpreter(path, **options):
 def turns(interpreters, repeats):
     """The median thread time of each, in milliseconds.
 
-    They take turns, in either order: at least `repeats`, and as many as there
-    are two seconds for.
+    They take turns, and the order is reversed after each turn. There are at
+    least `repeats` turns, and at least two seconds of them.
     """
     times = {name: [] for name in interpreters}
     order = list(interpreters.items())
@@ -120,7 +120,7 @@ def turns(interpreters, repeats):
 
 
 def drawn(rng):
-    """Draws a sample; returns it, what it makes, and what it is."""
+    """Draws a sample. Returns it, its output and its description."""
     kind = str(
         rng.choice(
             ["convolution", "convolution", "depthwise", "block", "block"]
@@ -153,7 +153,7 @@ def drawn(rng):
     if kind == "depthwise":
         made = of.convolve_depthwise(image, kernel, stride)
     elif kind == "block":
-        # As MobileNetV2 has them.
+        # The block of MobileNetV2.
         inner = 6 * channels if channels <= 160 else channels
         made = of.convolve(image, inner, activation="relu")
         made = of.convolve_depthwise(made, 3, stride)
@@ -177,7 +177,7 @@ def drawn(rng):
 
 
 def samples(count, seed):
-    """Draws samples that take neither too little nor too long."""
+    """Draws samples that run neither too fast nor too slowly."""
     found = 0
     for draw in itertools.count():
         rng = np.random.default_rng((seed, draw))
@@ -238,7 +238,7 @@ def constants_of(name, amounts, nanoseconds):
 
 
 def networks(repeats):
-    """Measures ordinary networks, as the delegate decides and without it."""
+    """Measures ordinary networks with and without the delegate."""
     flag = flags.FLAGS
     cases = itertools.product(
         flag.networks, map(int, flag.sizes), map(int, flag.zeros)
@@ -266,8 +266,8 @@ def network(name, size, percent):
 
 
 def compared(case, path, repeats):
-    # Where memory lies makes a difference of some percent, also between two
-    # interpreters that are alike.
+    # The place of the memory changes times by a few percent, even between two
+    # equal interpreters.
     made = {}
     for copy in range(_COPIES):
         made["dense", copy], _ = interpreter(path)
@@ -294,7 +294,7 @@ def compared(case, path, repeats):
 
 
 def table(figures):
-    """The table of the documents: how many times faster, if any is taken."""
+    """The table of the documents, with "=" if the delegate takes nothing."""
     cases = [case.split(", ") for case in figures]
     zeros = list(dict.fromkeys(case[2] for case in cases))
     rows = []

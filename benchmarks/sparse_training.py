@@ -64,7 +64,7 @@ flags.DEFINE_integer("batch", 16, "Batch of `step`.")
 flags.DEFINE_enum("peak_of", None, ["plain", "issp"], "Used by `memory`.")
 
 SPARSITY = 0.95
-STEPS = 1_000_000  # More than will be made: the stage does not end.
+STEPS = 1_000_000  # So many that the stage does not end.
 
 
 def ratio(times, name, to, clock):
@@ -111,7 +111,7 @@ def network(batch=1, patch=8):
 
 
 def begun(model, method=None):
-    """Puts sparse training into a model, as `fit` does when it begins."""
+    """Starts sparse training of a model, as `fit` does at its start."""
     schedule = ISSPSchedule(SPARSITY, end_step=STEPS)
     if method is None:
         callback = ISSPCallback(schedule)
@@ -124,14 +124,14 @@ def begun(model, method=None):
 
 
 def step(repeats, batch, patch):
-    """Train steps with and without, and the peers."""
+    """Compares train steps with and without pruning and in other packages."""
     plain, lr, hr = network(batch, patch)
     sparse, *_ = network()
     ported, *_ = network()
     begun(sparse)
 
     def port():
-        """After a step, sorts every layer on the host, and shrinks."""
+        """After a step, sorts each layer on the host, and shrinks weights."""
         ported.train_on_batch(lr, hr)
         for kernel in prunable_kernels(ported):
             values = kernel.numpy().copy()
@@ -154,7 +154,7 @@ def step(repeats, batch, patch):
 
 
 def tfmot_step(repeats, batch, patch):
-    """tfmot in tf_keras, in a process of its own, against its dense step."""
+    """Compares tfmot with a dense step in tf_keras, in a separate process."""
     program = os.path.join(os.path.dirname(__file__), "tfmot_step.py")
     flag = flags.FLAGS
     output = subprocess.run(
@@ -172,7 +172,7 @@ def tfmot_step(repeats, batch, patch):
 
 
 def selection(repeats):
-    """Choosing the 95 % smallest of all kernels of EDSR-L x4."""
+    """Selects the 95 % smallest weights of all kernels of EDSR-L x4."""
     rng = np.random.default_rng(0)
     shapes = [(3, 3, 3, 256), *[(3, 3, 256, 256)] * 65]
     shapes += [(3, 3, 256, 1024)] * 2 + [(3, 3, 256, 3)]

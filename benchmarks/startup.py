@@ -36,7 +36,7 @@ SIDE = 64
 
 
 def commands():
-    """What is run, by its name, in a folder that `prepare` has filled."""
+    """The commands by name. They run in a folder that `prepare` has filled."""
     upscale = [*ISSP, "upscale", "photo.png", "--output=large.png"]
     return {
         "python alone": ["-c", ""],
@@ -79,7 +79,7 @@ def seconds(words, folder):
 
 
 def measure(folder, repeats):
-    """Medians of each command, which take turns."""
+    """The median times of each command. The commands take turns."""
     found = {name: [] for name in commands()}
     for turn in range(repeats + 1):
         for name, words in commands().items():

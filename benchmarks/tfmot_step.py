@@ -20,7 +20,7 @@ from tf_keras import layers
 
 
 def edsr(features, blocks, wrap):
-    """EDSR-baseline x4; `wrap` gets every convolution."""
+    """EDSR-baseline x4. `wrap` is applied to every convolution."""
     image = tf_keras.Input((None, None, 3))
 
     def conv(x, filters, activation=None):
@@ -42,7 +42,7 @@ def edsr(features, blocks, wrap):
 
 
 def pruned(layer):
-    """A convolution whose mask is made anew at every step."""
+    """A convolution whose mask is computed again at every step."""
     schedule = tfmot.sparsity.keras.ConstantSparsity(
         0.95, begin_step=0, end_step=1_000_000, frequency=1
     )

@@ -22,7 +22,7 @@ flags.DEFINE_enum("backend", None, ["tensorflow", "jax"], "Keras' backend.")
 
 
 def check_backend():
-    """Ends the program if the flag came too late to be followed."""
+    """Ends the program if the backend is not that of the flag."""
     backend = flags.FLAGS.backend
     if backend not in (None, keras.backend.backend()):
         raise SystemExit(f"Write --backend={backend}, with an equals sign.")
@@ -33,7 +33,7 @@ def timed(candidates, repeats):
 
     Args:
         candidates: Dict of names to callables.
-        repeats: Integer, turns; one more comes first and does not count.
+        repeats: Integer, the number of turns. A first turn is not counted.
 
     Returns:
         Dict of names to `{"cpu": [seconds], "wall": [seconds]}`.
@@ -121,7 +121,7 @@ def run_parts(parts, only, output):
 
 
 def circumstances():
-    """Prints and returns where and with what a benchmark runs."""
+    """Prints and returns the machine and the software of a benchmark."""
     found = {
         "machine": machine(),
         "cores": os.cpu_count(),

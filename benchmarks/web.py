@@ -42,7 +42,7 @@ def _program(*names):
 
 
 def _modules():
-    """A folder in which npm has installed what the page needs."""
+    """A folder in which npm has installed the packages of the page."""
     folder = files.cache_folder() / "benchmarks_web"
     folder.mkdir(parents=True, exist_ok=True)
     quiet = ["--no-save", "--ignore-scripts", "--no-audit", "--no-fund"]
@@ -52,7 +52,7 @@ def _modules():
 
 
 def _measured(networks, folder):
-    """What web.mjs measures of networks."""
+    """The times of networks that web.mjs measures."""
     jobs = {
         "modules": str(_modules()),
         "chromium": _program(*_CHROMIUM),
@@ -76,7 +76,7 @@ def _measured(networks, folder):
 
 
 def _summary(times):
-    """The median, and half of the turns lie between the other two."""
+    """The median and the quartiles."""
     low, middle, high = statistics.quantiles(times, n=4)
     return {"median_ms": middle, "quartiles_ms": [low, high]}
 

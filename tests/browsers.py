@@ -12,7 +12,7 @@ from issp_keras import files
 from issp_keras.locks import one_at_a_time
 
 _HERE = pathlib.Path(__file__).parent / "browser"
-# The last of version 24: later ones need a newer Node than Debian has.
+# The last version 24. Later versions need a newer Node than Debian has.
 _DRIVER = "puppeteer-core@24.8.2"
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -20,7 +20,7 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome")
 def opened(page, check: str, folder):
     """Opens a page from disk, and runs a check in it.
 
-    Skips the test where there is no Chromium, no Node or no npm registry.
+    Skips the test if there is no Chromium, no Node or no npm registry.
 
     Args:
         page: Path of an HTML file.
@@ -29,8 +29,9 @@ def opened(page, check: str, folder):
         folder: Path of a folder for screenshots.
 
     Returns:
-        Dict: what the check `found`; `errors` of console and scripts, and
-        `requests` for anything but the page, two lists of strings.
+        Dict: `found`, what the check returns; `errors`, list of strings, those
+        of console and scripts; `requests`, list of strings, all but that for
+        the page.
     """
     command = [
         _program("node"),
@@ -67,7 +68,7 @@ def _modules():
 def _install(folder):
     command = [_program("npm"), "install", "--prefix", folder, "--no-save"]
     command += ["--ignore-scripts", "--no-audit", "--no-fund", _DRIVER]
-    # Without a network, the test is to be skipped soon.
+    # Without a network, the test should be skipped quickly.
     command += ["--fetch-retries=0", "--fetch-timeout=60000"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:

@@ -1,4 +1,4 @@
-"""What tests share: tiny networks and photographs."""
+"""Fixtures that tests share: tiny networks and photographs."""
 
 import importlib.util
 import os
@@ -16,7 +16,7 @@ from issp_keras.models import load_model
 ROOT = pathlib.Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "data"
 
-# What the backend computes, and what is to run without TensorFlow.
+# Tests of what the backend computes, and of what must run without TensorFlow.
 _CORE = (
     "callbacks",
     "compare",
@@ -55,10 +55,10 @@ def pytest_configure(config):
 
 
 def _keep_compiled_programs(config):
-    """JAX compiles the same program anew for each model and process."""
+    """Lets JAX reuse the compiled programs of other models and processes."""
     import jax
 
-    # Each worker has its own folder, since JAX locks no file in it.
+    # Each worker has its own folder, because JAX locks no files in it.
     folder = tempfile.TemporaryDirectory()
     config.add_cleanup(folder.cleanup)
     for name, value in {
@@ -66,12 +66,12 @@ def _keep_compiled_programs(config):
         "jax_persistent_cache_min_compile_time_secs": 0.0,
     }.items():
         jax.config.update(name, value)
-        # The processes that tests start read it there.
+        # The processes that tests start read the environment.
         os.environ[name.upper()] = str(value)
 
 
 def pytest_ignore_collect(collection_path):
-    """Without TensorFlow, or on another backend, the core is tested."""
+    """Without TensorFlow, or on another backend, only the core is tested."""
     if (
         _has_tensorflow() and keras.backend.backend() == "tensorflow"
     ) or not collection_path.name.startswith("test_"):
@@ -103,7 +103,7 @@ def _seed():
 
 @pytest.fixture(scope="session")
 def shared_data():
-    """The folder of Set5, Set14 and others, beside the repository."""
+    """The folder of Set5, Set14 and other test sets."""
     if not SHARED.is_dir():
         pytest.skip("the photographs of Set5 and Set14 are not here")
     return SHARED
@@ -111,7 +111,7 @@ def shared_data():
 
 @pytest.fixture(scope="session")
 def optimized(tmp_path_factory):
-    """Folder of the delegate and the engine as they are shipped, and tests."""
+    """Folder of the optimized delegate and engine, and of C++ tests."""
     return native.build(
         tmp_path_factory.mktemp("optimized"),
         "issp_sparse_delegate",
@@ -132,7 +132,7 @@ def tiny_edsr():
 @pytest.fixture(scope="session")
 def sparse_model_path(tiny_edsr, tmp_path_factory):
     """A saved EDSR x2 with 90 % zeros in every kernel."""
-    # So that int8 costs quality, of weights that are none of a training.
+    # With this seed, int8 costs quality although the weights are not trained.
     keras.utils.set_random_seed(0)
     model = keras.models.clone_model(tiny_edsr)
     rng = np.random.default_rng(0)
@@ -148,7 +148,7 @@ def sparse_model_path(tiny_edsr, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(sparse_model_path):
-    """The same, loaded."""
+    """The same network, loaded."""
     return load_model(sparse_model_path)
 
 
@@ -160,7 +160,7 @@ def folder_of_photographs(tmp_path):
 
 @pytest.fixture(scope="session")
 def shared_photographs(tmp_path_factory):
-    """The same, for trainings that tests share: nothing may be written."""
+    """The same, for trainings that tests share. Tests must not change them."""
     return _write_photographs(tmp_path_factory.mktemp("shared") / "photographs")
 
 

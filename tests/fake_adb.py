@@ -1,8 +1,8 @@
-"""Stands in for `adb`: answers as the real one does, for tests.
+"""Replaces `adb` in tests, and gives the same answers.
 
-The device's folders are those of FAKE_DEVICE here, its shell is `sh`. What
-FAKE_FAULT names goes wrong, with the words of adb 1.0.41 (Android's
-platform-tools and Debian's 29.0.6).
+The device's folders are in FAKE_DEVICE, and its shell is `sh`. FAKE_FAULT names
+a fault to simulate, with the messages of adb 1.0.41 (Android's platform-tools
+and Debian's 29.0.6).
 """
 
 import os
@@ -65,7 +65,7 @@ def shell(command):
         stdout=subprocess.PIPE,
         text=True,
     )
-    # What it says names the device's files.
+    # The output must name files as they are named on the device.
     print(result.stdout.replace(str(ROOT), ""), end="")
     sys.exit(result.returncode)
 

@@ -35,7 +35,7 @@ _OPTIONS = {
 
 
 class Graph:
-    """A graph under construction; tensors are known by their numbers.
+    """A graph under construction. Methods identify tensors by their numbers.
 
     Args:
         *inputs: Shapes, float32; None in height and width for any.
@@ -49,7 +49,7 @@ class Graph:
         self.inputs = [self.image(shape) for shape in inputs]
 
     def image(self, shape):
-        """A tensor that is computed."""
+        """Adds a tensor that is computed."""
         tensor = schema.TensorT(
             shape=np.array([n or 1 for n in shape], np.int32),
             type=schema.TensorType.FLOAT32,
@@ -61,7 +61,7 @@ class Graph:
         return self._add(tensor)
 
     def constant(self, values, scales=None):
-        """A dense constant; of int8, by the scales of its last dimension."""
+        """Adds a dense constant. int8 has scales of its last dimension."""
         values = np.ascontiguousarray(values)
         self._model.buffers.append(
             schema.BufferT(data=values.reshape(-1).view(np.uint8))
@@ -78,14 +78,14 @@ class Graph:
         )
 
     def sparse(self, values, way, scales=None):
-        """A sparse constant, encoded in a way, and unpacked by DENSIFY."""
+        """Adds a sparse constant with an encoding, and its DENSIFY operator."""
         levels, left = encoding.encode(values, way)
         number = self.constant(left, scales)
         stored = self._graph.tensors[number]
         stored.shape = np.array(values.shape, np.int32)
         stored.sparsity = _parameters(way, levels)
         if not left.size:
-            # TFLite knows a constant by its data.
+            # TFLite takes a tensor without data for a computed one.
             buffer = np.zeros(values.itemsize, np.uint8)
             self._model.buffers[stored.buffer].data = buffer
         dense = self._add(
@@ -101,7 +101,7 @@ class Graph:
         return dense
 
     def operator(self, kind, inputs, output, **options):
-        """Adds an operator; returns its output."""
+        """Adds an operator, and returns its output."""
         name = _OPTIONS.get(kind, _camel(kind))
         operator = flatbuffer.operator(self._model, "DENSIFY", inputs, output)
         operator.opcodeIndex = flatbuffer.code_of(self._model, kind, 1)
@@ -121,7 +121,7 @@ class Graph:
 
         Args:
             filters: Number of the kernel.
-            shape: Tuple, of what it makes.
+            shape: Tuple, the shape of the output.
             padding: Integer, 0 for "SAME" and 1 for "VALID".
 
         Returns:
@@ -181,7 +181,7 @@ def interpreter(content, delegate=None, threads=1, xnnpack=True):
 
 @functools.cache
 def runnable_kernels(*names):
-    """Those sets of the delegate's kernels that this CPU runs."""
+    """The named sets of the delegate's kernels that this CPU can run."""
     found = []
     for name in names:
         try:
@@ -193,7 +193,7 @@ def runnable_kernels(*names):
 
 
 def run(interpreter, *images):
-    """The outputs for images, which may have another size than the file's."""
+    """The outputs for images, whose size may differ from the file's."""
     for tensor, image in zip(
         interpreter.get_input_details(), images, strict=True
     ):

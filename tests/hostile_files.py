@@ -34,11 +34,11 @@ import numpy as np
 
 MOST_SECONDS = 10
 MOST_BYTES = 2 << 30
-# TFLite trusts its files, and crashes at some. So do programs that run TFLite.
+# TFLite trusts its files, and some files crash it and programs that use it.
 TFLITE_ENDS = "TFLite alone ends too"
 # A process first imports all libraries, and makes the files to damage.
 _START_SECONDS = 300
-# After so many files, a new process takes over.
+# A new process reads the next files after this many.
 _MOST_FILES = 5000
 _SIDE = 12
 
@@ -125,7 +125,7 @@ def _damaged_zip(random, content, others):
 
 
 def _damaged_png(random, content, others):
-    """Returns a damaged PNG file in which the sum of each chunk is right."""
+    """Returns a damaged PNG file in which all checksums are right."""
     content = damaged(random, content, others)
     made, at = bytearray(content[:8]), 8
     while at + 12 <= len(content):
@@ -138,13 +138,13 @@ def _damaged_png(random, content, others):
 
 
 def _damaged_flatbuffer(random, content, others):
-    """Returns a `.tflite` file in which one to three entries are others."""
+    """Returns a `.tflite` file in which one to three entries are changed."""
     from issp_keras.tflite import flatbuffer
 
     model = flatbuffer.parse(content, "a file")
     for _ in range(random.choice((1, 1, 3))):
         holder = model
-        # Deeper at each step, until there is nothing below.
+        # Descend, at most until there are no more objects below.
         while below := _objects_of(holder):
             holder = random.choice(below)
             if random.random() < 0.1:
@@ -166,7 +166,7 @@ def _objects_of(holder):
 
 
 def _set_entry(random, holder):
-    """Gives one number of an object, or of a vector of it, another value."""
+    """Changes one number of an object or of one of its vectors."""
     odd = random.choice((0, 1, 2, 3, 7, 127, -1, -128, 1 << 30))
     names = [
         name
@@ -186,7 +186,7 @@ def _set_entry(random, holder):
 
 
 def _damaged_json(random, content, others):
-    """Returns a JSON file in which one value is another."""
+    """Returns a JSON file in which one value is changed."""
     root = [json.loads(content)]
     holder, key = root, 0
     while isinstance(holder[key], (list, dict)) and holder[key]:
@@ -396,13 +396,13 @@ def _read_result(path):
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """One kind of file, and what reads it.
+    """One kind of file, and its reader.
 
     Attributes:
         suffix: String, the ending of its name.
         seeds: Callable that takes a folder, and returns a list of bytes.
         read: Callable that takes a path.
-        ways: Tuple of callables that damage, as `damaged` does.
+        ways: Tuple of callables that damage a file, like `damaged`.
     """
 
     suffix: str
@@ -463,7 +463,7 @@ def work(jobs, folder):
 
 
 def _seeds(name, folder):
-    """Returns the contents to damage. The first process makes them for all."""
+    """Returns the contents to damage. The first process saves them for all."""
     kept = folder / "seeds" / name
     if not kept.exists():
         made = kept.with_name(f"{name}.part")
@@ -475,7 +475,7 @@ def _seeds(name, folder):
 
 
 def make_file(name, seeds, seed, number):
-    """Returns the content of the damaged file of a number, always the same."""
+    """Returns the damaged file of a number. It is always the same."""
     chance = random.Random(f"{name} {seed} {number}")
     way = chance.choice(KINDS[name].ways)
     return way(chance, chance.choice(seeds), seeds)
@@ -507,7 +507,7 @@ def _say(what):
 def _peak_bytes():
     """The most memory since `_forget_peak`.
 
-    `getrusage` does not tell: a process inherits the peak of its parent.
+    `getrusage` is no use: a process inherits the peak of its parent.
     """
     status = pathlib.Path("/proc/self/status").read_text()
     return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) * 1024
@@ -518,7 +518,7 @@ def _forget_peak():
 
 
 def _limit_memory():
-    """Lets the process have no more than some gigabytes besides."""
+    """Limits how much more memory the process can get."""
     pages = int(pathlib.Path("/proc/self/statm").read_text().split()[0])
     most = pages * resource.getpagesize() + 2 * MOST_BYTES
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
@@ -531,7 +531,7 @@ class Watch:
     """Runs processes that read, one after the other.
 
     Args:
-        keep: Path of the folder for files behind findings, or None.
+        keep: Path of the folder for files that cause findings, or None.
     """
 
     def __init__(self, keep=None):
@@ -540,7 +540,7 @@ class Watch:
         self.findings = []
 
     def run(self, jobs):
-        """Has all files of jobs read, as `work` does."""
+        """Lets processes read all files of jobs, like `work`."""
         jobs = [list(job) for job in jobs]
         with tempfile.TemporaryDirectory() as folder:
             while jobs:
@@ -578,11 +578,11 @@ class Watch:
                         return
 
     def _end(self, process, errors):
-        """Ends a process that says no more; returns what was wrong with it."""
+        """Ends a process that prints no more. Returns what was wrong."""
         code = process.poll()
         if code is None:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                # It may be about to end.
+                # It may be ending by itself.
                 code = process.wait(1)
         if code is None:
             process.kill()
@@ -605,7 +605,7 @@ class Watch:
 
 
 def _tflite_ends(name, folder):
-    """Whether TFLite crashes or hangs by itself with the present file."""
+    """Whether TFLite by itself crashes or hangs with the present file."""
     suffix = KINDS[name].suffix
     if suffix != ".tflite":
         return False
@@ -636,7 +636,7 @@ except Exception:
 
 
 def _first(jobs, most):
-    """The first files of jobs, no more than so many."""
+    """The first files of jobs, at most `most`."""
     part = []
     for name, seed, first, last in jobs:
         count = min(last - first, most)
@@ -650,7 +650,7 @@ def _first(jobs, most):
 def _line(process, seconds):
     """The next line of a process, read as JSON, or None if there is none."""
     ready, _, _ = select.select([process.stdout], [], [], seconds)
-    # It writes whole lines at once.
+    # The process writes whole lines at once.
     line = process.stdout.readline() if ready else b""
     return json.loads(line) if line.endswith(b"\n") else None
 

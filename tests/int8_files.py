@@ -1,16 +1,16 @@
-"""Small `.tflite` files in full integers, of TensorFlow's converter."""
+"""Small full-integer `.tflite` files, written by TensorFlow's converter."""
 
 import numpy as np
 import tensorflow as tf
 
 
 def convert(function, *shapes, ends=tf.int8, denied=(), int16=False):
-    """Writes a function of images that computes in integers.
+    """Converts a function of images to a file that computes in integers.
 
     Args:
         function: Function of tensors, which returns one or a list of them.
         *shapes: Shapes of the images; None in height and width for any.
-        ends: The type of what goes in and out.
+        ends: The type of input and output.
         denied: Operators that stay in float32.
         int16: Whether activations have 16 bits.
     """
@@ -51,7 +51,7 @@ def _without(converter, denied):
 
 
 def _images(shapes):
-    """Of no whole scale, and with zero points that are none."""
+    """Images whose range gives neither a round scale nor zero point 0."""
     rng = np.random.default_rng(0)
     for _ in range(4):
         yield [

@@ -32,7 +32,7 @@ def need(*names):
 
 
 def build(folder, *programs, **options):
-    """Builds some programs, or all, and returns where they are."""
+    """Builds some programs, or all, and returns their folder."""
     need("cmake", "c++")
     generator = ["-G", "Ninja"] if shutil.which("ninja") else []
     set_options = [f"-D{name}={value}" for name, value in options.items()]

@@ -1,4 +1,4 @@
-"""The networks, and what they are compared on, in sizes tests can afford."""
+"""Tiny networks, and small photographs to compare them on."""
 
 import functools
 
@@ -32,9 +32,9 @@ TINY = {
 
 
 def without_values():
-    """A context for networks of full size, of which only shapes are read.
+    """A context for networks of full size if only their shapes are read.
 
-    To draw their initial values takes most of the time to build them.
+    Most of the time to build them goes into drawing initial values.
     """
     return keras.StatelessScope(initialize_variables=False)
 
@@ -58,7 +58,7 @@ def small_pairs(scale=2):
 
 
 def in_blocks(model, zeros=0.95):
-    """Prunes a model in blocks of four input channels, at any places.
+    """Prunes a model in random blocks of four input channels.
 
     First layers, of three channels, stay dense.
     """
@@ -73,7 +73,7 @@ def in_blocks(model, zeros=0.95):
 
 
 def write_tflite(model, path):
-    """Writes what any user has: a file of TensorFlow's converter."""
+    """Writes an ordinary file with TensorFlow's converter."""
     import tensorflow as tf
 
     converter = tf.lite.TFLiteConverter.from_keras_model(model)

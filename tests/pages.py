@@ -1,4 +1,4 @@
-"""Pages of HTML, as tests read them."""
+"""Reads HTML pages for tests."""
 
 import base64
 import html.parser
@@ -12,7 +12,7 @@ _VOID = {"br", "img", "input", "link", "meta"}
 
 
 class Parsed(html.parser.HTMLParser):
-    """What is in a page; fails where an element is not closed in order.
+    """The content of a page. Fails if elements are not closed in order.
 
     Attributes:
         elements: List of pairs, the tag and a dict of attributes.
@@ -43,7 +43,7 @@ class Parsed(html.parser.HTMLParser):
             self.text += data
 
     def all(self, tag: str, **attributes) -> list[dict]:
-        """The attributes of all such elements, in order."""
+        """The attributes of all elements that match, in order."""
         return [
             found
             for name, found in self.elements
@@ -56,7 +56,7 @@ class Parsed(html.parser.HTMLParser):
 
 
 def read(path) -> Parsed:
-    """Reads a page from a file, and checks that it stands alone."""
+    """Reads a page, and checks that it needs no other files."""
     content = pathlib.Path(path).read_bytes()
     assert content.startswith(b"<!DOCTYPE html>\n")
     assert len(content) < 15_000_000
@@ -64,7 +64,7 @@ def read(path) -> Parsed:
     for _, attributes in page.elements:
         for name in ("src", "href"):
             assert attributes.get(name, "data:").startswith("data:")
-    # Its own script, and none that came in with a name.
+    # Only its own script: no name has injected another one.
     assert len(page.all("script")) == 1
     return page
 
@@ -73,7 +73,7 @@ def _pixels(source):
     start = "data:image/webp;base64,"
     assert source.startswith(start)
     data = base64.b64decode(source.removeprefix(start), validate=True)
-    # Of WebP's two kinds, the lossless one.
+    # Lossless WebP.
     assert b"VP8L" in data[:64] or b"ICCP" in data[:64]
     with PIL.Image.open(io.BytesIO(data)) as image:
         return np.asarray(image)

@@ -5,8 +5,8 @@ import json
 import subprocess
 import sys
 
-# Programs take seconds to import, and moments to run: a process that has
-# imported them all becomes each of them, in turn.
+# Programs take seconds to import, and little time to run. So one process
+# imports them all, and forks for each run.
 _SERVER = """
 import json, os, runpy, sys, tempfile
 from issp_keras.programs import compare, evaluate, import_checkpoint
@@ -36,11 +36,11 @@ for line in sys.stdin:
 
 @contextlib.contextmanager
 def started():
-    """Yields what runs a program as `python -m issp_keras.MODULE` would.
+    """Yields a function that runs programs like `python -m issp_keras.MODULE`.
 
-    It takes the module, its arguments, and `cwd`, and returns a
-    `subprocess.CompletedProcess` with what the program printed. A name
-    without a dot is that of a module in `programs`.
+    It takes the module, its arguments, and `cwd`. It returns a
+    `subprocess.CompletedProcess` with the program's output. A name without a
+    dot is that of a module in `programs`.
     """
     with subprocess.Popen(
         [sys.executable, "-c", _SERVER],

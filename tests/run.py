@@ -1,4 +1,4 @@
-"""Runs pytest where a build system wants a program, as Bazel does."""
+"""Runs pytest as a program, for build systems like Bazel."""
 
 import pathlib
 import sys

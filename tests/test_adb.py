@@ -29,8 +29,8 @@ GOLDEN = pathlib.Path(__file__).with_name("golden")
 PROTOCOL = Protocol(8, 12, rounds=3)
 SERIAL = "R58M12ABCDE"
 
-# What the tool prints, in a version of 2021 (tensorflow/tensorflow#42507) and
-# in one of 2024, and its profile.
+# The output of the tool in a version of 2021 (tensorflow/tensorflow#42507) and
+# of 2024, and its profile.
 OLD = (GOLDEN / "benchmark_model_2021.txt").read_text()
 NEW = (GOLDEN / "benchmark_model_2024.txt").read_text()
 PROFILE = (GOLDEN / "benchmark_model_profile.csv").read_text()
@@ -363,7 +363,7 @@ def test_without_adb_there_is_one_sentence(monkeypatch, tmp_path):
     not shutil.which("adb"), reason="adb (Android's platform tools) is not here"
 )
 def test_the_real_adb_without_a_device(monkeypatch, tmp_path):
-    # A server of its own, that is stopped again, and sees no other's phone.
+    # Use a separate adb server, which sees no phones, and stop it at the end.
     monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", "5998")
     monkeypatch.setenv("ADB_LIBUSB", "0")
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -1,4 +1,4 @@
-"""That the delegate needs no more of Android than the documents promise."""
+"""The delegate needs no later Android than the documents promise."""
 
 import re
 import shutil
@@ -8,8 +8,8 @@ import pytest
 
 from issp_keras.tflite import delegate
 
-# What the C library of Android has since API 25 or later.
-# Source: bionic's libc/libc.map.txt, without what is for its own use.
+# The functions that Android's C library has only since API 25 or later.
+# Source: bionic's libc/libc.map.txt, without private functions.
 _LATER = re.compile(
     """
     aligned_alloc | backtrace\\w* | call_once | cat(close|gets|open)
@@ -38,7 +38,7 @@ _LATER = re.compile(
 
 
 def names_from_elsewhere(library):
-    """What a library calls that it has not itself."""
+    """The functions that a library needs from other libraries."""
     if not shutil.which("nm"):
         pytest.skip("there is no nm")
     listed = subprocess.run(
@@ -51,7 +51,7 @@ def names_from_elsewhere(library):
 
 
 def later_than_api_24(names):
-    """Those that Android's C library has since a later version."""
+    """Those names that Android's C library has only since a later version."""
     return list(filter(_LATER.fullmatch, names))
 
 

@@ -68,7 +68,7 @@ def paths(model, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def int8_path(model, tmp_path_factory):
-    """A dense file, which the delegate takes on no CPU."""
+    """A dense file, which the delegate declines on every CPU."""
     path = tmp_path_factory.mktemp("tflite") / "int8.tflite"
     keras.utils.set_random_seed(0)
     dense = keras.models.clone_model(model)
@@ -78,7 +78,7 @@ def int8_path(model, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def rows(paths, int8_path, tmp_path_factory):
-    """Those of all kinds of files, with the sparse delegate."""
+    """The rows of all kinds of files, with the sparse delegate."""
     folder = tmp_path_factory.mktemp("photographs")
     chelsea = pathlib.Path(skimage.__file__).parent / "data/chelsea.png"
     shutil.copy(chelsea, folder)
@@ -114,7 +114,7 @@ def test_the_report_has_all_tables_and_both_plots(rows):
         assert text in page.text
     # Three tables, and a profile of each row with a delegate.
     assert len(page.all("table", **{"class": "sortable"})) == 3 + 2
-    # Those with a delegate are diamonds, in both plots.
+    # Rows with a delegate are diamonds in both plots.
     assert len(page.all("path")) == 2 * 2
     assert len(page.all("circle")) == 2 * 3
 
@@ -143,7 +143,7 @@ def test_a_row_for_bicubic_and_one_for_each_file(rows, paths):
         assert row.timing.runs == 3
         assert row.sparsity == pytest.approx(0.9, abs=0.01)
         assert row.fps == pytest.approx(1000 / row.latency_ms)
-        # 16x16 pixels each.
+        # Each image has 16x16 pixels.
         assert row.megapixels_per_second == pytest.approx(
             256e-6 * row.fps, rel=1e-9
         )
@@ -248,7 +248,7 @@ def test_the_cpu_time_is_that_of_the_thread(paths):
         contender.run()
     stops.set()
     worker.join()
-    # That of the process would be more.
+    # The CPU time of the process would be more.
     assert contender.timing.cpu_ms <= 1.02 * contender.timing.p50_ms
 
 
@@ -284,7 +284,7 @@ def test_what_makes_no_larger_image_is_no_network():
 
 
 class _Clock:
-    """Contenders that write down when they run, for a second each."""
+    """A contender that logs its runs, each of which takes a second."""
 
     def __init__(self, name, log):
         self.name = name
@@ -304,7 +304,7 @@ def test_files_take_turns_and_take_turns_to_begin():
     log, shares = [], []
     contenders = [_Clock(name, log) for name in "abc"]
     take_turns(contenders, rounds=4, progress=shares.append)
-    # The round before is not counted.
+    # The first round is not counted.
     assert "".join(log) == "abcbcacababc"
     assert shares == [0.25, 0.5, 0.75, 1]
 
@@ -373,7 +373,7 @@ def test_writes_json_csv_markdown_and_a_picture(result, rows, tmp_path):
     with PIL.Image.open(tmp_path / "result.png") as picture:
         assert picture.width == 1120
         colours = {colour for _, colour in picture.getcolors(1 << 20)}
-    # Three files.
+    # Each of the three files has its colour.
     assert {BLUE, ORANGE, GREEN} <= colours
 
 
@@ -423,7 +423,7 @@ def test_each_figure_stands_in_its_column():
 
 
 def _centre(picture, colour, panel):
-    """Where the marker of a colour is in a panel, in pixels from the left."""
+    """The place of a colour's marker in a panel, in pixels."""
     left = np.asarray(picture)[50:370, 560 * panel : 560 * (panel + 1)]
     ys, xs = np.nonzero((left == colour).all(-1))
     return (np.median(xs), np.median(ys)) if len(xs) else None
@@ -437,12 +437,12 @@ def _row(file, psnr, nonzeros, latency_ms):
 def test_markers_are_where_their_figures_are():
     slow, fast = _row("a", 30.0, 90, 40.0), _row("b", 29.0, 10, 4.0)
     drawn = picture([Row("bicubic", 28.0, 1.0), slow, fast])
-    # In the first panel zeros go to the right, and latency up.
+    # In the first panel, zeros increase to the right and latency upwards.
     slow_x, slow_y = _centre(drawn, BLUE, 0)
     fast_x, fast_y = _centre(drawn, ORANGE, 0)
     assert slow_x < fast_x - 200
     assert slow_y < fast_y - 100
-    # In the second latency goes to the right, and PSNR up.
+    # In the second panel, latency increases to the right and PSNR upwards.
     slow_x, slow_y = _centre(drawn, BLUE, 1)
     fast_x, fast_y = _centre(drawn, ORANGE, 1)
     assert slow_x > fast_x + 200
@@ -479,11 +479,11 @@ def test_a_bar_in_a_name_is_none_of_a_table():
 
 
 def test_a_narrow_range_has_ticks_too(tmp_path):
-    """And names are no formulas, nor too long for the key."""
+    """Also, names are not read as formulas, and long ones are shortened."""
     rows = [_row(f"{n}{90 * '/$a'}$\\b", 30.0, n, 20.0 + n) for n in (1, 2)]
     drawn = np.asarray(picture(rows))
     assert drawn.shape[1] == 1120
-    # Below and beside the axes, there are numbers; above the key, nothing.
+    # There are numbers below and beside the axes, and nothing above the legend.
     for panel in (drawn[:, :560], drawn[:, 560:]):
         assert (panel[364:378] < 128).any()
         assert (panel[60:360, 25:62] < 128).any()

@@ -17,7 +17,7 @@ BENCHMARKS = pathlib.Path(__file__).parent.parent / "benchmarks"
 
 @pytest.fixture(scope="module")
 def figures(tmp_path_factory):
-    """What each benchmark writes; all run at once, to try them."""
+    """The output of each benchmark. All run at the same time."""
     folder = tmp_path_factory.mktemp("figures")
     flags = {
         "sparse_training": ["--only=overhead", "--features=1", "--blocks=1"],
@@ -116,7 +116,7 @@ def test_the_benchmark_of_data_compares_with_whole_files(figures):
 
 
 def test_multiply_adds_are_those_of_the_paper(monkeypatch):
-    """C.2: 4.36 G for 64x64 LR pixels, products of attention included."""
+    """C.2: 4.36 G for 64x64 LR pixels, with the products of attention."""
     monkeypatch.syspath_prepend(BENCHMARKS)
     path = BENCHMARKS / "networks.py"
     spec = importlib.util.spec_from_file_location("network_benchmark", path)
@@ -154,7 +154,7 @@ def test_the_benchmark_of_ordinary_networks_fits_and_compares(figures):
     assert case == "MobileNet, 32, 90 %"
     ms = of["milliseconds"]
     assert of["ratio"] == ms["dense"] / ms["delegate"] > 0
-    # Its images have at most 16 pixels a row.
+    # Its images have at most 16 pixels in a row.
     assert of["nodes"] == of["expected_speedups"] == []
 
 

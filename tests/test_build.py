@@ -1,4 +1,4 @@
-"""BUILD says what is in the tree, and which package imports which."""
+"""BUILD lists the files and imports of each package correctly."""
 
 import ast
 import functools
@@ -15,7 +15,7 @@ from issp_keras.extras import EXTRAS
 from issp_keras.tflite.delegate import build
 
 ROOT = pathlib.Path(__file__).parent.parent
-# All that has Python.
+# All folders with Python files.
 FOLDERS = ("benchmarks", "configs", "issp_keras", "tests", "tflite", "web")
 DISTRIBUTIONS = {
     "PIL": "pillow",
@@ -23,7 +23,7 @@ DISTRIBUTIONS = {
     "skimage": "scikit_image",
 }
 
-# The direction of the arrows in the documents: what each may import.
+# What each target may import: the arrows in the documents.
 MAY_IMPORT = {
     "base": (),
     "activation_ranges": (),
@@ -71,12 +71,12 @@ MAY_IMPORT = {
     "configs": ("base",),
     "web": ("base", "inference", "models", "tflite"),
 }
-# Nothing but tests and benchmarks imports programs.
+# Only tests and benchmarks import these.
 NOBODY_IMPORTS = ("benchmarks", "programs")
 
 
 def _rules():
-    """The rules of BUILD, which is Python as well, by their names."""
+    """The rules of BUILD, which is valid Python, by their names."""
     rules = {}
 
     def rule(kind, **attributes):
@@ -105,7 +105,7 @@ def _setup():
     """The arguments that `setup.py` gives to `setup`."""
     found = {}
     with pytest.MonkeyPatch.context() as patch:
-        # Not in each version that an environment has, but in that which builds.
+        # Old versions of setuptools in a test environment lack this module.
         wheels = types.SimpleNamespace(bdist_wheel=object)
         patch.setitem(sys.modules, "setuptools.command.bdist_wheel", wheels)
         patch.setattr("setuptools.setup", lambda **given: found.update(given))
@@ -118,7 +118,7 @@ LIBRARIES = {k: v for k, v in TARGETS.items() if v["kind"] == "py_library"}
 OWNER = {
     source: name for name, rule in LIBRARIES.items() for source in rule["srcs"]
 }
-# By the names under which Python imports them, below issp_keras/.
+# Sources by the paths below issp_keras/ under which Python imports them.
 COPIES = dict(
     zip(TARGETS["copies"]["outs"], TARGETS["copies"]["srcs"], strict=True)
 )
@@ -153,7 +153,7 @@ def _label(module, source):
     if top in sys.stdlib_module_names:
         return None
     if (_on_disk(source).parent / f"{top}.py").exists():
-        return None  # Beside it, as programs find it.
+        return None  # A program finds modules in its own folder.
     if top == "issp_keras":
         return ":" + OWNER[_file_of(module)]
     name = DISTRIBUTIONS.get(top, top)
@@ -171,8 +171,8 @@ def expected_deps(name):
         # Tests start programs, which read configs.
         deps |= {":configs", ":programs"}
     if name == "programs":
-        # They read configs, which Keras' callback and processes of JAX need
-        # no import for.
+        # They read configs. Keras imports tensorboard for its callback, and
+        # several processes need JAX.
         deps |= {":configs", "@pypi//jax", "@pypi//tensorboard"}
     return sorted(deps)
 
@@ -220,7 +220,7 @@ def test_the_delegate_is_compiled_as_setup_py_does():
     assert {*build.FLAGS, "-ldl"} == {
         *rule["copts"],
         *rule["linkopts"],
-        # What a shared library has in any case.
+        # Bazel adds it to every shared library.
         "-fPIC",
     }
     sources = [source for source in rule["srcs"] if source.endswith(".cc")]
@@ -289,7 +289,7 @@ def test_every_package_is_named_with_an_extra_that_has_it():
 
 def test_what_one_callback_needs_is_little():
     names = [re.match("[a-z-]+", of)[0] for of in _setup()["install_requires"]]
-    # Of these, Keras brings all along.
+    # Keras depends on all of these too.
     assert names == ["absl-py", "keras", "ml-dtypes", "numpy", "rich"]
 
 

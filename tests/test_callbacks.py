@@ -1,4 +1,4 @@
-"""Which layers are pruned, and what is reported of them."""
+"""Which layers are pruned, and what is reported about them."""
 
 import csv
 import logging as std_logging
@@ -118,7 +118,7 @@ def test_layers_that_are_not_pruned_are_named_once_with_the_reason(caplog):
 
 
 def _told(capsys, model, **arguments):
-    """What is printed when training begins."""
+    """The output at the beginning of a training."""
     callback = SparseTraining(ISSPSchedule(0.5, end_step=5), IHT(), **arguments)
     callback.set_params({})
     callback.set_model(model)
@@ -127,7 +127,7 @@ def _told(capsys, model, **arguments):
 
 
 def test_what_is_not_pruned_is_printed_by_default(capsys):
-    """The log of absl shows no such lines, outside of its `app.run`."""
+    """absl's log would not show such lines outside of `app.run`."""
     expected = [
         "Not pruned: net/stem (excluded).",
         "Not pruned: net/norm (BatchNormalization has no kernel to prune).",
@@ -344,7 +344,7 @@ def test_kernels_of_one_path_have_names_of_their_own(tmp_path):
 
 
 def test_few_bytes_are_kept_for_each_weight():
-    # ISS-R has to count beyond 255; a latent copy is one of the weights.
+    # ISS-R counts beyond 255. A latent copy is as large as the weights.
     more = {"iss_r": 2, "latent": 4}
     without = ("iss_p", "iht", "l1_norm", "scratch", "random", "ac_dc")
     for name, method in METHODS.items():

@@ -1,4 +1,4 @@
-"""The console commands, as a user at a shell meets them."""
+"""The console commands, as a user calls them in a shell."""
 
 import csv
 import functools
@@ -36,7 +36,7 @@ def run():
 
 
 def _refused(result):
-    """The one sentence that a user gets for bad input."""
+    """The single sentence that a user gets for bad input."""
     assert result.returncode == 1
     assert result.stdout == ""
     assert "Traceback" not in result.stderr
@@ -234,7 +234,7 @@ def test_evaluate_reports_scores_and_places_to_compare(
 ):
     folder = tmp_path / "photos"
     folder.mkdir()
-    # Names that files can have.
+    # Files can have such names.
     names = ["<script>alert(1)<", "b&b"]
     hr = RNG.integers(0, 256, (2, 40, 60, 3), np.uint8)
     for name, pixels in zip(names, hr, strict=True):
@@ -257,7 +257,7 @@ def test_evaluate_reports_scores_and_places_to_compare(
             assert f"{score['psnr']:.2f}" in page.text
     for text in ("evaluate", "--report=new/report.html", "cores", "Keras"):
         assert text in page.text
-    # Bicubic, network, original of each, the whole of so small photographs.
+    # Bicubic, network and original of each. Small photographs are shown whole.
     images = page.images()
     assert len(images) == 6
     originals = {image.tobytes() for image in images[2::3]}
@@ -279,7 +279,7 @@ def _benchmark(folder):
 
 @pytest.mark.versions
 def test_upscale_takes_photographs_of_every_kind(run, tmp_path):
-    """By the network that comes with issp_keras, files and a folder."""
+    """Upscales files and a folder with the network of the package."""
     folder = tmp_path / "photos"
     folder.mkdir()
     noise = RNG.integers(0, 256, (13, 9, 4), np.uint8)
@@ -302,7 +302,7 @@ def test_upscale_takes_photographs_of_every_kind(run, tmp_path):
     PIL.Image.new("RGB", (1, 1)).save(one)
     before = {path: path.read_bytes() for path in [*folder.iterdir(), one]}
 
-    for _ in range(2):  # The second time makes the same again.
+    for _ in range(2):  # The second run gives the same results.
         result = run("upscale", "photos", one, "--compare", cwd=tmp_path)
         assert result.returncode == 1
         assert "1 of 9 photographs failed:" in result.stderr
@@ -335,7 +335,7 @@ def test_upscale_takes_photographs_of_every_kind(run, tmp_path):
     assert found.icc_profile == profile.tobytes()
     deep = data.read_photograph(made["deep_x4.png"]).pixels
     assert deep.dtype == np.uint16
-    assert len(np.unique(deep % 257)) > 100  # More than 8 bits of it.
+    assert len(np.unique(deep % 257)) > 100  # It has more than 8 bits.
     alpha = data.read_photograph(made["clear_x4.png"]).alpha
     np.testing.assert_array_equal(alpha, data.imresize(noise[..., 3], 4))
     assert (tmp_path / "one_x4.png").exists()
@@ -344,7 +344,7 @@ def test_upscale_takes_photographs_of_every_kind(run, tmp_path):
 
 @pytest.mark.versions
 def test_upscale_does_what_its_flags_say(run, sparse_model_path, tmp_path):
-    """To a real photograph, larger than a tile."""
+    """Upscales a real photograph that is larger than a tile."""
     skimage = pathlib.Path(pytest.importorskip("skimage").__file__).parent
     photo = data.read_photograph(skimage / "data" / "chelsea.png")
     pixels = photo.pixels[:70, :100]
@@ -364,7 +364,7 @@ def test_upscale_does_what_its_flags_say(run, sparse_model_path, tmp_path):
         assert result.returncode == 0, result.stderr
         found = data.read_photograph(tmp_path / "large.png").pixels
         expected = load_network(sparse_model_path, **options).upscale(pixels)
-        # The sum of 8 turns is rounded, here and there, as the sums go.
+        # The order of the sum of 8 turns changes the rounding of a few pixels.
         assert np.abs(found.astype(int) - expected).max() <= 1
         assert np.mean(found != expected) < 1e-3
         results.append(found)
@@ -422,7 +422,7 @@ def test_upscale_writes_to_files_and_folders(
 def test_evaluate_gives_set5_the_score_of_the_papers(
     run, shared_data, sparse_model_path, tmp_path
 ):
-    """Of bicubic interpolation, beside a `.tflite` network."""
+    """The score of bicubic interpolation, beside a `.tflite` network."""
     export(load_model(sparse_model_path), tmp_path / "model.tflite")
     result = run(
         "evaluate",
@@ -569,7 +569,7 @@ def test_a_program_that_is_interrupted_says_so(monkeypatch, capsys):
     assert capsys.readouterr().err == "issp-benchmark: interrupted.\n"
 
 
-# What is there where it is named.
+# Files that are created if a test names them.
 _FILES = {"a.png", "b.png", "d/a.png", "e/a.png", "a.html"}
 _FILES |= {"a_x2.png", "a_x2_compare.png"}
 

@@ -28,8 +28,6 @@ from issp_keras.programs.trainings import list_trainings
 from issp_keras.sparsity import METHODS
 from issp_keras.sparsity import Sampled
 
-# Other files try what the versions of dependencies change.
-
 CONFIGS = pathlib.Path(__file__).parent.parent / "configs"
 
 
@@ -66,7 +64,7 @@ def config(shared_photographs):
 
 @pytest.fixture(scope="module")
 def compared(shared_photographs, tmp_path_factory):
-    """A folder where all trainings are done, their results, what was told."""
+    """A folder where all trainings are done, their results, and the output."""
     folder = tmp_path_factory.mktemp("compared")
     lines, counts = [], []
 
@@ -77,14 +75,14 @@ def compared(shared_photographs, tmp_path_factory):
 
     config = _tiny_config(shared_photographs)
     results = compare(config, folder, report=report)
-    # The tables have each result as soon as it is told.
+    # Each result is in the tables as soon as it is reported.
     assert counts == [1, 2, 3, 4]
     return folder, results, lines
 
 
 @pytest.fixture
 def done(compared, config, tmp_path):
-    """The results of the first seed, whose trainings are done in `tmp_path`."""
+    """The results of the first seed. `tmp_path` has its trainings."""
     config.seeds = (10,)
     folder, _, _ = compared
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
@@ -113,7 +111,7 @@ def test_trains_every_training_with_every_seed(compared, config):
     assert float(rows[0]["psnr"]) == results[0]["scores"]["photographs"]["psnr"]
     assert (folder / "results.md").read_text().count("\n") == 4
     assert "step 4 of 4" in lines[1] and "3 of 4 done" in lines[-2]
-    # What is done is not done again.
+    # Finished trainings do not run again.
     again = []
     assert compare(config, folder, report=again.append) == results
     assert not again
@@ -124,7 +122,7 @@ def test_stops_in_time_and_goes_on_to_the_same_weights(config, tmp_path):
     config.seeds = (10,)
     expected = compare(config, tmp_path / "whole", report=str)
     lines = []
-    # No time at all: an epoch of each training at a time.
+    # Without any time, each training runs one epoch in its turn.
     compare(config, tmp_path / "parts", turn=0.0, report=lines.append)
     assert [line.split(",")[0] for line in lines if "step 2" in line] == [
         "ISS-P",
@@ -246,7 +244,7 @@ def test_known_results_are_not_trained_again(config, done, tmp_path):
     lines = []
     found = compare(config, tmp_path / "there", known=done, report=lines.append)
     assert found == done and not lines
-    # The same training may have another name elsewhere.
+    # The same training may have another name in another config.
     renamed = ConfigDict({f"{k} again": v for k, v in config.trainings.items()})
     config.trainings = renamed
     found = compare(config, tmp_path / "named", known=done, report=lines.append)
@@ -255,7 +253,7 @@ def test_known_results_are_not_trained_again(config, done, tmp_path):
         {**result, "name": ""} for result in done
     ]
     assert {result["name"] for result in found} == {*renamed}
-    # Another length is another training.
+    # A training of another length is a different training.
     config.training.steps = 6
     config.trainings = ConfigDict({"wide": {"network": {"features": 6}}})
     found = compare(config, tmp_path / "more", known=done, report=str)
@@ -319,7 +317,7 @@ def test_a_training_that_fails_does_not_stop_the_others(config, tmp_path):
             InputError, match=r"1 of 2 trainings failed:.*\n.*not a Keras"
         ) as failed:
             compare(config, tmp_path, turn=turn, report=str)
-        # The program shows them all the same.
+        # The error has the other results, which the program shows.
         assert [of["name"] for of in failed.value.results] == ["wide"]
     (result,) = json.loads((tmp_path / "results.json").read_text())
     assert result["name"] == "wide"
@@ -347,7 +345,7 @@ def test_that_a_training_diverges_is_a_result(config, tmp_path):
     ]
     markdown = (tmp_path / "results.md").read_text().splitlines()
     assert markdown[2].count("diverged") == 2
-    # It is not tried again, here or where the result is known.
+    # It does not run again, here or where the result is known.
     del lines[:]
     assert compare(config, tmp_path, report=lines.append) == results
     there = tmp_path / "there"
@@ -360,7 +358,7 @@ def test_that_a_training_diverges_is_a_result(config, tmp_path):
 def test_results_are_on_the_channels_of_the_config(config, done, tmp_path):
     del config.trainings["wide"]
     on_y, _ = done
-    # A result of an earlier version does not say that it is on Y.
+    # Results of earlier versions do not name the channels, which are Y.
     path = tmp_path / "ISS-P-10/result.json"
     del on_y["channels"]
     files.write_json(path, on_y)
@@ -587,7 +585,7 @@ def test_configs_of_trainings_can_be_used(
 ):
     config = _config(name)
     if "trainings" in config:
-        # The photographs that it names need not be here.
+        # The photographs that the config names may be missing here.
         config.training.data.train = str(folder_of_photographs)
         config.score_on = ()
         assert len(list_trainings(config, tmp_path)) > 4
@@ -633,7 +631,7 @@ def test_the_papers_settings(name, rate, fine_tuning, setting):
 
 
 def test_the_network_of_the_paper_is_built():
-    """Those of the other settings are the defaults of their functions too."""
+    """Networks of the other settings are the defaults of their functions."""
     network = configuration.network(_config("swinir_light.py", "x4,0.95"))
     assert network.count_params() == 929_628
     config = _config("cat_r.py", "x4,0.95").network.to_dict()

@@ -1,4 +1,4 @@
-"""The configs, and what is told to them behind a colon."""
+"""The configs, and the arguments that follow a colon."""
 
 import importlib
 
@@ -85,13 +85,13 @@ def test_a_network_is_named_with_and_without_its_name():
     ],
 )
 def test_results_of_earlier_versions_stay_valid(name, expected):
-    """A result is taken where its digest is that of the config."""
+    """A result is reused only if its digest is that of the config."""
     module = importlib.import_module(f"issp_keras.configs.{name}")
     assert configuration.digest(module.get_config()) == expected
 
 
 def _trainings(config, photographs, workdir):
-    """The trainings of a config, on photographs that are here."""
+    """The trainings of a config, on the given photographs."""
     config.score_on = ()
     config.training.data.train = str(photographs)
     return list_trainings(config, workdir)

@@ -1,4 +1,4 @@
-"""Two processes, or two replicas, train what one process trains."""
+"""Two processes, or two replicas, give the weights of one process."""
 
 import importlib.util
 import os
@@ -63,7 +63,7 @@ def _train(folder, processes):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """The weights of one process and of two, for each method."""
+    """The folder of the weights of one process and of two, for each method."""
     folder = tmp_path_factory.mktemp("weights")
     _train(folder, 1)
     _train(folder, 2)

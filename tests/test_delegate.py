@@ -1,4 +1,4 @@
-"""The sparse delegate gives what TFLite gives."""
+"""The sparse delegate gives the results of TFLite."""
 
 import itertools
 import os
@@ -42,7 +42,7 @@ def _kernels():
 def _assert_equal(
     content, *images, takes_all=True, threads=1, xnnpack=True, **options
 ):
-    """The delegate gives what TFLite gives, of all or some of a graph."""
+    """Compares the delegate with TFLite, for all or parts of a graph."""
     options = {"always": 1, "tuning_seconds": 0, **options}
     loaded = delegate.load(**options)
     interpreter = graphs.interpreter(content, loaded, threads)
@@ -72,7 +72,7 @@ def _pruned(rng, shape, zeros):
 
 
 def _report(content, **options):
-    """What the delegate takes of a file."""
+    """The delegate's report on a file."""
     loaded = delegate.load(**options)
     interpreter = graphs.interpreter(content, loaded)
     report = delegate.report(loaded)
@@ -151,7 +151,7 @@ def test_a_convolution_equals_tflite(
     kernels,
     threads,
 ):
-    # TFLite computes one of them alone.
+    # TFLite supports only a stride or a dilation, not both.
     stride = 1 if dilation > 1 else stride
     least = [(side - 1) * dilation + 1 for side in kernel]
     if not same:
@@ -325,7 +325,7 @@ def test_a_fully_connected_layer_of_pixels_equals_tflite(shape, keeps):
 
 
 def test_parts_that_have_nothing_in_common_are_computed_apart():
-    """Of different sizes and batches, in one node of TFLite."""
+    """The parts have different sizes and batches."""
     rng = np.random.default_rng(0)
     graph = graphs.Graph((1, None, None, 4), (3, None, None, 2))
     outs = []
@@ -387,7 +387,7 @@ def test_float16_is_read():
         graph.operator("DEQUANTIZE", [half], filters)
         out = graph.image((1, None, None, 8))
         _convolution(graph, graph.inputs[0], out, filters, None)
-        # Some XNNPACK unpacks a kernel once only that is to be unpacked twice.
+        # Some versions of XNNPACK do only the first of two steps of unpacking.
         _assert_equal(
             graph.write(out), _image(rng, (1, 9, 21, 4)), xnnpack=False
         )
@@ -418,7 +418,7 @@ def test_constants_are_combined_with_images(kind, constant):
     rng = np.random.default_rng(0)
     graph = graphs.Graph((1, None, None, 6))
     (x,) = graph.inputs
-    # Before a convolution, behind it, and behind its activation.
+    # Before a convolution, after it, and after its activation.
     first = graph.operator(
         kind,
         [x, graph.constant(_image(rng, constant))],
@@ -607,7 +607,7 @@ def test_resizing_by_a_whole_number_equals_tflite(kind, factor, size):
 
 
 def _chain(rng, blocks, features=6, zeros=0.8):
-    """Residual blocks and a tail, as EDSR has them."""
+    """Residual blocks and a tail, like in EDSR."""
     graph = graphs.Graph((1, None, None, 3))
     shape = (1, None, None, features)
 
@@ -678,7 +678,7 @@ def test_a_chain_becomes_one_node():
     assert not report.declined
     assert 0.85 < part.sparsity < 0.95
     names = [layer.name for layer in part.layers]
-    # The input, the convolutions, and two outputs: all else is fused.
+    # Only the input, the convolutions and two outputs are not fused.
     assert len(names) == 1 + 9 + 2
 
 
@@ -734,7 +734,7 @@ def test_a_block_of_a_mobile_network_is_left_since_its_images_are_small():
     (part,) = _report(content, always=1).parts
     assert 0.6 < part.sparsity < 0.8
     assert part.expected_speedup < 1
-    # That of wider images is expected to be worth more.
+    # For wider images, the expected speedup is larger.
     (wide,) = _report(_inverted_residual(rng, 64, zeros=0.8), always=1).parts
     assert wide.expected_speedup > 2 * part.expected_speedup
 
@@ -748,7 +748,7 @@ def test_there_are_no_more_threads_than_cores():
     before = len(list(tasks.iterdir()))
     interpreter = graphs.interpreter(content, delegate.load(num_threads=250))
     graphs.run(interpreter, _image(rng, (1, 8, 8, 3)))
-    # Some are TFLite's own.
+    # TFLite has threads of its own.
     cores = len(os.sched_getaffinity(0))
     assert len(list(tasks.iterdir())) < before + max(100, 2 * cores)
 
@@ -807,7 +807,7 @@ def test_a_corrupt_sparse_tensor_is_refused(spoil):
 
 
 def _swap_indices(stored):
-    """Swaps two columns of a row that has them, as an encoder may do."""
+    """Swaps two indices in a row, as an encoder may do."""
     level = stored.sparsity.dimMetadata[3]
     starts = np.asarray(level.arraySegments.values, np.int64)
     first = starts[np.argmax(np.diff(starts) > 1)]
@@ -968,7 +968,7 @@ def test_a_network_is_used_with_the_delegate(sparse_model_path, tmp_path):
 
 
 def test_all_ways_to_encode_are_read():
-    """All orders, and all choices of compressed levels, of one kernel."""
+    """One kernel, with all orders and all choices of compressed levels."""
     rng = np.random.default_rng(0)
     values = _pruned(rng, (3, 2, 3, 4), 0.8)
     image = _image(rng, (1, 4, 9, 4))

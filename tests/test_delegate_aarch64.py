@@ -1,4 +1,4 @@
-"""The delegate as code for 64-bit ARM, under qemu."""
+"""The delegate for 64-bit ARM, under qemu."""
 
 import pathlib
 import subprocess

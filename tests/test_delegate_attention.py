@@ -1,4 +1,4 @@
-"""Transformers are one node of the sparse delegate, and what TFLite makes."""
+"""Transformers are one node of the delegate, and give TFLite's results."""
 
 import graphs
 import keras
@@ -15,7 +15,7 @@ from issp_keras.tflite import Reference
 from issp_keras.tflite import delegate
 from issp_keras.tflite import export
 
-# Of the largest number of an output.
+# The largest error, as a share of the largest number of an output.
 _TOLERANCE = 1e-5
 _HEIGHT, _WIDTH, _CHANNELS = 24, 32, 12
 
@@ -38,7 +38,7 @@ def _file(function, path, shape=(1, _HEIGHT, _WIDTH, _CHANNELS)):
 
 
 def _run(path, x, **options):
-    """What a file makes of an image, and the delegate's report."""
+    """The output of a file for an image, and the delegate's report."""
     delegates = []
     if options:
         delegates = [delegate.load(**options)]
@@ -63,7 +63,7 @@ def _image(shape=(1, _HEIGHT, _WIDTH, _CHANNELS)):
 
 
 def _compare(path, x, is_one=True, tolerance=_TOLERANCE):
-    """Compares the delegate with TFLite, for all kernels and some threads."""
+    """Compares the delegate with TFLite, with all kernels and some threads."""
     expected, _ = _run(path, x)
     reports = []
     for kernels in _kernels():
@@ -113,7 +113,7 @@ def _attention(
     mask=False,
     heads_first=True,
 ):
-    """Attention in windows, as the networks here have it or another way."""
+    """Attention in windows, like in the networks here or in another way."""
     batch, height, width, channels = x.shape
     down, across = window
     rows, columns = height // down, width // across
@@ -153,7 +153,7 @@ def _attention(
 
 
 def _layer(x, **options):
-    """A layer of a transformer."""
+    """A transformer layer."""
     channels = x.shape[-1]
     x = x + _attention(_normalize(x), **options)
     hidden = _normalize(x, 1 + _weights(channels), _weights(channels, seed=1))
@@ -162,7 +162,7 @@ def _layer(x, **options):
 
 
 def _trained_like(model):
-    """Makes no factor 1 and no addition 0, as they are after a training."""
+    """Changes all factors of 1 and offsets of 0, like a training."""
     keras.utils.set_random_seed(1)
     for weight in model.weights:
         if len(weight.shape) > 1:
@@ -215,7 +215,7 @@ def test_scores_of_any_size_do_not_overflow(tmp_path):
     path = _file(
         lambda x: _attention(40 * x, bias=False), tmp_path / "large.tflite"
     )
-    # The last bit of a score of hundreds is worth much.
+    # A rounding error of a score in the hundreds changes the result a lot.
     _compare(path, _image(), tolerance=1e-3)
 
 
@@ -280,7 +280,7 @@ def test_a_rolled_image_may_leave(tmp_path):
     ids=["swinir", "cat_r"],
 )
 def test_a_file_of_any_size_is_one_node(network, tmp_path):
-    """Its graph computes the sizes of windows, masks and borders itself."""
+    """The graph computes the sizes of windows, masks and borders itself."""
     path = tmp_path / "any.tflite"
     export(_trained_like(network()), path, sparse=False)
     for shape in ((1, 9, 13, 3), (2, 24, 40, 3), (1, 1, 1, 3)):
@@ -321,7 +321,7 @@ def test_what_mirrors_an_image_up_to_whole_windows_is_left(tmp_path):
 
 @pytest.mark.long
 def test_a_photograph_upscaled_by_swinir_light_is_that_of_tflite(tmp_path):
-    """The official size of network, for any size of image, with 95 % zeros."""
+    """The network of the official size, for any image size, with 95 % zeros."""
     model = models.swinir(4)
     rng = np.random.default_rng(0)
     for kernel in prunable_kernels(model):

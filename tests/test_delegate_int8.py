@@ -1,4 +1,4 @@
-"""In int8, the sparse delegate gives what XNNPACK gives."""
+"""In int8, the sparse delegate gives the results of XNNPACK."""
 
 import functools
 
@@ -26,12 +26,12 @@ pytestmark = [
 _CHANNELS = 7
 _ANY_SIZE = (1, None, None, _CHANNELS)
 _ONE_SIZE = (1, 9, 21, _CHANNELS)
-# The share of values that are equal.
+# The least share of values that must be equal.
 _EQUAL = 0.999
 
 
 def _kernels():
-    """The sets of kernels that this CPU runs in int8."""
+    """The sets of kernels that this CPU can run in int8."""
     return graphs.runnable_kernels(
         "avx512_vnni",
         "avx512",
@@ -73,7 +73,7 @@ def _depthwise(x, side=3, multiplier=1, strides=1, padding="SAME", dilations=1):
 
 
 def _prelu(x):
-    # What the converter knows as PRELU.
+    # The converter recognizes this as PRELU.
     slopes = _vector().reshape(1, 1, -1)
     return tf.nn.relu(x) + -slopes * tf.nn.relu(-x)
 
@@ -89,7 +89,7 @@ def _resized(method, factor):
     return lambda x: [tf.image.resize(x, size, method)]
 
 
-# Outputs of one operator each, of the same images.
+# Lists of outputs for the same images, one operator for each output.
 _OPERATORS = {
     "convolution": lambda x: [
         _convolution(x, 1, 1),
@@ -196,7 +196,7 @@ _SHAPES = {
 }
 # XNNPACK does not compute it, and TFLite's own kernel rounds twice.
 _EQUAL_BUT = {"PReLU": 0.99}
-# TFLite's own kernels round between two passes, or in fewer digits.
+# TFLite's own kernels round between two passes, or with fewer digits.
 _FAR_FROM_TFLITE = {"bilinear x3": 8, "images": 2}
 
 
@@ -207,7 +207,7 @@ def _file(name, **options):
 
 
 def _images(content, size=(13, 37), batch=None):
-    """Images of a file, of any numbers."""
+    """Random images for a file."""
     rng = np.random.default_rng(0)
     found = []
     for of in graphs.interpreter(content).get_input_details():
@@ -268,7 +268,7 @@ def test_an_operator_equals_xnnpack(name):
 
 
 def _residual(x):
-    """A network of several operators, one node of the delegate."""
+    """A network of several operators that become one node."""
     y = tf.nn.relu(_convolution(x, outputs=12))
     y = _convolution(y, outputs=_CHANNELS)
     return tf.nn.depth_to_space(_convolution(x + y, outputs=12), 2)
@@ -309,7 +309,7 @@ def test_what_goes_in_and_out_may_have_other_types(ends):
 
 
 def _mixed(x):
-    """Between integers, a depthwise convolution in float32."""
+    """A depthwise convolution in float32 between layers in int8."""
     y = _depthwise(tf.nn.relu(_convolution(x, outputs=8)))
     return _convolution(y, outputs=5)
 
@@ -323,7 +323,7 @@ def test_networks_of_integers_and_floats_equal_xnnpack():
     expected = _without(content, images)
     for kernels in _kernels():
         found = _with_delegate(content, images, kernels=kernels)
-        # A sum in float32 may be on the other side of a half.
+        # An error of a sum in float32 may change the rounding.
         scale = np.abs(expected[0]).max() / 100
         np.testing.assert_allclose(found[0], expected[0], atol=scale)
         assert np.mean(found[0] == expected[0]) >= _EQUAL

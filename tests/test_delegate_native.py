@@ -12,7 +12,7 @@ from native import need
 from native import run
 
 _TESTS = sorted(path.stem for path in DELEGATE.glob("tests/*_test.cc"))
-# A share of the random cases, so that all take a minute; CI may take more.
+# This share of the random cases takes about a minute. CI may run more.
 _SCALE = os.environ.get("ISSP_TEST_SCALE", "0.05")
 _VALGRIND_SCALE = "0.01"
 
@@ -79,7 +79,7 @@ def test_it_does_not_compile_for_32_bits():
 
 
 def _included(name):
-    """All headers of ours that a file includes, at any depth."""
+    """All headers of the project that a file includes, at any depth."""
     text = (DELEGATE / "src" / name).read_text()
     found = set(re.findall(r'#include "(.+)"', text))
     return found.union(*map(_included, found))

@@ -1,4 +1,4 @@
-"""`issp-demo`, and the page that it finds or makes."""
+"""`issp-demo`, and the page that it finds or builds."""
 
 import pathlib
 
@@ -16,7 +16,7 @@ NETWORK = b"\x1c\0\0\0TFL3" + bytes(8)
 
 @pytest.fixture
 def made(tmp_path, monkeypatch):
-    """The folders of wasm that were asked for; nothing is compiled."""
+    """The folders of requested WebAssembly builds. Nothing is compiled."""
     folders = []
 
     def build_wasm(folder):

@@ -1,4 +1,4 @@
-"""Patches that are cut on the device, and steps that run there at once."""
+"""Patches that are cut on the device, and several steps in one call."""
 
 import importlib.util
 
@@ -87,7 +87,7 @@ def test_trains_to_the_weights_of_the_host_pipeline(patches, at_once):
         )
         assert int(keras.ops.copy(model.optimizer.iterations)) == 20
         weights.append([*model.get_weights(), history.history["loss"]])
-    # Two programs, in which XLA fuses other operations: roundings differ.
+    # XLA fuses different operations in the two programs, so roundings differ.
     for found, expected in zip(*weights, strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-6)
 

@@ -83,7 +83,8 @@ def test_uniform_keeps_the_counts_of_the_official_edsr_baseline():
         assert sum(sizes) - sum(_counts(Uniform(), shapes, sparsity)) == kept
 
 
-# Densities in proportion to 0.5, 0.1 and 0.05; at 0.5 the first is dense.
+# Densities are in proportion to 0.5, 0.1 and 0.05. At sparsity 0.5, the first
+# kernel is dense.
 ERK_SHAPES = [(4, 4), (20, 20), (40, 40)]
 
 
@@ -149,7 +150,7 @@ def _tensors(arrays):
 
 
 def _by_sorting(scores, uses, sparsity, floor=0.005):
-    """What `Cost` promises, weight by weight; `uses` are whole numbers."""
+    """Computes `Cost` weight by weight. `uses` are whole numbers."""
     ranks, costs, owners = [], [], []
     for i, (score, cost) in enumerate(zip(scores, uses, strict=True)):
         score = np.asarray(score, "float32").ravel()
@@ -167,7 +168,7 @@ def _by_sorting(scores, uses, sparsity, floor=0.005):
 
 
 def test_cost_prunes_first_where_a_weight_is_used_most():
-    """By |w| / sqrt(uses): 1, 2, 3, 4 and 0.5, 1.25, 1.75, 2.5."""
+    """The values |w| / sqrt(uses) are 1, 2, 3, 4 and 0.5, 1.25, 1.75, 2.5."""
     scores = _tensors([[1.0, 2.0, 3.0, 4.0], [2.0, 5.0, 7.0, 10.0]])
     shapes, uses = [(4,), (4,)], [1.0, 16.0]
     # Multiply-adds: 4 * 1 + 4 * 16 = 68.
@@ -194,7 +195,7 @@ def test_cost_equals_a_sort_by_score_over_root_of_uses(sparsity, unit):
     rng = np.random.default_rng(0)
     sizes, uses = [(500,), (30, 40), (500,), (1000,), (7,)], [1, 1, 16, 4, 16]
     scores = [np.abs(rng.normal(size=s) * (i + 1)) for i, s in enumerate(sizes)]
-    # Ties, in one kernel and across kernels of one cost.
+    # Ties in one kernel, and across kernels with the same cost.
     scores[2][::3] = scores[4][3] = 2.0
     scores[0][::5] = scores[1][0] = 0.0
     expected = _by_sorting(scores, uses, sparsity)
@@ -208,7 +209,7 @@ def test_cost_equals_a_sort_by_score_over_root_of_uses(sparsity, unit):
 
 
 def test_cost_is_exact_where_32_bits_do_not_hold_the_multiply_adds():
-    """2.4e10 in all, of which a weight of the first kernel has one."""
+    """There are 2.4e10. A weight of the first kernel has one of them."""
     rng = np.random.default_rng(0)
     sizes, uses = [(64,), (10_000,)], [1, 2_400_001]
     scores = [rng.random(64), rng.random(10_000) * 1e3]
@@ -223,7 +224,7 @@ def test_cost_takes_any_uses():
     scores = [rng.random(1000) for _ in sizes]
     uses = [1e12, 1.0, math.pi * 1e11, 0.0]
     found = _counts(Cost(), sizes, 0.9, _tensors(scores), uses=uses)
-    # What costs nothing stays.
+    # Weights without cost are kept.
     assert found[3] == 0
     work = np.array(uses) / sum(uses)
     assert np.array(found) / 1000 @ work == pytest.approx(0.9, abs=1e-3)
@@ -244,11 +245,11 @@ def test_cost_is_global_where_all_uses_are_equal(sparsity):
 
 
 def test_cost_does_not_depend_on_where_equal_scores_lie():
-    """All zeros, as after pruning: those of the first kernels are counted."""
+    """Many scores are zero, as after pruning. Ties go to the first kernels."""
     scores = _tensors([np.zeros(100), np.zeros(100), np.ones(100)])
     sizes = [(100,)] * 3
     found = _counts(Cost(), sizes, 0.4, scores, uses=[1.0, 1.0, 4.0])
-    # 600 multiply-adds, of which the zeros have 200; 40 more are 10 others.
+    # The zeros have 200 of 600 multiply-adds. 10 other weights have 40 more.
     assert found == [99, 99, 11]
     found = _counts(Cost(), sizes, 0.2, scores, uses=[1.0, 1.0, 4.0])
     assert found == [99, 21, 0]
@@ -275,7 +276,7 @@ def test_a_compiled_step_counts_as_outside(distribution):
     def counts(scores, sparsity):
         return distribution.pruned_counts(kernels, scores, sparsity, 1.0)
 
-    # Shares that float32 holds exactly.
+    # float32 represents these shares exactly.
     for sparsity in (0.0, 0.25, 0.5, 0.875, 0.984375):
         inside = counts(scores, ops.convert_to_tensor(sparsity, "float32"))
         outside = distribution.pruned_counts(kernels, scores, sparsity, 1.0)
@@ -295,7 +296,7 @@ def test_cost_leaves_its_share_of_the_multiply_adds_of_edsr(ramp):
     model.fit(x, y, batch_size=2, verbose=0, callbacks=[training])
     rows = issp_keras.summary(model, (1, 48, 48, 3), print_fn=lambda _: None)
     *rows, total = rows
-    # One weight of the last layer is used at 16 * 48 * 48 places.
+    # A weight of the last layer has 16 * 48 * 48 multiply-adds.
     left = 0.2 * total["dense_macs"] - total["sparse_macs"]
     assert 0 <= left < 16 * 48 * 48
     for row in rows:
@@ -344,7 +345,7 @@ def test_cost_refuses_a_shape_that_is_none(shape):
 
 
 def test_settings_at_their_default_do_not_change_a_description():
-    """Checkpoints of before they were settings are still taken."""
+    """Checkpoints from before these settings existed are still accepted."""
 
     def described(distribution):
         training = SparseTraining(

@@ -1,4 +1,4 @@
-"""Everything that the README and the site show works."""
+"""All examples in the README and on the site work."""
 
 import importlib.metadata
 import importlib.util
@@ -20,7 +20,7 @@ from issp_keras import models
 
 HAS_ZIG = importlib.util.find_spec("ziglang") is not None
 ROOT = pathlib.Path(__file__).parent.parent
-# In the order of the site. Whoever writes a page lists it there.
+# In the order of the site. mkdocs.yml must list each page.
 _PAGES = re.findall(
     r"^ +- .*?(\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.M
 )
@@ -35,7 +35,7 @@ DOCUMENTS = {
 
 
 def _blocks(language):
-    """The blocks of all documents, each of them once."""
+    """The code blocks of all documents, without repetitions."""
     found = [
         block
         for text in DOCUMENTS.values()
@@ -90,7 +90,7 @@ _SHORT = {
     "data.batch_size": 1,
     "sparsity.end_step": 1,
 }
-# What makes a moment of minutes, and of days on a GPU.
+# Flags that shorten trainings of minutes, or of days on a GPU.
 _MOMENTS = {
     "--workdir=runs/int8": {**_SHORT, "simulated_int8.begin_step": 1},
     "configs/edsr_large.py": {
@@ -111,7 +111,7 @@ _MOMENTS = {
     reason="`make quickstart` has not run here",
 )
 def test_commands_run_as_they_stand_after_quickstart(tmp_path, monkeypatch):
-    # It opens a page, and shows nothing.
+    # This browser opens a page and shows nothing.
     monkeypatch.setenv("BROWSER", "true")
     shutil.copytree(ROOT / "runs", tmp_path / "runs")
     shutil.copytree(ROOT / "configs", tmp_path / "configs")

@@ -1,8 +1,8 @@
 """Which layers XNNPACK runs sparse, and the rule that forbids it.
 
-That XNNPACK on ARM takes the sparse path for the network that keeps all rules,
-and not for those with another stem, 3x3 kernels or too few zeros, was tried
-with its own library under emulation.
+XNNPACK's own library for ARM was tried under emulation. It takes the sparse
+path for the network that follows all rules. It does not with another stem, 3x3
+kernels or too few zeros.
 """
 
 import keras
@@ -29,7 +29,7 @@ def _network(
     before_end=lambda x: x,
     after_end=lambda y, x: y,
 ):
-    """A network that keeps all rules, but for what is replaced."""
+    """A network that follows all rules, unless the arguments break one."""
     image = keras.Input((16, 16, channels), 1)
     x = layers.ZeroPadding2D(padding)(image) if padding else image
     stem = {"strides": 2, "activation": "relu", **(stem or {})}
@@ -48,7 +48,7 @@ def _inspect(
     model, folder, zeros=0.9, sparse=True, quantised=False, dynamic=False
 ):
     for layer in model.layers:
-        # Where nothing is zero, nothing is stored sparse.
+        # A kernel without zeros would not be stored sparse.
         if "expand" in layer.name or "project" in layer.name:
             kept = RNG.permutation(layer.kernel.numpy().size)
             kept = kept >= zeros * kept.size
@@ -246,7 +246,7 @@ def test_a_1x1_kernel_has_no_stride(tmp_path):
 
 @pytest.mark.parametrize("name", ["project", "filter"])
 def test_dilation_is_a_broken_rule(name, tmp_path):
-    """Of a file that another converter wrote: that of Keras avoids it."""
+    """Another converter may write such files. That of Keras avoids dilation."""
     _inspect(_network(), tmp_path)
     model = flatbuffer.read(tmp_path / "model.tflite")
     (graph,) = model.subgraphs
@@ -282,7 +282,7 @@ def test_integers_do_not_run_sparse(tmp_path):
 
 
 def _larger(x):
-    """So many zeros that they are worth the layers around them."""
+    """A layer with so many zeros that the delegate takes all layers."""
     return layers.Conv2D(64, 3, padding="same", name="expand_3x3")(x)
 
 
@@ -298,6 +298,6 @@ def test_the_delegate_says_why_it_leaves_a_layer(tmp_path):
     for layer in inspect(tmp_path / "model.tflite", delegate=True).layers:
         assert "of its part of the graph are zero" in layer.delegate
     _inspect(_network(), tmp_path)
-    # As many zeros as are worth it in wider images.
+    # The same share of zeros would be enough in wider images.
     for layer in inspect(tmp_path / "model.tflite", delegate=True).layers:
         assert "times as fast as dense" in layer.delegate

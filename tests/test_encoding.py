@@ -14,7 +14,7 @@ RNG = np.random.default_rng(0)
 
 
 def _decode(levels, stored, order, blocks, shape):
-    """What TFLite's `FormatConverter` makes of an encoding, spelled out."""
+    """Decodes like TFLite's `FormatConverter`, written out in Python."""
     rank = len(shape)
     sides = dict(blocks)
     inner = [axis for axis, _ in blocks]
@@ -59,7 +59,7 @@ def test_what_is_encoded_can_be_decoded(shape, zeros):
     decoded = _decode(levels, stored, best.order, best.blocks, shape)
     np.testing.assert_array_equal(decoded, values)
     assert flatbuffer.leaves(levels) == len(stored)
-    # What is estimated is stored, but for the tables.
+    # The estimate is exact except for the bytes of the tables.
     assert 0 <= size - _bytes(levels, stored) <= 60 * len(levels)
 
 
@@ -121,7 +121,7 @@ def test_a_tensor_without_zeros_stays_dense():
 
 
 def test_of_a_tensor_of_zeros_one_is_stored():
-    """TFLite takes a tensor without values for one that is computed."""
+    """TFLite takes a tensor without values for a computed one."""
     zeros = np.zeros((8, 8, 8), np.float32)
     best, size = encoding.choose(zeros)
     levels, stored = encoding.encode(zeros, best)
@@ -133,7 +133,7 @@ def test_of_a_tensor_of_zeros_one_is_stored():
 def test_the_floor_is_the_entropy_of_the_mask_and_the_values():
     assert encoding.floor(8, 8, 4) == pytest.approx(32)
     assert encoding.floor(8, 0, 4) == pytest.approx(0)
-    # One of 256 places, and its value.
+    # One byte for one of 256 places, and four for its value.
     assert encoding.floor(256, 1, 4) == pytest.approx(5)
     entropy = -(0.05 * math.log2(0.05) + 0.95 * math.log2(0.95))
     expected = 1e6 * (0.05 * 2 + entropy / 8)

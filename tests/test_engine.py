@@ -1,4 +1,4 @@
-"""The engine beside TFLite, on files that are exported here."""
+"""Compares the engine with TFLite on files that the tests export."""
 
 import importlib.util
 import pathlib
@@ -20,8 +20,8 @@ from issp_keras.tflite import export
 
 _ROOT = pathlib.Path(__file__).parents[1]
 _TOLERANCE = 1e-5
-# Where windows are as high as the image, the graph computes a network of their
-# positions for each size.
+# If windows are as high as the image, the network of their positions has to
+# run for each size. The engine cannot do that.
 _ANY_SIZE = [name for name in TINY if name != "cat_axial"]
 
 
@@ -43,7 +43,7 @@ def library(optimized):
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """Exports a network that has zeros, once."""
+    """A function that exports a network with zeros only once."""
     folder = tmp_path_factory.mktemp("exported")
 
     def file(name, precision="float32", *size, sparse=True, input="float32"):

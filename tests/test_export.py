@@ -30,8 +30,8 @@ from issp_keras.tflite.products import split_products
 
 RNG = np.random.default_rng(0)
 _CONVERTED: dict = {}
-# Wide enough that the converter quantises kernels dynamically: from 1024
-# weights on.
+# The converter quantises kernels dynamically if they have at least 1024
+# weights, so these networks are wide enough.
 NETWORKS = {
     "cat": TINY["cat"],
     "edge_sr": lambda: models.edge_sr(2, width=24, blocks=1),
@@ -70,7 +70,7 @@ def converted(monkeypatch):
 
 @pytest.fixture(scope="module")
 def network(request):
-    """A pruned network, with what it is compared with."""
+    """A pruned network, and the reference to compare files with."""
     keras.utils.set_random_seed(1)
     model = _prune(NETWORKS[request.param](), 0.95)
     return model, _options(model)
@@ -86,7 +86,7 @@ def network(request):
     [
         *((network, 16) for network in NETWORKS if network != "cat"),
         *((network, None) for network in NETWORKS if network != "cat"),
-        # Of CAT, one size alone is asked for.
+        # CAT is tested with only one size.
         pytest.param("cat", 16, marks=pytest.mark.long),
     ],
     indirect=["network"],
@@ -113,13 +113,13 @@ def test_every_network_in_every_precision_and_encoding(
         assert kernel.dtype == dtype or not is_large
         gain = kernel.dense_bytes - kernel.bytes
         assert gain > 100 if kernel.is_sparse else gain == 0
-        # XNNPACK asks for the zeros of products of integers.
+        # XNNPACK needs dense kernels in fully connected layers of integers.
         must_be_dense = (precision, operator) == ("int8", "FULLY_CONNECTED")
         if is_large:
             assert kernel.is_sparse == (sparse and not must_be_dense)
     assert any(kernel.count >= 1024 for kernel in kernels)
     if precision == "int8":
-        assert _float_tensors(path) <= 2  # What comes in and goes out.
+        assert _float_tensors(path) <= 2  # Input and output.
 
 
 def _float_tensors(path):
@@ -145,7 +145,7 @@ def sizes(tmp_path_factory):
         model = _prune(models.edsr(4), zeros)
         options = _options(model, 4)
         options["calibration"] = [small_pairs(4)[0].lr[:16, :16]]
-        # Ranges of one small patch are too narrow.
+        # The ranges of one small patch are too narrow.
         options["tolerance"] = 10
         path = folder / f"{zeros}_{precision}_{sparse}.tflite"
         exported = export(model, path, precision, sparse, **options)
@@ -170,7 +170,7 @@ def test_edsr_baseline_becomes_as_small_as_promised(
     about = sizes[zeros, precision, True]
     assert times * about.bytes <= dense
     assert about.weights.sparse_kernels == about.weights.kernels == 37
-    # Not far from the least that is possible.
+    # The size is not far from the lower bound.
     assert about.floor_bytes < about.bytes < 2.1 * about.floor_bytes
 
 
@@ -224,14 +224,14 @@ def test_what_no_pixel_can_show_is_clipped_in_the_graph(
 
 @pytest.mark.parametrize("input", ["float32", "uint8"])
 def test_int8_runs_where_all_channels_of_a_layer_are_dead(input, tmp_path):
-    """XNNPACK refuses the range of no width that calibration finds."""
+    """Calibration finds a range of width 0, which XNNPACK refuses."""
     dead = keras.layers.Conv2D(2, 1, activation="relu")
     last = keras.layers.Conv2D(3, 1)
     model = keras.Sequential(
         [keras.Input((8, 8, 3)), dead, last, keras.layers.UpSampling2D()]
     )
     dead.bias.assign([-10, -10])
-    # All that is left, and what is kept where the range is widened.
+    # The output is only this bias. Widening the range must not change it.
     last.bias.assign([0.1, 0.5, 0.9])
     path = tmp_path / "model.tflite"
     exported = export(model, path, "int8", input=input, **_options(model))
@@ -379,10 +379,10 @@ def test_all_variants_are_written_and_those_that_fail_named(model, tmp_path):
 @pytest.mark.parametrize("batch", [1, None])
 @pytest.mark.parametrize("precision", ["float32", "float16", "int8_dynamic"])
 def test_the_zeros_of_any_pruned_model_are_left_out(precision, batch, tmp_path):
-    """As the guides say, of a classifier.
+    """A classifier, as in the guides.
 
-    Of any batch, the transposed convolution computes its size, and XNNPACK
-    leaves it to TFLite: a kernel that is unpacked twice would be lost.
+    If the batch may have any size, XNNPACK leaves the transposed convolution
+    to TFLite. A kernel that is unpacked in two steps would be lost.
     """
     model = keras.Sequential(
         [
@@ -412,11 +412,11 @@ def test_the_zeros_of_any_pruned_model_are_left_out(precision, batch, tmp_path):
     assert sparse.stat().st_size < 0.8 * dense.stat().st_size
     image = RNG.random((1, 16, 16, 3), np.float32)
     expected, output = (_run(path, image) for path in (dense, sparse))
-    # What integers round is not rounded in float.
+    # The float layers of the sparse file do not round like integer layers.
     rounding = 0.05 if precision == "int8_dynamic" else 1e-4
     largest = np.abs(expected).max()
     np.testing.assert_allclose(output, expected, atol=rounding * largest)
-    # Once more changes nothing.
+    # Another pass changes nothing.
     content = sparse.read_bytes()
     assert encode_sparse(sparse, sparse) == count
     assert sparse.read_bytes() == content
@@ -469,7 +469,7 @@ def test_a_network_without_zeros_is_written_as_it_is(tmp_path):
 def test_a_file_that_computes_otherwise_with_xnnpack_is_not_written(
     tmp_path, monkeypatch
 ):
-    """The same network, if the rule for such kernels were not known."""
+    """A network whose kernel XNNPACK loses, without the rule against it."""
     import tensorflow as tf
 
     from issp_keras.tflite import sparse
@@ -492,7 +492,7 @@ def test_a_file_that_computes_otherwise_with_xnnpack_is_not_written(
 
 
 def test_constants_that_repeat_values_are_stored_as_these(tmp_path):
-    """As the position biases of windows: the same places in every layer."""
+    """Like the position biases of windows: the same places in each layer."""
     places = RNG.integers(0, 100, (1, 32, 32, 4))
     image = x = keras.Input((32, 32, 4), 1)
     for _ in range(3):
@@ -503,14 +503,14 @@ def test_constants_that_repeat_values_are_stored_as_these(tmp_path):
     dense, sparse = tmp_path / "dense.tflite", tmp_path / "sparse.tflite"
     write_tflite(model, dense)
     assert encode_sparse(dense, sparse) == 0
-    # The places once, and three times a hundred values.
+    # The places are stored once, and three times a hundred values.
     assert sparse.stat().st_size < 4 * 32 * 32 * 4 + 3 * 400 + 4000
     assert dense.stat().st_size > 3 * 4 * 32 * 32 * 4
     np.testing.assert_array_equal(_run(sparse, unlike), _run(dense, unlike))
 
 
 def test_constants_that_repeat_matrices_are_stored_as_these(tmp_path):
-    """As the mask of shifted windows, of which most are alike."""
+    """Like the mask of shifted windows, most of which are equal."""
     matrices = RNG.random((3, 16, 16), np.float32)
     mask = matrices[RNG.integers(0, 3, 64)]
     image = keras.Input((64, 16, 16), 1)
@@ -542,7 +542,7 @@ def test_a_product_that_is_split_becomes_a_product_for_each_part(
     kinds = [graph.kind(operator) for operator in graph.operators]
     assert kinds.count("FULLY_CONNECTED") == (1 if is_used else 3)
     assert kinds.count("SPLIT") == is_used
-    # A factor of one part alone becomes part of its kernel.
+    # A factor of only one part becomes part of its kernel.
     assert kinds.count("MUL") == (2 if is_used else 1)
     images = RNG.standard_normal((1, 2, 3, 8)).astype("float32")
     np.testing.assert_allclose(_run(again, images), _run(path, images), 1e-6)
@@ -561,7 +561,7 @@ def test_export_leaves_the_dense_layers_of_a_model_as_they_were(tmp_path):
 
 @pytest.mark.parametrize("size", [4, 5, 6, 8, 12])
 def test_no_kernel_is_stored_sparse_that_a_file_would_grow_by(size, tmp_path):
-    """And none is left dense that a file would shrink by much."""
+    """Also, no kernel stays dense if its sparse form is much smaller."""
     model = keras.Sequential(
         [keras.Input((8, 8, size), 1), keras.layers.Conv2D(size, 3)]
     )

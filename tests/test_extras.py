@@ -1,4 +1,4 @@
-"""Whoever lacks an extra is told its name in one sentence."""
+"""If an extra is missing, one sentence names it."""
 
 import sys
 
@@ -73,11 +73,11 @@ def test_without_a_backend_both_are_named():
 
 
 def test_one_callback_needs_no_extra():
-    """But a backend, here the one of this environment."""
+    """It only needs a backend, here that of this environment."""
     import keras
 
     backend = keras.backend.backend()
-    # TensorFlow brings flatbuffers along.
+    # TensorFlow depends on flatbuffers.
     others = [
         name
         for name, (_, extra) in EXTRAS.items()

@@ -1,4 +1,4 @@
-"""A short run of `hostile_files.py`, and that it finds what it looks for."""
+"""A short run of `hostile_files.py`, and tests that it finds faults."""
 
 import hostile_files
 import pytest
@@ -52,7 +52,7 @@ def test_a_process_that_ends_or_hangs_is_a_finding(
     tmp_path, monkeypatch, ending, outcome
 ):
     program = tmp_path / "program.py"
-    # It reads one file, and ends with the next.
+    # It reads one file, and crashes with the next.
     program.write_text(
         "import json, pathlib, sys\n"
         "pathlib.Path(sys.argv[3], 'input.bmp').write_bytes(b'content')\n"

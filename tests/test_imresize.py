@@ -13,7 +13,7 @@ def test_imresize_leaves_a_flat_image_flat():
 
 
 def test_imresize_weighs_with_the_stretched_cubic_kernel():
-    """Half of an impulse, by hand: the kernel at +-0.25, +-0.75, ..."""
+    """Halves an impulse, by hand: the kernel at +-0.25, +-0.75, ..."""
     row = np.zeros((1, 16))
     row[0, 8] = 1.0
     distances = np.abs(np.arange(8) * 2 + 0.5 - 8) / 2
@@ -47,7 +47,7 @@ def test_imresize_repeats_the_border_as_older_matlab_did():
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9, 3), (40, 2), (33, 47, 4)])
 @pytest.mark.parametrize("scale", [1 / 4, 0.37, 1, 2, 3.5])
 def test_imresize_takes_any_size_and_scale(shape, scale):
-    """Against the sum over all pixels, written out."""
+    """Compares it with an explicit sum over all pixels."""
     image = RNG.random(shape)
 
     def weights(size):
@@ -88,9 +88,9 @@ def test_imresize_keeps_the_dtype_and_the_image(dtype):
 
 @pytest.mark.parametrize("scale", [1 / 2, 1 / 3, 3])
 def test_imresize_rounds_8_bits_after_each_pass(scale):
-    """Height first, then width; rounding once gives other pixels."""
+    """Height first, then width. Rounding only once gives other pixels."""
     image = RNG.integers(0, 256, (12, 12), np.uint8)
-    # What becomes of a row that is 1 among rows of 0 is a column of weights.
+    # An image with one row of 1 among rows of 0 gives a column of weights.
     rows = np.eye(12)[:, :, None] * np.ones(12)
     weights = np.stack([data.imresize(row, scale)[:, 0] for row in rows], 1)
     tall = np.clip(np.floor(weights @ image + 0.5), 0, 255)
@@ -142,7 +142,7 @@ def test_tf_imresize_equals_imresize(scale, border, dtype):
 
 
 def test_tf_imresize_makes_lr_patches_in_a_pipeline():
-    """Of float patches, some of which have a size that is known only then."""
+    """The patches are float. The size of some is only known at run time."""
     tf = pytest.importorskip("tensorflow")
     patches = RNG.random((4, 16, 16, 3), np.float32)
     for shape in ((16, 16, 3), (None, None, 3)):

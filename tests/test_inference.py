@@ -28,7 +28,7 @@ def _nearest(images):
 
 
 def _blur(images):
-    """A network that looks two pixels far."""
+    """A network whose output depends on pixels up to two pixels away."""
     padded = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)), "edge")
     height, width = images.shape[1:3]
     return _nearest(
@@ -67,14 +67,14 @@ def test_a_network_of_one_size_upscales_photographs_of_any(shape):
 @pytest.mark.parametrize(
     ("model", "margin"),
     [
-        # 2 blocks: 9 convolutions see 9 pixels far; 48 are measured at most.
+        # 2 blocks have 9 convolutions, which see 9 pixels far. 48 is the most.
         (models.edsr(2, features=4, blocks=2), 16),
         (models.edge_sr(2, width=8, blocks=3), 32),
         (TINY["swinir"](), 48),
     ],
 )
 def test_tiles_equal_the_whole_photograph(model, margin):
-    """Tiles of 192 pixels, which overlap by as much as is measured."""
+    """Tiles have 192 pixels, and overlap by the measured margin."""
     pixels = RNG.random((200, 260, 3), np.float32)
     calls = []
 
@@ -93,7 +93,7 @@ def test_tiles_equal_the_whole_photograph(model, margin):
 
 def test_how_far_a_network_sees_is_measured():
     def shifted(far):
-        """Sees `far` pixels to one side, nothing to the other."""
+        """A network that sees `far` pixels to only one side."""
 
         def apply(images):
             padded = np.pad(
@@ -129,7 +129,7 @@ def _far(images):
 
 
 def test_windows_lie_in_tiles_as_in_the_whole():
-    """A network that takes the mean over windows of 16 pixels."""
+    """The network takes the mean over windows of 16 pixels."""
 
     def apply(images):
         _, height, width, _ = images.shape
@@ -150,7 +150,7 @@ def test_windows_lie_in_tiles_as_in_the_whole():
 
 
 def test_tiles_may_be_larger_than_what_is_measured_else():
-    """A network that sees 200 pixels far, in tiles of 1024."""
+    """The network sees 200 pixels far, and tiles have 1024 pixels."""
 
     def apply(images):
         padded = np.pad(images, ((0, 0), (0, 0), (0, 200), (0, 0)))
@@ -169,12 +169,12 @@ def test_memory_is_that_of_the_result_and_a_tile():
     result = network.upscale(pixels)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    # Some copies of the float32 output of one tile.
+    # Besides the result, a few float32 copies of one tile's output.
     assert most < result.nbytes + 10 * 4 * 3 * (2 * 64) ** 2
 
 
 def test_real_photographs_in_tiles_equal_the_whole():
-    """By the network that comes along, on a photograph of scikit-image."""
+    """Uses the network of the package, and a photograph of scikit-image."""
     (photograph, *_) = data.find_source(data.EMBEDDED, "held_out", 1)
     pixels = photograph.read(1).hr.astype(np.float32) / 255
     whole = load_network(BUNDLED, tile=0).upscale(pixels)
@@ -190,7 +190,7 @@ def test_other_dtypes_are_refused():
 @pytest.mark.parametrize("shape", [(9, 12, 3), (50, 33)])
 def test_a_self_ensemble_is_the_mean_of_8_turns(shape):
     def apply(images):
-        # What it makes depends on where up and left are.
+        # The result depends on the orientation of the image.
         return _nearest(images + np.roll(images, (1, 2), (1, 2)))
 
     pixels = RNG.random(shape, np.float32)

@@ -1,4 +1,4 @@
-"""What is inside a `.tflite` file, of any origin."""
+"""Inspects `.tflite` files of any origin."""
 
 import gzip
 import io
@@ -84,7 +84,7 @@ def test_counts_the_weights_of_quantised_files(model, tmp_path, precision):
     kernels = _kernels(model)
     assert weights.count == sum(kernel.size for kernel in kernels)
     nonzeros = sum(map(np.count_nonzero, kernels))
-    # A level of int8 may round a small weight to zero.
+    # int8 may round a small weight to zero.
     assert 0.95 * nonzeros <= weights.nonzeros <= nonzeros
 
 
@@ -199,7 +199,7 @@ def _convolution(zeros):
 
 
 def _with_both_graphs(model, other):
-    """A file with the graph of another one beside its own."""
+    """A file with its own graph and that of another file."""
     (graph,) = other.subgraphs
     for tensor in graph.tensors:
         model.buffers.append(other.buffers[tensor.buffer])
@@ -219,7 +219,7 @@ def test_the_delegate_is_asked_about_each_graph(zeros, tmp_path):
 
 
 def _integers(kernel, path):
-    """A convolution in int8 with some kernel, (height, width, in, out)."""
+    """An int8 convolution with a kernel of shape (height, width, in, out)."""
     path.write_bytes(
         int8_files.convert(
             lambda x: tf.nn.conv2d(x, kernel, 1, "SAME"),
@@ -232,9 +232,9 @@ def _integers(kernel, path):
 @pytest.mark.parametrize("channels", [3, 8])
 def test_counts_blocks_of_integers(channels, tmp_path):
     kernel = np.zeros((3, 3, channels, 2), np.float32)
-    # Two in one block, and one in another.
+    # Two weights in one block, and one in another.
     kernel[0, 0, :2, 0] = kernel[0, 1, -1, 0] = 1
-    # So that the scale of the other output is none of zeros.
+    # The other output needs a non-zero weight to have a scale.
     kernel[2, 2, 0, 1] = 1
     path = tmp_path / "dense.tflite"
     _integers(kernel, path)
@@ -277,7 +277,7 @@ def test_places_of_a_sparse_tensor_are_those_of_its_values():
         ),
     ):
         graph = graphs.Graph()
-        # Before what DENSIFY makes of it.
+        # The sparse tensor precedes the output of DENSIFY.
         tensor = graph.tensors[graph.sparse(values, way) - 1]
         _, left = encoding.encode(values, way)
         found = np.zeros_like(values)
@@ -341,7 +341,7 @@ def _inspect_or_refuse(path, content):
 
 
 def _leave_out_zeros(path):
-    """As `encode_sparse`, but that the interpreter does not run the file."""
+    """Like `encode_sparse`, but the interpreter does not run the file."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(probe, "ask", lambda *_, **__: True)
         encode_sparse(path, path.with_suffix(".sparse"))
@@ -362,7 +362,7 @@ def test_a_damaged_file_is_described_or_refused(data, paths, tmp_path):
 @_MANY_FILES
 @given(data=st.data())
 def test_numbers_that_lead_elsewhere_are_found(data, paths, tmp_path):
-    """Offsets and lengths, four bytes each, in the tables of the file."""
+    """Changes offsets and lengths of four bytes in the tables of the file."""
     content = bytearray(paths[1].read_bytes())
     tables = len(content) // 8
     for _ in range(data.draw(st.integers(1, 4))):
@@ -394,7 +394,7 @@ def test_a_file_that_is_cut_short_is_told_so(paths, tmp_path):
 
 
 def test_a_small_file_does_not_unfold_to_a_large_one(paths, tmp_path):
-    """One graph that is referred to a million times."""
+    """The file refers to one graph a million times."""
     model = flatbuffer.read(paths[0])
     graph = writing._Once(model.subgraphs[0])
     model.subgraphs = [graph] * 10_000

@@ -253,7 +253,7 @@ def test_a_terminal_shows_a_bar_and_a_line_and_a_file_the_line(model, tmp_path):
         shown = _read_all(terminal)
     assert "\x1b[" in shown and "Photographs" in shown
     assert "Wrote photo_x2.png (14x10 pixels)." in shown
-    # What TFLite says of its delegate, and others of theirs.
+    # Messages of TFLite and other libraries are hidden.
     assert "INFO" not in shown and "delegate" not in shown
     done = subprocess.run(
         command, cwd=tmp_path, capture_output=True, text=True, check=True
@@ -263,7 +263,7 @@ def test_a_terminal_shows_a_bar_and_a_line_and_a_file_the_line(model, tmp_path):
 
 
 def _read_all(terminal):
-    """What a terminal has got, until nothing is left that writes to it."""
+    """The output in a terminal, until no process writes to it any more."""
     shown = b""
     with contextlib.suppress(OSError):
         while part := os.read(terminal, 4096):
@@ -346,7 +346,7 @@ print(data.layouts.__name__)
 
 
 def _complete(words, tmp_path):
-    """What bash offers for the last of `words`."""
+    """The completions that bash offers for the last of `words`."""
     (tmp_path / "issp").write_text(
         f'#!/bin/sh\nexec {sys.executable} -m issp_keras.programs.issp "$@"\n'
     )

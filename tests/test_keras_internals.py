@@ -1,4 +1,4 @@
-"""Keras still has what it does not promise, and it does what it did."""
+"""The internals of Keras that this package uses exist and still work."""
 
 import keras
 import numpy as np
@@ -18,7 +18,7 @@ WITH_MOMENTA = {
 
 
 class Composite(layers.Layer):
-    """A layer that holds one in a list."""
+    """A layer that holds another layer in a list."""
 
     def __init__(self):
         super().__init__()
@@ -118,7 +118,7 @@ def test_momenta_are_averages_of_gradients(name):
     for place, variable in enumerate(model.trainable_variables):
         values = found[place].numpy()
         assert values.shape == variable.shape
-        # All gradients were 1; SGD's momentum has the sign of the step.
+        # All gradients were 1. SGD's momentum has the sign of the step.
         assert abs(values).min() == abs(values).max() > 0
 
 

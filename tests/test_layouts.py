@@ -141,7 +141,7 @@ def test_lr_for_some_photographs_only_is_refused(tmp_path):
 
 
 def test_lr_goes_with_the_photograph_of_its_name(tmp_path, monkeypatch):
-    """Also where a photograph's own name ends in x4, and from inside."""
+    """Also if a photograph's own name ends in x4, and in the current folder."""
     _make(
         tmp_path,
         HR__fo_png=(8, 8),

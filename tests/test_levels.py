@@ -1,7 +1,7 @@
 """Sparse tensors of files that are not to be trusted.
 
-TFLite believes what a file says of them, and some of these files end it with
-SIGSEGV while XNNPACK unpacks their kernel.
+TFLite does not check them. Some of these files crash it with SIGSEGV while
+XNNPACK unpacks their kernel.
 """
 
 import graphs
@@ -19,7 +19,7 @@ from issp_keras.tflite.benchmarking.protocol import Protocol
 from issp_keras.tflite.encoding import Encoding
 
 RNG = np.random.default_rng(0)
-# Its last level is compressed.
+# The last level is compressed.
 ROWS = Encoding((0, 1, 2, 3), (False, False, False, True))
 BLOCKS = Encoding(
     (0, 1, 2, 3, 4), (False, False, False, True, False), ((3, 2),)
@@ -71,7 +71,7 @@ def _leave_out_levels(_, tensor):
 
 
 def _leave_out_values(graph, tensor):
-    """The bias has four values, where the kernel has three."""
+    """Stores the bias as the kernel: four values instead of three."""
     tensor.buffer = graph.tensors[graph.operators[-1].inputs[2]].buffer
 
 

@@ -1,4 +1,4 @@
-"""What `issp` does at a shell, from Python."""
+"""`issp_keras.load`, which does from Python what `issp` does in a shell."""
 
 import pathlib
 import subprocess
@@ -263,7 +263,7 @@ def test_exports_beside_the_network(
     assert exported.path == path.with_name("model_float16_sparse.tflite")
     assert str(exported).startswith(f"Wrote {exported.path}: ")
     assert "inspection" not in repr(exported)
-    # Not among the files of the package.
+    # The file is not written into the package.
     named = issp_keras.load("quickstart_x4").export(data=photographs)
     assert named.path == pathlib.Path("quickstart_x4_float32_sparse.tflite")
     assert named.path.exists()

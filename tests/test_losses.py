@@ -12,7 +12,7 @@ HR, SR = RNG.random((2, 2, 6, 5, 3)).astype("float32")
 
 
 def _reference(hr, sr, weight):
-    """As the loss of SAFMN, in float64: channels first, real beside imag."""
+    """The loss of SAFMN in float64: channels first, real beside imaginary."""
     hr, sr = (
         array.astype("float64").transpose(0, 3, 1, 2) for array in (hr, sr)
     )
@@ -31,7 +31,7 @@ def test_l1_fft_is_the_error_of_pixels_and_of_frequencies(weight, shape):
 
 
 def test_l1_fft_of_a_constant_error_is_that_of_the_zero_frequency():
-    """|F| is 12 * 0.5 at one of 4 * 2 frequencies, real, of 16 numbers."""
+    """One of 4 * 2 frequencies, that is 16 numbers, is 12 * 0.5 and real."""
     hr = np.zeros((1, 4, 3, 1), "float32")
     assert float(L1FFT(1.0)(hr, hr + 0.5)) == pytest.approx(0.5 + 6 / 16)
 

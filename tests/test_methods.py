@@ -1,4 +1,4 @@
-"""What each method does to weights, and that `fit` ends in exact zeros."""
+"""Each method changes weights as it should, and `fit` ends in exact zeros."""
 
 import math
 
@@ -35,8 +35,6 @@ from issp_keras.sparsity import Scratch
 from issp_keras.sparsity import Uniform
 from issp_keras.sparsity import Unstructured
 from issp_keras.sparsity.pruner import Choice
-
-# Other files try what the versions of dependencies change.
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(160, 4)).astype("float32")
@@ -90,7 +88,7 @@ def test_every_method_ends_in_exact_zeros(name, steps_per_execution):
 
 
 def _apply_steps(callback, model, steps):
-    """Optimizer steps by random gradients, without the machinery of `fit`."""
+    """Applies random gradients in optimizer steps, without `fit`."""
     rng = np.random.default_rng(0)
     callback.set_params({})
     callback.set_model(model)
@@ -104,7 +102,7 @@ def _apply_steps(callback, model, steps):
     callback.on_train_end()
 
 
-# JAX would compile every loop of every step anew.
+# JAX would compile every loop of every step again.
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("name", sorted(METHODS))
 def test_every_method_ends_exact_under_every_ramp_and_selection(name):
@@ -132,7 +130,7 @@ def test_every_method_ends_exact_under_every_ramp_and_selection(name):
     [
         (SRP(), {"pattern": Unstructured(Sampled(50))}, [60, 60]),
         (ASSL(), {"distribution": Global()}, None),
-        # Runs of 8 and of 10 inputs: 3 of each 4, and 1 of the last 2.
+        # Kernels of 8 and 10 inputs: 3 of each 4, and 1 of the last 2.
         (SRP(), {"pattern": NM(3, 4)}, [60, 56]),
     ],
 )
@@ -225,7 +223,7 @@ def test_the_learning_rate_of_each_step_reaches_the_method():
 
 
 def _latent_reference(w, b, operator, pruned_rate=1.0, shrink=1.0, reach=12):
-    """Linear regression by SGD on `operator(v)`; half of 12 are pruned."""
+    """Linear regression by SGD on `operator(v)`. Half of 12 are pruned."""
     v, b = w.astype("float64"), b.astype("float64")
     w = v
     for step in range(20):
@@ -275,13 +273,13 @@ def test_a_latent_copy_equals_a_numpy_reference(method, arguments):
 
 
 def test_feather_shrinks_whole_blocks():
-    """With |v| of a block its mean, and t the largest that is pruned."""
+    """|v| of a block is its mean, and t is the largest that is pruned."""
     kernel = Kernel(0, "k", (4, 2), (0,), (1,))
     v = ops.array([[3.0, 1.0], [1.0, -1.0], [0.5, 5.0], [-1.5, 3.0]])
     choice = Choice([kernel], Uniform(), Block(2, 1), 0.5, 1.0, 0, True)
     change = Change(kernel, v, v, v, None)
     (values,), (latent,) = Latent().advance(choice, [change], Clock(0, 9))
-    # Means 2, 1; 1, 4: the second and the third block are pruned.
+    # The means are 2, 1 and 1, 4. The second and third blocks are pruned.
     first, last = (1 - (1 / 2) ** 3) ** (1 / 3), (1 - (1 / 4) ** 3) ** (1 / 3)
     expected = [[3 * first, 0], [first, 0], [0, 5 * last], [0, 3 * last]]
     np.testing.assert_allclose(_numbers(values), expected, rtol=1e-6)
@@ -328,7 +326,7 @@ def test_ac_dc_alternates_and_holds_the_mask_of_a_phase():
     grown = [4.0, 3.0, 9.0, 9.0]
     assert after(1, dense, dense) == dense
     assert after(2, dense, dense) == small
-    # What one update makes larger than a kept weight stays pruned.
+    # A pruned weight stays zero even if an update makes it the largest.
     assert after(3, small, grown) == small
     assert after(4, small, grown) == grown
     assert after(6, grown, grown) == [0.0, 0.0, 9.0, 9.0]
@@ -395,7 +393,7 @@ def test_regrowth_needs_momentum():
 
 
 def _reference(w, b, penalties, steps=20, end=15):
-    """Linear regression by SGD; `penalties(step, w)` are coefficients."""
+    """Linear regression by SGD. `penalties(step, w)` are coefficients."""
     w, b = w.astype("float64"), b.astype("float64")
     for step in range(steps):
         x, y = X[8 * step : 8 * step + 8], Y[8 * step : 8 * step + 8]
@@ -453,7 +451,7 @@ def test_srp_equals_a_numpy_reference():
     "method", [SRP(interval=2), ISSR(limit=0.5, interval=2)]
 )
 def test_a_loss_scale_weakens_no_penalty(method):
-    """Keras divides gradients by the scale after they were penalised."""
+    """Keras divides gradients by the scale after the penalty is added."""
     models, norms = [_linear(), _linear()], []
     models[1].set_weights(models[0].get_weights())
     models[1].compile(
@@ -479,7 +477,7 @@ def test_a_loss_scale_weakens_no_penalty(method):
 
 
 def test_a_method_may_have_a_state_without_changing_gradients():
-    """The first mask, which the state keeps, is that of the end."""
+    """The state keeps the first mask, which is also the last one."""
 
     class First(Method):
         state_dtype = "bool"
@@ -501,7 +499,7 @@ def test_a_method_may_have_a_state_without_changing_gradients():
 
 
 def test_srp_has_the_coefficients_of_the_released_code():
-    """1e-4 more every 20 steps, 0.5 from step 100,000 on, of 143,170."""
+    """1e-4 more every 20 steps, and 0.5 from step 100,000 of 143,170 on."""
     gradients = [
         SRP().gradient(
             ops.zeros(1),
@@ -536,7 +534,7 @@ def test_refuses_arguments_out_of_range(make, message):
 
 
 def test_one_growth_per_optimizer_step_under_gradient_accumulation():
-    """10 updates in 40 batches: as many as 10 batches of 4 times the size."""
+    """40 batches are 10 updates, like 10 batches of 4 times the size."""
     models = [_linear(), _linear()]
     models[1].set_weights(models[0].get_weights())
     models[0].compile(
@@ -663,7 +661,7 @@ def test_scratch_refuses_to_begin_late():
 
 
 def test_a_sampled_threshold_really_shrinks():
-    """Half-way through the stage the unimportant weights are near zero."""
+    """Halfway through the stage, the unimportant weights are near zero."""
     magnitudes = {}
     for method in (ISSP(), Method()):
         model = keras.Sequential([keras.Input((40,)), layers.Dense(100)])

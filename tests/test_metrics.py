@@ -43,7 +43,7 @@ def test_psnr_leaves_the_border_out():
 
 
 def test_ssim_equals_its_definition():
-    """One window, written out in float64."""
+    """Computes SSIM of one window from its definition, in float64."""
     a, b = RNG.integers(0, 256, (2, 11, 11)).astype(np.uint8)
     gauss = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2))
     window = np.outer(gauss, gauss) / gauss.sum() ** 2
@@ -94,7 +94,7 @@ def _by_hand(image, reference, border, channels):
 
 
 def _images(kind):
-    """Two images that differ a little: noise, or all but flat."""
+    """Two images that differ a little: noise, or nearly flat."""
     image = RNG.integers(0, 256, (22, 25, 3), np.uint8)
     if kind == "flat":
         image = 120 + image // 100
@@ -142,7 +142,7 @@ def test_keras_metrics_are_the_mean_over_images_in_compile():
         loss="mae",
         metrics=[metrics.PSNR(border=2), metrics.SSIM(border=2)],
     )
-    # Three batches of different length.
+    # The batches have different lengths.
     found = model.evaluate(x, y, batch_size=3, verbose=0, return_dict=True)
     pairs = list(zip(x, y, strict=True))
     psnr = np.mean([metrics.psnr(a, b, 2) for a, b in pairs])

@@ -73,7 +73,7 @@ def _edsr_large(scale):
 def test_networks_have_the_official_counts(
     network, scale, parameters, kernels, weights, kept
 ):
-    """Table C.1: of the official files, and kept at 90, 95 and 99 %."""
+    """Table C.1: counts of the official files, and kept at 90, 95 and 99 %."""
     with without_values():
         model = network(scale)
     assert model.count_params() == parameters
@@ -87,7 +87,7 @@ def test_networks_have_the_official_counts(
 
 
 def _kept(weights, sparsity):
-    # The product of the decimals, not of their nearest doubles.
+    # Round the error of binary floats away.
     pruned = math.ceil(round(sparsity * weights, 6))
     return weights - min(pruned, int(0.995 * weights))
 
@@ -202,7 +202,7 @@ def test_mixed_precision_is_clean(network, policy):
     assert keras.backend.standardize_dtype(output.dtype) == "float32"
     np.testing.assert_allclose(output, single(images), atol=0.02)
     if policy == "mixed_float16" and network != "cat":
-        # Of CAT's parts, SwinIR has all that could lose precision.
+        # SwinIR has all parts of CAT that could lose precision.
         mixed.compile("adam", "mean_absolute_error")
         losses = [mixed.train_on_batch(images, output) for _ in range(2)]
         assert np.isfinite(losses).all()
@@ -308,7 +308,7 @@ def test_arguments_that_no_network_has_get_a_sentence(
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("network", ["cat", "cat_axial", "edge_sr", "rcan"])
 def test_networks_compile_with_xla(network):
-    """SwinIR, and JAX's, are compiled where they are trained."""
+    """Other tests compile SwinIR, and the networks on JAX."""
     import tensorflow as tf
 
     model = TINY[network]()
@@ -322,7 +322,7 @@ def test_a_grey_image_counts_as_three_equal_channels(network):
     model = TINY[network]()
     grey = RNG.random((1, 8, 9, 1), np.float32)
     if network == "plain":
-        # It has no operator before its first convolution.
+        # Its first operator is a convolution, which needs three channels.
         with pytest.raises(ValueError, match=r"expected.*3"):
             model(grey)
         return

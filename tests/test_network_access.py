@@ -8,8 +8,8 @@ import pytest
 
 pytestmark = pytest.mark.tensorflow
 
-# Ends the process at once where Python uses the network, so that nothing can
-# catch it.
+# Ends the process at once if Python uses the network, so that no code can
+# catch an error.
 _GUARD = """
 import os, sys
 FORBIDDEN = ("connect", "getaddrinfo", "gethostbyname", "sendto")

@@ -17,7 +17,7 @@ RNG = np.random.default_rng(0)
 @pytest.mark.versions
 @pytest.mark.parametrize("network", TINY)
 def test_a_file_takes_any_size_with_what_every_tflite_has(network, tmp_path):
-    """Without TensorFlow's own operations, which `export` does not allow."""
+    """The file has no TensorFlow operations. `export` does not allow them."""
     model = TINY[network]()
     reference = Reference(model, small_pairs())
     export(model, tmp_path / "model.tflite", reference=reference)
@@ -45,7 +45,7 @@ def test_a_file_of_one_odd_size_equals_its_network(network, tmp_path):
 def test_attention_in_windows_is_few_operators_that_move_nothing_in_vain(
     size, tmp_path
 ):
-    """Two blocks of SwinIR, the second of which shifts the windows."""
+    """SwinIR with two blocks. The second block shifts the windows."""
     model = models.swinir(2, 6, (2,), heads=2)
     for weight in model.trainable_variables:
         weight.assign(weight + 0.1 * RNG.standard_normal(weight.shape))
@@ -54,23 +54,23 @@ def test_attention_in_windows_is_few_operators_that_move_nothing_in_vain(
     exported = export(model, path, "float32", False, *size, reference=reference)
     assert exported.parity.max_error < 1e-5
     graph = _Graph(path)
-    # Attention is ten operators between its products and `proj`, and one
-    # fewer where there is no mask: nothing makes its logits anew.
+    # Between the products of attention, only additions of bias and mask and
+    # the softmax remain. The first block has no mask.
     for second, logits in ((0, ["ADD"]), (1, ["ADD", "SUB"])):
         first, last = graph.nodes("BATCH_MATMUL")[2 * second :][:2]
         kinds = [graph.kind(node) for node in range(first + 1, last)]
         assert kinds == [*logits, "SOFTMAX"]
-    # Queries, keys, values, `proj`, `fc1` and `fc2`, on whole images.
+    # Queries, keys, values, `proj`, `fc1` and `fc2` take whole images.
     products = graph.nodes("FULLY_CONNECTED")
     assert len(products) == 2 * 6
     assert all(len(graph.shape_of_output(node)) == 4 for node in products)
     assert len(graph.nodes("TRANSPOSE")) - (None in size) == 2 * 4
     assert not graph.nodes("REDUCE_PROD") + graph.nodes("SPLIT")
-    # Normalisation of `norm1` and `norm2` is part of what follows.
+    # Two normalisations in each block, one before and one after the blocks.
     assert len(graph.nodes("RSQRT")) == 6
     if None in size:
-        # Image, crop, mask and each attention ask for the size. TensorFlow's
-        # least version asks once more.
+        # Image, crop, mask and each attention need the size. The oldest
+        # supported TensorFlow asks for it once more.
         assert len(graph.nodes("SHAPE")) <= 6
         return
     mask = 6 * 64 * 64 * 4
@@ -83,7 +83,7 @@ def test_attention_in_windows_is_few_operators_that_move_nothing_in_vain(
 def test_the_edge_network_keeps_the_rules_of_sparse_inference(
     skip, size, tmp_path
 ):
-    """Those of XNNPACK, which the docstring of `edge_sr` tells."""
+    """The rules of XNNPACK are in the docstring of `edge_sr`."""
     model = models.edge_sr(3, width=4, blocks=2, skip=skip)
     for kernel in prunable_kernels(model, exclude=["stem", "depthwise"]):
         kernel.assign(kernel * (RNG.random(kernel.shape) < 0.1))
@@ -100,7 +100,7 @@ def test_the_edge_network_keeps_the_rules_of_sparse_inference(
     stem, *others = sorted(inside)
     assert graph.shape_of_kernel(stem) == [4, 3, 3, 3]
     assert graph.strides(stem) == (2, 2)
-    # Explicit padding by one pixel on all sides, of the image alone.
+    # Only the image is padded, by one pixel on all sides.
     assert graph.padding(stem) == "VALID"
     (pad,) = graph.nodes("PAD")
     assert graph.outputs(pad) == graph.inputs(stem)
@@ -113,7 +113,7 @@ def test_the_edge_network_keeps_the_rules_of_sparse_inference(
             assert graph.shape_of_kernel(node)[1:3] == [3, 3]
             assert graph.strides(node) == (1, 1)
             assert graph.padding(node) == "SAME"
-    # Nothing inside is used outside.
+    # Nothing outside uses tensors from inside.
     for node in inside:
         for user in graph.users(node):
             assert user in inside or user == shuffle
@@ -143,7 +143,7 @@ class _Graph:
         return [node for node in every if self.kind(node) == kind]
 
     def inputs(self, node):
-        """The values that a node computes with, without constants."""
+        """The inputs of a node, without constants."""
         return [
             value
             for value in self._op(node).inputs.tolist()

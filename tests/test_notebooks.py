@@ -16,7 +16,7 @@ FOLDER = pathlib.Path(__file__).parent.parent / "docs/notebooks"
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """Runs the cells of a notebook in a folder, and returns what they say."""
+    """A function that runs a notebook's cells, and returns their output."""
     monkeypatch.chdir(tmp_path)
     backend = matplotlib.get_backend()
     matplotlib.use("agg")

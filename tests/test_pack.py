@@ -1,4 +1,4 @@
-"""What is packed for a machine without a network."""
+"""Packs the package for a machine without a network."""
 
 import subprocess
 
@@ -13,12 +13,12 @@ from issp_keras.programs.pack import pack
 
 
 def _download(command, **arguments):
-    """Stands in for pip: writes a wheel, and says what was asked for."""
+    """Replaces pip: writes a wheel, and checks the arguments."""
     assert command[1:4] == ["-m", "pip", "download"]
     folder = command[command.index("--dest") + 1]
     wanted = command[command.index("--dest") + 2 :]
     assert any(name.startswith("keras") for name in wanted)
-    # These are there already.
+    # The target machine has these packages, which come with JAX.
     assert not any(name.startswith(("jax", "numpy")) for name in wanted)
     subprocess.run(["mkdir", folder], check=True)
     with open(f"{folder}/keras.whl", "wb") as file:

@@ -1,4 +1,4 @@
-"""What networks are made of, on tensors that a person can check."""
+"""The layers of networks, on tensors that a person can check."""
 
 import keras
 import numpy as np
@@ -34,7 +34,7 @@ def _row(*values):
         ("symmetric", (1, 2, 3), [1, 2, 3, 3]),
         ("reflect", (1, 2, 3, 4, 5), [1, 2, 3, 4, 5, 4, 3, 2]),
         ("symmetric", (1, 2), [1, 2, 2, 1]),
-        # Smaller than what is missing: its edge is repeated.
+        # If more is missing than can be mirrored, the edge is repeated.
         ("reflect", (1, 2), [1, 2, 2, 2]),
         ("symmetric", (1,), [1, 1, 1, 1]),
         ("reflect", (1, 2, 3, 4), [1, 2, 3, 4]),
@@ -43,7 +43,7 @@ def _row(*values):
 def test_padding_mirrors_as_far_as_it_can(mode, row, expected):
     padded = ops.convert_to_numpy(PadToMultiple(4, mode)(_row(*row)))
     assert padded[0, 0, :, 0].tolist() == expected
-    # Of the one row, all others are repetitions.
+    # All other rows repeat the only row.
     assert padded.shape[1] == 4
     np.testing.assert_array_equal(padded[0, 3], padded[0, 0])
     column = PadToMultiple(4, mode)(_row(*row).transpose(0, 2, 1, 3))
@@ -120,7 +120,7 @@ def test_a_mask_keeps_apart_what_a_roll_has_brought_together():
     image = np.zeros((1, 1, 8, 1), np.float32)
     mask = ops.convert_to_numpy(WindowMask((1, 4), (0, 1))(image))
     assert mask.shape == (2, 4, 4)
-    # Only the last window has a pixel from the other side, its last.
+    # Only the last pixel of the last window comes from the other side.
     assert not mask[0].any()
     assert mask[1].tolist() == [
         [0, 0, 0, 100],
@@ -144,7 +144,7 @@ def test_a_mask_has_the_windows_of_every_image():
 def test_a_mask_knows_both_directions_and_windows_without_end():
     image = np.zeros((1, 4, 4, 1), np.float32)
     mask = ops.convert_to_numpy(WindowMask((2, 2), (1, 1))(image))
-    # Of four windows, the first has no seam and the last has two.
+    # The first of four windows has no seam, and the last one has two.
     assert [(window > 0).sum() for window in mask] == [0, 8, 8, 12]
     mask = ops.convert_to_numpy(WindowMask((None, 2), (0, 1))(image))
     assert mask.shape == (2, 8, 8)
@@ -215,7 +215,7 @@ def test_gelu_learns_as_that_of_keras_does():
 
 
 def _learn_alike(*kinds):
-    """Compares values and gradients, which steps of training show."""
+    """Compares the results of training steps, which depend on gradients."""
     x = RNG.standard_normal((4, 5, 6, 8)).astype("float32")
     y = RNG.standard_normal((4, 5, 6, 8)).astype("float32")
     results = []

@@ -13,7 +13,7 @@ RNG = np.random.default_rng(0)
 
 
 def _pairs():
-    """Every pixel tells its place: red is the row, green the column."""
+    """Pairs whose colours are positions: red is the row, green the column."""
     result = []
     for blue, (height, width) in enumerate([(20, 30), (26, 18)]):
         y, x = np.mgrid[:height, :width]
@@ -38,7 +38,7 @@ def test_patches_of_lr_and_hr_show_the_same_place_and_turn():
     patches = _patches([data.make_pair(data.Photograph("noise", noise), 2)])
     for step in range(8):
         for small, large in zip(*patches.batch(step), strict=True):
-            # Away from the border, where the patch lacks its surroundings.
+            # Only inside: at the border, the patch lacks its surroundings.
             again = data.imresize(large, 0.5)[1:-1, 1:-1].astype(int)
             assert np.abs(again - small[1:-1, 1:-1]).mean() < 0.05 * 255
 
@@ -116,7 +116,7 @@ def test_grey_photographs_train_as_rgb():
 
 
 def _taught(pairs):
-    """The teacher's image is the negative of HR."""
+    """Pairs whose teacher image is the negative of HR."""
     return [
         dataclasses.replace(pair, teacher=255 - data.to_rgb(pair.hr))
         for pair in pairs
@@ -157,7 +157,7 @@ def test_tf_data_and_keras_data_sets_give_the_same_batches(has_teacher):
 
 @pytest.mark.parametrize("ahead", [0, 3, 20])
 def test_fit_gets_the_steps_in_order_from_a_keras_data_set(ahead):
-    """The loss tells which patches a step was of."""
+    """The loss of each step shows which patches it used."""
     patches = _patches()
     model = keras.Sequential(
         [
@@ -195,6 +195,6 @@ def test_fit_gets_the_steps_in_order_from_a_keras_data_set(ahead):
             lr.mean(axis=(1, 2)) @ kernel - hr.mean((1, 2, 3))[:, None]
         )
         expected.append(error.mean())
-    # Keras shows the mean over the batches of an epoch so far.
+    # Keras reports the mean over the batches of the epoch so far.
     means = np.cumsum(np.reshape(expected, (3, 3)), axis=1) / [1, 2, 3]
     np.testing.assert_allclose(losses, means.ravel(), rtol=1e-4)

@@ -64,7 +64,7 @@ def test_n_m_groups_a_transposed_convolution_along_its_input_too():
 
 
 def test_n_m_in_the_order_of_torch():
-    """Row-major (output, input, height, width)."""
+    """torch's order is row-major (output, input, height, width)."""
     rng = np.random.default_rng(0)
     mask = _mask(NM(2, 4, order="torch"), rng.random((3, 3, 2, 6)), 54)
     groups = mask.transpose(3, 2, 0, 1).reshape(-1, 4)
@@ -113,7 +113,7 @@ def test_blocks_of_a_convolution_lie_in_one_place():
 
 
 def test_blocks_at_the_end_are_smaller():
-    # Blocks of 2x2 over 3x3: 4, 2, 2 and 1 weights; means 5, 1, 2, 3.
+    # Blocks of 2x2 over 3x3 have 4, 2, 2 and 1 weights. Means are 5, 1, 2, 3.
     scores = [[5, 5, 1], [5, 5, 1], [2, 2, 3]]
     mask = _mask(Block(2, 2), scores, 7)
     assert mask.tolist() == [
@@ -136,7 +136,7 @@ def test_a_kernel_of_fewer_channels_than_a_block_has_single_weights():
 def test_blocks_of_inputs_lie_along_the_axis_that_tflite_stores():
     rng = np.random.default_rng(0)
     mask = _mask(Block(inputs=4), rng.random((3, 3, 8, 5)), 180)
-    # TFLite: output, height, width, input.
+    # TFLite's order is output, height, width, input.
     stored = mask.transpose(3, 0, 1, 2).reshape(-1, 4).sum(axis=1)
     assert set(stored.tolist()) == {0, 4}
     assert (stored == 4).sum() == 45

@@ -185,7 +185,7 @@ def test_interlaced_png_files_of_16_bits_are_read(tmp_path, kind):
 
 @pytest.mark.parametrize("kind", ["L", "RGB"])
 def test_png_files_of_16_bits_are_those_of_tensorflow(tmp_path, kind):
-    """Of more rows than are written at once, smooth and rough."""
+    """The file has more rows than are written at once, smooth and noisy."""
     tf = pytest.importorskip("tensorflow")
     pixels = RNG.integers(0, 65536, (150, 40, len(kind)), np.uint16)
     pixels[40:] = pixels[40:].cumsum(0) // 256 + pixels[:1] % 9
@@ -210,7 +210,7 @@ def test_half_of_a_16_bit_file_is_refused(tmp_path, suffix):
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_16_bits_are_turned_upright_as_8_are(tmp_path, orientation):
-    """A 16-bit file with EXIF beside an 8-bit one, turned by Pillow."""
+    """Compares a 16-bit file with EXIF with an 8-bit one that Pillow turns."""
     pixels = RNG.integers(0, 256, (4, 6, 3), np.uint8)
     exif = PIL.Image.Exif()
     exif[0x0112] = orientation
@@ -274,7 +274,7 @@ def test_a_palette_and_a_turned_photograph_are_read_as_they_look(tmp_path):
     np.testing.assert_array_equal(data.read_photograph(path).pixels, pixels)
     turned = PIL.Image.fromarray(pixels)
     exif = turned.getexif()
-    exif[0x0112] = 6  # To be shown turned by 90 degrees.
+    exif[0x0112] = 6  # Orientation: turned by 90 degrees.
     path = tmp_path / "turned.png"
     turned.save(path, exif=exif)
     found = data.read_photograph(path).pixels

@@ -16,7 +16,7 @@ from issp_keras.callbacks import prunable_kernels
         ("plain_16x16", 44_528),
         ("plain_24x16", 94_416),
         ("plain_32x16", 162_736),
-        # 172, 375, 657 and 1456 thousand in the measurements that they are of.
+        # 172, 375, 657 and 1456 thousand, as in the measurements.
         ("plain_res32x16", 171_984),
         ("plain_res48x16", 375_456),
         ("plain_res64x16", 657_264),

@@ -1,4 +1,4 @@
-"""Photographs prepared for training on more than memory holds."""
+"""Photographs that are prepared for training, which may exceed the memory."""
 
 import json
 import threading

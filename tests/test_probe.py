@@ -1,4 +1,4 @@
-"""What is asked of TFLite in a process of its own."""
+"""Questions to TFLite in a separate process."""
 
 import graphs
 import numpy as np

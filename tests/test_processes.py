@@ -1,4 +1,4 @@
-"""`issp-train --processes`: two processes on loopback equal one."""
+"""`issp-train --processes`: two processes give the result of one."""
 
 import os
 import pathlib

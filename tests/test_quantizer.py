@@ -1,4 +1,4 @@
-"""Ranges of activations for full integers, and the choice between them."""
+"""The ranges of activations for int8, and the choice between them."""
 
 import keras
 import numpy as np
@@ -33,7 +33,7 @@ def _options(model, **more):
 
 
 def _scale(path, name):
-    """The scale of the last tensor of a name, which is a layer's output."""
+    """The scale of a layer's output, the last tensor with its name."""
     (graph,) = flatbuffer.read(path).subgraphs
     return [
         tensor.quantization.scale[0]
@@ -68,7 +68,7 @@ def test_least_squares_keeps_a_range_whose_ends_are_common():
 
 def test_every_way_gives_a_file_and_the_best_is_none_of_the_worse(tmp_path):
     model = models.plain(2, features=4, blocks=1)
-    # One rare and large value.
+    # The last channel has a large bias.
     first = model.get_layer("conv_first")
     first.bias.assign([0, 0, 0, 3.0])
     errors = {}
@@ -97,7 +97,7 @@ def test_ranges_of_a_training_are_taken_where_they_lose_least(
     attach(model, attached)
     path = tmp_path / "sr.tflite"
     export(model, path, "int8", **_options(model))
-    # Far too wide, so that calibration's are better.
+    # The range of the training is far too wide, so calibration's is better.
     assert _scale(path, "conv_first") < 0.1
     monkeypatch.setattr(
         "issp_keras.tflite.quantizer._loss",
@@ -140,7 +140,7 @@ def test_blocks_of_input_channels_are_stored_as_blocks_in_int8(tmp_path):
         for tensor in flatbuffer.read(sparse).subgraphs[0].tensors
         if tensor.sparsity is not None
     ]
-    # All layers but the first, of 3 input channels.
+    # The first layer has 3 input channels, so it has no blocks.
     blocked = [of for of in stored if of.blockMap is not None]
     assert len(blocked) == 3
     for of in blocked:
@@ -153,7 +153,7 @@ def test_blocks_of_input_channels_are_stored_as_blocks_in_int8(tmp_path):
 
 
 class _Outputs(keras.callbacks.Callback):
-    """Keeps what the network makes of an image while int8 is simulated."""
+    """Keeps the network's output for an image while int8 is simulated."""
 
     def __init__(self, image):
         super().__init__()
@@ -183,8 +183,8 @@ def test_training_sees_errors_as_large_as_those_of_the_file(tmp_path):
     made = TFLiteInterpreter(path)(images[:1])
     simulated = np.clip(outputs.output, 0, 1)
     in_float = np.clip(model.predict(images[:1], verbose=0), 0, 1)
-    # Chance decides which level a value near the middle of two gets, so that
-    # the errors are of one size and not equal. The file rounds to 8 bits too.
+    # Values between two levels may be rounded either way, so the errors are
+    # similar but not equal. The file also rounds to 8 bits.
     simulated_error = np.square(simulated - in_float).mean()
     error = np.square(made - in_float).mean() - 1 / 255**2 / 12
     assert simulated_error == pytest.approx(error, rel=0.3)

@@ -1,4 +1,4 @@
-"""What `make quickstart` has made keeps the promises of the README."""
+"""The results of `make quickstart` are as the README says."""
 
 import json
 import pathlib
@@ -58,7 +58,7 @@ def test_the_delegate_takes_the_network_as_one(rows):
     }
     for row in taken:
         assert row["delegation"]["nodes"] > 10
-        # How much faster depends on the machine; it is at any.
+        # The ratio depends on the machine, but it is always faster.
         assert row["ratio"] < 1
 
 

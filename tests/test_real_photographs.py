@@ -72,7 +72,7 @@ def test_patches_of_what_is_prepared_show_the_photographs(set5, tmp_path):
         for a, b in zip((lr, hr), expected.batch(step), strict=True):
             np.testing.assert_array_equal(a, b)
         for small, large in zip(lr, hr, strict=True):
-            # But for the border, where a patch lacks its surroundings.
+            # Only inside: at the border, a patch lacks its surroundings.
             again = data.imresize(large, 1 / 4)[4:-4, 4:-4].astype(int)
             assert np.abs(again - small[4:-4, 4:-4]).max() <= 1
 
@@ -90,7 +90,7 @@ def test_the_data_set_for_tfds_is_that_of_the_files(shared_data, tmp_path):
         for row in rows
     ]
     assert len(scores) == 14
-    # With `bridge` as RGB, as some code bases do.
+    # `bridge` is read as RGB, like in some other code.
     assert np.mean(scores) == pytest.approx(27.63, abs=0.01)
 
 
@@ -106,7 +106,7 @@ def test_the_data_set_for_tfds_is_that_of_the_files(shared_data, tmp_path):
     ],
 )
 def test_imresize_gives_the_same_bits_everywhere(name, scale, digest):
-    """Those of the version that was compared with MATLAB's files."""
+    """The digests are of the version that was compared with MATLAB's files."""
     found = {
         photograph.name: photograph
         for photograph in data.find_source(data.EMBEDDED, "held_out", 1)

@@ -109,7 +109,7 @@ def test_a_page_is_written_whole_or_not_at_all(tmp_path):
     with pytest.raises(AttributeError):
         _page(figures=["no figure"]).write(path)
     assert path.read_text() == "old"
-    # A file name of bytes that are no text.
+    # A file name that is not valid UTF-8.
     _page("caf\udce9.png").write(path)
     assert "caf?.png" in pages.read(path).text
     assert list(tmp_path.iterdir()) == [path]
@@ -264,7 +264,7 @@ def test_ticks_are_round():
     ]
     assert report.Axis("", -6, 106).ticks() == [0, 50, 100]
     assert report.Axis("", 3, 120, True).ticks() == [5, 10, 20, 50, 100]
-    # Powers alone would be one tick.
+    # Powers of ten would give only one tick.
     assert report.Axis("", 6.1, 12.3, True).ticks() == [8, 10, 12]
 
 
@@ -293,7 +293,7 @@ def test_points_of_one_file_are_joined_and_named():
     assert (svg["role"], svg["aria-label"]) == ("img", "Quality")
     lines = [of["points"].split() for of in plot.all("polyline")]
     assert [len(line) for line in lines] == [2, 1]
-    # A faster one is further to the left, SVG's y grows downwards.
+    # A faster file is further to the left. SVG's y grows downwards.
     (right, low), (left, _) = (map(float, of.split(",")) for of in lines[0])
     assert left < right
     assert low < float(lines[1][0].split(",")[1])

@@ -1,4 +1,4 @@
-"""Pages as a browser shows them."""
+"""Opens pages in a browser."""
 
 import browsers
 import numpy as np
@@ -53,7 +53,7 @@ def _page(path, *blocks):
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory):
-    """What a browser found in a page with crops of three ways."""
+    """What a browser finds in a page with crops of three ways."""
     folder = tmp_path_factory.mktemp("browser")
     slider = report.slider("Crop", _crops(), enlarge=2)
     page = _page(folder / "page.html", slider)
@@ -62,7 +62,7 @@ def opened(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def zoomed(tmp_path_factory):
-    """The same with two large pictures, and buttons."""
+    """The same for two large pictures with zoom buttons."""
     folder = tmp_path_factory.mktemp("browser")
     slider = report.slider("Photograph", _large(), zooms=True)
     page = _page(folder / "page.html", slider)
@@ -104,7 +104,7 @@ def test_buttons_show_pixels_larger(zoomed):
     widths = {name: of["width"] for name, of in found.items()}
     assert widths == {"1": 900, "2": 1800, "4": 3600, "fit": widths["fit"]}
     assert widths["fit"] <= 900
-    # In the larger ones, the line is in the middle of what is in view.
+    # The line is always in the middle of the visible part.
     for of in found.values():
         assert of["line"] == pytest.approx(of["middle"], abs=1)
 

@@ -1,4 +1,4 @@
-"""What programs put into their pages, beyond what their own tests see."""
+"""The pages of programs, beyond the tests of the programs."""
 
 import dataclasses
 
@@ -24,7 +24,7 @@ def _score(name, psnr):
 
 
 def _see(crops, name, hr, difference):
-    """Shows a photograph whose two results differ by so many levels."""
+    """Adds a photograph whose two results differ by `difference` levels."""
     old = np.full(hr.shape, 100, np.uint8)
     new = old.copy()
     new[230:238, 280:288] += np.uint8(difference)
@@ -64,7 +64,7 @@ def test_the_largest_differences_are_shown_first():
     ]
     assert "m.keras on 29 photographs" in page.text
     assert "the 24 photographs with the largest difference" in page.text
-    # Where they differ, on a grid of quarter crops.
+    # The crop is where they differ, on a grid of quarter crops.
     np.testing.assert_array_equal(page.images()[2], hr[48:240, 96:288])
 
 
@@ -144,7 +144,7 @@ def test_of_many_photographs_the_first_have_pictures():
 
 @pytest.mark.long
 def test_pages_stay_small(tmp_path):
-    """Noise is what compresses least."""
+    """Noise compresses worst."""
     page = _compared([_photograph(350, 400, 3)] * 8)
     page.write(tmp_path / "page.html")
     found = pages.read(tmp_path / "page.html")

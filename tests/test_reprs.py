@@ -1,4 +1,4 @@
-"""Parts print as the call that makes them."""
+"""The repr of an object is the call that creates it."""
 
 import copy
 import math

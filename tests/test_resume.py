@@ -1,4 +1,4 @@
-"""A training that was killed goes on as if it had not been."""
+"""A training that was killed continues as if it had not been killed."""
 
 import functools
 import json
@@ -76,7 +76,7 @@ def _fit(model, callbacks, epochs=5):
 
 
 def _train(method, folder, kill_in=None):
-    """The training that is killed, and that goes on."""
+    """Trains, and resumes a training that was killed."""
     model = _model()
     callbacks = [
         keras.callbacks.BackupAndRestore(str(folder), delete_checkpoint=False),
@@ -97,9 +97,9 @@ def _weights_of_whole_run(method):
 
 
 def _serve():
-    """Trains as each line of standard input says, and prints how it ended.
+    """Runs the training of each line of standard input. Prints exit codes.
 
-    Each training has a process of its own, which imports nothing again.
+    Each training runs in a fork, which need not import anything again.
     """
     for line in sys.stdin:
         child = os.fork()
@@ -137,7 +137,7 @@ def train_elsewhere():
 def test_resume_equals_uninterrupted_run(
     train_elsewhere, tmp_path, method, kill_in
 ):
-    """Steps 0..29 shrink (epochs 0..2), the others fine-tune."""
+    """Steps 0 to 29 (epochs 0 to 2) shrink weights. The others fine-tune."""
     code = train_elsewhere(method, str(tmp_path), kill_in)
     assert code == -signal.SIGKILL
     resumed = _train(method, tmp_path)
@@ -168,7 +168,7 @@ def test_goes_on_from_any_checkpoint_with_load_weights(tmp_path, method):
 
 @pytest.mark.parametrize("method", ["iss_p", "srp", "latent"])
 def test_shares_are_those_of_the_whole_training(tmp_path, method):
-    """Steps behind a checkpoint and those to come: 50 in all."""
+    """Steps before and after the checkpoint count: 50 in all."""
     whole = _model()
     save = keras.callbacks.ModelCheckpoint(str(tmp_path / "{epoch}.keras"))
     _fit(whole, [_callback(method, end_step=0.6), save])
@@ -185,7 +185,7 @@ def test_shares_are_those_of_the_whole_training(tmp_path, method):
 @pytest.mark.parametrize("is_first", [True, False])
 @pytest.mark.parametrize("epochs", [1, 5])
 def test_a_backup_keeps_the_steps_of_shares(tmp_path, is_first, epochs):
-    """Killed after the first epoch, or after the last."""
+    """The training stops after the first epoch, or after the last one."""
 
     def fit(share, epochs):
         model, callback = _model(), _callback("srp", end_step=share)
@@ -198,7 +198,7 @@ def test_a_backup_keeps_the_steps_of_shares(tmp_path, is_first, epochs):
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Training ended after 10")
-        # The steps of 0.6 of 5 epochs.
+        # 30 steps are 0.6 of 5 epochs.
         fit(30 if epochs == 1 else 0.6, epochs)
     model = fit(0.6, 5)
     whole = _model()
@@ -228,7 +228,7 @@ def test_two_fits_with_new_callbacks_equal_one():
 
 @pytest.mark.parametrize("method", ["srp", "iss_r"])
 def test_epochs_may_end_between_two_optimizer_steps(tmp_path, method):
-    """10 batches an epoch, 3 a step: the state is one step ahead."""
+    """An epoch has 10 batches, and a step has 3. The state is a step ahead."""
 
     def model():
         return _model(
@@ -339,7 +339,7 @@ assert zeros == [45, 34]
 
 
 class _Stop(keras.callbacks.Callback):
-    """Ends the process's part in a training, as a kill in an epoch does."""
+    """Stops a training within an epoch, like a kill."""
 
     def __init__(self, epoch):
         super().__init__()
@@ -361,7 +361,7 @@ class _Stop(keras.callbacks.Callback):
 def test_the_log_of_a_killed_training_is_that_of_a_whole_one(
     tmp_path, frequency, is_saved_first, first
 ):
-    """Killed after 18 of 30 steps, it goes on from step 10."""
+    """A training that is killed after 18 of 30 steps continues at step 10."""
 
     def fit(folder, *others):
         training = _callback("iht")
@@ -384,7 +384,7 @@ def test_the_log_of_a_killed_training_is_that_of_a_whole_one(
     with pytest.raises(KeyboardInterrupt):
         fit("killed", _Stop(epoch=1))
     with (tmp_path / "killed" / "sparsity.csv").open("a") as file:
-        file.write("1")  # Of a line that was being written.
+        file.write("1")  # The beginning of an unfinished line.
     fit("killed")
     assert log("killed") == log("whole")
     rows = [line.split(",") for line in log("whole")]

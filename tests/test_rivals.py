@@ -1,4 +1,4 @@
-"""Small dense networks that sparse ones are compared with."""
+"""Small dense networks to compare sparse networks with."""
 
 import re
 
@@ -14,8 +14,6 @@ from issp_keras.errors import InputError
 from issp_keras.models.parts.reparameterized import ReparameterizedConv2D
 from issp_keras.models.torch_weights.reader import read_torch
 from issp_keras.models.torch_weights.writer import write_torch
-
-# Other files try what the versions of dependencies change.
 
 RNG = np.random.default_rng(0)
 
@@ -37,7 +35,7 @@ TINY = {
 
 
 def _random(model):
-    """Sets all weights, also those that begin alike or near 0."""
+    """Sets all weights to random values."""
     model.set_weights(
         [RNG.normal(0, 0.3, w.shape).astype("float32") for w in model.weights]
     )
@@ -108,7 +106,7 @@ def test_rivals_train_in_mixed_precision(network):
         model = TINY[network]()
     finally:
         keras.config.set_dtype_policy(policy)
-    # Compiling takes longer than all else here.
+    # Compiling takes most of the time here, so only new layers are compiled.
     is_new = network in ("dipnet", "ecbsr_reparameterized")
     is_jax = keras.backend.backend() == "jax"
     model.compile("adam", "mean_absolute_error", jit_compile=is_new or is_jax)
@@ -148,7 +146,7 @@ def test_networks_with_an_anchor_add_to_the_nearest_pixels(network):
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_fsrcnn_puts_the_middle_of_its_last_kernel_on_a_first_pixel(scale):
-    """As the released networks do: x4 in rows 0, 4, 8, ..."""
+    """Like the released networks: rows 0, 4, 8, ... for x4."""
     model = TINY["fsrcnn"](scale)
     last = model.get_layer("last_part")
     kernel = np.zeros(last.kernel.shape, np.float32)
@@ -165,14 +163,14 @@ def test_fsrcnn_puts_the_middle_of_its_last_kernel_on_a_first_pixel(scale):
 
 @pytest.mark.parametrize("channels", [3, 5])
 def test_a_sum_of_branches_is_what_each_of_them_makes(channels):
-    """With the bias around what lies between two convolutions."""
+    """Between two convolutions, the image is padded with the bias."""
     image = _image(channels=channels)
     layer = ReparameterizedConv2D(5)
     layer.build(image.shape)
     _random(layer)
     padded = np.pad(image, ((0, 0), (1, 1), (1, 1), (0, 0)))
     expected = _convolve(padded, layer.kernel) + layer.bias
-    # Zeros around the image become the bias.
+    # The zeros around the image become the bias.
     expanded = padded @ ops.convert_to_numpy(layer.expand_kernel)
     expanded += ops.convert_to_numpy(layer.expand_bias)
     expected += _convolve(expanded, layer.project_kernel) + layer.project_bias
@@ -199,7 +197,7 @@ def test_each_branch_is_trained():
 
 
 def _names(model):
-    # Without the numbers that Keras gives to layers without a name.
+    # Keras appends numbers to default names of layers.
     return [
         (re.sub("_[0-9]+$", "", layer.name), type(layer))
         for layer in model.layers
@@ -275,7 +273,7 @@ def test_a_sum_of_branches_comes_back_from_its_configuration():
 
 
 def _names_of_etds(name):
-    """ECBSR as ECNUSR/ETDS saves it; the others have its names."""
+    """The names of ECBSR in ECNUSR/ETDS. Other networks have them already."""
     return name.replace(".conv3x3.", ".0.").replace(".act.", ".1.")
 
 
@@ -287,7 +285,7 @@ def test_checkpoints_of_rivals_come_back(network, rename, tmp_path):
     state = read_torch(tmp_path / "model.pth")["params"]
     state = {rename(name): array for name, array in state.items()}
     write_torch(tmp_path / "renamed.pth", state)
-    # What these checkpoints do not show.
+    # Arguments that these checkpoints do not contain.
     given = {
         "fsrcnn": {"scale": 4},
         "dipnet_relu": {"activation": "relu"},
@@ -351,15 +349,15 @@ def test_checkpoints_of_rivals_have_the_official_entries(
 
 @pytest.mark.parametrize("network", ["abpn", "ecbsr", "dipnet"])
 def test_the_last_channels_become_pixels_as_in_pytorch(network, tmp_path):
-    """There, the pixels of a colour lie behind each other."""
+    """In PyTorch, the pixels of a colour are adjacent channels."""
     models.to_torch(TINY[network](), tmp_path / "model.pth")
     state = read_torch(tmp_path / "model.pth")["params"]
     state = {name: 0 * array for name, array in state.items()}
     *_, last = (name for name, array in state.items() if len(array) == 12)
     colours = np.arange(12, dtype="float32")
     if network == "dipnet":
-        # It has no bias. A feature that is 1 where the image is white, and
-        # that only the skip lets through, stands for it.
+        # The network has no bias. A feature replaces it that is 1 where the
+        # image is white, and that only the skip passes on.
         state["conv_1.eval_conv.weight"][0, 0, 1, 1] = 1
         state[last][:, 0, 1, 1] = colours
     else:

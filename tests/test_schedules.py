@@ -176,7 +176,7 @@ def test_import_leaves_tf_keras_at_keras_3():
         )
         for imports in IMPORTS
     ]
-    # All at once, for each takes seconds to import TensorFlow.
+    # They run at the same time. Each takes seconds to import TensorFlow.
     running = [
         subprocess.Popen([sys.executable, "-c", program])
         for program in programs

@@ -48,7 +48,7 @@ def test_scores_rgb_and_y_by_the_metrics():
 
 
 def test_leaves_a_border_of_the_scale_out_of_both_scores():
-    """A way to upscale that errs in a frame of 3 pixels alone."""
+    """The result is only wrong in a frame of 3 pixels."""
     flat = data.Photograph("flat", np.full((39, 39, 3), 90, np.uint8))
 
     def upscale(pixels):
@@ -100,7 +100,7 @@ def test_the_pictures_show_crops_side_by_side(shape):
         assert picture.dtype == np.uint8
         width = 3 * crop[1] + 6
         assert picture.shape == (3 * crop[0] + 26, count * width - 6, 3)
-        # The network is a nearest-neighbour one: its crop equals that of LR.
+        # The network is nearest-neighbour, so its crop equals that of LR.
         lr = picture[26:, : width - 6]
         ours = picture[26:, 2 * width :][:, : width - 6]
         if len(shape) == 3:

@@ -39,7 +39,7 @@ def test_tells_denormals_infinities_and_nan_apart():
 
 @pytest.mark.parametrize("size", [1, 7, 5000])
 def test_agrees_with_numpy_partition(size):
-    """On ties, zeros, denormals and infinities, in any order."""
+    """The values have ties, zeros, denormals and infinities in any order."""
     rng = np.random.default_rng(size)
     special = np.array([0.0, -0.0, 1e-45, 1e-40, np.inf, 0.5, 0.5], "float32")
     for _ in range(5):
@@ -110,7 +110,7 @@ def test_a_sampled_threshold_marks_about_as_many_as_asked_for():
         assert scores[mask].max() < scores[~mask].min()
     assert abs(np.mean(shares) - 0.95) < 0.005
     assert max(np.abs(np.array(shares) - 0.95)) < 0.02
-    assert len(set(shares)) > 10  # Another sample at each step.
+    assert len(set(shares)) > 10  # Each step draws another sample.
 
 
 def test_a_sample_holds_no_place_twice():

@@ -1,4 +1,4 @@
-"""Training on what full integers make of a network."""
+"""Training with simulated int8."""
 
 import keras
 import numpy as np
@@ -81,7 +81,7 @@ def test_ranges_are_those_of_layers_that_compute_an_output():
     model.compile("sgd", "mae")
     model.fit(X, X.repeat(4, -1), callbacks=[SimulatedInt8()], verbose=0)
     ranges = trained_ranges(model)
-    # The output has the levels of 8-bit images, whatever the range.
+    # The output always has the levels of 8-bit images.
     assert set(ranges) == {"relu"}
     assert ranges["relu"][0] == 0 < ranges["relu"][1]
 

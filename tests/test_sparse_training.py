@@ -1,4 +1,4 @@
-"""What `fit` leaves in the kernels."""
+"""The kernels after `fit`."""
 
 import contextlib
 import logging
@@ -92,7 +92,7 @@ class _CheckEpochs(keras.callbacks.Callback):
 
 
 def test_equals_a_numpy_reference_over_20_steps():
-    """Linear regression with Adam and ISS-P, written out in numpy."""
+    """The reference is linear regression with Adam and ISS-P in NumPy."""
     model = keras.Sequential([keras.Input((4,)), layers.Dense(3)])
     model.compile(keras.optimizers.Adam(0.01), "mse")
     w, b = (v.numpy() for v in model.weights)
@@ -161,7 +161,7 @@ def test_trains_dense_before_begin_step():
 
 
 class AttentionBlock(layers.Layer):
-    """A composite layer: attention, and a depthwise convolution."""
+    """A composite layer of attention and a depthwise convolution."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -183,7 +183,7 @@ class AttentionBlock(layers.Layer):
 
 
 class NestedModel(keras.Model):
-    """A subclassed model around a functional model around a layer."""
+    """A subclassed model that contains a functional model with a layer."""
 
     def __init__(self):
         super().__init__()
@@ -309,7 +309,7 @@ def test_averages_are_sparse_when_training_ends_with_the_pruning_stage():
 @pytest.mark.versions
 @pytest.mark.parametrize("before", [False, True])
 def test_zeros_are_exact_with_swapped_averages(before):
-    """What is validated, and what is left, are sparse averages."""
+    """Validation and the final model use sparse averages."""
 
     class Validate(keras.callbacks.Callback):
         def on_test_begin(self, logs=None):
@@ -385,7 +385,7 @@ def test_slots_of_frozen_weights_are_kept_or_zeroed(slots):
 
 @pytest.mark.versions
 def test_the_train_step_is_traced_once():
-    """No phase makes Keras trace again."""
+    """Keras does not trace again in any phase."""
     traces = []
 
     class Traced(ISSPSchedule):
@@ -427,7 +427,7 @@ def test_equals_the_compiled_run_when_run_eagerly():
 
 @pytest.mark.versions
 def test_one_update_per_optimizer_step_under_gradient_accumulation():
-    """10 updates in 40 batches: as many as 10 batches of 4 times the size."""
+    """40 batches are 10 updates, like 10 batches of 4 times the size."""
     model = _sequential(
         keras.optimizers.SGD(0.01, gradient_accumulation_steps=4)
     )
@@ -446,7 +446,7 @@ def test_one_update_per_optimizer_step_under_gradient_accumulation():
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
-# Methods that see what the optimizer changed.
+# Methods that use the optimizer's changes.
 
 _BY_CHANGES = {
     "latent": Latent(),
@@ -791,7 +791,7 @@ def test_takes_a_schedule_derived_from_one_of_tfmot():
 @pytest.mark.parametrize(
     ("distribution", "zeros"),
     [
-        # Densities 20/64 and 19/48 times 33.6/39, that is 0.269 and 0.341.
+        # Densities are 20/64 and 19/48 times 33.6/39, that is 0.269 and 0.341.
         (ERK(), [47, 32]),
         (Map({"head": 0.5}), [45, 24]),
         (Global(), None),
@@ -999,7 +999,7 @@ def _assert_same_weights(one, other):
 @pytest.mark.versions
 @pytest.mark.parametrize("method", [ISSP(), Latent(), SRP()])
 def test_a_share_is_that_of_all_steps_of_the_fit(method):
-    """20 batches an epoch, 2 epochs."""
+    """There are 2 epochs of 20 batches."""
     shares, steps = _sequential(), _sequential()
     _fit(
         shares,

@@ -21,7 +21,7 @@ def _summary(model, *arguments):
 
 
 def test_counts_the_multiply_adds_of_edsr_baseline():
-    """316.3, 160.4 and 114.2 G for an output of 1280x720."""
+    """They are 316.3, 160.4 and 114.2 G for an output of 1280x720."""
     for scale, size, expected in (
         (2, (360, 640), 316.3e9),
         (3, (240, 432), 160.4e9 * 240 * 432 / (240 * 427)),

@@ -1,4 +1,4 @@
-"""Tables that are printed, shown in notebooks, and read by programs."""
+"""Tables for terminals, notebooks and programs."""
 
 import sys
 import types

@@ -1,4 +1,4 @@
-"""A network learns from the outputs of another one."""
+"""A network learns from the outputs of another network."""
 
 import concurrent.futures
 import dataclasses
@@ -23,8 +23,6 @@ from issp_keras.inference import Network
 from issp_keras.inference import load_network
 from issp_keras.programs.train import train
 from issp_keras.teacher import Teacher
-
-# Other files try what the versions of dependencies change.
 
 EDSR_SMALL = pathlib.Path(__file__).parent.parent / "configs/edsr_small.py"
 
@@ -64,7 +62,7 @@ def pairs(folder_of_photographs):
 
 @pytest.fixture
 def enlarged(monkeypatch):
-    """The sizes of what networks were asked to enlarge, in a list."""
+    """The list of the sizes of all images that networks enlarge."""
     sizes = []
     upscale = Network.upscale
 
@@ -167,10 +165,10 @@ def test_prepared_photographs_have_the_same_outputs(
 def test_stops_in_time(path, pairs, tmp_path, enlarged):
     folder = tmp_path / "cache"
     assert Teacher(path, 2).teach(pairs, folder, time.monotonic()) is None
-    # One, so that calls without time come to an end too.
+    # Each call enlarges at least one, so repeated calls come to an end.
     assert len(enlarged) == 1
     Teacher(path, 2).teach(pairs, folder)
-    # What is there takes no time.
+    # Cached images take no time.
     assert Teacher(path, 2).teach(pairs, folder, time.monotonic())
 
 
@@ -188,7 +186,7 @@ def test_training_learns_from_the_teacher_and_goes_on_the_same(
     config, tmp_path, enlarged
 ):
     whole = train(config, tmp_path / "whole").get_weights()
-    # Three for the teacher, three photographs for each of four scores.
+    # Three images for the teacher, and three for each of four scores.
     assert len(enlarged) == 3 + 12
     assert len(_files(tmp_path / "whole" / "teacher")) == 3
     enlarged.clear()

@@ -20,7 +20,7 @@ from issp_keras.models.torch_weights.writer import write_torch
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 RNG = np.random.default_rng(0)
-# What a checkpoint does not show.
+# Arguments that a checkpoint does not contain.
 ARGUMENTS = {
     "edsr_x3_f8_b2": {"residual_scale": 0.1},
     "edsr_x4_f8_b2": {"residual_scale": 0.1},
@@ -49,7 +49,7 @@ def _edsr_state():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_networks_equal_the_official_ones_from_a_checkpoint_alone(name):
-    """Outputs of the authors' PyTorch networks, padded sizes included."""
+    """Compares outputs with the authors' networks, also for padded sizes."""
     model = models.from_torch(_checkpoint(name), **ARGUMENTS.get(name, {}))
     _equals_golden(model, name)
 
@@ -68,7 +68,7 @@ def test_what_is_written_is_what_was_read(name, tmp_path):
     for entry, array in before.items():
         assert after[entry].dtype == array.dtype
         np.testing.assert_array_equal(after[entry], array)
-    # Most golden files leave out what real checkpoints have.
+    # Most golden files lack masks that real checkpoints have.
     surplus = [e for e in after if e not in before]
     assert all("attn_mask" in entry for entry in surplus)
 
@@ -119,7 +119,7 @@ def test_a_network_that_does_not_fit_is_refused_with_names(name, found):
     "windows", [(8, 8), (16, 4), (4, None), ((4, 16), (2, 16))]
 )
 def test_a_checkpoint_of_other_windows_is_refused(windows):
-    """CAT's weights do not depend on its windows, but what they learnt."""
+    """CAT's weights have the same shapes for all windows, but other values."""
     name = "cat_r_x2_e12_d2x2"
     model = models.cat(2, 12, (2, 2), heads=2, windows=windows)
     with pytest.raises(InputError, match=r"relative_position_index|rpe_biases"):
@@ -278,7 +278,7 @@ def test_files_of_pytorch_before_1_6_are_read():
     ],
 )
 def test_names_of_the_authors_own_code_are_known(name, names, tmp_path):
-    """thstkdgus35/EDSR-PyTorch and yulunzhang/RCAN."""
+    """The authors' code is thstkdgus35/EDSR-PyTorch and yulunzhang/RCAN."""
     state = {}
     for entry, array in read_torch(_checkpoint(name))["params"].items():
         layer, _, kind = entry.rpartition(".")
@@ -350,7 +350,7 @@ def test_what_is_no_state_dict_is_refused(content, sentence, tmp_path):
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        # More elements, and a place far behind the last one.
+        # More elements, and an offset far behind the last one.
         (b"K\x03\x85", b"K\x63\x85"),
         (b"QK\x00", b"QK\x09"),
     ],
@@ -396,12 +396,12 @@ def test_other_floating_point_numbers_are_read(dtype, tmp_path):
 @pytest.mark.parametrize(
     "content",
     [
-        # Sets an attribute of what answers a global, and of a storage.
+        # Sets an attribute of a function, and of a class.
         b"\x80\x02ctorch._utils\n_rebuild_tensor\nN}X\x01\x00\x00\x00aK\x01s\x86b.",
         b"\x80\x02ccollections\nOrderedDict\nN}X\x01\x00\x00\x00aK\x01s\x86b.",
-        # Wants a place in memory for each number below 2**26.
+        # Makes the unpickler allocate a memo of 2**26 entries.
         b"\x80\x02}r\x00\x00\x00\x04.",
-        # A dict inside itself, 2000 deep.
+        # Dicts that are nested 2000 times.
         b"\x80\x02" + 2000 * b"}K\x01" + b"N" + 2000 * b"s" + b".",
     ],
 )
@@ -422,7 +422,7 @@ def test_dicts_that_share_dicts_are_read_once(tmp_path):
 
 
 def test_a_tensor_larger_than_its_storage_is_refused(tmp_path):
-    """Strides of 0 would make a small file need any memory."""
+    """With strides of 0, a small file could need any amount of memory."""
     path = tmp_path / "wide.pth"
     write_torch(path, {"a": np.ones(1, np.float32)})
     _rewrite(path, path, b"J\x01\x00\x00\x00t(", b"J\x01\x00\x00\x40t(")
@@ -431,7 +431,7 @@ def test_a_tensor_larger_than_its_storage_is_refused(tmp_path):
 
 
 def test_compressed_files_are_refused(tmp_path):
-    """PyTorch writes none, and a small one can become of any size."""
+    """PyTorch does not write them, and a small one can expand to any size."""
     path = tmp_path / "small.pth"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", pickle.dumps({}))

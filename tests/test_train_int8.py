@@ -1,4 +1,4 @@
-"""The training program simulates int8, once the zeros are final."""
+"""The training program simulates int8 after the zeros are final."""
 
 import csv
 import os
@@ -21,8 +21,6 @@ from issp_keras.models import load_model
 from issp_keras.programs import configuration
 from issp_keras.programs.train import train
 from issp_keras.tflite import flatbuffer
-
-# Other files try what the versions of dependencies change.
 
 EDSR_SMALL = pathlib.Path(__file__).parent.parent / "configs/edsr_small.py"
 SMALL = {
@@ -67,7 +65,7 @@ def _assert_same(first, second):
 
 
 def _in_pieces(config, workdir):
-    """Trains with a new call for each epoch; returns network and calls."""
+    """Trains with a new call for each epoch. Returns network and calls."""
     for calls in range(1, 99):
         network = train(config, workdir, until=time.monotonic())
         if network is not None:
@@ -111,7 +109,7 @@ def test_int8_is_simulated_from_its_first_step_on(config, tmp_path):
         weights.append(train(config, workdir).get_weights())
         with (workdir / "metrics.csv").open(newline="") as file:
             losses.append([row["loss"] for row in csv.DictReader(file)])
-    # Epochs of 3 steps: int8 begins with the third, or with the fourth.
+    # With epochs of 3 steps, int8 begins with the third or fourth epoch.
     assert losses[0][:2] == losses[1][:2]
     assert losses[0][2] != losses[1][2]
     assert not all(map(np.array_equal, *weights))
@@ -125,7 +123,7 @@ def test_a_training_in_pieces_becomes_the_same(config, tmp_path, changes):
     resumed, calls = _in_pieces(config, tmp_path / "pieces")
     assert calls == 4
     _assert_same(whole, resumed)
-    # Of a training that is over.
+    # A training that is over gives the same network.
     _assert_same(whole, train(config, tmp_path / "whole"))
     _assert_same(whole, load_model(tmp_path / "pieces" / "model.keras"))
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("jax") is None, reason="needs JAX"
 )
 
-# What `pip install 'issp-keras[jax,sr]'` does not bring.
+# Packages that `pip install 'issp-keras[jax,sr]'` does not install.
 OTHERS = [name for name, (_, of) in EXTRAS.items() if of not in ("jax", "sr")]
 TINY = {
     "steps": 12,
@@ -36,7 +36,7 @@ def _issp(*words):
 
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory):
-    """A training on the photographs that scikit-image brings."""
+    """A training on the photographs in scikit-image."""
     folder = tmp_path_factory.mktemp("jax") / "workdir"
     flags = [f"--config.{name}={value}" for name, value in TINY.items()]
     _issp("train", "--config=edsr_small", f"--workdir={folder}", *flags)
@@ -45,7 +45,7 @@ def workdir(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def photograph(tmp_path_factory):
-    """One of 16 bits, with alpha."""
+    """A photograph of 16 bits, with alpha."""
     path = tmp_path_factory.mktemp("photograph") / "deep.png"
     values = np.random.default_rng(0).integers(0, 65536, (20, 30, 4))
     values = values.astype(np.uint16)

@@ -53,7 +53,7 @@ def _lacking(function):
     """The arguments of a function that have no hint, and its result."""
     function = inspect.unwrap(function)
     if not function.__module__.startswith("issp_keras"):
-        return []  # What Python generates, as of a `NamedTuple`.
+        return []  # Python generates it, for example for a `NamedTuple`.
     signature = inspect.signature(function)
     names = [
         name
@@ -61,7 +61,7 @@ def _lacking(function):
         if parameter.annotation is parameter.empty
         and not (i == 0 and name in ("cls", "self"))
     ]
-    # That of `__init__` is known, where any argument has a hint.
+    # The result of `__init__` is known if any argument has a hint.
     is_known = function.__name__ == "__init__" and len(signature.parameters) > 1
     if signature.return_annotation is signature.empty and not is_known:
         names.append("return")

@@ -1,4 +1,4 @@
-"""The engine in WebAssembly, and the package in web/, under Node."""
+"""The engine in WebAssembly and the package in web/, in Node."""
 
 import importlib.util
 import json
@@ -20,7 +20,7 @@ from issp_keras.web import page
 
 ROOT = pathlib.Path(__file__).parents[1]
 SIZE = (69, 77)
-# By name: a network and options of `export`.
+# A network and options of `export`, by name.
 EXPORTS = {
     "float32": ("sparse", {}),
     "float16": ("sparse", {"precision": "float16"}),
@@ -31,7 +31,7 @@ EXPORTS = {
 
 
 def need_compiler():
-    """Skips a test where WebAssembly cannot be compiled, or not be run."""
+    """Skips a test if WebAssembly cannot be compiled or run."""
     if importlib.util.find_spec("ziglang") is None:
         pytest.skip("ziglang is not installed")
     if shutil.which("node") is None:
@@ -46,7 +46,7 @@ def wasm(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def found(wasm, tmp_path_factory):
-    """What a program of Node found with the package; see web_package.mjs."""
+    """The results of web_package.mjs, a Node program that uses the package."""
     folder = tmp_path_factory.mktemp("package")
     shutil.copy(wasm["simd"], folder)
     made = {"sparse": varied("edsr", zeros=0.7), "swinir": varied("swinir")}
@@ -59,7 +59,7 @@ def found(wasm, tmp_path_factory):
         path = folder / f"{name}.tflite"
         export(made[model], path, tolerance=99, **options)
         jobs[name] = {"network": path.name, **photograph, "options": {}}
-    # The network sees few pixels around each, so that tiles make the whole.
+    # The network sees only a few pixels far, so tiles equal the whole image.
     jobs["tiles"] = {**jobs["float32"], "options": {"tile": 24, "overlap": 6}}
     known = {
         "wasm": wasm["simd"].name,
@@ -77,7 +77,7 @@ def found(wasm, tmp_path_factory):
 
 
 def varied(name, zeros=0.0, **options):
-    """A tiny network that makes no flat images, with zeros in its kernels."""
+    """A tiny network with zeros, whose output is not flat."""
     rng = np.random.default_rng(0)
     model = TINY[name](**options)
     for weight in model.trainable_variables:
@@ -106,7 +106,7 @@ def test_nothing_is_compiled_twice(wasm, monkeypatch):
 
 
 def test_both_builds_are_small(wasm):
-    # What a phone loads before it can begin.
+    # A phone has to load a build before it can begin.
     most = 300_000 if compiler.optimizer() else 400_000
     for path in wasm.values():
         assert path.stat().st_size < most
@@ -151,7 +151,7 @@ def test_upscales_as_the_interpreter_does(found, name):
 
 
 def test_a_smaller_result_is_the_mean_of_squares():
-    # A square of 4 x 4 becomes one of 3 x 3: a third of its next pixel counts.
+    # 4 x 4 pixels become 3 x 3. Each is the mean of 4/3 x 4/3 pixels.
     code = """
         import { reduce } from "./web/src/reduce.js";
         const pixels = new Uint8ClampedArray(4 * 4 * 4);
@@ -167,13 +167,13 @@ def test_a_smaller_result_is_the_mean_of_squares():
         np.reshape([int(of) for of in line.split(",")], (side, side, 4))
         for line, side in zip(done.stdout.split(), (3, 2), strict=True)
     )
-    # Red is 15 * (4 * row + column), whose means are those of rows, columns.
+    # Red is 15 * (4 * row + column), so means of rows and columns are enough.
     at = np.array([0.25, 1.5, 2.75])
     red = np.rint(15 * (4 * at[:, None] + at))
     assert np.array_equal(three[..., 0].ravel()[:8], red.ravel()[:8])
     assert (three[..., 1] == 100).all()
     assert two[..., 0].tolist()[0] == [38, 68]
-    # The last pixel is not seen: it has no colour, and a quarter of the area.
+    # The last pixel is transparent. It is a quarter of the area.
     assert two[1, 1, 0] == round(15 * (10 + 11 + 14) / 3)
     assert two[1, 1].tolist()[1:] == [100, 0, 191]
 

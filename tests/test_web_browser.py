@@ -1,4 +1,4 @@
-"""The demo page, as a browser shows it."""
+"""Opens the demo page in a browser."""
 
 import browsers
 import numpy as np
@@ -14,8 +14,8 @@ from issp_keras.web import engine
 
 RNG = np.random.default_rng(0)
 _SEEN_THROUGH = 128
-_HALF = 240  # Of the photograph that has alpha: where it begins.
-# Pixels that the network sees around one, and more.
+_HALF = 240  # Where the half with alpha begins in the photograph.
+# At least as many pixels as the network sees far.
 _AROUND = 8
 
 
@@ -25,7 +25,7 @@ def _write_photographs(folder):
     pixels[:, _HALF:, 3] = _SEEN_THROUGH
     for name in ("drop", "four"):
         PIL.Image.fromarray(pixels).save(folder / f"{name}.png")
-    # Smooth, since decoders of JPEG differ in what is noise.
+    # The image is smooth, because JPEG decoders differ in noise.
     ramp = np.add.outer(np.arange(24), np.arange(40))
     ramp = np.stack([3 * ramp, 200 - 2 * ramp, 90 + ramp], -1)
     exif = PIL.Image.Exif()
@@ -41,7 +41,7 @@ def _write_photographs(folder):
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    """What a browser found in the page, the folder, and the network."""
+    """What a browser finds in the page, the folder, and the network."""
     test_web.need_compiler()
     folder = tmp_path_factory.mktemp("demo")
     _write_photographs(folder)
@@ -74,7 +74,7 @@ def test_what_is_saved_is_what_the_interpreter_makes(demo):
     made = _saved(demo, "drop")
     expected = network.upscale(np.ascontiguousarray(pixels[..., :3]))
     assert expected.std() > 20
-    # A canvas keeps the colours of opaque pixels alone exactly.
+    # A canvas keeps exact colours only for opaque pixels.
     opaque = slice(0, 2 * (_HALF - _AROUND))
     difference = made[:, opaque, :3] - expected[:, opaque]
     assert np.abs(difference).max() <= 1

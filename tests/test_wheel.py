@@ -1,4 +1,4 @@
-"""A wheel has all that the package needs, and works where it is installed."""
+"""A wheel has all files that the package needs, and works when installed."""
 
 import pathlib
 import platform
@@ -21,7 +21,7 @@ pytestmark = [
 ]
 
 ROOT = pathlib.Path(__file__).parent.parent
-# A compiler that takes minutes has made the library before.
+# Compiling takes minutes, so this compiler copies a library.
 _COMPILER = """\
 import shutil, sys
 shutil.copy(sys.argv[1], sys.argv[sys.argv.index("-o") + 1])
@@ -47,8 +47,8 @@ def wheel(tmp_path_factory):
 def python(wheel, tmp_path_factory):
     """Python of a fresh environment with the wheel.
 
-    Other packages come from the environment of the tests, from which pip
-    would copy them otherwise, and which has issp_keras by a link alone.
+    Other packages come from the environment of the tests. That environment
+    has only a link to issp_keras.
     """
     folder = tmp_path_factory.mktemp("fresh") / "venv"
     subprocess.run(

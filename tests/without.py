@@ -1,4 +1,4 @@
-"""Runs Python where some packages are as if they were not installed."""
+"""Runs Python as if some packages were not installed."""
 
 import os
 import pathlib
@@ -32,7 +32,7 @@ run()
 
 
 def run_without(packages, code, *arguments, **environment):
-    """Runs Python code in a process of its own, from the repository."""
+    """Runs Python code in a separate process, from the repository."""
     return subprocess.run(
         [sys.executable, "-c", _HIDING.format([*packages]) + code, *arguments],
         cwd=ROOT,

@@ -4,9 +4,9 @@ from issp_keras.errors import ArgumentError
 
 PRECISIONS = ("float32", "float16", "int8", "int8_dynamic")
 INPUTS = ("float32", "uint8")
-# How int8 finds the ranges of activations: the best of all ways, or one.
+# How int8 finds the ranges of activations: "best" tries all ways.
 RANGES = ("best", "min_max", "percentile", "mse")
-# PSNR in dB that a file may lose.
+# The most PSNR in dB that a file may lose.
 TOLERANCES = {
     "float32": 0.01,
     "float16": 0.05,
@@ -16,7 +16,7 @@ TOLERANCES = {
 
 
 def check_choice(argument: str, value, known):
-    """Checks that an argument has one of its values.
+    """Checks that an argument has one of the allowed values.
 
     Args:
         argument: String, its name.
@@ -24,7 +24,7 @@ def check_choice(argument: str, value, known):
         known: Iterable of strings.
 
     Raises:
-        ArgumentError: If it has another value.
+        ArgumentError: If it does not.
     """
     if value not in known:
         raise ArgumentError(

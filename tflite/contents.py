@@ -16,12 +16,12 @@ class Tensor:
         dtype: String.
         count: Integer, the number of its values.
         nonzeros: Integer, how many of them are not zero.
-        encoding: String, "dense", or "sparse" and the order of dimensions,
-            compressed ones in brackets.
+        encoding: String, "dense", or "sparse" and the order of dimensions.
+            Compressed dimensions are in brackets.
         bytes: Integer, stored bytes of values and indices.
         dense_bytes: Integer, bytes if it were stored with its zeros.
-        floor_bytes: Float, a lower bound for the bytes, if zeros may be
-            anywhere and values are not compressed (`encoding.floor`).
+        floor_bytes: Float, a lower bound for the bytes of any encoding that
+            does not compress values (`encoding.floor`).
     """
 
     name: str
@@ -128,7 +128,7 @@ class Inspection:
 
     @property
     def weights(self) -> Weights:
-        """Totals of the kernels; a kernel that layers share counts once."""
+        """Totals of the kernels. A kernel that layers share counts once."""
         return count_weights(layer.kernel for layer in self.layers)
 
     @property
@@ -153,7 +153,7 @@ class Inspection:
 
 
 def count_weights(kernels) -> Weights:
-    """The totals of some `Tensor`s; a repeated one counts once."""
+    """The totals of some `Tensor`s. A repeated one counts once."""
     kernels = list({id(kernel): kernel for kernel in kernels}.values())
     return Weights(
         sum(kernel.count for kernel in kernels),

@@ -45,7 +45,7 @@ def convert(
         input: One of `INPUTS`, also of the output.
         ranges: One of `RANGES`, how "int8" finds the ranges of activations.
         calibration: LR images of shape (height, width, 3), float32 in 0..1,
-            of `size` if it is given; for "int8" alone.
+            of `size` if it is given. Only "int8" uses them.
 
     Returns:
         The converted model as objects of the schema, with short names.
@@ -54,7 +54,7 @@ def convert(
         import tensorflow as tf
 
     is_int8 = precision == "int8"
-    # Of int8, the converter makes the ends of the graph, and `int8` clips.
+    # For int8, the converter converts input and output, and `int8` clips.
     apply = model if is_int8 else _between_pixels(model, input)
     shape = (*(size or (None, None)), 3)
     dtype = "float32" if is_int8 else input
@@ -102,8 +102,8 @@ def _in_integers(converter, input, ranges, calibration, trained, layers):
             _of_tensors(calibrated, trained, layers),
         )
     if int8.has_float_layers(converted):
-        # The converter's older quantizer knows fewer operators, and leaves
-        # no layer of CAT in float. It takes no other ranges than its own.
+        # The converter's older quantizer knows fewer operators, but it leaves
+        # no layer of CAT in float. It accepts only its own ranges.
         converter._experimental_calibrate_only = False
         converter.experimental_new_quantizer = False
         with contextlib.suppress(Exception):
@@ -118,7 +118,7 @@ def _of_tensors(calibrated, trained, layers):
         return {}
     (graph,) = calibrated.subgraphs
     numbers = {
-        # The last that a layer makes is its output.
+        # The last tensor that a layer computes is its output.
         _short_name(flatbuffer.name(graph.tensors[number]), layers): number
         for number in Graph(calibrated).makers
     }
@@ -166,7 +166,7 @@ def _between_pixels(model, input):
 
 
 def _with_extremes(images):
-    """Black and white too, so that all of 0..1 is known to come."""
+    """Adds black and white, so that the input's range is all of 0..1."""
     for image in images:
         yield image
     yield np.zeros_like(image)
@@ -174,10 +174,10 @@ def _with_extremes(images):
 
 
 def _short_name(name, layers):
-    """The name of a layer instead of what the converter calls its tensors.
+    """Shortens the converter's name of a tensor to the name of its layer.
 
-    "net_1/edsr_1/conv_first_1/BiasAdd;net_1/..." is "conv_first". Equal names
-    are stored once; those of all tensors fill 120 kB of SwinIR's files.
+    "net_1/edsr_1/conv_first_1/BiasAdd;net_1/..." becomes "conv_first". Equal
+    names are stored once. The long names take 120 kB in SwinIR's files.
     """
     parts = [part.removesuffix("_1") for part in name.split(";")[0].split("/")]
     return "/".join(part for part in parts if part in layers) or name
@@ -191,7 +191,7 @@ def _run(converter):
 
 @contextlib.contextmanager
 def _quiet():
-    """Hides what Keras prints and logs of its steps to the converter."""
+    """Hides what Keras prints and logs during the conversion."""
     verbosity = logging.get_verbosity()
     logging.set_verbosity(logging.WARNING)
     try:

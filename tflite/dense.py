@@ -1,4 +1,4 @@
-"""Dense layers of images, as TFLite computes them by itself."""
+"""Dense layers that TFLite computes on images, without reshaping them."""
 
 import contextlib
 import functools
@@ -8,12 +8,11 @@ import keras
 
 @contextlib.contextmanager
 def keeping_axes(model: keras.Model):
-    """Lets Dense layers keep all axes of what they take, while they are traced.
+    """Lets Dense layers keep all axes of their input, while they are traced.
 
-    Keras flattens an image to a matrix before the product, and makes an image
-    of the result. In a file for any size, TFLite needs nine operators for
-    that, which XNNPACK does not know. Its FULLY_CONNECTED takes images as they
-    are.
+    Keras reshapes an image to a matrix before the product, and reshapes the
+    result back. In a file for any size, that takes nine operators, which
+    XNNPACK does not support. TFLite's FULLY_CONNECTED accepts images.
 
     Args:
         model: A `keras.Model`, of the TensorFlow backend.
@@ -21,7 +20,7 @@ def keeping_axes(model: keras.Model):
     changed = [
         layer
         for layer in model._flatten_layers()
-        # What has a `call` of its own already is not for us to replace.
+        # A `call` that someone else replaced is kept.
         if type(layer) is keras.layers.Dense and "call" not in vars(layer)
     ]
     for layer in changed:

@@ -180,7 +180,7 @@ def _problem_of_depthwise(node):
 
 
 def _clusters(nodes, makers):
-    """Operators that are connected and keep the rules, by operator."""
+    """The cluster of each operator that follows the rules."""
     cluster = {i: {i} for i, node in nodes.items() if node.problem is None}
     for i in cluster:
         if nodes[i].starts:

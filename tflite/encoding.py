@@ -21,7 +21,7 @@ from issp_keras.tflite.flatbuffer import Level
 
 # Index types of the schema, by the bytes of an index.
 _WIDTHS = {1: np.uint8, 2: np.uint16, 4: np.int32}
-# Bytes of a level's table in the file, and of a compressed one's two vectors.
+# Bytes of a level's table, and of the two vectors of a compressed level.
 _LEVEL = 16
 _VECTORS = 40
 _BLOCKS = (1, 2, 4, 8, 16)
@@ -32,11 +32,12 @@ class Encoding:
     """A sparse encoding.
 
     Attributes:
-        order: Tuple of integers, which dimension each level is; those that
-            count blocks' insides come after the tensor's own.
-        compressed: Tuple of booleans, likewise: whether it is compressed.
+        order: Tuple of integers, the dimension of each level. The tensor's
+            own dimensions come first, then those inside of blocks.
+        compressed: Tuple of booleans, whether each level is compressed.
         blocks: Tuple of pairs (dimension, size), the blocks' sides. A blocked
-            dimension counts blocks, and an additional one what is in them.
+            dimension counts blocks. An additional dimension counts the values
+            along a side of a block.
     """
 
     order: tuple[int, ...]
@@ -45,19 +46,19 @@ class Encoding:
 
 
 def choose(values: np.ndarray) -> tuple[Encoding | None, int]:
-    """Finds the encoding of least bytes.
+    """Finds the encoding that takes the fewest bytes.
 
     Args:
         values: Array of any shape and rank.
 
     Returns:
-        Pair of an `Encoding`, None if a dense tensor is as small, and the
-        bytes it takes in a file, without what any tensor takes.
+        Pair of an `Encoding` (None if a dense tensor is as small) and its
+        bytes in a file, without the bytes that every tensor takes.
     """
     zeros = values.size - np.count_nonzero(values)
     best: Encoding | None = None
     least = float(values.nbytes)
-    # Values and indices alone, of which no tree has fewer.
+    # Every tree needs at least the bytes of the values.
     if not zeros or (values.size - zeros) * values.itemsize >= least:
         return None, values.nbytes
     occupied = _occupied(values)
@@ -87,7 +88,7 @@ def encode(
         encoding: `Encoding`.
 
     Returns:
-        Its levels, and its values that are stored, flat.
+        Its levels, and a flat array of the values that are stored.
     """
     blocked = _blocked(values, encoding.blocks).transpose(encoding.order)
     occupied = np.flatnonzero(_occupied(blocked))
@@ -113,10 +114,11 @@ def encode(
 
 
 def floor(count: int, nonzeros: int, itemsize: int) -> float:
-    """The least bytes a tensor can take whose zeros may be anywhere.
+    """A lower bound for the bytes of a tensor.
 
-    Log2 of the number of ways to place `nonzeros` among `count`, and the
-    values themselves, which are taken for incompressible; or all values.
+    It is the entropy of the places of the non-zero values, log2 of the number
+    of ways to choose them, plus the values, which are not compressed. If all
+    values with their zeros take fewer bytes, it is that number.
     """
     ways = (
         math.lgamma(count + 1)
@@ -127,7 +129,7 @@ def floor(count: int, nonzeros: int, itemsize: int) -> float:
 
 
 def _occupied(values):
-    """Which values are stored: at least one, since TFLite takes no fewer."""
+    """Which values are stored. TFLite needs at least one."""
     occupied = values != 0
     if not occupied.any():
         occupied[(0,) * values.ndim] = True
@@ -135,7 +137,7 @@ def _occupied(values):
 
 
 def _possible_blocks(shape):
-    """No blocks, and blocks along the first and the last dimension."""
+    """Yields no blocks, then blocks along the first and last dimensions."""
     axes = sorted({0, len(shape) - 1})
     sides = [
         [size for size in _BLOCKS if shape[axis] % size == 0] for axis in axes
@@ -146,7 +148,7 @@ def _possible_blocks(shape):
 
 
 def _blocked(values, blocks):
-    """Splits dimensions; what is inside of blocks comes last."""
+    """Splits dimensions into blocks. The dimensions inside come last."""
     shape = list(values.shape)
     inside = []
     for shift, (axis, size) in enumerate(blocks):
@@ -162,8 +164,8 @@ def _blocked(values, blocks):
 def _smallest_tree(occupied, first, itemsize):
     """The cheapest tree, by dynamic programming over sets of dimensions.
 
-    Below a compressed level, the nodes are the prefixes that hold anything:
-    how many depends on which dimensions came before, and not on their order.
+    The nodes below a compressed level are the index prefixes with a value.
+    Their number depends on the set of dimensions above, not on its order.
 
     Returns:
         Its bytes, and (dimension, compressed) of each level.
@@ -177,7 +179,7 @@ def _smallest_tree(occupied, first, itemsize):
             return itemsize * nodes, ()
         best = math.inf, ()
         left = sorted(every - done)
-        # Those inside of blocks come last, in their order, and are dense.
+        # Dimensions inside of blocks come last, in order, and are dense.
         for axis in [axis for axis in left if axis < first] or left[:1]:
             size = occupied.shape[axis]
             then = done | {axis}
@@ -196,7 +198,7 @@ def _smallest_tree(occupied, first, itemsize):
 
 
 def _filled(occupied):
-    """How many prefixes hold anything, for each set of dimensions."""
+    """How many index prefixes have a value, for each set of dimensions."""
     every = frozenset(range(occupied.ndim))
     arrays = {every: occupied}
     for size in range(occupied.ndim - 1, -1, -1):
@@ -211,7 +213,7 @@ def _filled(occupied):
 
 
 def _width(most):
-    """Bytes of numbers up to `most`."""
+    """The bytes of an integer that can be as large as `most`."""
     return next(width for width in (1, 2, 4) if most < 256**width)
 
 

@@ -36,12 +36,13 @@ from issp_keras.tflite.sparse import shrink
 from issp_keras.tflite.weights import share_of_zeros
 from issp_keras.version import __version__
 
-# Of a float32 file, in units of its output, which is 0..1: a fortieth of an
-# 8-bit level, and half a level more where the file rounds to levels.
+# The largest error of a float32 file, for an output in 0..1: a fortieth of an
+# 8-bit level. A file that rounds to levels may differ by half a level more.
 _LARGEST_ERROR = 1e-4
 _HALF_LEVEL = 0.5 / 255
 _RANGES = {"float32": [0, 1], "uint8": [0, 255]}
-# Most LR pixels of what int8 is calibrated on, where a file takes any size.
+# The largest side in LR pixels of int8's calibration images, if a file takes
+# any size.
 _CALIBRATION = 96
 
 

@@ -28,7 +28,8 @@ from issp_keras.tflite.weights import blocks_of
 from issp_keras.tflite.weights import constants_of
 from issp_keras.tflite.weights import kernels_of
 
-# What the converter calls constants, and what it adds to a layer's name.
+# Prefixes of the converter's names for constants that have none, and the
+# operators that it appends to a layer's name.
 _NAMELESS = ("arith.", "tfl.")
 _OPERATORS = {
     "Add",
@@ -72,7 +73,7 @@ def inspect(
     """
     path = pathlib.Path(path)
     model = flatbuffer.read(path)
-    # What a broken file says of itself may be wrong in any way.
+    # A broken file may contradict itself in any way.
     with blame(f"{path}: is not a TFLite model", Exception):
         graphs = [Graph(model, graph) for graph in model.subgraphs]
         constants = [constants_of(graph) for graph in graphs]
@@ -80,7 +81,7 @@ def inspect(
         fixed = _size_of_input(main)
         metadata = read_metadata(model)
     shapes = _shapes(path, graphs[0], fixed, size)
-    # The image goes into the main graph; of others, no size is known.
+    # Only the main graph takes the image. Sizes in other graphs are unknown.
     sizes = [shapes, *[None] * (len(graphs) - 1)]
     speedups, declined = _delegated(path, len(graphs), delegate)
     with blame(f"{path}: is not a TFLite model", Exception):
@@ -129,7 +130,7 @@ def _shapes(path, graph, fixed, size):
         return [flatbuffer.shape(tensor) for tensor in graph.tensors]
     if not size:
         return None
-    # Only by running it, some shapes become known.
+    # With SHAPE operators, some shapes are only known after a run.
     must_run = "SHAPE" in map(graph.kind, graph.operators)
     try:
         return probe.ask("shapes", path, *size, int(must_run))
@@ -144,9 +145,9 @@ def _delegated(path, count, is_asked):
     """What the delegate expects, and why it leaves operators to TFLite.
 
     Returns:
-        How many times as fast as dense it expects its parts to be, and for
-        each of `count` graphs a dict of reasons by operator, or the one reason
-        for all of its operators.
+        List of the expected speedups of its parts, and a list with an entry
+        for each of `count` graphs: a dict of reasons by operator, or one
+        reason for all operators.
     """
     if not is_asked:
         return [], [NOT_ASKED] * count
@@ -158,7 +159,7 @@ def _delegated(path, count, is_asked):
         return [], ["TFLite does not load the file with it"] * count
     graphs = found["declined"]
     if len(graphs) != count:
-        # Those that it skips are not named.
+        # The report does not say which graphs are missing.
         reason = f"TFLite shows it {len(graphs)} of {count} graphs"
         return [], [reason] * count
     return found["speedups"], [
@@ -167,7 +168,7 @@ def _delegated(path, count, is_asked):
 
 
 def _layers(graph, constants, shapes, declined):
-    """The layers of a graph; `shapes` are those of its tensors, or None."""
+    """The layers of a graph. `shapes` are those of its tensors, or None."""
     kernels = kernels_of(graph, constants)
     zeros = {
         i: (kernel.count - kernel.nonzeros, kernel.count)
@@ -211,10 +212,9 @@ def _layer(graph, operator, kernel, shapes, reasons, declined):
 
 
 def _layer_name(kernel, output):
-    """The name of a kernel without those of operators at its end.
+    """The name of a kernel without the names of operators at its end.
 
-    Some converters name kernels by their order; then it is that of what the
-    layer makes.
+    Some converters only number kernels. Then it is the name of the output.
     """
     name = kernel
     if not name or name.startswith(_NAMELESS):
@@ -234,7 +234,7 @@ def _uses(kind, kernel, image, result):
 
 
 def _zip_bytes(content):
-    """What a file adds to an archive, without the archive's own tables."""
+    """The bytes of a file in an archive, without the archive's own tables."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("model.tflite", content)

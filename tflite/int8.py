@@ -1,14 +1,14 @@
-"""Corrects the int8 networks of the converter for images."""
+"""Corrects int8 networks after TensorFlow's conversion."""
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from issp_keras.tflite.flatbuffer import Graph
 
-# One level of 8 bits is one level of int8.
+# The scale at which a level of int8 is a level of an 8-bit image.
 _LEVEL = np.float32(1 / 255)
 _BLACK = -128
-# What makes its output with a scale of its own, ...
+# Operators whose output may have any scale.
 _REQUANTIZING = {
     "ADD",
     "CONV_2D",
@@ -18,7 +18,7 @@ _REQUANTIZING = {
     "SUB",
     "TRANSPOSE_CONV",
 }
-# ... and what keeps that of its input.
+# Operators whose output has the scale of the input.
 MOVING = {
     "DEPTH_TO_SPACE",
     "RESHAPE",
@@ -28,12 +28,12 @@ MOVING = {
 }
 _KERNELS = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
 _ANY_SCALE = np.float32(1e-3)
-# XNNPACK refuses a layer from 256 on.
+# XNNPACK refuses a layer that rescales by 256 or more.
 _LARGEST_RESCALING = 128
 
 
 def mend(model: schema.ModelT):
-    """Does all that follows to a network that was just quantised."""
+    """Applies all corrections to a network that was just quantised."""
     mend_empty_scales(model)
     clip_at_white(model)
     widen_dead_channels(model)
@@ -50,11 +50,11 @@ def has_float_layers(model: schema.ModelT) -> bool:
 
 
 def clip_at_white(model: schema.ModelT):
-    """Makes the levels of the output those of 8 bits, from 0 to 1.
+    """Gives the output the levels of an 8-bit image, from 0 to 1.
 
-    Calibration gives the output the range it has found, which may end below
-    white or above. In this range, what is too dark or too bright for a pixel
-    is clipped, and an 8-bit output is rounded once.
+    Calibration may find a range that ends below or above white. With the
+    range 0..1, int8 clips values that are too dark or too bright, and an
+    8-bit output is rounded only once.
     """
     graph = Graph(model)
     (output,) = graph.outputs
@@ -78,7 +78,7 @@ def clip_at_white(model: schema.ModelT):
 
 
 def mend_empty_scales(model: schema.ModelT):
-    """Gives channels that have neither weights nor bias a scale.
+    """Gives a positive scale to channels with neither weights nor bias.
 
     The converter's older quantizer gives them 0, which XNNPACK refuses.
     """
@@ -96,8 +96,8 @@ def mend_empty_scales(model: schema.ModelT):
 def widen_dead_channels(model: schema.ModelT):
     """Widens the range of layers whose output was always zero.
 
-    Where all channels of a layer are dead, which is common at high sparsity,
-    calibration finds a range of no width. XNNPACK refuses to run that.
+    At high sparsity, all channels of a layer are often dead. Then calibration
+    finds a range of width 0, which XNNPACK refuses.
     """
     graph = Graph(model)
     for operator in graph.operators:
@@ -125,7 +125,7 @@ def _set_scale(tensor, zero):
 
 
 def _product(graph, operator):
-    """The largest scale of an input times a weight."""
+    """The scale of the input times the largest scale of the weights."""
     scales = [
         graph.tensors[number].quantization.scale.max()
         for number in operator.inputs[:2]

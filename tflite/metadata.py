@@ -9,7 +9,7 @@ _NAME = b"issp_keras"
 
 
 def add_metadata(model: schema.ModelT, content: dict):
-    """Adds an entry `issp_keras` of JSON to a model's metadata."""
+    """Adds a JSON entry named `issp_keras` to a model's metadata."""
     data = json.dumps(content, separators=(",", ":")).encode()
     model.buffers.append(schema.BufferT(np.frombuffer(data, np.uint8)))
     entry = schema.MetadataT(_NAME, len(model.buffers) - 1)
@@ -23,7 +23,7 @@ def read_metadata(model: schema.ModelT) -> dict | None:
     """The entry of `add_metadata`, or None if there is none.
 
     Raises:
-        ValueError: If it is no JSON.
+        ValueError: If it is not JSON.
     """
     for entry in model.metadata or ():
         data = model.buffers[entry.buffer].data

@@ -1,10 +1,10 @@
-"""Stores constants that repeat few values as these values and their places.
+"""Stores constants with few different values as a palette and indices.
 
 The relative position bias of windows of attention has 225 values per head. The
 converter stores each of them in up to 64 places, which are the same in every
-block. This module stores the values of each block, and the places only once.
-The mask of shifted windows has a matrix for each window, but only four of them
-differ. For such constants, only the different matrices are stored.
+block. This module stores the values (the palette) of each block, and the
+indices only once for all blocks. The mask of shifted windows has a matrix for
+each window, but only four of them differ. Only these four are stored.
 """
 
 import collections
@@ -18,26 +18,27 @@ from ai_edge_litert import schema_py_generated as schema
 from issp_keras.tflite import flatbuffer
 from issp_keras.tflite.flatbuffer import Graph
 
-# What takes a computed value where it takes a constant.
+# Operators that accept a computed tensor instead of a constant.
 _USERS = {"ADD", "MUL", "SLICE", "STRIDED_SLICE", "SUB"}
 _DTYPES = (np.float32, np.float16, np.int8)
-# Values below which it is not worth looking.
+# Constants with fewer values stay as they are.
 _LEAST = 1024
-# Bytes of two tensors and an operator more.
+# Bytes of two more tensors and one more operator.
 _OVERHEAD = 200
 
 
 @dataclasses.dataclass
 class _Constant:
-    """A constant that may be made of a palette.
+    """A constant that may be replaced by a palette.
 
     Attributes:
-        number: Integer, of the tensor that is stored.
-        made: Integer, of the tensor that is used: the same, or what `unpack`
-            makes of a float16 one.
+        number: Integer, the tensor that is stored.
+        made: Integer, the tensor that is used: the same, or the output of
+            `unpack` if it is float16.
         unpack: Operator, or None.
-        values: Array, flat if each number may be repeated, and of the
-            constant's shape if only all of one place of its first axis may.
+        values: Array. It is flat if a palette contains single numbers. It has
+            the constant's shape if a palette contains slices of its first
+            axis.
     """
 
     number: int
@@ -47,11 +48,11 @@ class _Constant:
 
 
 def store_palettes(model: schema.ModelT):
-    """Makes palettes of those constants whose file gets smaller by it."""
+    """Stores constants as palettes if that makes the file smaller."""
     for graph in model.subgraphs:
         gathers: list[Any] = []
         for shape, members in _candidates(Graph(model, graph)).items():
-            # First each by itself, as matrices or more along the first axis.
+            # First, each constant by itself, with a palette of slices.
             whole = [_in_shape(member, shape) for member in members]
             found = [_palettes(model, graph, shape, [of]) for of in whole]
             gathers += itertools.chain(*found)
@@ -73,7 +74,7 @@ def _in_shape(constant, shape):
 
 
 def _palettes(model, graph, shape, members):
-    """The operators that make constants of palettes; none if that is larger."""
+    """The operators that read palettes. None if these take more bytes."""
     if not members:
         return []
     places = _places(members)
@@ -93,7 +94,7 @@ def _palettes(model, graph, shape, members):
 
 
 def _candidates(graph):
-    """Constants that can be computed as well, by shape."""
+    """Constants that an operator may compute instead, by shape."""
     found = collections.defaultdict(list)
     for number, tensor in enumerate(graph.tensors):
         values = graph.stored(number)
@@ -116,7 +117,7 @@ def _candidates(graph):
 
 
 def _places(members):
-    """Numbers that are equal where all members repeat a value."""
+    """The index of each value. It is equal where all members repeat a value."""
     places = np.zeros(len(members[0].values), np.int64)
     for member in members:
         axis = 0 if member.values.ndim > 1 else None
@@ -127,7 +128,7 @@ def _places(members):
 
 
 def _gather(model, graph, constant, index, first):
-    """The operators that make a constant of its palette, in their order."""
+    """The operators that compute a constant from its palette, in order."""
     stored = graph.tensors[constant.number]
     values = constant.values[first]
     palette = _add(model, graph, values.shape, values.dtype.type, values)
@@ -135,7 +136,7 @@ def _gather(model, graph, constant, index, first):
     stored.buffer = 0
     operators = []
     if constant.unpack is not None:
-        # float16 is unpacked first, and only then copied to its places.
+        # The float16 palette is unpacked before its values are copied.
         unpacked = _add(model, graph, values.shape, np.float32)
         constant.unpack.inputs = np.array([palette], np.int32)
         constant.unpack.outputs = np.array([unpacked], np.int32)
@@ -149,7 +150,7 @@ def _gather(model, graph, constant, index, first):
 
 
 def _add(model, graph, shape, dtype, values=None):
-    """Adds a tensor, constant if it has values, and returns its number."""
+    """Adds a tensor, constant if `values` is given. Returns its number."""
     buffer = 0
     if values is not None:
         model.buffers.append(schema.BufferT(values.ravel().view(np.uint8)))

@@ -23,7 +23,8 @@ from issp_keras.tflite.convert import in_float32
 
 # LR pixels of the patches on which errors are measured.
 _PATCH = 64
-# Tiles on a side of what a file of one size is scored on, and least LR pixels.
+# A file for one size is scored on this many tiles a side, and at least on this
+# many LR pixels a side.
 _TILES, _SHORTEST = 4, 16
 
 
@@ -50,7 +51,7 @@ class Parity:
 
 
 class Reference:
-    """A Keras network and photographs, with which files are compared.
+    """A Keras network and photographs to compare files with.
 
     Args:
         model: `keras.Model`.
@@ -93,7 +94,7 @@ class Reference:
         return self._psnr(Network(self._apply, size), size)
 
     def _patches_of(self, size):
-        """Patches, and what the Keras network makes of them."""
+        """Patches, and the outputs of the Keras network for them."""
         size = size or (_PATCH, _PATCH)
         images = [patch(pair.lr, size)[None] for pair in self._pairs]
         return [(image, np.clip(self._apply(image), 0, 1)) for image in images]
@@ -108,7 +109,7 @@ class Reference:
 
 
 def _middle(pair, size):
-    """LR and HR of what some tiles of `size` cover, of any if it is None."""
+    """The middle of LR and HR that some tiles of `size` cover, or all."""
     if size is None:
         return pair.lr, pair.hr
     sides = [

@@ -15,9 +15,10 @@ import subprocess
 import sys
 
 _SECONDS = 120
-# Of the largest output, what rounding can make of floats and of integers.
+# The largest rounding error of floats and of integers, as a share of the
+# largest output.
 _FLOATS, _INTEGERS = 1e-3, 0.2
-# What is tried where a file takes any size.
+# The side of the input of `alike` if a file takes any size.
 _SIDE = 16
 
 
@@ -62,7 +63,7 @@ def ask(command: str, *arguments, content=b"", seconds: float = _SECONDS):
 def resident_bytes() -> int | None:
     """The memory of this process that is not paged out; None if unknown.
 
-    Source: `VmRSS` in /proc/self/status, which Linux alone has.
+    Source: `VmRSS` in /proc/self/status, which only Linux has.
     """
     try:
         status = pathlib.Path("/proc/self/status").read_text()
@@ -76,8 +77,7 @@ def _shapes(path, height, width, must_run):
     """The shape of every tensor for an image of some size."""
     import numpy as np
 
-    # Without delegates, which keep the shapes of what they compute to
-    # themselves.
+    # Delegates do not tell the shapes of the tensors that they compute.
     interpreter = _interpreter(model_path=path, plain=True)
     (image,) = interpreter.get_input_details()
     shape = (1, int(height), int(width), int(image["shape"][-1]))
@@ -93,20 +93,20 @@ def _shapes(path, height, width, must_run):
 
 
 def _delegated(path, library):
-    """What a sparse delegate expects of its parts, and why it leaves the rest.
+    """The expected speedups of the sparse delegate, and what it declines.
 
-    The latter by graph, by the number of the operator.
+    For each graph, the reasons why it declines operators, by their numbers.
     """
     from ai_edge_litert import interpreter as litert
 
     delegate = litert.load_delegate(library)
-    # It looks at all graphs at once.
+    # The delegate looks at all graphs while the interpreter is created.
     _kept = _interpreter(model_path=path, experimental_delegates=[delegate])
     report = ctypes.CDLL(library).issp_delegate_report
     report.restype = ctypes.c_char_p
     report.argtypes = [ctypes.c_void_p]
     text = report(delegate._get_native_delegate_pointer())
-    # Names of tensors are any bytes.
+    # Names of tensors need not be valid UTF-8.
     found = json.loads(text.decode(errors="replace"))
     return {
         "speedups": [part["expected_speedup"] for part in found["parts"]],
@@ -115,7 +115,7 @@ def _delegated(path, library):
 
 
 def _growth(path, height, width, threads, *libraries):
-    """By how much the process grows until after the first inference."""
+    """The growth of the process in bytes up to after the first inference."""
     import numpy as np
     from ai_edge_litert import interpreter as litert
 
@@ -136,12 +136,12 @@ def _growth(path, height, width, threads, *libraries):
 
 
 def _alike(of_integers):
-    """Whether XNNPACK computes the same of a file as TFLite without it.
+    """Whether a file gives the same results with and without XNNPACK.
 
-    A kernel that is unpacked twice, from sparse and from a smaller type, is
-    lost if XNNPACK takes the first step and leaves the second. No error
-    tells of it. A file that does not take what is tried here counts as
-    alike: noise of 16 by 16 pixels or features where it takes any size.
+    A kernel may be unpacked in two steps, from sparse and from a smaller
+    type. If XNNPACK takes only the first step, the kernel is lost without an
+    error. The input is noise. If the file takes any size, it has 16 by 16
+    pixels or features. A file that does not take this input counts as alike.
     """
     content = sys.stdin.buffer.read()
     try:
@@ -159,7 +159,7 @@ def _alike(of_integers):
 def _are_alike(expected, found, limit):
     import numpy as np
 
-    # Between two levels of integers, rounding may go either way.
+    # Integers may differ by one level because of rounding.
     level = 1 if np.issubdtype(expected.dtype, np.integer) else 0
     expected, found = expected.astype(np.float64), found.astype(np.float64)
     largest = np.abs(expected).max(initial=1e-30)
@@ -206,7 +206,7 @@ def _interpreter(plain=False, **options):
 
 
 class _Nameless:
-    """What LiteRT wraps, without names: these are any bytes, not UTF-8."""
+    """LiteRT's inner interpreter, without names, which may not be UTF-8."""
 
     def __init__(self, wrapped):
         self._wrapped = wrapped

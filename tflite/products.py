@@ -15,7 +15,7 @@ from issp_keras.tflite.flatbuffer import inputs_of
 
 
 def split_products(model: schema.ModelT):
-    """Gives each part of the channels of a split product its own kernel."""
+    """Replaces each product whose channels are split by one for each part."""
     for subgraph in model.subgraphs:
         graph = Graph(model, subgraph)
         operators = []
@@ -32,7 +32,7 @@ def split_products(model: schema.ModelT):
 
 
 def _take_in_factors(model, subgraph):
-    """Multiplies kernels by the number that alone their products meet."""
+    """Multiplies kernels by the factor that follows their products."""
     graph = Graph(model, subgraph)
     for factor in list(subgraph.operators):
         product, number = _factor(graph, factor)
@@ -53,7 +53,7 @@ def _take_in_factors(model, subgraph):
 
 
 def _factor(graph, operator):
-    """The float32 product that an operator multiplies by a number, and that."""
+    """The float32 product that an operator scales, and the factor."""
     none = schema.ActivationFunctionType.NONE
     if (
         graph.kind(operator) != "MUL"
@@ -74,7 +74,7 @@ def _factor(graph, operator):
     ):
         return None, None
     constants = [graph.stored(n) for n in product.inputs[1:] if n >= 0]
-    # Rounding to fewer bits again would cost accuracy.
+    # With fewer bits, rounding the kernel again would cost accuracy.
     if len(constants) != 2 or any(
         of is None or of.dtype != np.float32 for of in constants
     ):
@@ -83,14 +83,17 @@ def _factor(graph, operator):
 
 
 def _forget_unused(graph):
-    """Leaves the file without constants that nothing uses any more."""
+    """Removes the values of constants that nothing uses any more."""
     for number, tensor in enumerate(graph.tensors):
         if number not in graph.users and number not in graph.outputs:
             tensor.buffer = 0
 
 
 def _split_product(graph, operator):
-    """The product whose channels an operator splits, if nothing else does."""
+    """The product whose channels an operator splits, or None.
+
+    None also if anything else uses the product.
+    """
     if graph.kind(operator) != "SPLIT":
         return None
     axis, whole = inputs_of(operator)
@@ -110,7 +113,7 @@ def _split_product(graph, operator):
 
 
 def _products(model, subgraph, graph, product, split):
-    """The operators that take the place of a product and of what splits it."""
+    """The operators that replace a product and the split of its result."""
     made = []
     outputs = split.outputs
     for part, output in enumerate(outputs):
@@ -128,7 +131,7 @@ def _products(model, subgraph, graph, product, split):
 
 
 def _cut(model, subgraph, graph, number, part, parts, made):
-    """A part of the rows of a constant, and what unpacks it in `made`."""
+    """Adds a part of a constant's rows. Its unpacking goes to `made`."""
     tensor = copy.copy(graph.tensors[number])
     tensor.shape = tensor.shape.copy()
     tensor.shape[0] //= parts
@@ -151,7 +154,7 @@ def _cut(model, subgraph, graph, number, part, parts, made):
 
 
 def _cut_scales(quantization, part, parts):
-    """The scales of a part of the rows, where each row has its own."""
+    """The scales of a part of the rows, if each row has its own."""
     if quantization is None or quantization.scale is None:
         return quantization
     if len(quantization.scale) % parts or len(quantization.scale) == 1:

@@ -28,10 +28,9 @@ def quantize(
         calibrated: `schema.ModelT` of float32, with calibration's ranges.
         images: List of float32 arrays of shape (height, width, 3) in 0..1.
         method: One of `RANGES`.
-        input: String, the dtype of what goes in and comes out.
-        trained: Ranges that training has found, by the tensors' numbers. They
-            are taken for these tensors where `method` is "best" and they lose
-            least.
+        input: String, the dtype of input and output.
+        trained: Ranges that training has found, by the tensors' numbers. If
+            `method` is "best", they are tried too.
 
     Returns:
         `schema.ModelT`. For "best", the one whose output for the images has
@@ -57,7 +56,7 @@ def quantize(
 def _quantized(calibrated, found, input):
     import tensorflow as tf
 
-    # It is what the converter calls, and what `tf.lite` has no name for.
+    # The converter's own function. `tf.lite` does not export it.
     from tensorflow.lite.python.convert import mlir_quantize
 
     model = copy.deepcopy(calibrated)
@@ -85,10 +84,10 @@ def _loss(images, expected) -> Callable[[schema.ModelT], float]:
 
 
 def _outputs(model, images):
-    """What a network makes of images, in 0..1."""
+    """The outputs of a network for images, in 0..1."""
     from ai_edge_litert import interpreter as litert
 
-    # `write` changes the model, which is to be written again.
+    # `write` changes the model, so it gets a copy.
     runner = litert.Interpreter(
         model_content=flatbuffer.write(copy.deepcopy(model)), num_threads=1
     )

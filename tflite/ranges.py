@@ -12,9 +12,9 @@ from issp_keras.tflite import int8
 from issp_keras.tflite.flatbuffer import Graph
 
 _LEVELS = 255
-# Share of the values, in percent, that a side may clip.
+# The share of the values, in percent, that each end may clip.
 _CLIPPED = 0.01
-# Values of a tensor that are kept for each image.
+# How many values of a tensor are kept for each image.
 _SAMPLE = 40_000
 _BINS = 2048
 _SIDES = np.linspace(0.3, 1, 29)
@@ -30,7 +30,7 @@ def methods() -> dict:
 
 
 def min_max(values: np.ndarray) -> tuple[float, float]:
-    """The range that holds all values, and zero as TFLite's ranges do."""
+    """The range of all values and zero, which TFLite's ranges contain."""
     return min(0.0, float(values.min())), max(0.0, float(values.max()))
 
 
@@ -41,7 +41,7 @@ def percentile(values: np.ndarray) -> tuple[float, float]:
 
 
 def least_squares(values: np.ndarray) -> tuple[float, float]:
-    """The range in which int8 changes the values least, by squared error."""
+    """The range in which int8 has the least squared error."""
     low, high = min_max(values)
     if low == high:
         return low, high
@@ -61,15 +61,15 @@ def least_squares(values: np.ndarray) -> tuple[float, float]:
 def sampled(
     model: schema.ModelT, images: list[np.ndarray]
 ) -> dict[int, np.ndarray]:
-    """Runs a float network, and samples what each tensor of it holds.
+    """Runs a float network, and samples the values of each tensor.
 
     Args:
         model: `schema.ModelT` that was calibrated.
         images: List of float32 arrays of shape (height, width, 3).
 
     Returns:
-        Dict of the tensors' numbers to arrays of values. The input and what
-        has no range are not in it.
+        Dict from the tensors' numbers to arrays of values. The input and
+        tensors without a range are not in it.
     """
     from ai_edge_litert import interpreter as litert
 
@@ -93,7 +93,7 @@ def sampled(
             values = runner.get_tensor(number).ravel()
             if values.size > _SAMPLE:
                 places = rng.integers(0, values.size, _SAMPLE)
-                # The extremes too, from which the search begins.
+                # The search begins at the extremes, so they are kept too.
                 ends = values.min(), values.max()
                 values = np.append(values[places], ends)
             kept.append(values)
@@ -101,9 +101,9 @@ def sampled(
 
 
 def set_ranges(model: schema.ModelT, ranges: dict[int, tuple[float, float]]):
-    """Writes ranges where calibration has written its own.
+    """Replaces the ranges that calibration wrote into a model.
 
-    What only moves values gets the range of its input.
+    The output of an operator that only moves values gets the input's range.
     """
     graph = Graph(model)
     spread = dict(ranges)
@@ -124,7 +124,7 @@ def _with_range(model):
     numbers = []
     for number, operator in graph.makers.items():
         if graph.kind(operator) in (*int8.MOVING, "CONCATENATION"):
-            # Theirs is that of what they take.
+            # Their range is that of their input.
             continue
         of = graph.tensors[number].quantization
         if of is not None and of.min is not None and len(of.min) == 1:

@@ -20,11 +20,11 @@ from issp_keras.tflite import palette
 from issp_keras.tflite import probe
 from issp_keras.tflite.flatbuffer import Graph
 
-# What the interpreter can unpack.
+# The types that the interpreter can unpack.
 _DTYPES = (np.float32, np.float16, np.int8)
 # The version of DEQUANTIZE that takes int8 with a scale for each channel.
 _PER_CHANNEL = 5
-# Bytes of a tensor and an operator more, and of what describes the levels.
+# Bytes of one more tensor and operator, and of the tables of the levels.
 _OVERHEAD = 160
 
 
@@ -59,7 +59,7 @@ def encode_sparse(source: StrPath, path: StrPath) -> int:
             results with XNNPACK than without it, or `path` cannot be written.
     """
     model = flatbuffer.read(source)
-    # What a broken file says of itself may be wrong in any way.
+    # A broken file may contradict itself in any way.
     with blame(f"{source}: is not a TFLite model", Exception):
         shrink(model)
         content = flatbuffer.write(model)
@@ -140,8 +140,8 @@ def _may_be_sparse(graph, number):
     is_kernel = [graph.kernel(operator) == of for of, operator in uses]
     is_int8 = graph.tensors[number].type == schema.TensorType.INT8
     if is_unpacked or (is_int8 and any(_is_float(graph, of) for of in last)):
-        # Two steps of unpacking. XNNPACK takes the first, and where it leaves
-        # the user of the second to TFLite, that gets nothing.
+        # There are two steps of unpacking, and XNNPACK takes the first. If it
+        # leaves the user of the second to TFLite, the kernel is lost.
         return all(is_kernel) and all(
             _is_taken(graph, operator) for _, operator in uses
         )
@@ -153,7 +153,7 @@ def _may_be_sparse(graph, number):
 
 
 def _is_taken(graph, operator):
-    """Whether XNNPACK computes an operator, whatever the size of images."""
+    """Whether XNNPACK computes an operator for any size of images."""
     if graph.kind(operator) != "TRANSPOSE_CONV":
         return True
     return graph.stored(operator.inputs[0]) is not None
@@ -165,7 +165,7 @@ def _is_float(graph, operator):
 
 
 def _sparse(model, tensor, stored):
-    """A sparse tensor for a dense constant one, or None."""
+    """A sparse tensor for a dense constant. None if it is not smaller."""
     if stored is None or stored.dtype not in _DTYPES or tensor.sparsity:
         return None
     dense = stored.reshape(tensor.shape)
@@ -217,7 +217,7 @@ def _vector(numbers):
 
 
 def _as_float(model, graph, number, operators):
-    """Makes `operators` compute with a kernel in float."""
+    """Lets `operators` use a float copy of a kernel, which is returned."""
     tensor = graph.tensors[number]
     graph.tensors.append(
         schema.TensorT(

@@ -1,4 +1,4 @@
-"""The constants and kernels of a graph, counted."""
+"""Lists the constants and kernels of a graph, and counts their zeros."""
 
 import math
 
@@ -13,12 +13,12 @@ from issp_keras.tflite.flatbuffer import Graph
 from issp_keras.tflite.flatbuffer import levels_of
 from issp_keras.tflite.flatbuffer import places_of
 
-# Input channels of a block of the delegate.
+# The number of input channels of a block of the delegate.
 _BLOCK = 4
 
 
 def share_of_zeros(model) -> float:
-    """Which share of the weights of a model's kernels is zero.
+    """The share of zeros among the weights of a model's kernels.
 
     Args:
         model: `schema.ModelT`.
@@ -60,16 +60,16 @@ def kernels_of(graph: Graph, constants: dict[int, Tensor]) -> dict[int, Tensor]:
 def blocks_of(graph: Graph, operator) -> tuple[int | None, int | None]:
     """How many blocks of a kernel are not zero, and how many there are.
 
-    A block is what the sparse delegate computes at once in integers: the
-    weights of four input channels at one place, for one output channel. A
-    depthwise convolution has one weight in each.
+    A block is what the sparse delegate computes at once in int8: the weights
+    of four input channels at one place of the kernel, for one output channel.
+    A block of a depthwise convolution is one weight.
 
     Args:
         graph: `Graph`.
         operator: Object of the schema, with a constant kernel.
 
     Returns:
-        Two integers, or None twice where the layer is none of integers.
+        Two integers, or None twice if the layer does not compute in int8.
     """
     number = graph.source(graph.kernel(operator))
     tensors = graph.tensors
@@ -123,7 +123,7 @@ def _sizes(tensor):
 
 
 def _text(order, levels, rank):
-    """The levels of a sparse tensor in words: compressed ones in brackets."""
+    """The levels of a sparse tensor in words, compressed ones in brackets."""
     names = [
         f"block of {level.size}" if axis >= rank else str(axis)
         for axis, level in zip(order, levels, strict=True)

@@ -1,4 +1,4 @@
-"""A graph in the form that XNNPACK plans: no constants, PAD fused."""
+"""A graph as XNNPACK plans it: without constants, and with PAD fused."""
 
 import dataclasses
 from typing import Any
@@ -18,17 +18,17 @@ class Node:
     Attributes:
         kind: String.
         options: Object of the schema.
-        inputs: List of integers, values that are computed or come in.
-        constants: List of shapes of the others.
+        inputs: List of integers, the inputs that are not constant.
+        constants: List of the shapes of the constant inputs.
         outputs: List of integers.
-        kernel: Shape, or None.
+        kernel: Shape of the kernel, or None.
         is_int8: Whether the file stores the kernel as int8.
         padding: Pixels above, below, left and right; None if TensorFlow's
             "same" decides.
-        axes: Set of integers, over which it reduces, or None.
+        axes: Set of integers, the axes over which it reduces, or None.
         problem: String, why it cannot be in a cluster, or None.
-        starts: Whether it turns an image into channels first.
-        ends: Whether it may turn channels first into an image.
+        starts: Whether it converts channels last to channels first.
+        ends: Whether it may convert channels first to channels last.
     """
 
     kind: str
@@ -89,14 +89,14 @@ def _padding(node):
         return None
     height, width = node.kernel[1:3]
     strides = {options.strideH, options.strideW}
-    # Of stride 1, "same" is the same for all sizes.
+    # With stride 1, "same" pads images of all sizes by the same amounts.
     if strides != {1} or not height % 2 or not width % 2:
         return None
     return height // 2, height // 2, width // 2, width // 2
 
 
 def _amounts(graph, number):
-    """Pixels that a PAD adds to an image alone, or None."""
+    """The pixels that a PAD adds. None if it pads more than the sides."""
     amounts = graph.stored(number)
     if amounts is None or len(amounts) != 8 or amounts[[0, 1, 6, 7]].any():
         return None
@@ -104,7 +104,7 @@ def _amounts(graph, number):
 
 
 def _fuse(graph, nodes):
-    """Takes a PAD into the convolution that alone uses it."""
+    """Fuses a PAD with the convolution if nothing else uses it."""
     for node in list(nodes.values()):
         if "CONV" not in node.kind or not node.inputs:
             continue

@@ -14,7 +14,7 @@ from issp_keras import files
 from issp_keras.errors import InputError
 
 WEB = pathlib.Path(__file__).resolve().parent
-# Beside it, in a checkout as in an installed package.
+# Its place is the same in a checkout and in an installed package.
 DELEGATE = WEB.parent / "tflite" / "delegate"
 
 _ZIG = "ziglang"
@@ -36,7 +36,7 @@ _SMALL = ("-Oz", "-Xclang", "-Oz")
 # memory.
 _SMALLER = ("--one-caller-inline-max-function-size=30",)
 _JOBS = min(2, os.cpu_count() or 1)
-# What all browsers that have SIMD have too.
+# All browsers with SIMD have these features too.
 _FEATURES = (
     "simd",
     "bulk-memory",
@@ -65,12 +65,12 @@ def hash_of(paths) -> str:
 
 
 def is_kernel(path: pathlib.Path) -> bool:
-    """Whether a C++ file computes pixels. All others are to be small."""
+    """Whether a C++ file computes pixels. All others are compiled small."""
     return path.stem.endswith("_portable")
 
 
 def compile_objects(sources, flags) -> list[pathlib.Path]:
-    """Compiles what changed since it was compiled the last time.
+    """Compiles the files that have changed since the last time.
 
     Args:
         sources: List of paths of C++ files.
@@ -106,11 +106,11 @@ def link(objects, flags, output):
 
 
 def optimize(path, *features):
-    """Makes a program smaller with Binaryen's `wasm-opt`, where there is one.
+    """Makes a program smaller with Binaryen's `wasm-opt`, if it is installed.
 
     Args:
         path: Path of the `.wasm` file, which is replaced.
-        *features: Strings, what it uses besides SIMD.
+        *features: Strings, the features that it uses besides SIMD.
     """
     program = optimizer()
     if program is None:
@@ -123,7 +123,7 @@ def optimize(path, *features):
 
 def optimizer() -> str | None:
     """The path of `wasm-opt`, or None if there is none."""
-    # `make web` installs Binaryen there with npm.
+    # `make web` installs Binaryen in this folder with npm.
     beside = WEB / "node_modules" / ".bin"
     return shutil.which("wasm-opt", path=beside) or shutil.which("wasm-opt")
 
@@ -133,10 +133,10 @@ def run(command, output):
 
     Args:
         command: List of strings and paths.
-        output: Path of what it makes.
+        output: Path of the file that it writes.
 
     Raises:
-        InputError: If it fails; the message has its first error.
+        InputError: If it fails. The message has its first error.
     """
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
@@ -179,7 +179,7 @@ def _object(path, folder, flags):
 
 
 def _state(used):
-    """A hash of the files of this project that a compiler read."""
+    """A hash of the project's files that the compiler has read."""
     digest = hashlib.sha256()
     for name in used.read_text().replace("\\\n", " ").split()[1:]:
         path = pathlib.Path(name)

@@ -11,12 +11,12 @@ from issp_keras.web import engine
 
 _TESTS = compiler.DELEGATE / "tests"
 _HERE = compiler.WEB / "tests"
-# The delegate is called through a runtime of the tests, by functions that may
-# throw. Nothing does: there is no `throw`, and `new` ends the program.
+# The tests' runtime calls the delegate through functions that may throw.
+# Nothing throws: there is no `throw`, and `new` ends the program.
 _DELEGATE_FLAGS = ["-fexceptions", "-include", str(_HERE / "one_thread.h")]
 _DELEGATE = ("choice", "delegate", "node", "report", "shapes")
-# Programs, and what the names of their tests contain where not all can run:
-# the others need more memory than 32 bits can count.
+# Programs, and words that select their tests. Without words, all tests run.
+# The other tests need more memory than 32 bits can address.
 TESTS = {
     "attention": (),
     "attention_fuzz": (),
@@ -75,11 +75,11 @@ def build_tests(output) -> dict[str, pathlib.Path]:
 
 
 def run_test(path, scale: float = 0.1) -> str:
-    """Runs what `build_tests` made, under Node.
+    """Runs a program of `build_tests` in Node.
 
     Args:
         path: Path of a program.
-        scale: Float, the number of random cases as a share of the usual one.
+        scale: Float, the share of the usual number of random cases to run.
 
     Returns:
         What it prints.

@@ -1,4 +1,4 @@
-"""The demo page, which is made when it is first needed."""
+"""The demo page. It is built when it is first needed."""
 
 import pathlib
 import tempfile
@@ -10,7 +10,7 @@ from issp_keras.web import compiler
 from issp_keras.web import engine
 from issp_keras.web import page
 
-# What `make web` writes, and wheels have if it did.
+# `make web` writes it. A wheel that is built then contains it.
 DIST = compiler.WEB / "dist"
 _PACKAGED = DIST / "demo.html"
 

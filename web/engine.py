@@ -1,4 +1,4 @@
-"""The engine as two files of WebAssembly."""
+"""Compiles the engine to two WebAssembly files."""
 
 import pathlib
 import re
@@ -6,8 +6,8 @@ import re
 from issp_keras.files import StrPath
 from issp_keras.web import compiler
 
-# By the name of a build. Products and sums in one step are not as exact as
-# WebAssembly asks for otherwise, and faster.
+# Compiler flags by the name of a build. Relaxed SIMD computes a product and a
+# sum in one step. This is faster, but results may differ between CPUs.
 KINDS = {
     "simd": ["-msimd128"],
     "relaxed": ["-msimd128", "-mrelaxed-simd"],
@@ -66,8 +66,8 @@ def build_wasm(output: StrPath) -> dict[str, pathlib.Path]:
     exports += ["-Wl,--export=malloc", "-Wl,--export=free"]
     made = {}
     for kind, flags in KINDS.items():
-        # Flags of a kind are not those of the linker: the standard library,
-        # which is compiled at the first time, is the same for both.
+        # The linker gets no flags of a kind, so that both kinds share the
+        # standard library, which the first link compiles.
         objects = compile_kind(sources(), kind)
         made[kind] = output / f"issp_{kind}.wasm"
         compiler.link(
@@ -93,10 +93,10 @@ def compile_kind(paths, kind: str) -> list[pathlib.Path]:
     """
     hidden = "-fvisibility=hidden"
     common = [*KINDS["simd"], hidden]
-    # One file alone is compiled anew where only the version changes.
+    # If only the version changes, only one file is compiled again.
     versioned = [*common, f'-DISSP_VERSION="{version()}"']
-    # Only kernels gain by the instructions of a kind. All kinds share the
-    # other objects.
+    # Only kernels are faster with the instructions of a kind. All kinds share
+    # the other objects.
     kernels = [of for of in paths if compiler.is_kernel(of)]
     named = [of for of in paths if of.stem == "engine"]
     others = [of for of in paths if of not in [*kernels, *named]]

@@ -16,7 +16,7 @@ from issp_keras.web import compiler
 from issp_keras.web import engine
 
 _PAGE = compiler.WEB / "page"
-# Characters in which a page says what it is.
+# A page names its version within this many characters.
 _HEAD = 2048
 _IMPORT = re.compile(r'^import (?:(\{[^}]*\}) from )?"(.*?)";$', re.MULTILINE)
 
@@ -65,7 +65,7 @@ def build_page(
         "version": version,
         "policy": _policy(style, script),
         "style": style,
-        # No text may end the script that it stands in.
+        # "</script>" in a text would end the script element.
         "data": json.dumps(data).replace("</", "<\\/"),
         "script": script,
     }
@@ -90,7 +90,7 @@ def version_of(path) -> str | None:
 
 
 def sources_version(networks) -> str:
-    """Names what a page is made of, by a hash.
+    """A hash of the sources and networks of a page.
 
     Args:
         networks: Dict of the paths of its networks by the names that visitors
@@ -109,7 +109,7 @@ def sources_version(networks) -> str:
 
 
 def export_bundled(folder: StrPath) -> dict[str, pathlib.Path]:
-    """Writes the networks that the package has as `.tflite` files.
+    """Exports the networks of the package as `.tflite` files.
 
     Args:
         folder: Path of a folder.
@@ -117,7 +117,7 @@ def export_bundled(folder: StrPath) -> dict[str, pathlib.Path]:
     Returns:
         Dict of their paths by the names that visitors see.
     """
-    # Only who builds a page waits for TensorFlow.
+    # Imported late because they load TensorFlow, which takes long.
     from issp_keras.models import load_model
     from issp_keras.tflite import export
 
@@ -136,15 +136,15 @@ def _network(path):
 
 
 def _packed(path):
-    """A file in gzip and base64, which is how the page holds it."""
+    """A file in gzip and base64, as the page stores it."""
     data = pathlib.Path(path).read_bytes()
     return base64.b64encode(gzip.compress(data, 9, mtime=0)).decode()
 
 
 def _script(name):
-    """A module of the page, and before it those that it imports.
+    """A module of the page, after the modules that it imports, as one script.
 
-    A page that is opened from disk may not load modules.
+    Browsers let a page that is opened from disk load no modules.
     """
     names: dict[pathlib.Path, str] = {}
     texts = []
@@ -173,7 +173,7 @@ def _script(name):
 
 
 def _policy(style, script):
-    """The content policy of the page: only this style and this script run."""
+    """The content security policy: only this style and this script run."""
     style, script = (
         base64.b64encode(hashlib.sha256(of.encode()).digest()).decode()
         for of in (style, script)

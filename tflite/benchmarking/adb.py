@@ -15,7 +15,7 @@ from issp_keras.errors import InputError
 _FOLDER = "/data/local/tmp"
 _SECONDS = 60
 _PUSH_SECONDS = 600
-# What adb or the device's shell says, and what the user can do.
+# Patterns of messages of adb or the device's shell, and what the user can do.
 _PROBLEMS = {
     r"no devices(/emulators)? found": "no device is connected, expected one "
     "with USB debugging switched on",
@@ -44,7 +44,7 @@ class Device:
 
     Raises:
         InputError: If there is no `adb`, or no such device that is ready;
-            like all methods, also if it is unplugged.
+            all methods raise it if the device is unplugged.
     """
 
     def __init__(self, serial: str | None = None):
@@ -62,7 +62,7 @@ class Device:
             seconds: Float, how long it may take.
 
         Returns:
-            What it prints, errors too.
+            Its output, with errors.
 
         Raises:
             InputError: If it fails.
@@ -85,13 +85,13 @@ class Device:
             self.shell(f"mkdir {path}")
             yield path
         except BaseException:
-            # A program that was interrupted here goes on there. The pattern is
-            # none that it matches itself.
+            # A program on the device does not stop when adb is interrupted.
+            # The brackets keep the pattern from matching its own command line.
             try:
                 self.shell(f"pkill -f '[/]{path[1:]}' || true")
                 self.shell(f"rm -rf {path}")
             except InputError:
-                # What went wrong before says more than that this does too.
+                # The first error, raised below, says more than this one.
                 print(f"{path} is left on the device.", file=sys.stderr)
             raise
         self.shell(f"rm -rf {path}")
@@ -164,19 +164,19 @@ class Device:
                     f"{self.name}: {problem} (adb says: {found[0].strip()})."
                 )
         if arguments[0] != "get-state":
-            # Of a device that is unplugged meanwhile, some say nothing.
+            # Some versions of adb say nothing if the device is unplugged.
             self._run("get-state")
         raise DeviceError(text.strip() or "no reason is given")
 
 
 class DeviceError(InputError):
-    """A command failed on a device that is there; its words are the text."""
+    """A command failed on a connected device. The text is its output."""
 
 
 def fastest(frequencies: dict[int, int], threads: int) -> int:
-    """The cores of the highest frequencies that are enough for some threads.
+    """Chooses the fastest cores, at least one for each thread.
 
-    Cores of one frequency are taken together.
+    All cores of one frequency are taken together.
 
     Args:
         frequencies: Dict, the highest frequency of each core by its number.

@@ -37,7 +37,7 @@ def benchmark(
         InputError: If a photograph cannot be read, or a device fails.
     """
     scale = contest.scale
-    # What is wrong with them must not show after all is timed.
+    # Errors in the data must show before the timing, which takes long.
     pairs = pairs_of(data, "held_out", scale, data_dir)
     if not pairs:
         raise ArgumentError("data", "is empty, expected photographs.")

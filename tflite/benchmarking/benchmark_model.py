@@ -9,7 +9,7 @@ from issp_keras.tflite.benchmarking.protocol import Protocol
 from issp_keras.tflite.benchmarking.timing import Timing
 from issp_keras.tflite.delegate import Layer
 
-# Its own choice where nothing is asked, and what ends no run early.
+# The tool's default, and a limit that is high enough to end no run early.
 _LEAST_SECONDS = 1.0
 _MOST_SECONDS = 3600.0
 _PROFILE_RUNS = 10
@@ -35,15 +35,15 @@ def command(
         threads: Integer.
         mask: String, the cores to run on, for `taskset`, or None.
         delegate: String, the path of a delegate library, or None.
-        profile: String, the path of a CSV file for the time of each operator
-            and for peak memory in few runs of their own, since that slows
-            them; None to measure latency.
+        profile: String, the path of a CSV file for the time of each operator,
+            or None to measure latency. Profiling slows the runs, so it needs
+            a command of its own, which also prints the peak memory.
     """
     shape = f"1,{protocol.height},{protocol.width},3"
     flags = {
         "graph": graph,
         "num_threads": threads,
-        # The name need not be that of the file.
+        # The name need not be that of the input in the file.
         "input_layer": "image",
         "input_layer_shape": shape,
         "warmup_runs": 1,
@@ -67,14 +67,14 @@ def command(
 
 
 def seconds_for(protocol: Protocol) -> float:
-    """How long a run may take before it must hang."""
+    """How long a run may take before it counts as hung."""
     return 2 * _MOST_SECONDS + protocol.seconds
 
 
 def parse(text: str) -> Timing | None:
     """The figures in what the tool prints; None if there are none.
 
-    Old versions print no percentiles, none prints the 90th.
+    Old versions print no percentiles. No version prints the 90th.
     """
     summary = re.search(
         r"Inference timings in us: Init: (\S+), First inference: (\S+), "
@@ -84,13 +84,13 @@ def parse(text: str) -> Timing | None:
     lines = re.findall(r"^(?:INFO: )?(count=\d.*)$", text, re.MULTILINE)
     if not summary or not lines:
         return None
-    # The last one is after the warm-up.
+    # The last line is that of the runs after the warm-up.
     found = {
         key: float(value)
         for key, value in re.findall(r"(\w+)=([-+.\deE]+|nan|inf)", lines[-1])
     }
     mean_us = float(summary[4])
-    # Where all are the same, it tells no more than that.
+    # If all times are the same, the tool prints only that time.
     same = found.get("curr", mean_us)
     return Timing(
         init_ms=float(summary[1]) / 1000,
@@ -110,7 +110,7 @@ def parse(text: str) -> Timing | None:
 
 
 def parse_delegation(text: str, profile: str) -> Delegation:
-    """What was delegated, to other than XNNPACK if there is another.
+    """What was delegated: to XNNPACK only if there is no other delegate.
 
     Args:
         text: String, what the tool prints.
@@ -127,7 +127,7 @@ def parse_delegation(text: str, profile: str) -> Delegation:
 
 
 def takes_nothing(text: str) -> bool:
-    """Whether a delegate that was asked for computes no node."""
+    """Whether the delegate of the command computes no node."""
     return bool(re.search(r"model graph will not be executed by", text))
 
 

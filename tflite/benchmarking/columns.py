@@ -5,7 +5,7 @@ import functools
 from issp_keras.tflite.benchmarking.rows import Row
 from issp_keras.tflite.benchmarking.rows import labels
 
-# Layers of a profile that are printed; JSON has all.
+# How many layers of a profile are printed. The JSON file has all.
 _SLOWEST = 10
 _LONGEST = 48
 
@@ -37,7 +37,7 @@ def profiles(rows: list[Row]) -> list[tuple[list[str], list[list[str]]]]:
 
 
 def short(ms: float) -> str:
-    """Milliseconds with three digits, or one behind the point if it is more."""
+    """Milliseconds with three digits, or with one decimal from 100 ms on."""
     return f"{ms:.1f}" if ms >= 99.95 else f"{ms:#.3g}"
 
 
@@ -49,7 +49,7 @@ def _table(columns, named):
 
 
 def _cell(make, row):
-    """What a column says of a row, nothing where a figure is missing."""
+    """The text of a cell, which is empty if a figure is missing."""
     try:
         return make(row)
     except (AttributeError, TypeError):
@@ -85,7 +85,6 @@ _SPEED = {
 }
 
 
-# All of them.
 COLUMNS = {
     head: functools.partial(_cell, make)
     for head, make in {**_QUALITY, **_LATENCY, **_SPEED}.items()

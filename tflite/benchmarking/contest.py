@@ -16,7 +16,7 @@ from issp_keras.tflite.benchmarking.protocol import Protocol
 from issp_keras.tflite.benchmarking.rows import Entry
 from issp_keras.tflite.delegate.build import NAME
 
-# For the memory of one file.
+# The time limit for measuring the memory of one file.
 _SECONDS = 600
 
 
@@ -49,7 +49,7 @@ class Contest:
         if delegate not in (None, SPARSE):
             self.notes.append(f"It is unknown how many nodes {delegate} takes.")
         for of in dict.fromkeys((None, delegate)):
-            # What the first one alone takes is no property of its file.
+            # The first load in a process takes longer, so it is not timed.
             TFLiteInterpreter(paths[0], threads, of)
         for path in paths:
             for of in dict.fromkeys((None, delegate)):
@@ -77,7 +77,8 @@ class Contest:
             progress: Callable that receives the share that is done.
 
         Returns:
-            List of `Entry`, those with the delegate behind those without.
+            List of `Entry`. The one with the delegate follows the one of the
+            same file without it.
         """
         protocol = self._protocol
         take_turns(
@@ -95,7 +96,7 @@ class Contest:
         )
 
     def _growth(self, contender):
-        """Bytes that a process of its own takes for a file, or None."""
+        """Bytes by which a separate process grows for a file, or None."""
         if probe.resident_bytes() is None:
             return None
         library = contender.delegate
@@ -115,10 +116,10 @@ class Contest:
 
 
 def _known(delegate):
-    """A delegate by its name, if it is the library of this package."""
+    """`SPARSE` for the library of this package, else a path or None."""
     if delegate in (None, SPARSE):
         return delegate
     path = pathlib.Path(delegate).resolve()
-    # Another needs no library of this package, which may have to be compiled.
+    # `library` may compile it, so it is only called if the name matches.
     is_ours = path.name == NAME and path == sparse_delegate.library().resolve()
     return SPARSE if is_ours else str(path)

@@ -40,7 +40,7 @@ class Contender:
     def __init__(self, path, height, width, threads=1, delegate=None):
         self.path = path
         self.delegate = delegate
-        # One thread does all the work, or several share it.
+        # With several threads, count the CPU time of the whole process.
         self._cpu_clock = (
             time.thread_time if threads == 1 else time.process_time
         )
@@ -120,15 +120,16 @@ def take_turns(
 ):
     """Times files against each other.
 
-    They run in turn, round by round, each round beginning with another one,
-    so that a machine that changes its speed changes it for all; one round
-    before is not counted.
+    They run in turn, round by round, so that a change of the machine's speed
+    affects all of them. Each round begins with another file. A first round
+    is not counted.
 
     Args:
-        contenders: List of `Contender`, whose `timing` then tells.
-        rounds: Integer, at least 1; the least of runs for each.
-        seconds: Float, the least of time for each. Defaults to `0`.
-        progress: Callable that is told after each round which share is done.
+        contenders: List of `Contender`. Their `timing` has the results.
+        rounds: Integer, at least 1; the least number of runs of each.
+        seconds: Float, the least total time of each. Defaults to `0`.
+        progress: Callable that receives the share that is done after each
+            round.
     """
     for contender in contenders:
         contender.run()
@@ -162,7 +163,7 @@ def latencies(
         width: Integer, likewise.
         rounds: Integer, at least 1.
         threads: Integer. Defaults to `1`.
-        progress: Callable that is told which share is done.
+        progress: Callable that receives the share that is done.
 
     Returns:
         The median wall time of one inference in milliseconds, for each file.

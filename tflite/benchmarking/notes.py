@@ -40,7 +40,7 @@ def settings_of(
 
     Args:
         scale: Integer, the magnification.
-        rows: List of `Row`, the first one of no file.
+        rows: List of `Row`. The first one is that of bicubic interpolation.
         protocol: `Protocol`.
         data: List of strings, the test sets of PSNR and SSIM.
         threads: Integer.
@@ -70,7 +70,7 @@ def notes_of(
 
     Args:
         settings: Dict, as a benchmark writes it.
-        rows: List of `Row`, the first one of no file.
+        rows: List of `Row`. The first one is that of bicubic interpolation.
         protocol: `Protocol`.
         device: `Device`, or None for this host.
     """

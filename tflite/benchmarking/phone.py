@@ -16,11 +16,11 @@ from issp_keras.tflite.benchmarking.latency import check_size
 from issp_keras.tflite.benchmarking.protocol import Protocol
 from issp_keras.tflite.benchmarking.rows import Entry
 
-# What files are called on the device.
+# The names of the files on the device.
 _PROGRAM = "benchmark_model"
 _LIBRARY = "delegate.so"
 _GRAPH = "model.tflite"
-# What the tool or the device's shell says, and what is at fault.
+# Messages of the tool or the device's shell, by the file that is at fault.
 _OF_DELEGATE = r"dlopen failed|[Ff]ailed to load library"
 _OF_PROGRAM = (
     "not executable|Exec format|CANNOT LINK"
@@ -37,13 +37,14 @@ class PhoneContest:
         protocol: `Protocol`.
         benchmark_model: Path of TFLite's tool of that name, built for the
             device.
-        android_delegate: Path of a delegate library for it, or None.
+        android_delegate: Path of a delegate library for the device, or None.
         threads: Integer. Defaults to `1`.
         cool_down: Float, seconds before each run. Defaults to `10`.
 
     Attributes:
         scale: Integer, the magnification of all.
-        notes: List of sentences about what came of it.
+        notes: List of sentences about how the files were timed, and about
+            files of which the delegate takes no part.
 
     Raises:
         InputError: If the files cannot be compared.
@@ -95,8 +96,8 @@ class PhoneContest:
             progress: Callable that receives the share that is done.
 
         Returns:
-            List of `Entry`: one for each file, and one with the delegate
-            unless it takes nothing, of which a note then tells.
+            List of `Entry`: one for each file, and one with the delegate. If
+            the delegate takes nothing, there is a note instead.
 
         Raises:
             InputError: If the device cannot run them.

@@ -10,15 +10,15 @@ from issp_keras.extras import needed_by
 from issp_keras.tflite.benchmarking.rows import Row
 from issp_keras.tflite.benchmarking.rows import timed
 
-# Pixels of the picture, of the room for the panels, and of a line of the key.
+# In pixels: width of the picture, height of the panels and of a legend line.
 _WIDTH, _HEIGHT, _LINE = 1120, 420, 20
 _DPI = 100
-# Less looks like more than it is.
+# The least range of the PSNR axis. A smaller one would exaggerate differences.
 _LEAST_DB = 0.2
-# Characters of a name for which the key has room.
+# The most characters of a name in the legend.
 _LONGEST = 52
 _GREY, _GRID = "#666666", "#e4e4e4"
-# Of numbers from their markers in points, and colours, of files in turn.
+# Files take these in turn: offset of the number from its marker, and colour.
 _OFFSETS = (7, 4), (7, -11), (-15, 4), (-15, -11)
 _COLOURS = (
     "#1f77b4",
@@ -39,23 +39,23 @@ def check_installed():
 
 
 def picture(rows: list[Row]) -> PIL.Image.Image:
-    """Draws both panels, and a key below.
+    """Draws both panels, and a legend below.
 
-    Rows without latency are no points. Those without a finite PSNR, of
-    networks that make no error, are in the first panel alone.
+    Rows without latency are left out. A network without any error has an
+    infinite PSNR and is only in the first panel.
 
     Args:
         rows: List of `Row`.
 
     Returns:
-        RGB image, 1120 pixels wide. Each file has a colour; what a delegate
-        computes is a diamond.
+        RGB image, 1120 pixels wide. Each file has a colour. Rows with a
+        delegate are diamonds.
 
     Raises:
         MissingPackage: If there is no matplotlib.
     """
     check_installed()
-    # It takes a second to import.
+    # Imported late because it takes a second.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -71,7 +71,7 @@ def picture(rows: list[Row]) -> PIL.Image.Image:
     _draw_quality(quality, points)
     _draw_key(figure, quality, points)
     with warnings.catch_warnings():
-        # Of a name in a script that its font does not have.
+        # A name may have letters that the font lacks.
         warnings.filterwarnings("ignore", "Glyph .* missing")
         canvas.draw()
     return PIL.Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
@@ -109,7 +109,7 @@ def _draw_quality(axes, points):
 
 
 def _draw(axes, points, place):
-    """Draws points, and joins those of one file by a line."""
+    """Draws points, and joins the points of each file by a line."""
     axes.margins(0.12)
     axes.grid(color=_GRID)
     axes.set_axisbelow(True)
@@ -124,7 +124,7 @@ def _draw(axes, points, place):
         axes.annotate(
             str(number),
             of_file[-1],
-            # Those of two files at one place do not cover each other.
+            # The numbers of two files at one place must not overlap.
             _OFFSETS[(len(places) - 1) % len(_OFFSETS)],
             textcoords="offset points",
             color=colour,
@@ -143,7 +143,7 @@ def _make_log(axes, axis):
 
 
 def _draw_key(figure, axes, points):
-    """Names the points below the panels, and says what markers mean."""
+    """Adds a legend for the points and one for the markers."""
     from matplotlib.lines import Line2D
 
     def sample(marker, colour):
@@ -166,7 +166,7 @@ def _draw_key(figure, axes, points):
         frameon=False,
     )
     for text in key.get_texts():
-        # A path may have dollars.
+        # A path may contain dollar signs, which mean formulas.
         text.set_parse_math(False)
 
 

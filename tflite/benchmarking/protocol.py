@@ -65,8 +65,8 @@ class Protocol:
 
 
 # MLPerf Mobile's super-resolution (since v3.0) in the scenario SingleStream:
-# one image after another, at least 1,024 of them and 60 seconds, and the
-# latency that 90 % do not exceed is the result.
+# one image after another, at least 1,024 images and 60 seconds. The result is
+# the 90th percentile of the latency.
 PROTOCOLS = {
     "mlperf-mobile": Protocol(540, 960, 1024, 60.0, 2, "mlperf-mobile", 90)
 }

@@ -24,7 +24,8 @@ class Entry:
         delegate: The delegate of the interpreter, or None.
         timing: `Timing`.
         delegation: `Delegation`.
-        is_here: Whether it was timed on this host, where its delegate runs.
+        is_here: Whether it was timed on this host, so that its delegate runs
+            here.
     """
 
     path: Any
@@ -52,7 +53,7 @@ class Row:
         fps: Float, inferences per second. Each makes one HR image.
         megapixels_per_second: Float, millions of HR pixels per second.
         file: String, the path of the file.
-        sha256: String, of the file.
+        sha256: String, the SHA-256 of the file.
         precision: String, of most weights, such as "float16".
         delegate: String, "sparse" or the path of a library, or None.
         timing: `Timing`.
@@ -86,7 +87,7 @@ class Row:
 
 
 def bicubic_row(scale: int, pairs: list) -> Row:
-    """The row that all others must beat."""
+    """The row of bicubic interpolation, the baseline."""
     mean = mean_score(bicubic(scale), pairs)
     return Row("bicubic", mean.psnr, mean.ssim)
 
@@ -105,7 +106,7 @@ def network_row(
         entry: `Entry`.
         first: `Entry`, to which its latency is compared.
         pairs: List of `Pair` to score it on.
-        hr_pixels: Integer, of an image that it makes.
+        hr_pixels: Integer, the pixels of an output image.
         threads: Integer, for the score. Defaults to `1`.
         percent: Integer, the percentile that is its latency, 50 or 90.
             Defaults to `50`.
@@ -181,7 +182,7 @@ def timed(rows: list[Row]) -> list[tuple[int, str, int, Row]]:
 
 
 def _ends(files):
-    """As few of the last parts of all paths as tell them apart."""
+    """The shortest ends of paths that tell the files apart."""
     parts = {file: pathlib.Path(file).with_suffix("").parts for file in files}
     for count in range(1, max(map(len, parts.values()), default=1) + 1):
         ends = {file: "/".join(of[-count:]) for file, of in parts.items()}

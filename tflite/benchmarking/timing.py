@@ -45,9 +45,9 @@ class Timing:
     peak_bytes: int | None = None
 
     def latency(self, percent: int = 50) -> float:
-        """The median, or another percentile that there is.
+        """The median or another percentile.
 
-        Where a tool tells no percentiles, it is the mean.
+        If a tool does not print the percentile, it is the mean.
 
         Args:
             percent: Integer, 50, 90 or 95. Defaults to `50`.
@@ -57,7 +57,7 @@ class Timing:
 
 
 def summarize(wall_ms: list[float], cpu_ms: list[float], **loading) -> Timing:
-    """Makes a `Timing` of the milliseconds of each inference.
+    """Computes a `Timing` from the milliseconds of each inference.
 
     Args:
         wall_ms: List of floats, at least one.

@@ -19,7 +19,7 @@ import tempfile
 
 _FOLDER = pathlib.Path(__file__).parent
 _HOUSE = _FOLDER / "src"
-# What computes networks, and the door to it that is a delegate.
+# The code that computes networks, and its interface as a TFLite delegate.
 FOLDERS = (_HOUSE, _FOLDER / "plugin")
 SOURCES = sorted(path for of in FOLDERS for path in of.glob("*.cc"))
 _ENGINE = (_HOUSE, _FOLDER / "engine")
@@ -56,7 +56,7 @@ def version(folders=FOLDERS) -> str:
 
 
 def is_current(library) -> bool:
-    """Whether a delegate was compiled from the sources as they are now.
+    """Whether a delegate was compiled from the current sources.
 
     Args:
         library: Path of a file, which need not exist.
@@ -88,7 +88,7 @@ def compiler() -> list[str] | None:
         if path:
             return [path]
     if importlib.util.find_spec("ziglang"):
-        # It would compile for this very CPU otherwise.
+        # Without a target, it would compile for this CPU model only.
         target = f"{platform.machine()}-{sys.platform}"
         if sys.platform == "linux":
             target += "-gnu.2.27"
@@ -97,7 +97,7 @@ def compiler() -> list[str] | None:
 
 
 def _exports(door):
-    """Hides what the standard library would export besides."""
+    """Linker flags that hide the symbols of the C++ standard library."""
     if sys.platform != "linux":
         return []
     return [f"-Wl,--version-script={door / 'exports.map'}"]

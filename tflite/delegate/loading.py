@@ -41,7 +41,7 @@ def library() -> pathlib.Path:
             f"the sparse delegate is not built, since {error}; install a C++ "
             "compiler, or one with pip install 'issp-keras[delegate]'."
         ) from error
-    # There may be no home, as in a container, or it cannot be written to.
+    # There may be no home folder, as in a container, or it is read-only.
     except (OSError, RuntimeError) as error:
         raise InputError(
             "the sparse delegate is not built, since there is no folder to "
@@ -106,7 +106,7 @@ def load(**options: Any) -> Any:
         reason = str(error).splitlines()[-1] or "an option is wrong"
         if found := _OPTION.search(reason):
             name, problem = found.groups()
-            # What the delegate says of a name that it does not know.
+            # The delegate's message for an unknown option.
             _, _, known = problem.partition("expected another name: ")
             if known:
                 problem = (
@@ -117,7 +117,7 @@ def load(**options: Any) -> Any:
 
 
 def _version_of(path):
-    """Which sources a library is made of, or None."""
+    """The hash of the sources that a library was compiled from, or None."""
     if not path.is_file():
         return None
     try:

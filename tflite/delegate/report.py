@@ -85,7 +85,7 @@ def report(delegate: Any) -> Report:
     function.restype = ctypes.c_char_p
     function.argtypes = [ctypes.c_void_p]
     text = function(delegate._get_native_delegate_pointer())
-    # Names of tensors are any bytes.
+    # Names of tensors need not be valid UTF-8.
     found = json.loads(text.decode(errors="replace"))
     return Report(
         found["kernels"],

@@ -8,7 +8,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from issp_keras.tflite.flatbuffer import objects
 
-# The input of each operator that is its kernel.
+# Which input of each operator is its kernel.
 _KERNEL_INPUTS = {
     "CONV_2D": 1,
     "DEPTHWISE_CONV_2D": 1,
@@ -19,9 +19,9 @@ _UNPACKING = ("DENSIFY", "DEQUANTIZE")
 
 
 class Graph:
-    """A view of one graph, which is made anew after the graph has changed.
+    """A view of one graph. Create a new one after the graph has changed.
 
-    Tensors are known by their numbers.
+    Methods identify tensors by their numbers.
 
     Args:
         model: `schema.ModelT`.
@@ -30,9 +30,9 @@ class Graph:
     Attributes:
         tensors: List of objects of the schema, by number.
         operators: List of objects of the schema, in the order of their runs.
-        users: Dict of lists, the operators that take a tensor.
-        makers: Dict, the operator that makes a tensor.
-        outputs: Set of integers.
+        users: Dict from a tensor to a list of the operators that take it.
+        makers: Dict from a tensor to the operator that computes it.
+        outputs: Set of integers, the graph's output tensors.
     """
 
     def __init__(self, model: schema.ModelT, graph=None):
@@ -64,21 +64,22 @@ class Graph:
         return objects.kind_of(self._model, operator)
 
     def shape(self, number: int) -> tuple[int, ...]:
-        """The shape of a tensor, -1 for what is not known."""
+        """The shape of a tensor, with -1 for unknown sizes."""
         return objects.shape(self.tensors[number])
 
     def stored(self, number: int) -> np.ndarray | None:
-        """What the file holds of a tensor, flat, or None if it is computed.
+        """The values that the file stores of a tensor, flat.
 
-        Of a sparse one, these are the values that are left of it.
+        None if the tensor is computed. A sparse tensor has only its stored
+        values.
         """
         return objects.values(self._model, self.tensors[number])
 
     def source(self, number: int | None) -> int | None:
         """The stored tensor that a constant is unpacked from.
 
-        That is itself if it is stored as it is, and None if the tensor is
-        computed from what comes in, or is none.
+        It is the constant itself if nothing unpacks it. None if the tensor
+        depends on the graph's inputs, or if `number` is None.
         """
         return None if number is None else self._sources.get(number)
 
@@ -92,5 +93,5 @@ class Graph:
 
 
 def inputs_of(operator) -> list[int]:
-    """The tensors that an operator takes, without those left out."""
+    """The tensors that an operator takes, without omitted optional ones."""
     return [int(number) for number in operator.inputs if number >= 0]

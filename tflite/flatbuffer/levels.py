@@ -16,7 +16,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 # TFLite numbers values with 32 bits.
 _MOST_VALUES = 2**31 - 1
-# Characters of what a file says, in an error.
+# The most characters of a file's content in an error.
 _LONGEST = 60
 
 
@@ -25,10 +25,10 @@ class Level:
     """One level of an encoded tensor.
 
     Attributes:
-        size: Integer, of the dimension.
-        segments: Array, where the children of each node begin and the last
-            ones end, or None if the level is dense.
-        indices: Array, the children's, or None likewise.
+        size: Integer, the size of the dimension.
+        segments: Array, where the children of each node begin, and where the
+            last ones end. None if the level is dense.
+        indices: Array, the indices of the children. None if it is dense.
     """
 
     size: int
@@ -94,7 +94,7 @@ def check(tensor, stored):
 
     Args:
         tensor: Object of the schema with `sparsity`.
-        stored: Sequence, the values that the file holds of it.
+        stored: Sequence, the values that the file stores of it.
     """
     expected = leaves(levels_of(tensor))
     _expect(
@@ -151,7 +151,7 @@ def places_of(tensor) -> np.ndarray:
 
 
 def _problem_of_level(level, nodes):
-    """What is wrong with a compressed level below some nodes, or None."""
+    """What is wrong with a compressed level below `nodes` nodes, or None."""
     segments = level.segments.astype(np.int64)
     indices = level.indices.astype(np.int64)
     if len(segments) != nodes + 1:

@@ -24,21 +24,21 @@ DTYPES: dict[int, type[np.generic]] = {
 
 
 def values(model: schema.ModelT, tensor) -> np.ndarray | None:
-    """What the file stores of a tensor, flat, or None for no constant.
+    """The values that the file stores of a tensor, flat.
 
-    Of a sparse tensor, this is what is left of it.
+    None if it is not a constant. A sparse tensor has only its stored values.
     """
     data = model.buffers[tensor.buffer].data
     if data is None or len(data) == 0 or tensor.type not in DTYPES:
         return None
-    # A view, for weights may be as large as the file.
+    # A view, because weights may be as large as the file.
     return np.asarray(data).view(DTYPES[tensor.type])
 
 
 def kind_of(model, operator) -> str:
     """The name of an operator, such as "CONV_2D"."""
     code = model.operatorCodes[operator.opcodeIndex]
-    # The wider field came later; old files have the narrow one alone.
+    # The wider field came later. Old files only have the narrow one.
     number = max(code.builtinCode, code.deprecatedBuiltinCode)
     return _OPERATORS.get(number, f"operator {number}")
 
@@ -50,14 +50,14 @@ def operator(
     output: int,
     version: int = 1,
 ):
-    """A new operator without options, and its code in the model.
+    """Creates an operator with default options, and adds its code.
 
     Args:
         model: `schema.ModelT`.
         kind: String, such as "DENSIFY".
         inputs: List of integers, numbers of tensors.
         output: Integer, likewise.
-        version: Integer, the least version of the operator that will do.
+        version: Integer, the least version of the operator that is needed.
     """
     name = f"{kind.capitalize()}Options"
     return schema.OperatorT(
@@ -70,7 +70,7 @@ def operator(
 
 
 def code_of(model: schema.ModelT, kind: str, version: int) -> int:
-    """The number of an operator's code, which is added if it is missing."""
+    """The number of an operator's code. It is added if it is missing."""
     number = getattr(schema.BuiltinOperator, kind)
     for i, code in enumerate(model.operatorCodes):
         if code.builtinCode == number and code.version >= version:
@@ -86,7 +86,7 @@ def code_of(model: schema.ModelT, kind: str, version: int) -> int:
 
 
 def shape(tensor) -> tuple[int, ...]:
-    """The shape of a tensor, -1 for what is not known."""
+    """The shape of a tensor, with -1 for unknown sizes."""
     has_signature = tensor.shapeSignature is not None
     sizes = tensor.shapeSignature if has_signature else tensor.shape
     return () if sizes is None else tuple(int(size) for size in sizes)

@@ -15,15 +15,15 @@ from issp_keras.tflite.flatbuffer.objects import name
 from issp_keras.tflite.flatbuffer.objects import values
 from issp_keras.tflite.flatbuffer.writing import IDENTIFIER
 
-# More tables, or more bytes of names, than any network has. A table may be
-# referred to many times, so that a small file can unfold to any size.
+# More tables, or more bytes of names, than any network has. A file may refer
+# to a table many times, so a small file can expand to any size.
 _MOST_TABLES = 200_000
 _MOST_NAMES = 1 << 24
 _FLOATS = {
     schema.TensorType.FLOAT32: np.float32,
     schema.TensorType.FLOAT16: np.float16,
 }
-# Characters of a name in an error.
+# The most characters of a name in an error.
 _LONGEST = 60
 
 
@@ -163,7 +163,7 @@ def _check_bounds(model):
 
 
 def _fill(model):
-    """Makes lists that a file leaves out empty ones."""
+    """Adds empty lists for those that a file leaves out."""
     model.operatorCodes = model.operatorCodes or []
     none = np.zeros(0, np.int32)
     for graph in model.subgraphs or ():
@@ -210,7 +210,7 @@ def _check_sparse(model, path):
 
 
 def _check_user(model, graph, operator, tensor):
-    """Refuses what would take a sparse tensor for a dense one."""
+    """Refuses an operator that would read a sparse tensor as a dense one."""
     kind = kind_of(model, operator)
     if kind != "DENSIFY":
         raise ValueError(
@@ -229,7 +229,7 @@ def _quoted(tensor):
 
 
 def _short(text):
-    """A name, on one line and not too long."""
+    """A name in quotes, on one line and not too long."""
     return repr(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
 
 

@@ -7,23 +7,22 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 IDENTIFIER = b"TFL3"
-# Bytes, of the data of weights, as the schema asks.
+# The schema asks for this alignment of weights, in bytes.
 _ALIGNMENT = 16
 
 
 def write(model: schema.ModelT, keep_ranges: bool = False) -> bytes:
-    """Packs a model; equal vectors, texts and buffers are stored once.
+    """Packs a model. Equal vectors, texts and buffers are stored once.
 
     Buffers that nothing refers to are left out.
 
     Args:
         model: `schema.ModelT`.
-        keep_ranges: Boolean, whether to keep the ranges of calibration, which
-            the quantizer needs and the interpreter does not.
-            Defaults to `False`.
+        keep_ranges: Boolean, whether to keep the ranges of calibration. Only
+            the quantizer needs them. Defaults to `False`.
     """
     model.buffers = _shared_buffers(model)
-    # Deprecated, and its numbers are no longer those of the buffers.
+    # It is deprecated, and the buffers have new numbers.
     model.metadataBuffer = None
     tensors = [tensor for graph in model.subgraphs for tensor in graph.tensors]
     quantizations = [tensor.quantization for tensor in tensors]
@@ -59,7 +58,7 @@ class _Builder(flatbuffers.Builder):
 
 
 class _Once:
-    """Packs an object of the schema when it is first asked to."""
+    """Packs an object of the schema only the first time."""
 
     def __init__(self, content):
         self._content = content
@@ -72,7 +71,7 @@ class _Once:
 
 
 class _Buffer:
-    """A buffer, of which the schema's own `Pack` ignores the alignment."""
+    """A buffer that is aligned. The schema's own `Pack` does not align it."""
 
     def __init__(self, data: bytes):
         self.data = np.frombuffer(data, np.uint8) if data else None
@@ -93,8 +92,8 @@ class _Buffer:
 
 
 def _shared_buffers(model):
-    """Makes tensors and metadata refer to buffers that differ from another."""
-    # The schema wants the first one empty.
+    """Lets tensors and metadata with equal content share a buffer."""
+    # The schema requires that the first buffer is empty.
     numbers = {b"": 0}
     for user in [
         *(tensor for graph in model.subgraphs for tensor in graph.tensors),
@@ -107,13 +106,13 @@ def _shared_buffers(model):
 
 
 def _shared(quantization, known):
-    """None for one that says nothing, and one object for equal ones."""
+    """None for an empty quantization, and one object for equal ones."""
     if quantization is None or quantization.details is not None:
         return quantization
     parts = [quantization.scale, quantization.zeroPoint]
     if all(part is None or len(part) == 0 for part in parts):
         return None
-    # Without calibration's ranges, of no use to the interpreter.
+    # The interpreter does not need the ranges of calibration.
     quantization = schema.QuantizationParametersT(
         scale=quantization.scale,
         zeroPoint=quantization.zeroPoint,

@@ -9,7 +9,7 @@ from issp_keras.tflite.benchmarking.columns import tables
 from issp_keras.tflite.benchmarking.rows import timed
 from issp_keras.tflite.programs.tables import Result
 
-# Less looks like more than it is.
+# The least range of the PSNR axis. A smaller one would exaggerate differences.
 _LEAST_DB = 0.2
 _LATENCY = "latency in ms, log scale"
 _PROFILE = "The layers of this row that take the delegate the most time."
@@ -127,7 +127,7 @@ def _points(rows, place):
 
 
 def _device(settings):
-    """The phone, where it is not this host that was timed."""
+    """The phone, if the files were timed on one."""
     if settings.get("target", "host") == "host":
         return []
     machine = settings["machine"]

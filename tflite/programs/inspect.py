@@ -12,7 +12,7 @@ from issp_keras.tflite import eligibility
 from issp_keras.tflite.contents import NOT_ASKED
 from issp_keras.tflite.inspection import inspect
 
-# Layers that are named before "and ... more".
+# How many layers are named before "and ... more".
 _NAMES = 4
 
 
@@ -48,7 +48,7 @@ def _print_layers(about):
             ]
         )
     weights = about.weights
-    # One that several layers share is stored once.
+    # A kernel that several layers share is stored once.
     kernels = list({id(la.kernel): la.kernel for la in about.layers}.values())
     rows.append(
         [
@@ -123,7 +123,7 @@ def _print_eligibility(about):
 
 
 def _expected(speedups):
-    """What the delegate expects of the parts that it takes, as a sentence."""
+    """A sentence with the expected speedups of the delegate's parts."""
     if not speedups:
         return ""
     times = ", ".join(f"{speedup:.1f}" for speedup in speedups)
@@ -135,7 +135,7 @@ def _expected(speedups):
 
 
 def _print_reasons(layers, reasons):
-    """Prints reasons, and the layers they forbid, the first few by name."""
+    """Prints reasons and the layers that they concern, the first by name."""
     for reason in filter(None, dict.fromkeys(reasons)):
         names = [
             layer.name

@@ -88,7 +88,7 @@ FORMATS = {
 
 
 def _flat(row):
-    """The numbers and strings of nested dicts, without lists."""
+    """The numbers and strings of nested dicts in one dict, without lists."""
     found = {}
     for key, value in row.items():
         if isinstance(value, dict):

@@ -24,9 +24,9 @@ _DELEGATE = pathlib.Path(__file__).parents[1]
 _CANNOT = 77
 _TOLERANCE = 1e-5
 _SECONDS = 1200
-# What Python and NumPy need, besides what these need.
+# The packages that Python and NumPy need. apt adds their dependencies.
 _PACKAGES = ("python3-minimal", "libpython3-stdlib", "libstdc++6")
-# TFLite asks /proc/cpuinfo which CPU this is, and qemu shows that of x86.
+# TFLite reads the CPU's type from /proc/cpuinfo. qemu shows that of the host.
 _CPU = """\
 processor\t: 0
 Features\t: fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp \
@@ -77,7 +77,7 @@ for network in networks:
 
 
 class CannotError(Exception):
-    """Something that is needed cannot be had."""
+    """Something that is needed is not available."""
 
 
 def main(folder, networks):
@@ -102,7 +102,7 @@ def main(folder, networks):
 
 
 def run(command, cannot=None, **environment):
-    """Runs a command; `cannot` says what is lacking if it fails."""
+    """Runs a command. If it fails, `cannot` is the reason in the error."""
     try:
         done = subprocess.run(
             [str(part) for part in command],
@@ -123,7 +123,7 @@ def run(command, cannot=None, **environment):
 
 
 def once(path, make):
-    """Makes a folder, unless it has been made; half of one is not kept."""
+    """Makes a folder if it is missing. A half-made folder is not kept."""
     if path.is_dir():
         return path
     half = path.with_name(path.name + ".half")
@@ -143,7 +143,7 @@ def compiler(folder):
     if not importlib.util.find_spec("ziglang"):
         site = once(folder / "zig", lambda half: pip_install(half, "ziglang"))
         zig = ["env", f"PYTHONPATH={site}", *zig]
-    # It would check for undefined behaviour otherwise, without a runtime.
+    # zig's checks for undefined behaviour need a runtime, which is missing.
     flags = ["-target", "aarch64-linux-gnu.2.27", "-fno-sanitize=all"]
     return [*zig, "c++", *flags]
 
@@ -156,7 +156,7 @@ def pip_install(half, name):
 
 
 def emulator(folder):
-    """What makes of a command one that runs it on ARM."""
+    """Returns a function that changes a command so that it runs on ARM."""
     root = once(folder / "root", lambda half: make_root(folder, half))
     qemu = shutil.which("qemu-aarch64-static") or shutil.which("qemu-aarch64")
     if not qemu:
@@ -166,7 +166,7 @@ def emulator(folder):
 
 
 def apt(folder):
-    """The settings of an apt of its own, which knows the packages for ARM."""
+    """The settings of a separate apt that knows the packages for ARM."""
     if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
         raise CannotError("qemu cannot be had, since there is no apt-get")
     own = folder / "apt"
@@ -183,7 +183,7 @@ def apt(folder):
         f'Dir::State::status "{own / "state" / "status"}";\n'
         f'Dir::Cache "{own / "cache"}";\n'
         'Debug::NoLocking "1";\n'
-        # Whoever runs this may be root, whom apt would be no one for.
+        # As root, apt would download as another user, who may lack access.
         'APT::Sandbox::User "";\n'
     )
     if not any((own / "state" / "lists").glob("*Packages*")):
@@ -267,7 +267,7 @@ def build(folder, command):
 
 
 def _compile(half, command, builder):
-    # Tests are built faster, and their reference is slow enough for this.
+    # Tests are compiled with -O1, because it takes less time.
     folders = [*builder.FOLDERS, _DELEGATE / "engine", _DELEGATE / "tests"]
     includes = [f"-I{folder}" for folder in folders]
     objects = {}
