@@ -32,6 +32,18 @@ import numpy as np
 from issp_keras.data import write_photograph
 
 _EDSR = pathlib.Path(__file__).parent.parent / "configs" / "edsr_small.py"
+# A config with entries that not every config has.
+_CONFIG = f"""
+import runpy
+from ml_collections.config_dict import placeholder
+
+def get_config():
+    config = runpy.run_path({str(_EDSR)!r})["get_config"]()
+    with config.unlocked():
+        config.dtype_policy = "float32"
+        config.ema_momentum = placeholder(float)
+    return config
+"""
 _TINY = {
     "steps": 60,
     "steps_per_epoch": 3,
@@ -83,6 +95,7 @@ class Campaign:
         self._ways = ways
         self._random = random.Random(seed)
         self._seconds = 0.2
+        (folder / "config.py").write_text(_CONFIG)
         self._make_photographs()
 
     def run(self, name, most):
@@ -95,7 +108,7 @@ class Campaign:
         whole = self._folder / "whole" / name
         if not whole.exists():
             begin = time.monotonic()
-            lines = self._end(self._start(name, whole), name, "whole")
+            lines = self._end(self._start(name, whole))
             seconds = time.monotonic() - begin
             # Most of it is the start; an epoch is much shorter.
             self._seconds = seconds / max(1, 4 * len(lines))
@@ -107,7 +120,7 @@ class Campaign:
                 break
             self.kills[way] += 1
         if not (killed / "model.keras").exists():
-            self._end(self._start(name, killed), name, "last")
+            self._end(self._start(name, killed))
         self.trainings += 1
         for what in differences(whole, killed):
             self._find(name, what)
@@ -143,7 +156,8 @@ class Campaign:
         return subprocess.Popen(
             [
                 *(sys.executable, "-m", "issp_keras.programs.train"),
-                *(f"--config={_EDSR}", f"--workdir={workdir}"),
+                f"--config={self._folder / 'config.py'}",
+                f"--workdir={workdir}",
                 *(f"--config.{key}={of}" for key, of in config.items()),
             ],
             stdout=subprocess.PIPE,
@@ -151,14 +165,11 @@ class Campaign:
             text=True,
         )
 
-    def _end(self, process, name, run):
-        """Lets a training end; returns the lines it printed."""
+    def _end(self, process):
+        """Lets a training end. Returns the lines that it printed."""
         output, errors = process.communicate(timeout=_MOST_SECONDS)
         if process.returncode:
-            last = errors.strip().splitlines()[-1:]
-            self._find(
-                name, f"{run} run ends with {process.returncode}: {last}"
-            )
+            raise RuntimeError(errors)
         return output.splitlines()
 
     def _kill(self, name, workdir, way):
