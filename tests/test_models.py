@@ -129,6 +129,7 @@ def test_networks_take_images_of_any_size(network, height, width):
     assert np.isfinite(ops.convert_to_numpy(output)).all()
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("network", TINY)
 @pytest.mark.parametrize("scale", [3, 4, 8])
 def test_networks_magnify_as_they_are_told(network, scale):
@@ -138,6 +139,7 @@ def test_networks_magnify_as_they_are_told(network, scale):
     assert model(image).shape == (1, 2 * scale, 3 * scale, 3)
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("network", TINY)
 def test_each_image_of_a_batch_is_enlarged_by_itself(network):
     model = TINY[network]()
@@ -154,6 +156,7 @@ def test_networks_begin_near_the_range_of_an_image(network):
     assert 0.2 < output.mean() < 0.8
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "network",
     [

@@ -58,6 +58,7 @@ def test_counts_each_kind_of_layer():
     assert rows[-1]["dense_macs"] == sum(r["dense_macs"] for r in rows[:-1])
 
 
+@pytest.mark.one_backend
 def test_counts_every_step_of_a_recurrent_layer():
     def macs(layer, shape):
         model = keras.Sequential([keras.Input(shape), layer])
