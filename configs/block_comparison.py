@@ -41,9 +41,9 @@ def get_config() -> ConfigDict:
 
 
 def pattern(inputs: int, outputs: int) -> dict:
-    """The entries of a config for masks in blocks of so many channels."""
+    """Returns the entries of a config for blocks of these channels."""
     if inputs == outputs == 1:
-        # What is written without a pattern, so that results are shared.
+        # Other configs have no pattern. Equal configs share their results.
         return {}
     block = {"inputs": inputs, "outputs": outputs}
     return {"pattern": "block", "block": block}

@@ -29,6 +29,6 @@ def get_config(setting: str = "") -> ConfigDict:
     config.learning_rate = 2e-4
     config.halve_at = (250_000, 400_000, 450_000, 475_000)
     config.network = ConfigDict({"name": "cat", "scale": scale})
-    # The threshold from a sample, as in the paper's large networks.
+    # A sample gives the threshold, as for the paper's large networks.
     config.sparsity.unstructured = ConfigDict({"sample_size": 32_400})
     return config

@@ -18,7 +18,8 @@ def get_config() -> ConfigDict:
     training.steps = 1000
     training.steps_per_epoch = 500
     training.sparsity.end_step = 700
-    # The penalties of ISS-R, SRP and ASSL grow in as many steps as they have.
+    # The penalties of ISS-R, SRP and ASSL grow at every step of this short
+    # training.
     every_step = {"interval": 1}
     config = ConfigDict()
     config.training = training
@@ -27,7 +28,7 @@ def get_config() -> ConfigDict:
     config.data_dir = "data"
     methods = {
         "ISS-P": {"method": "iss_p"},
-        # The threshold from 2,000 of the body's 9,216 weights.
+        # 2,000 of the 9,216 weights of a kernel in the body give its threshold.
         "ISS-P, sampled": {
             "method": "iss_p",
             "unstructured": {"sample_size": 2000},

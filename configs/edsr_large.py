@@ -38,6 +38,6 @@ def get_config(setting: str = "") -> ConfigDict:
             "residual_scale": 0.1,
         }
     )
-    # The threshold from a sample, as in the paper's large networks.
+    # A sample gives the threshold, as for the paper's large networks.
     config.sparsity.unstructured = ConfigDict({"sample_size": 32_400})
     return config

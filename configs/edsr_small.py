@@ -47,6 +47,6 @@ def get_config() -> ConfigDict:
             "iss_p": {"shrink_ratio": 0.95},
         }
     )
-    # From which step on int8 is simulated; None for not at all.
+    # The first step with simulated int8, or None.
     config.simulated_int8 = ConfigDict({"begin_step": placeholder(int)})
     return config

@@ -10,7 +10,7 @@ _PRUNING = 100_021
 
 
 def training(scale: int, sparsity: float, fine_tuning: int) -> ConfigDict:
-    """A training without its network, learning rate and length of an epoch.
+    """Returns a config without network, learning rate and steps per epoch.
 
     Args:
         scale: Integer, the magnification.
@@ -40,6 +40,6 @@ def training(scale: int, sparsity: float, fine_tuning: int) -> ConfigDict:
             "iss_p": {"shrink_ratio": 0.95},
         }
     )
-    # From which step on int8 is simulated; None for not at all.
+    # The first step with simulated int8, or None.
     config.simulated_int8 = ConfigDict({"begin_step": placeholder(int)})
     return config

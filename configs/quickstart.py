@@ -33,7 +33,8 @@ def get_config() -> ConfigDict:
     config.sparsity = ConfigDict(
         {
             "method": "latent",
-            # Whole blocks are rounded down; so that no kernel has less.
+            # The number of zero blocks is rounded down. So every kernel has at
+            # least 90 % zeros.
             "target_sparsity": 0.902,
             "begin_step": 0,
             "end_step": 1800,
@@ -45,6 +46,6 @@ def get_config() -> ConfigDict:
             "latent": {"power": 3.0, "pruned_rate": 1.0},
         }
     )
-    # From which step on int8 is simulated; None for not at all.
+    # The first step with simulated int8, or None.
     config.simulated_int8 = ConfigDict({"begin_step": placeholder(int)})
     return config

@@ -23,6 +23,6 @@ def get_config() -> ConfigDict:
     config.data.batch_size = 16
     config.sparsity.target_sparsity = 0.8
     config.sparsity.end_step = 12_000
-    # They gain nothing from zeros.
+    # Zeros do not make these layers faster.
     config.sparsity.exclude = ("stem", "depthwise")
     return config

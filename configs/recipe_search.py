@@ -1,4 +1,4 @@
-"""Searches the best recipe for sparse training, under equal conditions.
+"""Searches for the best recipe for sparse training, under equal conditions.
 
 issp-compare --config=configs/recipe_search.py --workdir=runs/recipe_search
 
@@ -40,7 +40,7 @@ def _alone():
 
 
 def _combined():
-    """The best candidate with what may make it better still."""
+    """The best candidate with changes that may improve it."""
     best = {"sparsity": CANDIDATES[BEST]}
     half = {
         "distribution": "map",
@@ -72,7 +72,7 @@ def training(steps: int) -> ConfigDict:
     config.learning_rate = 1e-3
     config.decay_begin = 0
     config.dtype_policy = "mixed_bfloat16"
-    # For a GPU under JAX: photographs in its memory, many steps at once.
+    # With JAX on a GPU, set `data.on_device` to True and use many steps here.
     config.steps_per_execution = 1
     config.network = ConfigDict({"name": "plain_32x16", "scale": 4})
     config.data = ConfigDict(

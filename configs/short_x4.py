@@ -27,7 +27,7 @@ def get_config(setting: str = "") -> ConfigDict:
     if name.startswith("edge_sr"):
         config.steps = 6000
         config.data.batch_size = 16
-        # They gain nothing from zeros.
+        # Zeros do not make these layers faster.
         config.sparsity.exclude = ("stem", "depthwise")
     config.sparsity.end_step = config.steps * 2 // 3
     return config

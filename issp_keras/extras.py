@@ -67,6 +67,6 @@ def needed_by(user: str) -> Iterator[None]:
 
 
 def _is_raised_by_keras(error: BaseException) -> bool:
-    """Whether Keras looked for its backend."""
+    """Whether Keras raised the error when it imported its backend."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     return frame.f_globals.get("__name__", "").split(".")[0] == "keras"

@@ -141,7 +141,7 @@ class _Watcher:
         execute = loader.exec_module
 
         def execute_with_others(module):
-            # A search for the module without an import does not reach this.
+            # A search for the module without an import does not run this.
             sys.meta_path.remove(self)
             if self._before:
                 # If `before` imports this module too, it must be complete.

@@ -80,7 +80,7 @@ class Teacher:
 
         Raises:
             InputError: If the folder cannot be written, or a file with the
-                name of an output is not one.
+                name of an output does not hold an output.
         """
         folder = files.make_folder(folder)
         taught, made = [], 0

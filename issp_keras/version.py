@@ -1,6 +1,6 @@
 """The version of this package.
 
-Its modules import it from here, since the package imports them.
+Modules import it from here. An import from the package would be circular.
 """
 
 __version__ = "0.1.0"

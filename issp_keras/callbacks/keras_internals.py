@@ -11,7 +11,7 @@ import keras
 # The names of the averages of the gradients, in three groups of optimizers:
 # Adam, Nadam, Lamb, Lion, RMSprop; SGD, Muon; Adamax.
 _MOMENTA = ("_momentums", "momentums", "_m")
-# Lists of an optimizer with one variable for each kernel that are not slots.
+# These lists of an optimizer have a variable for each kernel, but are no slots.
 _NO_SLOTS = (
     "_trainable_variables",
     "_model_variables_moving_average",

@@ -69,7 +69,7 @@ def find_kernels(model, include=None, exclude=None):
 
     Returns:
         Two values. First, a list of `PrunableKernel` in the order of the
-        model; a kernel that several layers share is in it once. Second, a
+        model. It lists a kernel that several layers share once. Second, a
         dict from the path of each other layer to the reason why it is not
         pruned.
 
@@ -130,7 +130,7 @@ def prunable_kernels(
     found at any depth: inside nested models, subclassed models and composite
     layers such as MultiHeadAttention. A layer of another type is included if
     it has a method `get_prunable_weights()` that returns a list of variables,
-    as a `tfmot.sparsity.keras.PrunableLayer` has. A kernel that several layers
+    like `tfmot.sparsity.keras.PrunableLayer`. A kernel that several layers
     share is listed once.
 
     Args:

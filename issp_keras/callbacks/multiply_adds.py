@@ -135,7 +135,7 @@ class _Loop:
         self._inside = dict.fromkeys(uses, 0)
 
     def counting(self, call):
-        """A call of the layer that counts each step."""
+        """Returns a call of the layer that counts each step."""
 
         def counting(inputs, *args, **kwargs):
             outside = dict(self._uses)
@@ -151,7 +151,7 @@ class _Loop:
         return counting
 
     def counting_step(self, call):
-        """A call of the body that counts the uses of one step."""
+        """Returns a call of the body that counts the uses of one step."""
 
         def counting(*args, **kwargs):
             before = dict(self._uses)

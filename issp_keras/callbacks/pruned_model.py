@@ -121,7 +121,7 @@ class PrunedModel:
         return [variable.numpy() for variable in self._synchronised()]
 
     def lacking(self):
-        """Names a kernel with too few zeros; None if there is none."""
+        """Returns a clause about a kernel with too few zeros, or None."""
         values = [variable.value for variable in self._synchronised()]
         return self.pruner.lacking(values)
 
@@ -154,7 +154,7 @@ class PrunedModel:
         )
 
     def project(self):
-        """Sets the pruned weights to exact zeros, as the stage's end does."""
+        """Sets the pruned weights to exact zeros, as at the stage's end."""
         variables = self._synchronised()
         averages = self.averages()
         masks = self.pruner.final_masks(

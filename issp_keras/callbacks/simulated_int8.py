@@ -34,7 +34,7 @@ _DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
 
 
 class SimulatedInt8(Readable, keras.callbacks.Callback):
-    """Fine-tunes a network with simulated int8, so that int8 loses less.
+    """Fine-tunes a network with simulated int8, for a better int8 export.
 
     While `fit` runs, the callback rounds kernels to the int8 levels of each
     output channel. It rounds the outputs of layers to the int8 levels of a
@@ -91,8 +91,8 @@ class SimulatedInt8(Readable, keras.callbacks.Callback):
 
     def set_model(self, model: keras.Model) -> None:
         super().set_model(model)
-        # Not when training begins: other callbacks may load a checkpoint
-        # then.
+        # Do not wait until training begins: other callbacks may load a
+        # checkpoint then.
         if model.built:
             self._ranges()
 
@@ -148,7 +148,7 @@ class _Observer(layers.Layer):
 
     def __init__(self, number, begin, momentum, has_range, dtype):
         super().__init__(dtype=dtype)
-        # A callable hides the variable, since it belongs to another layer.
+        # A callable hides the variable from Keras: another layer owns it.
         self._numbers = (lambda: number,)
         self._begin = begin
         self._momentum = momentum

@@ -143,8 +143,8 @@ class SparseTraining(Readable, keras.callbacks.Callback):
 
     def set_model(self, model: keras.Model) -> None:
         super().set_model(model)
-        # Not when training begins: other callbacks may load a checkpoint
-        # then, before this one is called.
+        # Do not wait until training begins: other callbacks may load a
+        # checkpoint then, before this one is called.
         self._look_at(model if model.built else None)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -179,8 +179,8 @@ class SparseTraining(Readable, keras.callbacks.Callback):
     def on_epoch_begin(
         self, epoch: int, logs: dict[str, Any] | None = None
     ) -> None:
-        # Not when training begins: a later callback may load a checkpoint
-        # then.
+        # Do not do this when training begins: a later callback may load a
+        # checkpoint then.
         self.find_steps(epoch)
         self.pruned_model.state.check(self.pruned_model.pruner)
 

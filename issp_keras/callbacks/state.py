@@ -28,9 +28,9 @@ class Logged(NamedTuple):
 class SparseState(keras.layers.Layer):
     """The state of a method, which the optimizer holds and saves.
 
-    On JAX, the compiled train step can only change the optimizer's variables
-    among those of this package. So there the state is in the optimizer's
-    `variables` while it is attached.
+    On JAX, the compiled train step only changes variables of the model and of
+    the optimizer. So on JAX, the state is in the optimizer's `variables` while
+    it is attached.
 
     `save` and `save_weights` write the state beside the optimizer's
     variables, with a description of the training and the optimizer's step.
@@ -49,7 +49,7 @@ class SparseState(keras.layers.Layer):
     Attributes:
         arrays: List of variables, one for each kernel. It is empty for a
             method without state.
-        prepared: Variable, the first step without a state.
+        prepared: Variable, the first step that the state is not ready for.
         gradient_norms: Variable of shape (kernels,), the norms of the last
             step.
         logged: `Logged`, the masks of the last log; None before a log.
@@ -87,7 +87,7 @@ class SparseState(keras.layers.Layer):
     def serves(self, pruner):
         """Whether this state fits the training of `pruner`.
 
-        If it does, the state takes the description of `pruner`.
+        If it does, the state stores the description of `pruner`.
         """
         description = pruner.describe()
         if any(_differences(self._description, description)):

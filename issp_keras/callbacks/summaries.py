@@ -103,7 +103,7 @@ class SparsitySummaries(Readable, keras.callbacks.Callback):
                 "SparsitySummaries needs its `sparse_training` among the "
                 "callbacks of the same fit."
             )
-        # So that the order of the callbacks does not matter.
+        # Find them here too, so that the order of callbacks does not matter.
         self._training.find_steps(epoch)
         # By now other callbacks have loaded their checkpoints.
         if self._writer is None:
@@ -114,7 +114,7 @@ class SparsitySummaries(Readable, keras.callbacks.Callback):
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
         if isinstance(self._frequency, str):
-            return  # It is "epoch".
+            return  # The frequency is "epoch".
         step = self._training.steps()
         if step // self._frequency > self._logged // self._frequency:
             self._log(step)

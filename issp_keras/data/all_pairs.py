@@ -21,9 +21,9 @@ def load_pairs(
         source: String, one or more sources, separated by commas. Each is a
             source for `find_source`, or the path of a folder that
             `issp-prepare` made. Such a folder may be larger than the memory.
-        split: "train" or "held_out". Of the embedded photographs, it chooses
-            the split. Folders are read completely. With "train", photographs
-            that are too small are skipped, and the log says how many.
+        split: "train" or "held_out", the split of the embedded photographs.
+            Folders are read completely. With "train", photographs that are
+            too small are skipped, and the log says how many.
         scale: Integer, the magnification.
         smallest: Integer, the smallest height and width of HR in pixels.
 

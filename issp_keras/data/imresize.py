@@ -1,4 +1,4 @@
-"""MATLAB's bicubic `imresize`, with which papers make their LR images."""
+"""MATLAB's bicubic `imresize`, which papers use to make LR images."""
 
 import math
 from typing import Any

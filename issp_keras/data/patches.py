@@ -21,8 +21,8 @@ class RandomPatches:
     rotations. The batch of step n only depends on `seed` and n. So a training
     that resumes at step n gets the same batches, on every backend.
 
-    Only the pixels of the patches are read. LR and HR may be in files, as
-    those of `open_prepared` are.
+    Only the pixels of the patches are read. LR and HR may be in files, as with
+    `open_prepared`.
 
     If the pairs have outputs of a teacher, HR patches have 6 channels: HR, and
     the teacher's output at the same position with the same rotation.

@@ -74,7 +74,8 @@ def read_photograph(path: str | pathlib.Path) -> Photograph:
 
     PNG and TIFF files may have 16 bits per channel.
 
-    Of an animated image, or of a file with several pages, it reads the first.
+    It reads only the first frame of an animated image, and only the first page
+    of a file with several pages.
 
     Raises:
         InputError: If the file is missing, broken, not an image, or too large.

@@ -16,7 +16,7 @@ from issp_keras.files import StrPath
 
 # The delegate of this package.
 SPARSE = "sparse"
-# TFLite crashes where it gets no more of the system.
+# TFLite crashes if the system gives it no more threads.
 MOST_THREADS = 256
 _WHITE = 255
 
@@ -138,7 +138,7 @@ def _load(delegate):
             f"{delegate}: no such file, expected '{SPARSE}' or a delegate "
             "library.",
         )
-    # The system would search its library folders for a name without folder.
+    # Without a folder, the system would search its library folders.
     library = str(path.resolve())
     causes = (OSError, ValueError, RuntimeError, AttributeError)
     what = f"{delegate}: cannot be loaded"

@@ -15,7 +15,7 @@ _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
 
 def check_channels(channels):
-    """Raises a `ValueError` if there is no such way to compare."""
+    """Raises a `ValueError` unless `channels` is one of `CHANNELS`."""
     if channels not in CHANNELS:
         raise ValueError(
             f"`channels` must be one of {CHANNELS}. "
@@ -30,8 +30,8 @@ def to_y(images):
 
 
 def ssim_map(images, references):
-    """SSIM around each pixel that has a whole window around it."""
-    # The level that is grey becomes 0: what is squared loses fewer digits.
+    """SSIM at each pixel whose window is wholly inside the image."""
+    # Subtract the middle grey, so that the squares lose fewer digits.
     x, y = images - 128, references - 128
     mean_x, mean_y = _blur(x), _blur(y)
     variance_x = _blur(x * x) - mean_x * mean_x
@@ -47,7 +47,7 @@ def ssim_map(images, references):
 
 
 def _blur(images):
-    """Applies the Gaussian window at all positions wholly inside."""
+    """Applies the Gaussian window at all positions inside the image."""
     images = sum(
         weight * images[:, i : i - WINDOW + 1 or None]
         for i, weight in enumerate(_GAUSSIAN)

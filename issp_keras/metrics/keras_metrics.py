@@ -54,7 +54,7 @@ class _Fidelity(keras.metrics.Metric):
             weights = ops.reshape(
                 ops.cast(sample_weight, values.dtype), ops.shape(values)
             )
-        # A value may be infinite if its weight is 0.
+        # A value with the weight 0 may be infinite.
         values = ops.where(weights > 0, weights * values, 0)
         self.total.assign_add(ops.cast(ops.sum(values), self.total.dtype))
         self.count.assign_add(ops.cast(ops.sum(weights), self.count.dtype))

@@ -58,7 +58,7 @@ def abpn(scale: int, features: int = 28, blocks: int = 4) -> keras.Model:
     check_positive(features=features, blocks=blocks)
     image = rgb_input()
     x = convolve(image, features, "backbone.0", activation="relu")
-    # The ETDS authors' PyTorch code counts activations too.
+    # The ETDS authors' PyTorch code gives activations a number too.
     for i in range(blocks):
         x = convolve(x, features, f"backbone.{i + 2}.0", activation="relu")
     outputs = 3 * scale**2

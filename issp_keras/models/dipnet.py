@@ -23,7 +23,7 @@ def dipnet(
 ) -> keras.Model:
     """Builds DIPNet; the defaults give DIPNet_slim_v2 of NTIRE 2025.
 
-    A first convolution makes features. Then come the blocks: three 3x3
+    A first convolution makes features. The blocks follow. Each has three 3x3
     convolutions, a skip connection, a 1x1 convolution and a spatial attention.
     A skip connection over all blocks, a convolution and a pixel shuffle
     follow. This is the deployed form of the network: each convolution is the

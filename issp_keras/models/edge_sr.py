@@ -100,7 +100,7 @@ def edge_sr(
             f"Received: skip={skip!r}"
         )
     image = rgb_input()
-    # With odd sizes, the converter would make "same" padding again.
+    # For odd sizes, the converter would turn the padding back into "same".
     x = PadToMultiple(2, "symmetric", name="pad_to_even")(image)
     x = normalize(x, _RANGE)
     x = layers.ZeroPadding2D(1, name="pad")(x)

@@ -10,7 +10,7 @@ from issp_keras.models.parts.image import in_single_precision
 from issp_keras.models.parts.image import rgb_input
 from issp_keras.models.parts.prelu import prelu
 
-# Height and width of the last kernel, and where its middle is.
+# Height and width of the last kernel, and the index of its middle.
 _KERNEL = 9
 _MIDDLE = _KERNEL // 2
 
@@ -73,7 +73,7 @@ def fsrcnn(
 
 
 def _convolve(x, filters, part, number, size=3):
-    # Numbered as in PyTorch: a convolution, its PReLU.
+    # PyTorch gives a convolution and its PReLU two numbers.
     x = convolve(x, filters, f"{part}.{number}", size)
     return prelu(x, f"{part}.{number + 1}")
 
@@ -86,8 +86,8 @@ def _enlarge(x, scale):
         kernel_initializer=keras.initializers.RandomNormal(stddev=1e-3),
         name="last_part",
     )(x)
-    # The published networks crop up to the middle of the kernel before the
-    # image. Keras' "same" would crop both sides equally.
+    # The published networks crop more at the top and left than at the bottom
+    # and right. Keras' "same" would crop both sides equally.
     surplus = _KERNEL - scale
     before = min(_MIDDLE, surplus)
     cut = (before, surplus - before)

@@ -47,8 +47,8 @@ def plain(
 ) -> keras.Model:
     """Builds a network of 3x3 convolutions and ReLU at LR resolution.
 
-    A first convolution makes features. Then come `blocks` blocks of `convs`
-    convolutions. The head makes `3 * scale**2` channels. The image, repeated
+    A first convolution makes features. `blocks` blocks of `convs` convolutions
+    follow. The head makes `3 * scale**2` channels. The image, repeated
     `scale**2` times, is added to the head as an anchor. So the network learns
     the difference from the nearest-neighbour enlargement. `depth_to_space`
     then turns channels into pixels. Every operator runs in full integers and

@@ -323,7 +323,7 @@ class LoadedNetwork(Readable):
         from issp_keras.tflite.sources import pairs_of
 
         self._check_keras("export", "is one already")
-        # Loaded already, and an export does not change it.
+        # No copy is needed, since an export does not change the model.
         model = self._network.apply.model
         scale, pairs = self.scale, _strings("data", data)
         given: dict[str, Any] = {

@@ -147,7 +147,7 @@ class _Work:
             if network is None:
                 return False
             training.write_result(network)
-        # A kill must not leave the tables without this result.
+        # Write the tables now, since the process may be killed later.
         write_results(self._workdir, self._trainings)
         self._report(f"{training.label}: {training.summary()}")
         return True

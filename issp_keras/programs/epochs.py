@@ -38,10 +38,10 @@ class HeldOutScore(keras.callbacks.Callback):
         if self.model.stop_training:
             return
         if not self._pairs:
-            # The history then always has the same columns.
+            # The history must always have the same columns.
             logs["val_psnr"] = logs["val_ssim"] = float("nan")
             return
-        # On JAX, ranges of activations follow the network's weights.
+        # On JAX, the weights are followed by the ranges of activations.
         count = len(self._network.weights)
         weights = self.model.get_weights()[:count]
         with self._processes.apart():
@@ -72,7 +72,7 @@ class Checkpoint(keras.callbacks.Callback):
 
 
 class CpuSeconds(keras.callbacks.Callback):
-    """Adds to an epoch's logs the CPU time that this process took for it.
+    """Adds the CPU time of this process to the logs of each epoch.
 
     On a shared machine, CPU time is steadier than wall time. The work of other
     callbacks at the end of an epoch counts for the next epoch.

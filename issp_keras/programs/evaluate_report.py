@@ -23,7 +23,7 @@ _MOST_FIGURES = 4
 
 @dataclasses.dataclass(frozen=True)
 class _Crop:
-    """Pictures of one place by their labels."""
+    """A crop of a photograph, with a picture for each label."""
 
     title: str
     difference: float

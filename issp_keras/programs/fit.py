@@ -70,7 +70,7 @@ def fit(model, config, patches, done, callbacks, until, is_told) -> bool:
 
 
 def _dataset(model, config, patches, done):
-    """Returns the data set from step `done` on, and the steps of an item."""
+    """Returns the data set from step `done` on, and the steps in each item."""
     if config.data.get("on_device", False):
         at_once = config.get("steps_per_execution", 1)
         with blame("--config.data.on_device", ValueError):

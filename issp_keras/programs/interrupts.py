@@ -6,8 +6,8 @@ import pathlib
 import signal
 import sys
 
-# What a program says that a signal ends. Clusters send SIGTERM some seconds
-# before they kill a process.
+# The words for the signals that end a program. Clusters send SIGTERM some
+# seconds before they kill a process.
 _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 # The exit status of shells for a write to a closed pipe: 128 plus SIGPIPE.
 _BROKEN_PIPE = 128 + 13
@@ -41,16 +41,14 @@ def status_of(error: KeyboardInterrupt) -> int:
     """Prints that a signal ended the program, and returns its exit status.
 
     Args:
-        error: What the signal has raised.
+        error: The error that the signal raised.
     """
     is_terminated = isinstance(error, Terminated)
     return tell(signal.SIGTERM if is_terminated else signal.SIGINT)
 
 
 def end_at_once():
-    """Makes Ctrl-C and SIGTERM end the process from now on.
-
-    There is no traceback.
+    """Makes Ctrl-C and SIGTERM end the process, without a traceback.
 
     Use it for imports and for the end of the process. Imports need no
     clean-up, and may turn a `KeyboardInterrupt` into another error.
@@ -60,7 +58,7 @@ def end_at_once():
 
 @contextlib.contextmanager
 def ending_at_once():
-    """Does the same as `end_at_once` while the block runs."""
+    """Does what `end_at_once` does, only while the block runs."""
     before = _handle(_end)
     try:
         yield
@@ -97,9 +95,9 @@ def raising():
 
 @contextlib.contextmanager
 def ending_with_the_reader():
-    """Ends the program quietly where its output is read no further.
+    """Ends the program quietly if the reader of its output has ended.
 
-    That is so in `issp models | head`.
+    Example: `issp models | head`.
     """
     try:
         try:
@@ -107,13 +105,13 @@ def ending_with_the_reader():
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
-        # Python does not try to write the rest when it ends.
+        # Otherwise Python tries to write the rest when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_BROKEN_PIPE)
 
 
 def _handle(handler):
-    """Sets the handler of all signals, and returns those they had."""
+    """Sets a handler for both signals, and returns the previous handlers."""
     before = {number: signal.getsignal(number) for number in _WORDS}
     _restore(dict.fromkeys(before, handler))
     return before
@@ -121,7 +119,7 @@ def _handle(handler):
 
 def _restore(handlers):
     for number, handler in handlers.items():
-        # A shell may have told a program in the background to ignore it.
+        # A shell may make a background program ignore the signal.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, handler)
 

@@ -44,7 +44,7 @@ class Comparisons:
             self._others.append(str(source))
             return
         lr, sr = _middles(photograph.pixels, pixels, self._scale)
-        # A page shows grey as RGB, which a grey profile does not fit.
+        # A page shows grey as RGB, so the grey profile does not fit.
         profile = photograph.icc_profile if lr.ndim == 3 else None
         before, after = report.encode_within(
             [imresize(to_8_bits(lr), self._scale), to_8_bits(sr)],
@@ -74,7 +74,7 @@ class Comparisons:
         if sections:
             sections[0].blocks.append(_HINT)
         if len(sections) == 1:
-            # The heading already has its name.
+            # The heading of the page already names the photograph.
             sections = [report.Section("Pictures", sections[0].blocks)]
         if self._others:
             title = f"{len(self._others)} more, without pictures here"

@@ -67,7 +67,7 @@ def _ticks(low, high, count):
     step = _round_up((high - low) / count)
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
-    # Not 0.30000000000000004.
+    # Avoid numbers such as 0.30000000000000004.
     return [float(f"{i * step:.12g}") for i in range(first, last + 1)]
 
 

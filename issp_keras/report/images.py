@@ -74,7 +74,7 @@ def encode_within(
     most_bytes: int,
     icc_profile: bytes | None = None,
 ) -> list[Image]:
-    """Encodes the largest middles of some images that fit into some bytes.
+    """Encodes images, cropped to their middles if they have too many bytes.
 
     Args:
         pictures: List of images of one size, see `encode`.
@@ -100,7 +100,7 @@ def encode_within(
 
 
 def bounded_size(height: int, width: int) -> tuple[int, int]:
-    """Returns the size of the part of an image that a page shows at most."""
+    """Returns the size of the largest part of an image that a page shows."""
     shrink = min(1.0, math.sqrt(MOST_PIXELS / (height * width)))
     rows, columns = (
         min(max(1, int(shrink * n)), _LONGEST) for n in (height, width)

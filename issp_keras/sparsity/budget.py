@@ -21,8 +21,8 @@ _SAMPLE = 512
 class Work:
     """Exact sums of counts times costs, which can exceed 32 bits.
 
-    A sum is a pair of int32 scalars: a multiple of 2**bits, and the
-    remainder. A common factor turns the costs into integers. Such a pair holds
+    A sum is a pair of int32 scalars: the quotient by 2**bits, and the
+    remainder. A common factor turns the costs into integers. A pair can hold
     up to about 2**40. If the total work is larger, the costs are rounded up to
     multiples of a power of two.
 
@@ -96,11 +96,11 @@ def counts_that_free(work, amount, scores, caps):
 
     Only a sample is sorted. It gives two thresholds that most likely enclose
     the solution. The search then guesses a threshold between two bounds, as if
-    the weights between them were spread evenly. If the same bound stays in
+    the weights between them were spread evenly. While one bound stays in
     place, its weight in the guess is halved each time, so that both bounds
     close in (the Illinois method). For typical weights this takes about 15
-    counts. The search ends when one weight is between the bounds, or only
-    equal ones.
+    guesses. The search ends when only one weight, or only equal weights, are
+    between the bounds.
 
     Args:
         work: `Work`.
@@ -129,7 +129,7 @@ def counts_that_free(work, amount, scores, caps):
         return ops.logical_and(high - low > 1, several)
 
     def narrow(i, low, high, below_low, below_high, weights, was_short):
-        # Half a weight less, so that neither difference stays 0.
+        # Aim half a unit below the amount, so that neither difference is 0.
         middle = work.number(amount) - 0.5
         lacks = ops.maximum(middle - work.number(work.of(below_low)), 0.25)
         above = ops.maximum(work.number(work.of(below_high)) - middle, 0.25)
@@ -167,7 +167,7 @@ def counts_that_free(work, amount, scores, caps):
 
 
 def _first_of(counts, more, is_short):
-    """Adds just enough entries of `more`, the first kernel's first."""
+    """Adds just enough of the entries in `more`, kernel by kernel."""
     before = ops.cumsum(more) - more
 
     def added(number):

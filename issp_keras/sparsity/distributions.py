@@ -26,7 +26,7 @@ _FLOOR = 0.005
 class Distribution(Readable):
     """Decides how many weights each kernel loses.
 
-    It does not decide when weights are pruned, which weights are pruned, and
+    It does not decide when weights are pruned, which weights are pruned, or
     what happens to them.
 
     Attributes:
@@ -165,7 +165,7 @@ class Global(Distribution):
         total = ops.minimum(total, sum(caps))
         (chosen,) = Exact().smallest([ranked], [total])
         ends = np.cumsum(sizes)[:-1].tolist()
-        # Keras 3.12 cannot split at no place.
+        # Keras 3.12 cannot split at an empty list of indices.
         parts = ops.split(chosen, ends) if ends else [chosen]
         return [ops.sum(ops.cast(part, "int32")) for part in parts]
 

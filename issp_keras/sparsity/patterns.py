@@ -19,7 +19,7 @@ _TINY = 1e-30
 class Pattern(Readable):
     """Decides which weights of a kernel may be zero together.
 
-    It does not decide when weights are pruned, how many are pruned, and what
+    It does not decide when weights are pruned, how many are pruned, or what
     happens to them.
     """
 

@@ -88,7 +88,7 @@ class Choice:
 
 
 def _with_more_kept(size, count, kept):
-    """The number of marked weights, with `kept` times as many unmarked."""
+    """The number of marked weights if `kept` times as many stay unmarked."""
     unmarked = ops.cast(size - count, "float32") * kept
     unmarked = ops.minimum(ops.cast(ops.round(unmarked), "int32"), size)
     return size - unmarked
@@ -296,7 +296,7 @@ class Pruner:
         return None
 
     def describe(self) -> Any:
-        """Returns strings that a resumed training must have in common.
+        """Returns strings that must be equal when a training is resumed.
 
         The string of the schedule is None until its steps are known.
         """

@@ -1,1 +1,1 @@
-"""What the networks are made of."""
+"""Parts that the networks share."""

@@ -8,7 +8,7 @@ SCALES = (2, 3, 4, 8)
 
 
 def check_scale(scale):
-    """Raises a `ValueError` unless networks magnify `scale` times."""
+    """Raises a `ValueError` unless networks support this magnification."""
     if not _is_whole(scale) or scale not in SCALES:
         raise ValueError(
             f"`scale` must be one of {', '.join(map(str, SCALES))}. "
@@ -72,7 +72,7 @@ def check_depths(depths):
     """Returns the numbers of blocks in groups as a tuple.
 
     Raises:
-        ValueError: If there is none, or one is not positive.
+        ValueError: If there is no number, or one is not positive.
     """
     if not _is_sequence(depths) or not depths:
         raise ValueError(

@@ -11,7 +11,7 @@ from issp_keras.models.parts.windows import relative_positions
 from issp_keras.models.parts.windows import roll
 from issp_keras.models.parts.windows import whole_window
 
-# The official networks truncate it at 2, which has no effect.
+# The official networks truncate this distribution at 2, without effect.
 SMALL = initializers.RandomNormal(stddev=0.02)
 
 
@@ -123,7 +123,7 @@ class DynamicPositionBias(layers.Layer):
     """A small network that maps relative positions to a bias for each head.
 
     Weights have the names of the official network: `pos_proj.kernel`,
-    `pos1.0.gamma`, ... Its four linears are pruned like any other.
+    `pos1.0.gamma`, ... Its four linear layers are pruned like all others.
 
     Args:
         heads: Integer.

@@ -61,7 +61,7 @@ def convolve_depthwise(x, name, activation=None):
 
 
 def torch_uniform(fan_in):
-    """PyTorch's default for kernels and biases of convolutions."""
+    """Returns PyTorch's default initialiser for convolutions."""
     bound = 1 / math.sqrt(fan_in)
     return initializers.RandomUniform(-bound, bound)
 
@@ -80,7 +80,7 @@ def upsample(x, scale):
     """
     features = x.shape[-1]
     for i, factor in enumerate(_STAGES[scale]):
-        # Numbered as in the official networks: a convolution, its shuffle.
+        # Official networks give a convolution and its shuffle two numbers.
         x = convolve(x, features * factor**2, f"upsample.{2 * i}")
         x = pixel_shuffle(x, factor)
     return x

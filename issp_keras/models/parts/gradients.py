@@ -7,7 +7,7 @@ from keras import ops
 
 
 def with_gradient(function):
-    """Makes a function of tensors with an explicit gradient.
+    """Gives a function of tensors an explicit gradient.
 
     Args:
         function: Callable that takes tensors, but no variables. It returns its
@@ -18,7 +18,7 @@ def with_gradient(function):
         Callable that returns the value.
     """
 
-    # Profilers show it; TensorFlow wants it to begin with a letter.
+    # Profilers show this name. In TensorFlow, it must begin with a letter.
     scope = f"{function.__name__.lstrip('_')}_gradient"
 
     @ops.custom_gradient
@@ -27,7 +27,7 @@ def with_gradient(function):
         value, gradient = function(*tensors)
 
         def backward(*args, upstream=None):
-            # TensorFlow passes it as an argument, JAX by its name.
+            # TensorFlow passes the upstream gradient by position, JAX by name.
             with keras.name_scope(scope):
                 return gradient(args[0] if upstream is None else upstream)
 

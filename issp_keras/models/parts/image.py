@@ -97,7 +97,7 @@ class PadToMultiple(ImageLayer):
         return image
 
     def _sources(self, size):
-        """From which row or column each one of the result comes."""
+        """Returns the source of each row or column of the result."""
         xp = np if isinstance(size, int) else ops
         padded = -(-size // self.multiple) * self.multiple
         places = xp.arange(padded, dtype="int32")
@@ -166,7 +166,7 @@ class Enlarge(ImageLayer):
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf
 
-            # Keras' own takes no size that is known only when it runs.
+            # Keras' `resize` needs a size that is known before the run.
             return tf.image.resize(image, size, self.interpolation)
         return ops.image.resize(image, size, interpolation=self.interpolation)
 

@@ -6,7 +6,7 @@ from keras import ops
 
 from issp_keras.models.parts.gradients import with_gradient
 
-# As PyTorch.
+# PyTorch's default.
 _EPSILON = 1e-5
 
 
@@ -81,7 +81,7 @@ def normalized(x, gamma, beta, epsilon=_EPSILON):
         return normal * gamma + beta, gradient
 
     single = ops.cast(x, "float32")
-    # Copies, since variables have no place here.
+    # Copies, since `with_gradient` does not accept variables.
     gamma, beta = (ops.cast(ops.copy(t), "float32") for t in (gamma, beta))
     return ops.cast(normalization(single, gamma, beta), x.dtype)
 

@@ -17,9 +17,10 @@ def pixel_shuffle(x, scale):
         in the order of TensorFlow's `depth_to_space`.
     """
     if hasattr(ops, "depth_to_space"):
-        # An operation of Keras itself: such a model loads without issp_keras.
+        # Keras has this operation, so the model loads without issp_keras.
         return ops.depth_to_space(x, scale)
-    # Of its input's dtype, as the operation is, also under mixed precision.
+    # Keep the dtype of the input, as the operation does, also under mixed
+    # precision.
     return PixelShuffle(scale, dtype=x.dtype)(x)
 
 
@@ -39,12 +40,12 @@ class PixelShuffle(keras.layers.Layer):
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf
 
-            # One op, which TFLite knows too.
+            # TFLite has this operator too.
             return tf.nn.depth_to_space(x, self.scale)
         return self.rearrange(x)
 
     def rearrange(self, x):
-        """Does the same with what every backend has."""
+        """Moves channels into pixels on any backend."""
         s = self.scale
         batch, height, width, channels = ops.shape(x)
         x = ops.reshape(x, (batch, height, width, s, s, channels // s**2))

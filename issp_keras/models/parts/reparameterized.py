@@ -12,7 +12,7 @@ from issp_keras.models.parts.convolution import torch_uniform
 _SOBEL = np.array([[1, 0, -1], [2, 0, -2], [1, 0, -1]], np.float32)
 _LAPLACIAN = np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]], np.float32)
 _EDGES = np.stack([_SOBEL, _SOBEL.T, _LAPLACIAN])
-# Of factors and biases of edges, as in the official network.
+# For the factors and biases of edges, as in the official network.
 _FAINT = initializers.RandomNormal(stddev=1e-3)
 
 
@@ -24,7 +24,7 @@ class ReparameterizedConv2D(layers.Layer):
 
     - a 3x3 convolution;
     - a 1x1 convolution to `multiplier * filters` channels, and a 3x3
-      convolution behind it;
+      convolution after it;
     - three 1x1 convolutions, each followed by one filter for edges (Sobel
       along x, Sobel along y, Laplacian) times a factor for each channel;
     - the input itself, if it has `filters` channels.
@@ -33,13 +33,14 @@ class ReparameterizedConv2D(layers.Layer):
     layer adds the kernels up first, and then convolves once, with zeros
     around the image. A training step therefore costs little more than that
     of `Conv2D`, and `issp_keras.models.merge` is exact. The official code
-    convolves with each branch. It has the same outputs, since it pads what
-    lies between two convolutions with the bias of the first one.
+    convolves with each branch. It has the same outputs, since it pads the
+    features between two convolutions with the bias of the first one.
 
-    The 1x1 convolutions in front of filters for edges have no bias here.
-    Such a bias has no effect, since the numbers of each filter add up to 0.
+    The 1x1 convolutions before the filters for edges have no bias here. Such
+    a bias has no effect, since the numbers of each filter add up to 0.
 
-    Kernels of branches are not pruned: zeros in them make none in the sum.
+    Kernels of branches are not pruned, since their zeros are not zeros of the
+    sum.
 
     Example:
 
@@ -51,8 +52,8 @@ class ReparameterizedConv2D(layers.Layer):
         filters: Integer, channels of the result.
         activation: String or callable, as in `keras.layers.Conv2D`. Defaults
             to none.
-        multiplier: Integer, how many times more channels lie between the 1x1
-            and the 3x3 convolution. Defaults to `2`.
+        multiplier: Integer, the number of channels between the 1x1 and the 3x3
+            convolution, divided by `filters`. Defaults to `2`.
 
     Reference: Zhang et al., Edge-oriented Convolution Block for Real-time
     Super Resolution on Mobile Devices, ACM MM 2021, Sec. 3.2 and 3.3.
@@ -89,7 +90,7 @@ class ReparameterizedConv2D(layers.Layer):
         self.edge_bias = self._add("edge_bias", (edges, outputs), _FAINT)
 
     def _add(self, name, shape, start):
-        # The sum is made in float32, also under mixed precision.
+        # The branches are added in float32, also under mixed precision.
         return self.add_weight(
             shape=shape, initializer=start.clone(), name=name, autocast=False
         )

@@ -8,7 +8,7 @@ from keras import ops
 from issp_keras.models.parts.convolution import convolve
 from issp_keras.models.parts.convolution import torch_uniform
 
-# The least height and width of which a pixel is left by what follows.
+# The smallest height and width for which the pooling has an output.
 _LEAST = 15
 
 
@@ -41,7 +41,7 @@ def spatial_attention(x, channels, name):
         bias_initializer=start.clone(),
         name=f"{name}.conv2",
     )(y)
-    # In float32, since TensorFlow's XLA has no gradient of it in bfloat16.
+    # XLA in TensorFlow has no gradient of pooling in bfloat16.
     y = layers.MaxPooling2D(7, strides=3, dtype="float32", name=f"{name}.pool")(
         y
     )
@@ -76,7 +76,7 @@ class PadToAtLeast(layers.Layer):
         return x
 
     def _sources(self, now):
-        """From which row or column each one of the result comes."""
+        """Returns the source of each row or column of the result."""
         xp = np if isinstance(now, int) else ops
         places = xp.arange(xp.maximum(now, self.size), dtype="int32")
         return xp.minimum(places, now - 1)
@@ -99,7 +99,7 @@ class ResizeLike(layers.Layer):
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf
 
-            # Keras' own takes no size that is known only when it runs.
+            # Keras' `resize` needs a size that is known before the run.
             return ops.cast(tf.image.resize(x, size), x.dtype)
         return ops.image.resize(x, size, interpolation="bilinear")
 

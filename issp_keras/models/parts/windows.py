@@ -7,7 +7,8 @@ import numpy as np
 from keras import layers
 from keras import ops
 
-# What official networks take from logits of pixels that must not meet.
+# Official networks subtract this from logits of pixels that must not attend to
+# each other.
 _APART = 100.0
 
 
@@ -15,20 +16,19 @@ def attend(qkv, heads, window, bias, mask=None):
     """Multi-head self-attention among the pixels of each window.
 
     Args:
-        qkv: Tensor of shape (batch, height, width, 3 * channels), queries,
-            keys and values behind each other; each has its heads behind
-            each other.
-        heads: Integer, which divides the channels.
-        window: Pair (rows, columns), which divide height and width.
+        qkv: Tensor of shape (batch, height, width, 3 * channels): the queries,
+            then the keys, then the values. Each concatenates its heads.
+        heads: Integer. It divides the channels.
+        window: Pair (rows, columns). They divide height and width.
         bias: Tensor of shape (heads, 1, pixels, pixels), added to the
             logits; `pixels = rows * columns`.
-        mask: Tensor of shape (windows of all images, pixels, pixels), taken
-            from the logits. Defaults to none.
+        mask: Tensor of shape (windows of all images, pixels, pixels),
+            subtracted from the logits. Defaults to none.
 
     Returns:
         Tensor of shape (batch, height, width, channels).
     """
-    # Of channels, since TFLite then makes three products of the one before.
+    # Split the channels: TFLite then splits the product before into three.
     query, key, value = ops.split(qkv, 3, axis=-1)
     _, height, width, channels = ops.shape(value)
     rows, columns = window
@@ -37,20 +37,20 @@ def attend(qkv, heads, window, bias, mask=None):
     size = channels // heads
 
     def in_windows(x):
-        # One transposition, of six axes at most for TFLite, makes windows and
-        # brings the heads to the front.
+        # One transposition makes windows and moves the heads to the front.
+        # TFLite transposes at most six axes.
         x = ops.reshape(x, (-1, rows, across, columns, heads, size))
         x = ops.transpose(x, (4, 0, 2, 1, 3, 5))
         return ops.reshape(x, (heads, -1, pixels, size))
 
     query = in_windows(query * size**-0.5)
     key, value = in_windows(key), in_windows(value)
-    # On CPUs 1.5 times as fast as `ops.dot_product_attention` on TensorFlow,
-    # and on JAX 1.4 (with gradients) to 2.8 times.
+    # On CPUs, this is 1.5 times as fast as `ops.dot_product_attention` with
+    # TensorFlow, and 1.4 (with gradients) to 2.8 times as fast with JAX.
     logits = ops.einsum("hwqc,hwkc->hwqk", query, key) + bias
     if mask is not None:
-        # Taken, not added: TFLite's converter would make one large constant of
-        # what is added twice.
+        # Subtract the mask. If it were added, TFLite's converter would merge
+        # it with the bias into one large constant.
         logits = logits - mask
     # Half floats are too coarse for sums over a window.
     shares = ops.softmax(ops.cast(logits, "float32"), axis=-1)
@@ -90,7 +90,7 @@ def roll(x, rows, columns):
     _, height, width, _ = ops.shape(x)
     if isinstance(height, int) and isinstance(width, int):
         return ops.roll(x, (-rows, -columns), axis=(1, 2))
-    # TFLite cannot roll what has no fixed size.
+    # TFLite cannot roll an image of unknown size.
     if rows:
         x = ops.concatenate([x[:, rows:], x[:, :rows]], axis=1)
     if columns:
@@ -99,15 +99,16 @@ def roll(x, rows, columns):
 
 
 def relative_positions(window):
-    """Returns all differences of two positions in a window, and an index.
+    """Returns the differences of positions in a window, and their indices.
 
     Args:
         window: Pair (rows, columns), integers or integer tensors.
 
     Returns:
-        Integer array of shape (differences, 2), of which there are
-        `(2 * rows - 1) * (2 * columns - 1)`, and one of shape (pixels,
-        pixels) with the number of the difference of a query and a key.
+        Two integer arrays. The first has the shape (differences, 2), with
+        `(2 * rows - 1) * (2 * columns - 1)` differences. The second has the
+        shape (pixels, pixels): the index of each query's difference from each
+        key.
 
     Reference: Liu et al., Swin Transformer, ICCV 2021 (arXiv 2103.14030),
     Sec. 3.2, eq. 4.
@@ -132,10 +133,10 @@ def relative_positions(window):
 class WindowMask(layers.Layer):
     """Masks attention between pixels that only a roll brought together.
 
-    The input are images of shape (batch, height, width, channels), which were
-    rolled by `shift`. The output is the mask for `attend`, of shape (windows of
-    all images, pixels, pixels). It is 0 for two pixels from the same part of
-    the image, and 100 otherwise.
+    The input has the shape (batch, height, width, channels). It was rolled by
+    `shift`. The output is the mask for `attend`, of shape (windows of all
+    images, pixels, pixels). It is 0 for two pixels from the same part of the
+    image, and 100 otherwise.
 
     Args:
         window: Pair (rows, columns); None for all rows or columns.
@@ -216,7 +217,7 @@ def _regions(xp, height, width, window, shift):
 
 
 def _parts(xp, size, window, shift):
-    """Three parts: all windows but the last, and what of it stayed or came."""
+    """Returns 1 or 2 for the two parts of the last window, otherwise 0."""
     place = xp.arange(size, dtype="int32")
     if not shift:
         return 0 * place

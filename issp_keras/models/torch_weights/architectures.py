@@ -48,7 +48,7 @@ def recognise(state, given):
 
 
 class _Shapes:
-    """Shapes of entries by name; one that is missing is named."""
+    """Returns the shapes of entries. An error names a missing entry."""
 
     def __init__(self, state, given):
         self.state = state
@@ -63,7 +63,7 @@ class _Shapes:
         return shape
 
     def count(self, expression):
-        """How many numbers, counted from 0, stand in names at a group."""
+        """Counts the different numbers that a group matches in the names."""
         found = {
             int(match[1])
             for match in map(re.compile(expression).match, self.state)
@@ -180,7 +180,7 @@ def _fsrcnn(shape):
     return {
         "features": features,
         "shrunk": shrunk,
-        # Two layers for each convolution, of which two are of 1x1.
+        # Each convolution has a PReLU, and two convolutions are 1x1.
         "mappings": shape.count(r"mid_part\.(\d+)\.") // 2 - 2,
     }
 
@@ -198,7 +198,7 @@ def _dipnet(shape):
 
 
 def _ratio(hidden, embedding):
-    """A ratio of which networks make these hidden channels, rounding down."""
+    """Returns a ratio that gives these hidden channels, rounded down."""
     ratio = hidden / embedding
     is_exact = int(embedding * ratio) == hidden
     return ratio if is_exact else (hidden + 0.5) / embedding
@@ -239,7 +239,8 @@ def _scale(shape):
     return 2 ** shape.count(r"upsample\.(\d+)\.")
 
 
-# An entry that no other network has, and what shows the arguments.
+# From an entry that only one network has to this network, and to the function
+# that finds its arguments.
 _NETWORKS = {
     "body.0.conv1.weight": (edsr, _edsr),
     "body.0.residual_group.0.rcab.0.weight": (rcan, _rcan),

@@ -20,7 +20,8 @@ from issp_keras.models.torch_weights.names import basicsr_names
 from issp_keras.models.torch_weights.reader import read_torch
 from issp_keras.models.torch_weights.writer import write_torch
 
-# The names under which BasicSR saves a network. It tests the averages.
+# BasicSR saves a network under these names: averages of the weights, and the
+# weights. It tests the averages.
 _GROUPS = ("params_ema", "params")
 # The prefix of each name after a parallel training.
 _PARALLEL = "module."

@@ -56,7 +56,7 @@ class Entry:
 
 
 class _Slopes(Entry):
-    """The slopes of a PReLU, which Keras has with axes of 1."""
+    """The slopes of a PReLU. In Keras, they have further axes of length 1."""
 
     @property
     def shape(self):
@@ -111,7 +111,7 @@ def _pixels(layer, last):
     if layer is None:
         return 1
     if layer is last:
-        # It makes the colours, of one pixel or of all in a block.
+        # It makes the three colours of one pixel or of a block of pixels.
         return layer.filters // 3
     if layer.name.startswith("upsample."):
         inputs, outputs = layer.kernel.shape[-2:]
@@ -128,7 +128,7 @@ def _torch_name(path, has_groups):
 
 
 def _is_swinir(model):
-    """Whether blocks stand in a group that Keras' names leave out."""
+    """Whether BasicSR's names have a group that Keras' names do not have."""
     return any(isinstance(x, WindowAttention) for x in model.layers)
 
 
@@ -171,6 +171,6 @@ def _mask(window, shift, masks):
         size = math.lcm(_PATCH, *(side for side in window if side))
         patch = np.zeros((1, size, size, 1), np.float32)
         mask = WindowMask(window, shift, dtype="float32")(patch)
-        # BasicSR adds its masks. From 0, since -0 is another number in a file.
+        # BasicSR adds its masks, so change the sign. `-mask` would contain -0.
         masks[key] = 0 - ops.convert_to_numpy(mask)
     return masks[key]

@@ -77,7 +77,7 @@ def read_torch(path):
         ) from error
 
 
-# Tuples and strings, whose attributes a pickle cannot set.
+# A pickle gets only tuples and strings, since it cannot set their attributes.
 
 
 class _Storage(NamedTuple):
@@ -99,8 +99,7 @@ class _Tensor(NamedTuple):
             raise ValueError("cut short")
         if 0 in self.shape:
             return np.empty(self.shape, flat.dtype)
-        # A file must not make us read beyond its storages, nor need more
-        # memory than it takes itself.
+        # A tensor must lie inside its storage, and must not have more numbers.
         if min((self.offset, *self.shape, *self.strides)) < 0:
             raise ValueError("negative")
         reach = self.offset + sum(
@@ -147,7 +146,7 @@ _KNOWN = {
 
 
 class _Unpickler(pickle.Unpickler):
-    """Knows containers and tensors, and no other global."""
+    """Refuses all globals except containers and tensors."""
 
     def __init__(self, file):
         _check_memo(file)
@@ -201,7 +200,7 @@ def _read_zip(file):
 
 
 def _read(archive, name):
-    """Reads an entry as PyTorch writes it, neither compressed nor encrypted."""
+    """Reads an entry. PyTorch neither compresses nor encrypts entries."""
     info = archive.getinfo(name)
     if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & _ENCRYPTED:
         raise ValueError("compressed or encrypted")
@@ -213,7 +212,7 @@ def _read_legacy(file):
         raise ValueError("not written by PyTorch")
     if _Unpickler(file).load() != _PROTOCOL:
         raise ValueError("of an unknown protocol")
-    _Unpickler(file).load()  # Sizes of C types where it was written.
+    _Unpickler(file).load()  # Sizes of C types of the writing machine.
     unpickler = _Unpickler(file)
     content = unpickler.load()
     contents = {}

@@ -51,7 +51,7 @@ def _dict(content, storages):
 def _tensor(array, storages):
     new = (str(len(storages)), array)
     key, _ = storages.setdefault(id(array), new)
-    # In a file, arrays are contiguous.
+    # The file stores contiguous arrays.
     strides = [math.prod(array.shape[i:]) for i in range(1, array.ndim + 1)]
     storage = _tuple(
         _text("storage"),

@@ -35,7 +35,7 @@ def parse_flags_with_config(argv: list[str]):
     try:
         return parse_flags(_located(argv))
     except Exception as error:
-        # Flags report their errors themselves. This error is the config's.
+        # Flags report their errors themselves. The config raised this error.
         sys.exit(f"{interrupts.name()}: {_reason(error, argv)}")
 
 

@@ -196,7 +196,7 @@ def _entry(group, name):
 
 
 def steps_per_execution(config) -> int:
-    """Returns how many steps Keras runs at once; 1 if `fuse_steps` does it."""
+    """Returns how many steps Keras runs at once; it is 1 with `fuse_steps`."""
     if config.data.get("on_device", False):
         return 1
     return config.get("steps_per_execution", 1)

@@ -37,7 +37,7 @@ class ACDC(Method):
         goes_on = ops.logical_and(
             is_sparse, self._is_sparse(clock.age - 1, clock.length)
         )
-        # Zeros stay the least important weights.
+        # Within a sparse phase, zeros stay the least important weights.
         held = [
             ops.logical_and(goes_on, ops.equal(c.before, 0.0)) for c in changes
         ]

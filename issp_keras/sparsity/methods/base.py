@@ -66,7 +66,7 @@ def masks_with_held(choice, scores, held):
     """Returns masks of the least important weights and all held weights.
 
     A sampled threshold can equal the score of the held weights. The choice
-    alone would then miss them.
+    then does not contain them.
 
     Args:
         choice: `Choice`.
@@ -79,7 +79,7 @@ def masks_with_held(choice, scores, held):
 class Method(Readable):
     """Decides what happens to the unimportant weights during pruning.
 
-    It does not decide when, how many and in which pattern weights are chosen.
+    It does not decide when weights are chosen, how many, or in which pattern.
     A method runs inside the compiled train step, so it must only use
     `keras.ops`. Most methods override one of these functions:
 

@@ -24,7 +24,7 @@ class Regrowth(Method):
 
     With a cubic ramp of the sparsity this is GraNet. At constant sparsity it
     is RigL with momentum instead of the gradient of one batch. With the
-    pattern `NM`, nothing is replaced in groups that hold their most zeros.
+    pattern `NM`, a group that has the largest number of zeros does not change.
 
     The method needs an optimizer with momentum, such as Adam.
 
@@ -61,7 +61,7 @@ class Regrowth(Method):
         def replaced():
             share = self.fraction * _cosine(clock.progress)
             weak = choice(scores, kept=1.0 - share)
-            # Strong weights stay. Gradients rank the others.
+            # Strong weights stay. Their momentum ranks the others.
             return choice(
                 [
                     ops.where(w, ops.abs(c.momentum), float("inf"))

@@ -1,4 +1,4 @@
-"""DIV2K is a data set of noise that is stored where TFDS keeps its own."""
+"""Tests of DF2K, with a few small images in place of DIV2K."""
 
 import io
 import unittest.mock
@@ -37,7 +37,7 @@ class DF2KTest(tfds.testing.DatasetBuilderTestCase):
 
     def setUp(self):
         super().setUp()
-        # What is asked of TFDS while DF2K is prepared; it downloads nothing.
+        # DF2K calls this function to get DIV2K. The mock downloads nothing.
         patcher = unittest.mock.patch.object(
             df2k_dataset_builder, "_load_div2k", self._load_div2k
         )
@@ -50,7 +50,7 @@ class DF2KTest(tfds.testing.DatasetBuilderTestCase):
 
 
 def _store_div2k(data_dir):
-    """Makes what TFDS's `div2k` would find prepared."""
+    """Stores small images as the prepared `div2k` of TFDS."""
     features = tfds.builder("div2k/bicubic_x2", data_dir=data_dir).info.features
 
     def rows(count, first):

@@ -1,4 +1,4 @@
-"""Each layout has two images of noise in dummy_data/."""
+"""Tests of the test sets. dummy_data/ has two noise images in each layout."""
 
 import logging
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.versions
 
 
 class SRBenchmarkTest(tfds.testing.DatasetBuilderTestCase):
-    """Set5 as EDSR-PyTorch has it, Set14 as BasicSR, B100 without LR, ..."""
+    """Set5 in the layout of EDSR-PyTorch, Set14 in that of BasicSR, ..."""
 
     DATASET_CLASS = sr_benchmark_dataset_builder.Builder
     BUILDER_CONFIG_NAMES_TO_TEST = [
