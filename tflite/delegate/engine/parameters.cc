@@ -15,7 +15,7 @@ bool is_set(const Table& of, int field) {
   return of.number<uint8_t>(field) != 0;
 }
 
-// The file counts from 0, and the structures from 1.
+// Paddings are numbered from 0 in the file, and from 1 in the structures.
 int padding(const Table& of) {
   const int kinds[] = {tflite::kSame, tflite::kValid};
   const int kind = byte(of, 0);

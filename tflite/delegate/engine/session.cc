@@ -52,7 +52,7 @@ std::string read_image(const tflite::Tensor& tensor, Image* image) {
   return "";
 }
 
-// Whether an image of this size has fewer bytes than an address can count.
+// Whether an image of this size fits into the address space.
 bool is_addressable(const Image& image, const Size& size) {
   const uint64_t most = uint64_t{PTRDIFF_MAX} / image.channels;
   return uint64_t(size.height) * size.width <= most / bytes_of(image.type);

@@ -1,4 +1,4 @@
-// The activation functions at the end of operators of TFLite.
+// The activation functions of TFLite's operators.
 
 #ifndef ISSP_ACTIVATION_H_
 #define ISSP_ACTIVATION_H_

@@ -69,7 +69,7 @@ constexpr double kWalked = 0.6;     // A block of a tile.
 constexpr double kProductAtOnce = 0.275;
 constexpr double kSets = 8;         // A vector of four filters.
 constexpr double kWritten = 9;      // A vector of sums.
-constexpr double kAdded = 7;        // A vector to which another is added.
+constexpr double kAdded = 7;        // A vector of an addition.
 constexpr double kPost = 20;        // A vector of a post.
 constexpr double kConverted = 30;   // A vector of pixels, channels last.
 }  // namespace sparse_int8

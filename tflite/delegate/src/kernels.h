@@ -68,7 +68,7 @@ using AcrossFunction = void (*)(const Sums& tile, int rows, int vectors,
 // A vector at one end of the strips. It is copied beside the other end.
 struct Border {
   int vector;       // Of a row, before DEPTH_TO_SPACE.
-  int valid_lanes;  // Those after them become zero first.
+  int valid_lanes;  // Later lanes become zero first.
   int lanes;        // Lanes by which the copy is shifted; 0 for no copy.
   int64_t bytes;    // From the vector to the copy.
 };

@@ -9,8 +9,8 @@ namespace {
 // many.
 constexpr int kWindow = 32;
 
-// Calls `visit` for the counters of two steps, one by one. Returns whether it
-// always returns true.
+// Calls `visit` for each pair of counters of two steps, until it returns false.
+// Returns whether all calls return true.
 template <class A, class B, class Visit>
 bool visit_counters(A& a, B& b, const Visit& visit) {
   bool all = visit(a.begin, b.begin) && visit(a.input, b.input) &&

@@ -29,14 +29,14 @@ enum Type {
   kInt16 = 7,
   kInt8 = 9,
   kFloat16 = 10,
-  kTypes = 32,  // More than there are.
+  kTypes = 32,  // Larger than all others.
 };
 
 enum AllocationType {
   kReadOnly = 1,  // In the file.
   kDynamic = 4,
   kPersistentReadOnly = 5,
-  kAllocationTypes = 16,  // More than there are.
+  kAllocationTypes = 16,  // Larger than all others.
 };
 
 enum Operator {

@@ -1,4 +1,4 @@
-// Which pixel and channel of an image each number of a tensor is.
+// Maps each number of a tensor to a pixel and a channel of an image.
 //
 // RESHAPE, TRANSPOSE, SLICE, SPLIT and CONCATENATION move numbers of an image
 // to other places of a tensor. The delegate moves nothing. A tensor is a view
@@ -35,8 +35,8 @@ struct View {
   int source = -1;                   // The tensor that is the image.
   std::array<int, kAxes> extents{};  // Of the image.
   std::array<int, kAxes> begins{};   // The first place. Pixels wrap around.
-  std::vector<Digits> dimensions;    // The first moves the farthest.
-  float factor = 1;                  // By which its numbers are multiplied.
+  std::vector<Digits> dimensions;    // The first has the largest steps.
+  float factor = 1;                  // Multiplies its numbers.
 
   Size size() const { return {extents[kDown], extents[kAcrossPixels]}; }
   int channels() const { return extents[kChannels]; }

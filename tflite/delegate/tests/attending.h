@@ -10,7 +10,7 @@
 
 namespace issp::testing {
 
-// How the windows of an image attend.
+// The form of attention within windows.
 struct Attending {
   int rows = 4;  // Rows of a window.
   int columns = 4;

@@ -1,4 +1,4 @@
-// Views of images: which number of an image each number of a tensor is.
+// Views of images: the place in the image of each number of a tensor.
 
 #include "views.h"
 
