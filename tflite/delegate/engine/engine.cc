@@ -1,4 +1,5 @@
-// The functions of issp_engine.h. No exception leaves them: whoever calls is C.
+// The functions of issp_engine.h. They throw no exception, because the caller
+// may be C.
 
 #include <algorithm>
 #include <cstdio>
@@ -17,7 +18,7 @@
 #define ISSP_VERSION "unknown"
 #endif
 
-// WebAssembly has no exceptions, and ends where one would be thrown.
+// WebAssembly builds have no exceptions. They abort instead of throwing.
 #if __cpp_exceptions
 #define ISSP_TRY try
 #define ISSP_CATCH catch (const std::exception&)
@@ -40,7 +41,7 @@ struct issp_network {
   Session session;
   Upscaler upscaler;
   std::string description;
-  // No `std::string`: it must be told that there is no memory.
+  // No `std::string`, because it also reports that memory is missing.
   char error[256] = "";
 };
 
@@ -83,7 +84,7 @@ std::unique_ptr<issp_network> open(std::vector<uint64_t> file, size_t bytes,
   return network;
 }
 
-// Words that hold so many bytes.
+// Enough words for `bytes` bytes.
 std::vector<uint64_t> words(size_t bytes) {
   return std::vector<uint64_t>((bytes + 7) / sizeof(uint64_t));
 }
@@ -127,7 +128,7 @@ issp_rectangle in_c(const Rectangle& of) {
   return {of.top, of.left, of.height, of.width};
 }
 
-// Calls what returns a problem, or nothing. Returns 0 or -1.
+// Calls a function that returns an error, or an empty string. Returns 0 or -1.
 template <class Function>
 int guarded(issp_network* network, const Function& function) {
   ISSP_TRY {

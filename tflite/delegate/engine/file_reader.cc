@@ -14,7 +14,7 @@ namespace {
 using tflite::IntArray;
 using tflite::Tensor;
 
-// Dimensions of a tensor, and operands of a node.
+// The most dimensions of a tensor, and operands of a node.
 constexpr size_t kMostRank = 8;
 constexpr size_t kMostOperands = 1024;
 
@@ -65,7 +65,7 @@ enum {
 };
 }
 
-// What a buffer holds. Data of large files is behind the flatbuffer.
+// Reads the data of a buffer. In large files, data follows the flatbuffer.
 bool read_buffer(const Table& of, Bytes file, Bytes* data) {
   *data = of.bytes(buffer::kData);
   const auto offset = of.number<uint64_t>(buffer::kOffset);
@@ -76,7 +76,8 @@ bool read_buffer(const Table& of, Bytes file, Bytes* data) {
   return true;
 }
 
-// Segments or indices of a dimension, of which the file has three widths.
+// Segments or indices of a dimension. The file stores them in one of three
+// widths.
 std::vector<int> read_indices(const Table& of, int type_field, int field) {
   const Table vector = of.table(field);
   std::vector<int> all;
@@ -195,10 +196,10 @@ std::string FileReader::read_tensor(const Table& of,
   return "";
 }
 
-// Makes a tensor the constant that these bytes are.
+// Sets a tensor to the constant in these bytes.
 std::string FileReader::read_data(const Bytes& bytes, bool is_sparse,
                                   Tensor* tensor) {
-  // What is known by its shape must be there, as a runtime makes sure.
+  // The runtime also requires the number of bytes that the shape implies.
   const bool is_dense = !is_sparse && bytes_of_type(tensor->type);
   const std::vector<int> shape = tflite::to_vector(tensor->shape);
   if (is_dense && bytes_of_shape(tensor->type, shape) != int64_t(bytes.size)) {
@@ -207,11 +208,11 @@ std::string FileReader::read_data(const Bytes& bytes, bool is_sparse,
   tensor->allocation_type = tflite::kReadOnly;
   tensor->bytes = bytes.size;
   tensor->data = const_cast<uint8_t*>(bytes.data);
-  // A file may have them where numbers of this type cannot be read.
+  // The bytes in the file may not be aligned for numbers of this type.
   const bool is_aligned =
       reinterpret_cast<uintptr_t>(bytes.data) % sizeof(int64_t) == 0;
   if (is_aligned) return "";
-  // Many tensors may have the same bytes.
+  // Tensors may share bytes, so copies are limited to the size of the file.
   copied_ += bytes.size;
   if (copied_ > file_.size) return "is not aligned";
   tensor->data = graph_.keep(bytes.data, bytes.size);
@@ -227,7 +228,7 @@ std::string FileReader::read_quantization(const Table& of, Tensor* tensor) {
     if (zero != int32_t(zero)) return kDamaged;
     zero_points.push_back(int(zero));
   }
-  // The runtime gives one to each scale.
+  // The runtime gives each scale a zero point.
   if (zero_points.size() <= 1) {
     zero_points.resize(scale.size(), zeros.empty() ? 0 : zero_points[0]);
   }
@@ -284,7 +285,8 @@ std::string FileReader::read_node(const Table& of,
     return kDamaged;
   }
   const Table& code = codes[index];
-  // Files from before there were more than 127 have the first alone.
+  // Old files, from before there were more than 127 operators, only have the
+  // first field.
   const int operator_code =
       std::max(int(code.number<int8_t>(code::kDeprecated)),
                code.number<int32_t>(code::kBuiltin));
@@ -304,7 +306,7 @@ std::string FileReader::read_node(const Table& of,
   return "";
 }
 
-// Whether these are numbers of tensors, or at least `least`.
+// Whether all indices are numbers of tensors, and none is below `least`.
 bool FileReader::are_tensors(const std::vector<int>& indices, int least) const {
   return indices.size() <= kMostOperands &&
          std::all_of(indices.begin(), indices.end(), [&](int i) {

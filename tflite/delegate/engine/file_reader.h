@@ -10,8 +10,8 @@
 
 namespace issp::engine {
 
-// Reads the main graph. The bytes must outlive `graph`, which is empty before.
-// Returns what is wrong with them, or nothing.
+// Reads the main graph. `graph` must be empty, and the bytes must outlive it.
+// Returns the error, or an empty string.
 std::string read_file(Bytes file, GraphCopy* graph);
 
 }  // namespace issp::engine

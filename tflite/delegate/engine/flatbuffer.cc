@@ -3,8 +3,8 @@
 namespace issp::engine {
 namespace {
 
-// What may be read of a file: some times its size, since vectors may share
-// bytes, and what the smallest files need.
+// The limit of bytes to read: `kTimes` times the size of the file, because
+// vectors may share bytes, plus `kLeastBudget` for small files.
 constexpr uint64_t kTimes = 4;
 constexpr uint64_t kLeastBudget = 1 << 16;
 
@@ -47,7 +47,7 @@ Table Table::root(Buffer* buffer) {
   return {buffer, buffer->number<uint32_t>(0)};
 }
 
-// Where a field of so many bytes is; 0 if it is missing.
+// The place of a field of `size` bytes; 0 if the field is missing.
 uint64_t Table::place_of(int field, size_t size) const {
   if (!buffer_ || field >= field_count_) return 0;
   const int offset = buffer_->number<uint16_t>(fields_ + 2 * field);
@@ -59,7 +59,7 @@ uint64_t Table::place_of(int field, size_t size) const {
   return place_ + offset;
 }
 
-// What an offset leads to.
+// The place to which the offset at `place` points.
 uint64_t Table::pointed(uint64_t place) const {
   return place + buffer_->number<uint32_t>(place);
 }

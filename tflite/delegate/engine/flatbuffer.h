@@ -1,5 +1,5 @@
 // Reads a flatbuffer without trusting it. It never reads outside of the bytes,
-// and notes broken data.
+// and it records broken data.
 
 #ifndef ISSP_FLATBUFFER_H_
 #define ISSP_FLATBUFFER_H_
@@ -12,7 +12,7 @@
 
 namespace issp::engine {
 
-// Bytes that someone else owns.
+// Bytes that the caller owns.
 struct Bytes {
   const uint8_t* data = nullptr;
   size_t size = 0;
@@ -26,14 +26,15 @@ class Buffer {
   bool is_broken() const { return is_broken_; }
   Bytes bytes() const { return bytes_; }
 
-  // Whether there are so many bytes from `place` on; else the file is broken.
+  // Whether `size` bytes follow from `place` on. If not, marks the file as
+  // broken.
   bool has(uint64_t place, uint64_t size);
 
-  // Notes that so many bytes are read. Whoever lets many tables have the same
-  // bytes must not make a reader work for ever.
+  // Counts `size` bytes as read. A limit on the total bounds the time for files
+  // in which many tables share the same bytes.
   bool spend(uint64_t size);
 
-  // A number in little endian; 0 outside the file.
+  // A little-endian number; 0 outside of the file.
   template <class Number>
   Number number(uint64_t place) {
     Number number{};
@@ -51,12 +52,12 @@ class Buffer {
   bool is_broken_ = false;
 };
 
-// A table: fields by number, of which any can be missing.
+// A table: numbered fields. Any field may be missing.
 class Table {
  public:
-  // One without fields.
+  // A table without fields.
   Table() = default;
-  // The one that is in a file from `place` on.
+  // The table at `place` in the file.
   Table(Buffer* buffer, uint64_t place);
   static Table root(Buffer* buffer);
 
@@ -71,7 +72,7 @@ class Table {
   Table table(int field) const;
   std::vector<Table> tables(int field) const;
   std::string text(int field) const;
-  // The numbers of a vector, one byte each.
+  // A vector of bytes.
   Bytes bytes(int field) const;
 
   template <class Number>
@@ -89,7 +90,7 @@ class Table {
 
   Buffer* buffer_ = nullptr;
   uint64_t place_ = 0;
-  uint64_t fields_ = 0;  // Where it is written where the fields are.
+  uint64_t fields_ = 0;  // Place of the list of field offsets.
   int field_count_ = 0;
   int size_ = 0;
 };

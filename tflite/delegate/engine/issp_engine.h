@@ -46,19 +46,19 @@ typedef enum issp_type {
 typedef struct issp_options {
   /* Number of threads, at most 256; 0 for one per core. */
   int32_t threads;
-  /* Bytes of cache for the rows in work; 0 to choose them for this CPU. */
+  /* Bytes of CPU cache to use; 0 for a value that fits this CPU. */
   int32_t cache_bytes;
-  /* Seconds to choose the fastest tiles, for each image size; below 0 for
-   * 0.1. */
+  /* Seconds for choosing the fastest tiles, for each image size. A value below
+   * 0 means 0.1. */
   double tuning_seconds;
-  /* Not 0 to make `issp_describe` report the time of each layer. */
+  /* If not 0, `issp_describe` reports the time of each layer. */
   int32_t profile;
 } issp_options;
 
-/* An image that a network takes or makes. It is stored row by row. The
+/* The input or output image of a network. It is stored row by row. The
  * channels of a pixel are next to each other. */
 typedef struct issp_image {
-  int32_t height; /* 0 if the file accepts any and none is set yet. */
+  int32_t height; /* 0 if the file accepts any height and none is set. */
   int32_t width;
   int32_t channels;
   issp_type type;
@@ -102,24 +102,24 @@ ISSP_API int issp_run(issp_network* network, const void* input, void* output);
 
 /* Prepares to upscale a photograph of any size in tiles.
  *
- * `tile` is the side of a tile in pixels, 0 for 192. Tiles have up to 15 pixels
- * more, so that all begin at multiples of 16. If the file has a fixed size,
- * tiles have that size. Tiles overlap by `overlap` pixels. If `overlap` is
- * below 0, they overlap by the receptive field of the network, at most a
- * quarter of a tile. If that covers the receptive field, the result equals that
- * of the whole photograph, without seams. Returns the number of tiles, or -1.
- * The network must take and make RGB. */
+ * `tile` is the side of a tile in pixels; 0 means 192. A side may be up to 15
+ * pixels longer, so that all tiles begin at multiples of 16. If the file has a
+ * fixed size, tiles have that size. Tiles overlap by `overlap` pixels. If
+ * `overlap` is below 0, they overlap by the receptive field of the network, but
+ * by at most a quarter of a tile. If the overlap covers the receptive field,
+ * the result equals that of the whole photograph, without seams. The input and
+ * output of the network must be RGB. Returns the number of tiles, or -1. */
 ISSP_API int issp_start(issp_network* network, int32_t height, int32_t width,
                         int32_t tile, int32_t overlap);
 
-/* The factor by which each side grows; 0 before `issp_start`. */
+/* The factor by which each side is upscaled; 0 before `issp_start`. */
 ISSP_API int issp_scale(const issp_network* network);
 
 /* Upscales tile `index` of the photograph of `issp_start`. Tiles are numbered
  * from 0 and may be computed in any order.
  *
- * `pixels` has RGB (`channels` is 3) or RGBA (4) in 8 bits. `result` gets the
- * scaled pixels in the same form. `stride` and `result_stride` are the bytes
+ * `pixels` is 8-bit RGB (`channels` is 3) or RGBA (4). `result` receives the
+ * upscaled pixels in the same form. `stride` and `result_stride` are the bytes
  * from row to row. Alpha is scaled bilinearly. Returns 0, or -1. */
 ISSP_API int issp_upscale(issp_network* network, int32_t index,
                           const uint8_t* pixels, size_t stride,
@@ -134,15 +134,15 @@ typedef struct issp_rectangle {
   int32_t width;
 } issp_rectangle;
 
-/* Which part of the photograph of `issp_start` tile `index` needs, and which
- * part it makes. The made part is in pixels of the photograph, before scaling
- * by `issp_scale`. Returns 0, or -1. */
+/* Gets the part of the photograph that tile `index` needs, and the part that it
+ * upscales. Both are in pixels of the photograph, before scaling by
+ * `issp_scale`. Returns 0, or -1. */
 ISSP_API int issp_tile(issp_network* network, int32_t index,
                        issp_rectangle* needed, issp_rectangle* made);
 
 /* Like `issp_upscale`, for photographs or results that do not fit into memory.
- * `pixels` begins with the part that `issp_tile` needs, and `result` begins
- * with the part that it makes. */
+ * `pixels` begins with the needed part of `issp_tile`, and `result` with the
+ * upscaled `made` part. */
 ISSP_API int issp_upscale_tile(issp_network* network, int32_t index,
                                const uint8_t* pixels, size_t stride,
                                int32_t channels, uint8_t* result,

@@ -15,7 +15,7 @@ bool is_set(const Table& of, int field) {
   return of.number<uint8_t>(field) != 0;
 }
 
-// The file counts from 0, and the structures from 1.
+// Paddings are numbered from 0 in the file, and from 1 in the structures.
 int padding(const Table& of) {
   const int kinds[] = {tflite::kSame, tflite::kValid};
   const int kind = byte(of, 0);
@@ -24,7 +24,7 @@ int padding(const Table& of) {
 
 }  // namespace
 
-// Fields by number, as TFLite's schema has them.
+// Field numbers are those of TFLite's schema.
 bool read_parameters(int code, const Table& of, Parameters* parameters) {
   *parameters = {};
   switch (code) {
@@ -76,7 +76,7 @@ bool read_parameters(int code, const Table& of, Parameters* parameters) {
     case tflite::kStridedSlice:
       parameters->strided_slice = {whole(of, 0), whole(of, 1), whole(of, 2),
                                    whole(of, 3), whole(of, 4)};
-      // Ends that count from beginnings are of no file that is known.
+      // Ends relative to beginnings are not supported; no known file has them.
       return !is_set(of, 5);
     case tflite::kBatchMatMul:
       parameters->batch_mat_mul = {is_set(of, 0), is_set(of, 1)};

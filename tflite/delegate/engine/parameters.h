@@ -1,4 +1,4 @@
-// The parameters of operators, from a file to the structures of TFLite.
+// Reads the parameters of operators from a file into TFLite's structures.
 
 #ifndef ISSP_PARAMETERS_H_
 #define ISSP_PARAMETERS_H_
@@ -26,11 +26,11 @@ union Parameters {
   tflite::PackParameters pack;
 };
 
-// Reads the parameters of an operator from its options. Returns whether it has
-// any that are known.
+// Reads the parameters of an operator from its options. Returns false if the
+// operator has none, or has values that are not supported.
 bool read_parameters(int code, const Table& options, Parameters* parameters);
 
-// The type of a tensor as the C structures of TFLite have it, or 0.
+// Converts a tensor type of the file to that of TFLite's C structures, or 0.
 int type_of_file(int type);
 
 }  // namespace issp::engine

@@ -8,7 +8,7 @@ namespace issp::engine {
 namespace {
 
 struct Sight {
-  double pixel = 1;  // Of the first image, along a side of a pixel.
+  double pixel = 1;  // Side of a pixel, in input pixels.
   double farthest = 0;
 };
 
@@ -25,7 +25,7 @@ int reach(const Network& network) {
     }
     if (!of.has_tiles()) return -1;
     Sight made = seen[of.input];
-    // Any pixel of the window may be the one that is in the middle.
+    // With a stride, any pixel of the window may be the central one.
     const int height = (of.kernel.height - 1) * of.dilation.height;
     const int width = (of.kernel.width - 1) * of.dilation.width;
     if (height || width || of.stride != Size{1, 1}) {

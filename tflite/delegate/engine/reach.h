@@ -1,4 +1,4 @@
-// How far a network sees around a pixel.
+// The receptive field of a network.
 
 #ifndef ISSP_REACH_H_
 #define ISSP_REACH_H_
@@ -7,8 +7,8 @@
 
 namespace issp::engine {
 
-// Pixels of the image that a network takes, from the pixel that it makes
-// larger to the farthest that changes it; -1 if those may be all pixels.
+// The radius of the receptive field, in pixels of the input image; -1 if an
+// output pixel may depend on all input pixels.
 int reach(const Network& network);
 
 }  // namespace issp::engine

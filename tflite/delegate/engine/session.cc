@@ -10,10 +10,10 @@
 namespace issp::engine {
 namespace {
 
-// Tried where the file leaves the size open: no multiple of a window.
+// Tried if the file leaves the size open. It is no multiple of a window.
 constexpr Size kTrial{12, 20};
 
-// What a tensor is, if it is an image of a known type.
+// Reads the form of an image tensor. Returns the error, or an empty string.
 std::string read_image(const tflite::Tensor& tensor, Image* image) {
   const std::vector<int> shape = tflite::to_vector(tensor.shape);
   if (shape.size() != 4 || shape[3] < 1) {
@@ -24,7 +24,7 @@ std::string read_image(const tflite::Tensor& tensor, Image* image) {
   const auto size = [&](int i) {
     return has_signature && signature->data[i] < 0 ? 0 : shape[i];
   };
-  // A file without a signature has 1 where it leaves a size open.
+  // A file without a signature stores 1 for an open size.
   if (size(0) > 1) return "is a batch of images, and one is expected";
   image->size_in_file = {size(1), size(2)};
   if (!has_signature && image->size_in_file == Size{1, 1}) {
@@ -52,7 +52,7 @@ std::string read_image(const tflite::Tensor& tensor, Image* image) {
   return "";
 }
 
-// Whether an image of this size has fewer bytes than an address can count.
+// Whether an image of this size fits into the address space.
 bool is_addressable(const Image& image, const Size& size) {
   const uint64_t most = uint64_t{PTRDIFF_MAX} / image.channels;
   return uint64_t(size.height) * size.width <= most / bytes_of(image.type);
@@ -92,7 +92,8 @@ std::string Session::open() {
   if (!error.empty()) return error;
   error = build_whole(&graph_, &part_);
   if (error.empty()) return make_plan(input_.size_in_file);
-  // It may compute sizes itself, which are known for one size at a time.
+  // The graph may compute sizes itself. Then it is built for one size at a
+  // time.
   builds_for_each_size_ = true;
   const bool is_open = input_.size_in_file == Size{};
   error = build_of_size(is_open ? kTrial : input_.size_in_file, &part_);
@@ -137,14 +138,14 @@ std::string Session::resize(const Size& size) {
     Part part;
     const std::string error = build_of_size(size, &part);
     if (!error.empty()) return error;
-    // It refers to the network.
+    // The plan refers to the old network.
     plan_.reset();
     part_ = std::move(part);
   }
   return make_plan(size);
 }
 
-// Plans for a size, or for none if that is still open.
+// Makes no plan if the size is still open.
 std::string Session::make_plan(const Size& size) {
   plan_.reset();
   input_.size = size;

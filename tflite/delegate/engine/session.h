@@ -1,4 +1,4 @@
-// A network of a file, for images of one size at a time.
+// A network from a file. It is ready for images of one size at a time.
 
 #ifndef ISSP_SESSION_H_
 #define ISSP_SESSION_H_
@@ -19,7 +19,7 @@
 
 namespace issp::engine {
 
-// What a network takes or makes. A size of 0 is open.
+// The input or output of a network. A size of 0 is open.
 struct Image {
   Size size_in_file;
   Size size;
@@ -30,24 +30,24 @@ struct Image {
 
 class Session {
  public:
-  // Takes the bytes of a file.
+  // `file` holds the bytes of a `.tflite` file.
   Session(std::vector<uint64_t> file, size_t bytes, const Options& options);
 
-  // Reads the file. Returns what is wrong with it, or nothing.
+  // Reads the file. Returns the error, or an empty string.
   std::string open();
 
   const Image& input() const { return input_; }
   const Image& output() const { return output_; }
   const Network& network() const { return part_.network; }
 
-  // Prepares for images of a size. Returns what is wrong, or nothing; then it
-  // must not be run until another size fits.
+  // Prepares for images of a size. Returns the error, or an empty string. After
+  // an error, do not call `run` before another size fits.
   std::string resize(const Size& size);
 
   // Computes one image, channels last. Returns whether a size is set.
   bool run(const void* input, void* output);
 
-  // What it is and does, as JSON.
+  // Describes the network and its plan, as JSON.
   std::string describe() const;
 
  private:
@@ -56,7 +56,7 @@ class Session {
   std::string build_of_size(const Size& size, Part* part) const;
   std::string make_plan(const Size& size);
 
-  std::vector<uint64_t> words_;  // Aligned, as numbers in the file must be.
+  std::vector<uint64_t> words_;  // Words, to align numbers in the file.
   size_t bytes_;
   GraphCopy graph_;
   Options options_;

@@ -7,15 +7,16 @@
 
 namespace issp::engine {
 
-// Tiles begin at multiples of this where they can, so that windows of attention
-// lie in them as in the whole photograph.
+// Tiles begin at multiples of this where possible. Then attention windows have
+// the same positions in a tile as in the whole photograph.
 constexpr int kAlignment = 16;
 
-// A side of the tiles of an image that is so long, where tiles may have any
-// size: about `tile`, so that the last one begins at a multiple, too.
+// The side of the tiles of an image with a side of `size`, if tiles may have
+// any size. It is about `tile`, such that the last tile begins at a multiple,
+// too.
 int tile_side(int size, int tile);
 
-// A tile along one side: it begins at `first`, and what it makes is used from
+// A tile along one side. It begins at `first`, and its result is used from
 // `start` to `end`.
 struct Cut {
   int first;
@@ -26,14 +27,14 @@ struct Cut {
 class Tiling {
  public:
   Tiling() = default;
-  // Args: `tile`, which may be larger than the image; and by how many pixels
-  // tiles overlap, less than half of a tile.
+  // `tile` may be larger than the image. `overlap` is in pixels, and less than
+  // half of a tile.
   Tiling(const Size& image, const Size& tile, int overlap);
 
   int count() const { return rows_ * columns_; }
   const Size& image() const { return image_; }
   const Size& tile() const { return tile_; }
-  // Row by row.
+  // Tiles are numbered row by row.
   Cut down(int i) const;
   Cut across(int i) const;
 
@@ -45,8 +46,8 @@ class Tiling {
   int columns_ = 0;
 };
 
-// Which pixel of a side of so many is shown where an image is mirrored beyond
-// its end.
+// The pixel that position `at` shows, if an image with a side of `size` is
+// mirrored beyond its end.
 int mirrored(int at, int size);
 
 }  // namespace issp::engine

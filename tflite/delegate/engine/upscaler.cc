@@ -10,7 +10,7 @@ namespace issp::engine {
 namespace {
 
 constexpr int kUsualTile = 192;
-// Of networks that see everything.
+// For networks with an unlimited receptive field.
 constexpr int kUsualOverlap = 16;
 constexpr int kColors = 3;
 constexpr float kWhite = 255;
@@ -19,7 +19,7 @@ int up_to(int number, int step) { return (number + step - 1) / step * step; }
 
 float level_of(float value) { return std::floor(value * kWhite + 0.5f); }
 
-// A level of 8 bits as numbers of the image that a network takes.
+// Stores an 8-bit level as a number of the network's input.
 void set_number(const Image& image, int at, uint8_t level, char* numbers) {
   const float value = level / kWhite;
   if (image.type == kPixelsFloat32) {
@@ -37,7 +37,7 @@ void set_number(const Image& image, int at, uint8_t level, char* numbers) {
   }
 }
 
-// The level of 8 bits that a number of a network stands for.
+// The 8-bit level of a number of the network's output.
 uint8_t level(const Image& image, size_t at, const char* numbers) {
   float value;
   if (image.type == kPixelsFloat32) {
@@ -49,7 +49,7 @@ uint8_t level(const Image& image, size_t at, const char* numbers) {
     value = float(number - image.quantization.zero_point) *
             image.quantization.scale;
   }
-  // What is no number is black.
+  // NaN becomes black.
   return value > 0 ? uint8_t(std::min(level_of(value), kWhite)) : 0;
 }
 
@@ -98,7 +98,7 @@ std::string Upscaler::start(const Size& photograph, int tile, int overlap) {
 
 Rectangle Upscaler::needed(int index) const {
   const auto along = [](const Cut& cut, int size, int tile, int* first) {
-    // Alpha is scaled with the pixels beside.
+    // Scaling alpha also needs the neighbouring pixels.
     *first = std::max(std::min(cut.first, cut.start - 1), 0);
     return std::min(std::max(cut.first + tile, cut.end + 1), size) - *first;
   };
@@ -127,7 +127,7 @@ std::string Upscaler::upscale(int index, const Picture<const uint8_t>& from,
   return "";
 }
 
-// A photograph that is smaller than a tile is mirrored.
+// Mirrors a photograph that is smaller than a tile.
 void Upscaler::read(const Cut& down, const Cut& across,
                     const Picture<const uint8_t>& from) {
   const Size& tile = tiling_.tile();
@@ -163,7 +163,7 @@ void Upscaler::write_alpha(const Cut& down, const Cut& across,
                            const Picture<const uint8_t>& from,
                            const Picture<uint8_t>& to) const {
   const Size& image = tiling_.image();
-  // The pixels before and behind a place, and the share of the second.
+  // The pixels before and after a position, and the weight of the second.
   struct Between {
     int before;
     int behind;

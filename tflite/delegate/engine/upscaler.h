@@ -1,4 +1,4 @@
-// Upscales photographs of 8 bits in tiles.
+// Upscales 8-bit photographs in tiles.
 
 #ifndef ISSP_UPSCALER_H_
 #define ISSP_UPSCALER_H_
@@ -13,13 +13,13 @@
 
 namespace issp::engine {
 
-// Pixels of 8 bits, with 3 or 4 channels.
+// 8-bit pixels with 3 or 4 channels.
 template <class Byte>
 struct Picture {
   Byte* pixels;
   size_t stride;  // Bytes from row to row.
   int channels;
-  int top = 0;  // Where in a photograph the first pixel is.
+  int top = 0;  // Row of the first pixel in the photograph.
   int left = 0;
 
   Byte* at(int y, int x) const {
@@ -38,18 +38,19 @@ class Upscaler {
  public:
   explicit Upscaler(Session* session) : session_(*session) {}
 
-  // Prepares for a photograph. Args: `tile` and `overlap` as `issp_start` has
-  // them. Returns what forbids it, or nothing.
+  // Prepares for a photograph. `tile` and `overlap` are those of `issp_start`.
+  // Returns the error, or an empty string.
   std::string start(const Size& photograph, int tile, int overlap);
 
   int tiles() const { return tiling_.count(); }
   int scale() const { return scale_; }
 
-  // What a tile needs of the photograph, and which of its pixels it makes.
+  // The part of the photograph that a tile needs, and the part that it
+  // upscales.
   Rectangle needed(int index) const;
   Rectangle made(int index) const;
 
-  // Upscales one tile. Returns what forbids it, or nothing.
+  // Upscales one tile. Returns the error, or an empty string.
   std::string upscale(int index, const Picture<const uint8_t>& from,
                       const Picture<uint8_t>& to);
 

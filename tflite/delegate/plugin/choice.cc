@@ -17,15 +17,14 @@ namespace {
 
 using tflite::to_vector;
 
-// The estimate may be too high by this factor, and no network may become
-// slower.
+// The estimate may be too high by this factor. No network may become slower.
 constexpr double kLeastSpeedup = 1.35;
-// The same for parts in int8 on the CPUs that their costs were measured on.
+// The same for int8 parts on CPUs like the one where costs were measured.
 constexpr double kLeastMeasured = 1.15;
 constexpr char kMeasured[] = "avx512_vnni";
 
-// How many times faster a part is expected to be than in the runtime; 0 if its
-// images have no sizes that are known.
+// The expected speedup of a part over the runtime; 0 if the sizes of its images
+// are unknown.
 double expected_speedup(const tflite::Context& context, bool has_placeholders,
                         const Part& part) {
   Layout layout;
@@ -43,12 +42,12 @@ double least_speedup(const Part& part, const Kernels& kernels) {
   return std::strcmp(kernels.name, kMeasured) ? kLeastSpeedup : kLeastMeasured;
 }
 
-// Why a part would not become faster here, or nothing. What takes long is done
-// to a part that may be taken alone: finding a better order of its channels.
+// Why a part would not become faster, or an empty string. Reordering channels
+// is slow, so it is only done for parts that may be taken.
 std::string why_slow(const tflite::Context& context, bool has_placeholders,
                      const Options& options, Part* part) {
   const double zeros = sparsity(part->network);
-  // Attention is faster here without zeros too.
+  // Attention is faster here even without zeros.
   if (!options.always && zeros < options.min_sparsity &&
       !part->network.has_attention()) {
     return decimal(100 * zeros, 0) +
@@ -67,7 +66,7 @@ std::string why_slow(const tflite::Context& context, bool has_placeholders,
   return "";
 }
 
-// Why a part is left to the runtime, or nothing.
+// Why a part is left to the runtime, or an empty string.
 std::string why_not(const tflite::Context& context, bool has_placeholders,
                     const Options& options, Part* part) {
   std::vector<Size> sizes;
@@ -81,8 +80,7 @@ std::string why_not(const tflite::Context& context, bool has_placeholders,
   return why_slow(context, has_placeholders, options, part);
 }
 
-// Keeps, of what can be computed, the parts for which that is faster. Returns
-// what forbids it, or nothing.
+// Chooses the parts that become faster. Returns the error, or an empty string.
 std::string choose_parts(tflite::Context* context, const Options& options,
                          const Graph& graph, Choice* choice) {
   std::set<int> kept(graph.supported().begin(), graph.supported().end());
@@ -131,15 +129,15 @@ std::string choose_parts(tflite::Context* context, const Options& options,
   }
 }
 
-// Of an image whose size is open, and whose channels are known.
+// Whether a tensor is an image with an open size and known channels.
 bool has_open_size(const tflite::Tensor& tensor) {
   const tflite::IntArray* of = tensor.shape_signature;
   return of && of->size == 4 && of->data[1] < 0 && of->data[2] < 0 &&
          of->data[3] > 0;
 }
 
-// Takes a graph that computes the sizes of its images, if all of it can be
-// computed once they are known, and that is faster. Returns whether it is taken.
+// Takes a graph that computes the sizes of its images. All of it must be
+// computable for known sizes, and become faster. Returns whether it is taken.
 bool choose_whole(tflite::Context* context, const Options& options,
                   Choice* choice) {
   const std::shared_ptr<GraphCopy> graph = copy_graph(context);
@@ -167,7 +165,7 @@ bool choose_whole(tflite::Context* context, const Options& options,
 
 std::string choose(tflite::Context* context, const Options& options,
                    const Graph& graph, Choice* choice) {
-  // What is known without the sizes need not be built for one.
+  // A graph without problems does not need to be built for one size.
   if (!graph.problems().empty() && choose_whole(context, options, choice)) {
     return "";
   }

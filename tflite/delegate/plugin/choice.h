@@ -1,4 +1,4 @@
-// Chooses the parts of a graph to take: those that become faster.
+// Chooses the parts of a graph that the delegate takes.
 
 #ifndef ISSP_CHOICE_H_
 #define ISSP_CHOICE_H_
@@ -17,13 +17,12 @@ namespace issp {
 
 struct Choice {
   std::vector<int> nodes;
-  // Of each node of the runtime that is to be made, by those that it replaces.
+  // The parts of each new node of the runtime, with the nodes that it replaces.
   std::vector<std::pair<std::vector<int>, std::vector<Part>>> parts;
-  std::map<int, std::string> declined;  // Why, by node of the graph.
+  std::map<int, std::string> declined;  // Reasons, by node of the graph.
 };
 
-// Keeps, of what can be computed, the parts for which that is faster. Returns
-// what forbids it, or nothing.
+// Chooses the parts that become faster. Returns the error, or an empty string.
 std::string choose(tflite::Context* context, const Options& options,
                    const Graph& graph, Choice* choice);
 

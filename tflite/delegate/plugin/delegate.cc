@@ -13,7 +13,8 @@ namespace {
 
 using tflite::Context;
 
-// What the graphs of an interpreter share: that of the runtime's own threads.
+// An object that all graphs of an interpreter share: the context of its
+// threads.
 const void* file_of(Context* context) {
   constexpr int kCpuBackend = 3;
   const void* shared =
@@ -23,7 +24,7 @@ const void* file_of(Context* context) {
   return shared ? shared : context;
 }
 
-// The graphs of a file come one after the other, the main one first.
+// The graphs of a file come one after the other. The main graph is the first.
 void note_declined(Context* context, std::map<int, std::string> declined,
                    State* state) {
   const void* file = file_of(context);
@@ -40,7 +41,7 @@ int apply(Context* context, tflite::Delegate* delegate) {
   auto* state = static_cast<State*>(delegate->data);
   std::string error = check_runtime(context);
   if (!error.empty()) {
-    // What reports errors may not be where it should be.
+    // The error reporter may be at another place in this runtime.
     std::fprintf(stderr,
                  "ERROR: %s: this TFLite is not compatible: %s.\n", kName,
                  error.c_str());

@@ -22,29 +22,29 @@ namespace issp {
 
 struct Kernel;
 
-// What the delegate and its nodes share. It lives as long as any of them, in
-// whatever order the runtime lets go of them.
+// The state that the delegate and its nodes share. It lives until the last of
+// them is freed, in any order.
 struct State {
   tflite::Delegate delegate{};
   Options options;
   std::atomic<int> holders{1};
   std::mutex applying;  // One graph at a time; locked before `mutex`.
-  std::mutex mutex;     // Of what follows.
+  std::mutex mutex;     // For the members below.
   std::map<int, std::unique_ptr<ThreadPool>> pools;  // By threads.
-  Arena arena;  // Whoever holds it has the threads too.
-  // Of nodes that are about to be made, by the nodes that they replace.
+  Arena arena;  // Its mutex also guards the threads.
+  // The parts of nodes to be made, with the nodes that they replace.
   std::vector<std::pair<std::vector<int>, std::vector<Part>>> parts;
   std::set<Kernel*> nodes;
-  // What was not taken of the file that was loaded last, and why: by node, of
-  // each graph of the file.
+  // The reasons why nodes of the last loaded file are not taken. One map for
+  // each graph, by node.
   std::vector<std::map<int, std::string>> declined;
-  const void* file = nullptr;  // Something that is the same for its graphs.
+  const void* file = nullptr;  // Equal for all of its graphs.
   std::set<const void*> graphs;
   std::string report;
 };
 
 
-// A delegate that one holder has.
+// A new delegate with one holder.
 State* new_state(const Options& options);
 
 void let_go(State* state);

@@ -1,4 +1,4 @@
-// Reports failures of C++ to a runtime, which is C.
+// Reports C++ exceptions to the runtime, whose interface is C.
 
 #ifndef ISSP_FAILURE_H_
 #define ISSP_FAILURE_H_
@@ -21,7 +21,7 @@ inline int fail(tflite::Context* context, const std::string& reason) {
   return fail(context, reason.c_str());
 }
 
-// Calls what C++ may fail in: without memory, or without threads.
+// Calls a function that may throw, because memory or threads are missing.
 template <class Function>
 int guarded(tflite::Context* context, const Function& function) {
   try {

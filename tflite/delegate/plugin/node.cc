@@ -42,7 +42,7 @@ void* make_kernel(const char* buffer) {
   return kernel.release();
 }
 
-// Returns null without memory; `prepare` reports it.
+// Returns null if memory is missing. `prepare` reports it.
 void* init(Context*, const char* buffer, size_t) {
   try {
     return make_kernel(buffer);
@@ -63,7 +63,7 @@ void free_kernel(Context*, void* buffer) {
   let_go(state);
 }
 
-// Makes the network of a part anew, if that depends on the size of its image.
+// Rebuilds the network of a part if it depends on the size of its image.
 std::string rebuild(const Context& context, State* state, Job* job) {
   Part& part = job->part;
   if (!part.graph) return "";
@@ -74,7 +74,7 @@ std::string rebuild(const Context& context, State* state, Job* job) {
   Part made;
   std::string error = build_whole(*part.graph, wanted, &made);
   if (!error.empty()) return error;
-  // The report, of any thread, tells of it; and the plan refers to it.
+  // The plan refers to the network. A report may read it on any thread.
   const std::lock_guard<std::mutex> lock(state->mutex);
   job->plan.reset();
   part.network = std::move(made.network);
@@ -82,14 +82,14 @@ std::string rebuild(const Context& context, State* state, Job* job) {
   return "";
 }
 
-// Whether an image has one pixel, as where the file leaves its size open and
-// none is set.
+// Whether an image has one pixel. This is also the shape of an open size that
+// is not set.
 bool is_placeholder(const IntArray* shape) {
   return shape && shape->size == 4 && shape->data[1] == 1 &&
          shape->data[2] == 1;
 }
 
-// Waits for a size, where a network has none for one pixel.
+// Waits for a size if the network does not accept one pixel.
 int wait_for_size(Context* context, State* state, Job* job) {
   const Part& part = job->part;
   tflite::Tensor& tensor = context->tensors[part.outputs[0]];
@@ -118,7 +118,7 @@ int prepare_job(Context* context, State* state, ThreadPool* pool, Job* job) {
   if (!error.empty()) return fail(context, error);
   if (!job->plan || job->sizes != sizes || &job->plan->pool() != pool) {
     {
-      // The memory of the old one first.
+      // Frees the memory of the old plan first.
       const std::lock_guard<std::mutex> lock(state->mutex);
       job->plan.reset();
     }
@@ -126,7 +126,7 @@ int prepare_job(Context* context, State* state, ThreadPool* pool, Job* job) {
         part.network, sizes, settings_of(state->options, pool->size()), pool,
         &state->arena, &error);
     if (!error.empty()) return fail(context, error);
-    // The report, of any thread, tells of what follows.
+    // A report may read the following on any thread.
     const std::lock_guard<std::mutex> lock(state->mutex);
     job->plan = std::move(plan);
     job->sizes = sizes;
@@ -175,7 +175,7 @@ int prepare_kernel(Context* context, Node* node) {
   State* state = kernel->state;
   int threads = state->options.threads;
   if (threads < 1) threads = std::max(context->recommended_threads, 1);
-  // All wait for the last one, so that more than there are cores slow it.
+  // All threads wait for the last one, so more threads than cores are slower.
   if (!state->options.always) threads = std::min(threads, usable_cores());
   {
     std::lock_guard<std::mutex> lock(state->mutex);
@@ -198,7 +198,7 @@ int invoke_kernel(Context* context, Node* node) {
   auto* kernel = static_cast<Kernel*>(node->user_data);
   State* state = kernel->state;
   std::unique_lock<std::mutex> lock(state->mutex, std::defer_lock);
-  // A report, of any thread, tells of times and runs.
+  // A report may read times and runs on any thread.
   const bool profiles = state->options.profile;
   if (profiles) lock.lock();
   for (Job& job : kernel->jobs) {

@@ -1,4 +1,4 @@
-// A node of the runtime, which computes parts of a graph.
+// A node of the runtime that computes parts of a graph.
 
 #ifndef ISSP_NODE_H_
 #define ISSP_NODE_H_
@@ -20,7 +20,7 @@ struct State;
 struct Job {
   Part part;
   std::unique_ptr<Plan> plan;
-  std::vector<int> shape;  // Of the image that its network is for.
+  std::vector<int> shape;  // Image shape of its network.
   std::vector<Size> sizes;
   int batch = 0;
   int runs = 0;
@@ -37,7 +37,7 @@ struct Kernel {
   ThreadPool* pool = nullptr;
 };
 
-// What the runtime makes such nodes with.
+// The functions with which the runtime makes such nodes.
 tflite::Registration registration();
 
 }  // namespace issp

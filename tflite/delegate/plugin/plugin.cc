@@ -1,7 +1,7 @@
-// What the library exports. No exception leaves it: whoever calls is C.
+// The exports of the library. They throw no exception, because the caller is C.
 
-// TFLite's structures are known for 64-bit ABIs. No `static_assert`, which
-// would come after what the headers of a compiler for others may lack.
+// TFLite's structures are only known for 64-bit ABIs. This is not a
+// `static_assert`, because the headers of a 32-bit compiler may fail before it.
 #if __SIZEOF_POINTER__ != 8
 #error "The delegate is for 64-bit ABIs alone."
 #endif
@@ -63,7 +63,7 @@ ISSP_EXPORT issp::tflite::Delegate* tflite_plugin_create_delegate(
   try {
     return issp::create(keys, values, count, report_error);
   } catch (const std::exception&) {
-    // There may be no memory for a longer message.
+    // Formatting a longer message might need memory.
     if (report_error) report_error("IsspSparseDelegate: there is no memory.");
     return nullptr;
   }
@@ -74,10 +74,10 @@ ISSP_EXPORT void tflite_plugin_destroy_delegate(
   if (delegate) issp::let_go(issp::state_of(delegate));
 }
 
-// Which sources this is made of.
+// The version: a hash of the sources.
 ISSP_EXPORT const char* issp_delegate_version() { return ISSP_VERSION; }
 
-// What the nodes of a delegate do, as JSON; valid until the next call.
+// Describes the nodes of a delegate, as JSON. It is valid until the next call.
 ISSP_EXPORT const char* issp_delegate_report(
     issp::tflite::Delegate* delegate) {
   try {

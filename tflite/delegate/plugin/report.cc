@@ -32,7 +32,7 @@ std::string report(const State& state) {
     }
   }
   text += "], \"declined\": ";
-  // Of the main graph, and of all.
+  // Of the main graph, and of all graphs.
   text += state.declined.empty() ? "{}" : describe(state.declined.front());
   text += ", \"graphs\": [";
   comma = "";

@@ -9,7 +9,7 @@
 
 namespace issp {
 
-// To be called while `State::mutex` is held.
+// Hold `State::mutex` while calling this.
 std::string report(const State& state);
 
 }  // namespace issp

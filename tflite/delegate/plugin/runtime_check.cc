@@ -22,19 +22,19 @@ using tflite::Registration;
 using tflite::Tensor;
 
 constexpr size_t kMostTensors = 1 << 24;
-// Dimensions of tensors, of which a file may have any number.
+// The most dimensions of a tensor. A file may have many.
 constexpr int kMostRank = 1 << 20;
-// Levels of a sparse tensor that are looked at.
+// The most levels of a sparse tensor that are checked.
 constexpr int kLevels = 64;
 constexpr int kMostOperands = 1 << 16;
-// Bytes that any pipe takes while nobody reads.
+// Bytes that every pipe can buffer.
 constexpr size_t kPipe = 4096;
 constexpr int kMostOperators = 1 << 12;
-// What is looked at of each kind, from the first to the last.
+// The most checked objects of each kind, evenly spread.
 constexpr size_t kLooks = 4096;
 
-// Writes, without what AddressSanitizer does in `write`: it would look at the
-// memory itself, and end the program.
+// Writes without AddressSanitizer's check in `write`. It would read the memory
+// itself, and end the program.
 ssize_t write_unseen(int file, const void* from, size_t bytes) {
 #ifdef __linux__
   return syscall(SYS_write, file, from, bytes);
@@ -43,7 +43,7 @@ ssize_t write_unseen(int file, const void* from, size_t bytes) {
 #endif
 }
 
-// Reads memory that may not be there, by writing it into a pipe.
+// Reads memory that may not be mapped, by writing it to a pipe.
 class Probe {
  public:
   Probe() {
@@ -55,8 +55,8 @@ class Probe {
     }
   }
 
-  // Copies bytes if they can be read. Without a pipe, what is no null pointer
-  // counts as readable.
+  // Copies bytes if they can be read. Without a pipe, all but null pointers
+  // count as readable.
   bool copy(const void* from, void* to, size_t bytes) {
     if (!from) return false;
     if (pipe_[0] < 0) {
@@ -87,7 +87,7 @@ class Probe {
     return copy(from, &sink, 1);
   }
 
-  // Copies an array, if it is one of at most `most` numbers.
+  // Copies an array if it has at most `most` numbers.
   bool copy_array(const IntArray* array, int most, std::vector<int>* numbers) {
     int size;
     if (!copy(reinterpret_cast<const int*>(array), &size) || size < 0 ||
@@ -99,7 +99,7 @@ class Probe {
            copy(array->data, numbers->data(), sizeof(int) * size_t(size));
   }
 
-  // Whether an array, of any length, begins and ends.
+  // Whether the first and the last number of an array can be read.
   bool is_array(const IntArray* array) {
     int size;
     return copy(reinterpret_cast<const int*>(array), &size) && size >= 0 &&
@@ -110,7 +110,7 @@ class Probe {
   int pipe_[2];
 };
 
-// Whether this is the address of a function that something has loaded.
+// Whether this is an address in a loaded library.
 bool is_function(const void* function) {
   Dl_info info;
   return function && dladdr(function, &info);
@@ -121,7 +121,7 @@ bool is_callable(Function* function) {
   return is_function(reinterpret_cast<const void*>(function));
 }
 
-// As what it is stored; a bool that is none must not be read as one.
+// The stored byte. Reading an invalid bool would be undefined behaviour.
 int number_of(const bool& value) {
   unsigned char number;
   std::memcpy(&number, &value, 1);
@@ -186,7 +186,7 @@ bool is_tensor(const Tensor& tensor, Probe* probe) {
       !is_quantization(tensor, probe)) {
     return false;
   }
-  // Constants may have more memory than they need, and none in the file.
+  // A constant may have more memory than it needs, or none in the file.
   const bool is_stored = tensor.allocation_type == tflite::kReadOnly &&
                          tensor.data && tensor.bytes > 0;
   if (!is_stored) return true;
@@ -209,7 +209,7 @@ bool is_node(const Node& node, const Context& context, Probe* probe) {
 }
 
 bool is_registration(const Registration* from, Probe* probe) {
-  // What is behind `external` an older TFLite does not have.
+  // An older TFLite does not have the members after `external`.
   Registration registration{};
   return probe->copy(from, &registration,
                      offsetof(Registration, async_kernel)) &&
@@ -219,7 +219,7 @@ bool is_registration(const Registration* from, Probe* probe) {
           (!registration.invoke && probe->can_read(registration.external)));
 }
 
-// Some of 0..count, evenly spread.
+// Some numbers of 0..count, evenly spread.
 std::vector<size_t> spread(size_t count) {
   const size_t looks = std::min(count, kLooks);
   std::vector<size_t> chosen(looks);

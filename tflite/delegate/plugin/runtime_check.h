@@ -9,10 +9,10 @@
 
 namespace issp {
 
-// Returns how a runtime differs from what `tflite_abi.h` declares, or nothing.
+// Returns how a runtime differs from `tflite_abi.h`, or an empty string.
 //
-// Memory is looked at through the kernel, so that a pointer that is none is
-// found and not followed. It takes some 10 microseconds a tensor.
+// The operating system reads the memory, so that invalid pointers are detected.
+// This takes about 10 microseconds per tensor.
 std::string check_runtime(tflite::Context* context);
 
 }  // namespace issp

@@ -9,21 +9,21 @@ namespace {
 using tflite::Context;
 using tflite::IntArray;
 
-// Lists of pixels are images of this width, if that divides them.
+// A list of pixels becomes an image with the first width that divides it.
 constexpr int kWidths[] = {128, 96, 64};
 constexpr int64_t kLargest = int64_t{1} << 48;
 
-// The height and width of the image that a list of pixels is taken for.
+// The size of the image for a list of pixels.
 bool list_size(const tflite::Tensor& tensor, int channels, Size* size) {
   const IntArray* shape = tensor.shape;
   int64_t count = 1;
   for (int i = 0; shape && i < shape->size; ++i) {
-    // One of 0 would hide that others overflow.
+    // A dimension of 0 would hide an overflow of others.
     if (shape->data[i] < 1 || count > kLargest / shape->data[i]) return false;
     count *= shape->data[i];
   }
   if (!shape || count % channels) return false;
-  // Wider than any image that can be laid out, and no product overflows.
+  // Larger images have no layout. Below this, products do not overflow.
   if (count / channels > std::numeric_limits<int>::max()) return false;
   const int pixels = int(count / channels);
   *size = {1, pixels};
@@ -35,7 +35,7 @@ bool list_size(const tflite::Tensor& tensor, int channels, Size* size) {
   return true;
 }
 
-// The height and width of a tensor's images, if they have so many channels.
+// Gets the size of a tensor's images, if they have `channels` channels.
 bool image_size(const tflite::Tensor& tensor, int channels, Size* size,
                 int* batch) {
   const IntArray* shape = tensor.shape;
@@ -46,8 +46,8 @@ bool image_size(const tflite::Tensor& tensor, int channels, Size* size,
   return size->height > 0 && size->width > 0;
 }
 
-// Whether the file leaves open how many pixels a tensor has; the first
-// dimension counts images.
+// Whether the number of pixels of a tensor is open in the file. The first
+// dimension is the batch.
 bool is_open(const tflite::Tensor& tensor) {
   const IntArray* shape = tensor.shape_signature;
   for (int i = 1; shape && i + 1 < shape->size; ++i) {

@@ -12,22 +12,21 @@
 
 namespace issp {
 
-// Of images whose size is not known.
+// Assumed for images of unknown size.
 constexpr Size kUsual{96, 160};
 
-// Of the images that a part takes: their sizes, and how many there are of each.
-// Returns what is wrong with them, or nothing.
+// Reads the sizes of a part's input images, and the batch size. Returns the
+// error, or an empty string.
 std::string read_sizes(const tflite::Context& context, const Part& part,
                        std::vector<Size>* sizes, int* batch);
 
-// The sizes that the images of a part are expected to have. Where the file
-// leaves a size open, it is that of a small photograph. All sizes are open if
-// the file `has_placeholders`.
+// The expected sizes of the input images of a part. An open size becomes that
+// of a small photograph. If the file `has_placeholders`, all sizes are open.
 std::vector<Size> expected_sizes(const tflite::Context& context,
                                  const Part& part, bool has_placeholders);
 
-// The shape of a list of pixels: that of the input, if it has as many
-// dimensions, but for the channels.
+// The shape of a list of pixels. If the input has `rank` dimensions, it is the
+// shape of the input with other channels.
 std::vector<int> list_shape(const tflite::Context& context, const Part& part,
                             int pixels, int channels, int rank);
 

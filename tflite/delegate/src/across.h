@@ -1,4 +1,5 @@
-// Names of the functions of all channels of a pixel, for networks and kernels.
+// The functions of all channels of a pixel. Networks and kernels share these
+// names.
 
 #ifndef ISSP_ACROSS_H_
 #define ISSP_ACROSS_H_
@@ -6,13 +7,13 @@
 namespace issp {
 
 enum AcrossKind {
-  kSoftmax,    // exp(number * x[o]), as a share of the sum of all
+  kSoftmax,    // exp(number * x[o]) / sum of these over all o
   kNormalize,  // (x[o] - mean) / sqrt(variance + number)
-  kAcrossKinds,  // How many there are.
+  kAcrossKinds,  // The number of kinds.
 };
 
-// What a value costs, in products of a sparse kernel: in a dense runtime, which
-// may take several operators for it, and here.
+// The cost of a value, in products of a sparse kernel. A dense runtime may need
+// several operators for it.
 struct AcrossCost {
   double dense;
   double sparse;

@@ -2,8 +2,8 @@
 
 namespace {
 
-// Calls `visit(input, output)` with the places of each vector of channel 0;
-// those of others are `offsets` and `output_offsets` behind them.
+// Calls `visit(input, output)` with the addresses of each vector of channel 0.
+// `offsets` and `output_offsets` lead from there to the other channels.
 template <class Visit>
 ISSP_INLINE void visit_vectors(const Sums& tile, int rows, int vectors,
                                const Visit& visit) {
@@ -15,7 +15,7 @@ ISSP_INLINE void visit_vectors(const Sums& tile, int rows, int vectors,
   }
 }
 
-// With the largest as 0, so that nothing is infinite.
+// Subtracts the largest value first, so that no exponential is infinite.
 void softmax(const Sums& tile, int rows, int vectors, float beta) {
   visit_vectors(tile, rows, vectors, [&](const char* input, char* output) {
     Vector largest = load(input + tile.offsets[0]);
@@ -37,8 +37,7 @@ void softmax(const Sums& tile, int rows, int vectors, float beta) {
   });
 }
 
-// 1 / sqrt(x) of normal numbers: a guess of its bits, made exact by Newton's
-// method.
+// 1 / sqrt(x) of normal numbers. Newton's method refines a guess of the bits.
 ISSP_INLINE Wide inverse_root(Wide x) {
   typedef int Bits __attribute__((vector_size(sizeof(Wide)), may_alias));
   Wide y = (Wide)(0x5f375a86 - ((Bits)x >> 1));
@@ -47,7 +46,7 @@ ISSP_INLINE Wide inverse_root(Wide x) {
   return y;
 }
 
-// Normalizes vectors beside each other, so that none waits for its sums.
+// Normalizes several vectors together, so that none waits for its sums.
 template <int kVectors>
 ISSP_INLINE void normalize_some(const Sums& tile, float epsilon,
                                 const char* input, char* output) {

@@ -1,4 +1,4 @@
-// The activation functions at the end of operators of TFLite.
+// The activation functions of TFLite's operators.
 
 #ifndef ISSP_ACTIVATION_H_
 #define ISSP_ACTIVATION_H_
@@ -11,7 +11,7 @@ namespace issp {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-// The bounds that an activation keeps, or whether there is another.
+// Gets the bounds of an activation. Returns false if it does more than clamp.
 inline bool bounds_of(int activation, float* low, float* high) {
   *low = -kInfinity;
   *high = kInfinity;

@@ -37,7 +37,7 @@ std::vector<int> take_alike(const Operation& of, std::vector<int>* outputs,
     }
     if (found.empty() || 2 * weights < all) continue;
     *group = size;
-    // In the order of the channels, which is that of the memory.
+    // In the order of the channels in memory.
     sort(&found);
     std::vector<int> grouped;
     for (const auto& members : found) {

@@ -1,4 +1,4 @@
-// Filters that have their weights at the same places.
+// Finds filters that have their weights at the same places.
 
 #ifndef ISSP_ALIKE_H_
 #define ISSP_ALIKE_H_
@@ -9,9 +9,9 @@
 
 namespace issp {
 
-// Takes those of `outputs` that have their weights at the same places as some
-// others, `group` after `group`; none, if they have less than half of all
-// weights.
+// Takes groups of outputs out of `outputs`. The `group` outputs of a group have
+// their weights at the same places. Takes none if they would have less than
+// half of all weights.
 std::vector<int> take_alike(const Operation& of, std::vector<int>* outputs,
                             int* group);
 

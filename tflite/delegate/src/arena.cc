@@ -11,7 +11,7 @@
 namespace issp {
 namespace {
 
-// What vectors are aligned to, and from where on pages are large.
+// The alignment of vectors, and the size of a huge page.
 constexpr size_t kLine = 64;
 constexpr size_t kHugePage = 2 << 20;
 
@@ -24,9 +24,9 @@ bool Arena::add(size_t bytes) {
     const size_t alignment = bytes < kHugePage ? kLine : kHugePage;
     if (bytes > SIZE_MAX - alignment) return false;
     const size_t whole = (bytes + alignment) / alignment * alignment;
-    // Android has std::aligned_alloc from API 28 on alone.
+    // Android only has std::aligned_alloc since API 28.
     void* data = nullptr;
-    // Other users keep what they have.
+    // If this fails, other users keep their memory.
     if (posix_memalign(&data, alignment, whole)) return false;
     release();
     data_ = static_cast<char*>(data);
@@ -34,8 +34,8 @@ bool Arena::add(size_t bytes) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
     if (alignment == kHugePage) madvise(data_, whole, MADV_HUGEPAGE);
 #endif
-    // Tiles are timed with it, and denormal numbers would slow them; large
-    // memory comes from the system as zeros.
+    // Tiles are timed with this memory, and denormal numbers would slow them.
+    // The system fills large memory with zeros.
     if (alignment == kLine) std::memset(data_, 0, whole);
   }
   users_.insert(bytes);

@@ -1,4 +1,5 @@
-// Memory for images in work, which plans that run one after the other share.
+// Memory for the images of running plans. Plans that run one after the other
+// share it.
 
 #ifndef ISSP_ARENA_H_
 #define ISSP_ARENA_H_
@@ -17,14 +18,14 @@ class Arena {
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
-  // To be held by who uses the memory, and around the following.
+  // Hold this while using the memory and while calling the functions below.
   Mutex& mutex() { return mutex_; }
 
-  // Makes room for one more user of so many bytes; what is there is lost.
-  // Returns whether there is memory.
+  // Adds a user of `bytes` bytes. The contents are lost. Returns false if
+  // memory is missing.
   bool add(size_t bytes);
 
-  // Takes a user away, and gives the memory back with the last.
+  // Removes a user. Frees the memory after the last one.
   void remove(size_t bytes);
 
   char* data() const { return data_; }
@@ -38,7 +39,7 @@ class Arena {
   size_t bytes_ = 0;
 };
 
-// Memory of an arena, given back at the end.
+// A user of an arena, which the destructor removes.
 class Reservation {
  public:
   Reservation() = default;
@@ -46,8 +47,8 @@ class Reservation {
   Reservation(const Reservation&) = delete;
   Reservation& operator=(const Reservation&) = delete;
 
-  // To be called once, while the arena's mutex is held. Returns whether there
-  // is memory.
+  // Call this once, and hold the arena's mutex. Returns false if memory is
+  // missing.
   bool make(Arena* arena, size_t bytes);
 
  private:

@@ -1,8 +1,8 @@
-// Copies pixels from any places of another image.
+// Copies pixels from arbitrary places of another image.
 
 namespace {
 
-// Vectors whose offsets stay in the first cache while all channels pass.
+// Vectors whose offsets stay in the L1 cache for all channels.
 constexpr int kArrangedAtOnce = 32;
 
 ISSP_INLINE Vector gather(const char* input, const int32_t* offsets) {
@@ -11,7 +11,7 @@ ISSP_INLINE Vector gather(const char* input, const int32_t* offsets) {
 #undef ISSP_FROM
 }
 
-// The same with zeros where an offset is below 0.
+// Like `gather`, with a zero for each offset below 0.
 ISSP_INLINE Vector gather_some(const char* input, const int32_t* offsets) {
   Vector x{};
   for (int l = 0; l < kLanes; ++l) {

@@ -30,7 +30,7 @@ std::optional<Shape> broadcast(const Shape& a, const Shape& b) {
   const size_t rank = std::max(a.size(), b.size());
   Shape made(rank);
   for (size_t i = 0; i < rank; ++i) {
-    // The last dimensions are the same.
+    // Shapes are aligned at their last dimensions.
     const int of_a = i + a.size() < rank ? 1 : a[i + a.size() - rank];
     const int of_b = i + b.size() < rank ? 1 : b[i + b.size() - rank];
     if (of_a != of_b && of_a != 1 && of_b != 1) return std::nullopt;

@@ -1,4 +1,4 @@
-// Small arrays of numbers, which graphs compute from the sizes of images.
+// Small arrays. Graphs compute them from the sizes of images.
 
 #ifndef ISSP_ARRAYS_H_
 #define ISSP_ARRAYS_H_
@@ -12,30 +12,31 @@ namespace issp {
 
 using Shape = std::vector<int>;
 
-// Numbers of any type; all of int32 and float32 are exact.
+// Numbers of any type. Doubles hold all int32 and float32 numbers exactly.
 struct Array {
   Shape shape;
   std::vector<double> values;
 };
 
-// Whether that is a whole number of 32 bits.
+// Whether a number is an int32.
 bool is_int32(double number);
 
-// As many as a shape has; -1 if those are more than any array may have.
+// The number of elements of a shape; -1 if an array must not have that many.
 int64_t count_of(const Shape& shape);
 
-// The shape of what is computed of two, element by element; or nothing.
+// The shape of an element-wise result of two arrays; nothing if they do not
+// fit.
 std::optional<Shape> broadcast(const Shape& a, const Shape& b);
 
-// The elements of an array that begin at `begin`, and lie so many elements
-// apart along each dimension of what is made. All must be within it.
+// The elements of an array from `begin` on, which are `strides` elements apart
+// along each dimension of the result. All must be within the array.
 Array pick(const Array& of, const Shape& shape, int64_t begin,
            const std::vector<int64_t>& strides);
 
-// Elements between neighbours, by dimension.
+// The stride of each dimension, in elements.
 std::vector<int64_t> strides_of(const Shape& shape);
 
-// The same, repeated along dimensions of 1, to a shape that it fits.
+// Broadcasts an array to a shape.
 Array spread(const Array& of, const Shape& shape);
 
 // Computes element by element.

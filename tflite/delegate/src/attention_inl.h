@@ -2,7 +2,7 @@
 
 namespace {
 
-// Sums in work at once, as many as registers hold.
+// As many sums at once as fit into the registers.
 constexpr int kKeysAtOnce = ISSP_REGISTERS >= 32 ? 8 : 4;
 constexpr int kValuesAtOnce = ISSP_REGISTERS >= 32 ? 10 : 4;
 
@@ -10,7 +10,8 @@ ISSP_INLINE Vector number_at(const char* from) {
   return spread(*reinterpret_cast<const Scalar*>(from));
 }
 
-// Products of some queries with some keys, which begin with what is added.
+// Products of some queries with some keys. The sums begin with the added
+// values.
 template <int kKeys, int kVectors>
 ISSP_INLINE void multiply_keys(const Attended& of, const Vector* queries,
                                int first, int vector, Vector* products,
@@ -51,8 +52,8 @@ ISSP_INLINE void multiply_keys(const Attended& of, const Vector* queries,
   }
 }
 
-// Means of some channels of all values, by weights of each query. The first
-// time, weights are made of products, and their sums inverted.
+// Means of some channels of all values, weighted for each query. The first call
+// computes the weights from the products, and inverts their sums.
 template <int kValues, int kVectors>
 ISSP_INLINE void average_values(const Attended& of, Vector* weights,
                                 const Vector (&largest)[kVectors],
@@ -63,7 +64,8 @@ ISSP_INLINE void average_values(const Attended& of, Vector* weights,
   Vector made[kValues][kVectors] = {};
   Wide sums[kVectors] = {};
   const char* values = of.values + channel * of.value_channel;
-  // Weights are made one pixel ahead, so that products need not wait for them.
+  // Weights are computed one pixel ahead, so that products do not wait for
+  // them.
   Vector next[kVectors];
   const auto find_next = [&](int k) {
     ISSP_UNROLL

@@ -10,25 +10,26 @@
 
 namespace issp {
 
-// Queries, keys or values: of each window and head, pixels and channels.
+// Queries, keys or values. They have pixels and channels for each window and
+// head.
 struct Operand {
   View view;
-  Digits windows;            // By pixel, of all dimensions but the last two.
-  std::vector<Digits> batch;  // Those dimensions.
+  Digits windows;            // Of pixels, in all dimensions but two.
+  std::vector<Digits> batch;  // All dimensions but the last two.
   Digits pixels;
   int channels = 1;
   Digit heads{kChannels, 1, 0};
 };
 
-// Reads an operand of BATCH_MATMUL; `transposed` if its channels come first.
-// Returns whether it is one of attention.
+// Reads an operand of BATCH_MATMUL. `transposed` says whether its channels come
+// first. Returns whether the operand is one of attention.
 bool read_operand(int tensor, bool transposed, const Tensors& tensors,
                   Operand* of);
 
 // Whether two operands have the same windows and heads in the same places.
 bool is_alike(const Operand& a, const Operand& b);
 
-// How many numbers digits count.
+// The product of the sizes of digits.
 int count(const Digits& digits);
 
 }  // namespace issp

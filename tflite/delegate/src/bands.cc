@@ -110,7 +110,7 @@ std::vector<int> Bands::reach() {
   return {need.begin() + begin_, need.begin() + end_};
 }
 
-// Rows of each operation for those of the last.
+// The rows that each operation needs for rows of the last one.
 const std::vector<int>& Bands::needed(int done) {
   const int last = last_row(end_ - 1);
   std::fill(need_.begin(), need_.end(), 0);

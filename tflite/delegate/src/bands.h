@@ -21,26 +21,26 @@ namespace issp {
 struct Slice {
   std::vector<int> begin;
   std::vector<int> end;
-  // The thread takes rows from `end` to here from the next one, which makes
-  // them first.
+  // The next thread computes the rows from `end` to here, and this thread uses
+  // them.
   std::vector<int> reach;
 };
 
-// The operations from `begin` to before `end`, and what memory they take.
+// The operations from `begin` to before `end`, and the memory that they need.
 class Bands {
  public:
   Bands(const Network& network, const Layout& layout,
         const std::vector<Life>& lives, int begin, int end);
-  // Of a thread.
+  // The bands of a thread.
   Bands(const Network& network, const Layout& layout,
         const std::vector<Life>& lives, int begin, int end,
         const Slice& slice);
 
-  // Goes through the bands, or the first of them. `compute(operation, begin,
-  // end)` is called before the rows count as done, and `end_band()` after each
-  // band. Rows that are taken from the next thread come by themselves. What
-  // comes before a thread's own rows is gone through too, so that it never
-  // makes more rows at once than another.
+  // Goes through the bands, or through the first `most` of them. It calls
+  // `compute(operation, begin, end)` before the rows count as done, and
+  // `end_band()` after each band. Rows that come from the next thread have no
+  // call. It also passes the bands before a thread's own rows, so that no
+  // thread computes more rows at once than another.
   template <class Compute, class EndBand>
   void run(int rows, const Compute& compute, const EndBand& end_band,
            int most = INT_MAX) {
@@ -65,10 +65,10 @@ class Bands {
     run(rows, [](int, int, int) {}, [] {}, most);
   }
 
-  // Rows that an operation goes through.
+  // The number of rows of an operation.
   int height(int operation) const;
 
-  // What of them the thread computes.
+  // The rows that the thread computes.
   int first_row(int operation) const {
     return slice_.begin[size_t(operation - begin_)];
   }
@@ -76,33 +76,35 @@ class Bands {
     return slice_.end[size_t(operation - begin_)];
   }
 
-  // Rows that there are of an operation, and that there will be at the end.
+  // Rows of an operation that are done, and that will be done at the end.
   int done(int operation) const { return done_[operation]; }
   std::vector<int> reach();
 
-  // Whether the group makes a value.
+  // Whether the group computes a value.
   bool makes(int value) const { return producer_[value] >= 0; }
 
-  // The first row of its input that it reads for those from `row`.
+  // The first row of the input that an operation reads for its rows from `row`
+  // on.
   int first_read(int operation, int row) const;
 
   // The first row of a value that is still needed.
   int first_needed(int value) const;
 
-  // Rows that are made when `done` are. A mean makes its one at the end.
+  // Output rows that exist after `done` rows. A mean has its one row at the
+  // end.
   int made(int operation, int done) const;
 
-  // Rows behind the last that is made when `done` are.
+  // The end of the output rows after `done` rows.
   int end_of_rows(int operation, int done) const;
 
-  // Bytes that are in use at once.
+  // Bytes in use at the same time.
   uint64_t bytes() const;
 
-  // Rows of a value that are kept, at most.
+  // The most rows of a value that are kept.
   int retained(int value) const { return retained_[value]; }
-  // Rows that come at once, at most.
+  // The most rows of a value that are added at once.
   int largest(int value) const { return largest_[value]; }
-  // Whether each band uses up what it makes.
+  // Whether each band uses all rows of the value that it computes.
   bool passes(int value) const { return passes_[value]; }
 
  private:

@@ -1,4 +1,4 @@
-// The values to the left and to the right of the strips of an image.
+// Fills the border vectors to the left and right of the strips of an image.
 
 namespace {
 

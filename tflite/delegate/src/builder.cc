@@ -11,16 +11,16 @@
 namespace issp {
 namespace {
 
-// The number of int8 that stands for a bound, or the last one.
+// The int8 number of a bound, within the range of int8.
 float nearest(float bound, const Quantization& numbers) {
   const float number =
       std::nearbyint(bound / numbers.scale) + float(numbers.zero_point);
   return std::min(std::max(number, float(kLeastInt8)), float(kMostInt8));
 }
 
-// XNNPACK multiplies int8 by whole numbers of 256ths, and rounds half up. It
-// leaves what it cannot to the runtime. Makes factors such ones, and returns
-// what is added to a product of them, so that none is as near to two numbers.
+// XNNPACK multiplies int8 by multiples of 1/256, and rounds half up. It leaves
+// other factors to the runtime. Rounds factors like XNNPACK. Returns a small
+// offset for the products, so that rounding has no ties.
 float round_factors(std::vector<float>* factors, std::vector<float>* below) {
   for (const std::vector<float>* all : {factors, below}) {
     for (float factor : *all) {
@@ -34,7 +34,7 @@ float round_factors(std::vector<float>* factors, std::vector<float>* below) {
   return 1 / 1024.0f;
 }
 
-// Whether an operation takes a value.
+// Whether an operation uses a value.
 bool uses(const Operation& of, int value) {
   bool found = false;
   visit_operands(of, [&](int operand, const Post*) {
@@ -43,7 +43,7 @@ bool uses(const Operation& of, int value) {
   return found;
 }
 
-// Whether it takes other images than its input, to add or multiply them.
+// Whether it adds or multiplies other images.
 bool takes_others(const Operation& of) {
   return std::any_of(of.posts.begin(), of.posts.end(),
                      [](const Post& post) { return post.value >= 0; });
@@ -80,7 +80,7 @@ std::string Builder::build(const std::vector<int>& nodes) {
 void Builder::add_output(int tensor) {
   const auto padded = pads_.find(tensor);
   if (padded != pads_.end()) {
-    // By a kernel of one pixel.
+    // Pads with a 1x1 kernel.
     const auto& [node, padding] = padded->second;
     Operation of = copy_of(value_of(node->input(0)), node);
     of.padding = padding;
@@ -89,9 +89,9 @@ void Builder::add_output(int tensor) {
   const auto given = given_.find(tensor);
   const bool is_given = given != given_.end() && !values_.count(tensor);
   const int source = is_given ? given->second.source : tensor;
-  // Those of other parts, and constants.
+  // Skips constants and outputs of other parts.
   if (!values_.count(source)) return;
-  // What is made image by image has not the shape of such a tensor.
+  // A network makes whole images. They do not have the shape of such a tensor.
   if (tensors().is_symbol(source) || tensors().is_rearranged(source)) {
     error_ = kWithin;
     return;
@@ -109,7 +109,7 @@ void Builder::add_output(int tensor) {
   operations().push_back(std::move(output));
 }
 
-// The value of a tensor, or of one that has the same type and numbers.
+// Adds a value with the type and quantization of a tensor.
 int Builder::new_value(int channels, int tensor) {
   Value value;
   value.channels = channels;
@@ -123,7 +123,7 @@ int Builder::new_value(int channels, int tensor) {
 
 int Builder::value_of(int tensor) {
   const int value = rearranged(held(tensor), {}, -1);
-  // Attention makes nothing beside its rows.
+  // Attention does not write the borders beside its rows.
   return operations()[producers_[value]].kind == Operation::kAttention
              ? moved(value, {})
              : value;
@@ -132,7 +132,7 @@ int Builder::value_of(int tensor) {
 int Builder::held_like(int tensor, int other) {
   const int value = held(tensor);
   if (tensors().extent(tensor).is_pixel) return value;
-  // A copy: what is rearranged has an order, too, with those that are known.
+  // A copy, because `rearranged` adds to `orders_`.
   const Arrangement order = orders_[held(other)];
   return rearranged(value, order, -1);
 }
@@ -150,8 +150,7 @@ void Builder::alias(int tensor, int source) {
   hold(tensor, raw(source));
 }
 
-// Whether nothing but the node that is built needs a value as it is, and that
-// node once.
+// Whether only the current node needs the unchanged value, and uses it once.
 bool Builder::has_no_other_use(int value) {
   int uses = 0;
   for (int tensor : tensors_of_[value]) {
@@ -163,7 +162,7 @@ bool Builder::has_no_other_use(int value) {
   return true;
 }
 
-// Whether a node has been built, and what it makes is the value itself.
+// Whether a node has been built, and its result is the value itself.
 bool Builder::only_moves(int node, int value) const {
   if (!built_.count(node)) return false;
   for (int output : tflite::to_vector(graph_.node(node).node->outputs)) {
@@ -174,7 +173,7 @@ bool Builder::only_moves(int node, int value) const {
 }
 
 // Brings the pixels of a value into an order. `user` is the operation that will
-// take it, or -1 for one that is not there yet.
+// use the result, or -1 if it is not added yet.
 int Builder::rearranged(int value, const Arrangement& order, int user) {
   if (orders_[value] == order) return value;
   const int known = known_move(value, order);
@@ -184,7 +183,7 @@ int Builder::rearranged(int value, const Arrangement& order, int user) {
   return again >= 0 ? again : moved(value, order);
 }
 
-// What has the pixels of a value in an order, or -1.
+// The value with the pixels of `value` in an order, or -1.
 int Builder::known_move(int value, const Arrangement& order) const {
   for (const Rearranged& known : rearranged_) {
     if (known.value == value && known.order == order) return known.made;
@@ -201,7 +200,7 @@ int Builder::moved(int value, const Arrangement& order) {
   of.name = "pixels";
   of.input = value;
   Arrangement from = orders_[value], to = order;
-  // Who has the order of the image need not know its size.
+  // The order of the image may not have a size.
   if (to.is_image()) to.image = from.image;
   if (from.is_image()) from.image = to.image;
   of.arranged_from = from.size();
@@ -215,8 +214,8 @@ int Builder::moved(int value, const Arrangement& order) {
   return insert_behind(value, order, std::move(of));
 }
 
-// Adds an operation that makes a value in another order. It stands behind what
-// makes the value, so that all that comes later can take it.
+// Adds an operation that makes a value in another order. It directly follows
+// the producer of the value, so that all later operations can use it.
 int Builder::insert_behind(int value, const Arrangement& order, Operation of) {
   const int made = int(part_.network.values.size());
   of.output = made;
@@ -230,9 +229,9 @@ int Builder::insert_behind(int value, const Arrangement& order, Operation of) {
   return made;
 }
 
-// Computes a function of all channels once more, of what it takes in another
-// order: layers that follow a normalization take both it and what is behind it
-// in the order of windows. Returns the value, or -1 if it is no such function.
+// Computes a function of all channels a second time, in another order. This is
+// for normalizations whose result is used in the order of the image and in that
+// of windows. Returns the value, or -1 for other operations.
 int Builder::computed_again(int value, const Arrangement& order) {
   Operation of = operations()[producers_[value]];
   if (of.kind != Operation::kAcross || !of.is_pixelwise()) return -1;
@@ -242,7 +241,7 @@ int Builder::computed_again(int value, const Arrangement& order) {
   return insert_behind(value, order, std::move(of));
 }
 
-// Removes what is computed in another order alone.
+// Removes operations whose results are only used in another order.
 void Builder::drop_first_orders() {
   for (int value : again_) {
     std::vector<Operation>& all = operations();
@@ -258,8 +257,8 @@ void Builder::drop_first_orders() {
   }
 }
 
-// Makes what makes a value take its pixels in this order, which is done where
-// they have fewer channels then. Returns whether it is.
+// Lets the producer of a value read its input in this order, unless the input
+// has more channels than the value. Returns whether this is done.
 bool Builder::rearrange_what_makes(int value, const Arrangement& order,
                                    int user) {
   const Operation& of = operations()[producers_[value]];
@@ -278,7 +277,7 @@ bool Builder::rearrange_what_makes(int value, const Arrangement& order,
   return true;
 }
 
-// An operation that makes an image of some pixels of another.
+// An operation that picks pixels of an image.
 Operation Builder::pixels_of(int value, const std::vector<int>& rows,
                              const std::vector<int>& columns,
                              Size size) const {
@@ -306,7 +305,7 @@ void Builder::append_pixels(int from, const std::vector<int>& rows,
   append(std::move(of), node);
 }
 
-// Copies the pixels of a tensor that is cut out of an image.
+// Copies the pixels of a crop of an image.
 int Builder::cropped(int tensor) {
   const View view = *tensors().view(tensor);
   const Size size = view.cropped();
@@ -322,7 +321,7 @@ int Builder::cropped(int tensor) {
   return selected_[tensor];
 }
 
-// Copies the channels or pixels that a tensor has, if those are not all.
+// Copies the channels or pixels of a tensor if it does not have all of them.
 int Builder::held(int tensor) {
   if (tensors().is_crop(tensor)) {
     const auto known = selected_.find(tensor);
@@ -371,7 +370,7 @@ int Builder::raw(int tensor) {
   return values_[tensor];
 }
 
-// Reads the pixels of a tensor as the value of another.
+// Adds an input. The pixels of `tensor` become the value of `value_of`.
 int Builder::add_input(int tensor, int value_of, PixelType type) {
   Operation input;
   input.kind = Operation::kInput;
@@ -508,7 +507,7 @@ int Builder::unpadded(int tensor, Padding* padding) const {
 void Builder::clamp(Operation* of, float low, float high) const {
   if (low == -kInfinity && high == kInfinity) return;
   if (part_.network.values[of->output].is_int8) {
-    // All that is done to int8 ends with bounds.
+    // Every function in int8 ends with bounds.
     const Quantization& numbers = quantization_of(of->output);
     const bool has_posts = !of->posts.empty();
     float& least = has_posts ? of->posts.back().low : of->int8.low;
@@ -518,7 +517,7 @@ void Builder::clamp(Operation* of, float low, float high) const {
     return;
   }
   if (!of->posts.empty() && of->posts.back().kind == kClamp) {
-    // Which does the same before DEPTH_TO_SPACE and after it.
+    // Clamping is the same before and after DEPTH_TO_SPACE.
     Post& last = of->posts.back();
     last.low = std::min(std::max(last.low, low), high);
     last.high = std::min(std::max(last.high, low), high);
@@ -594,14 +593,14 @@ std::string Builder::by_channel(int tensor, int channels,
   const std::string error = tensors().read(tensor, &constant);
   if (!error.empty()) return error;
   *all = constant.dense();
-  // A copy: what is assigned must not be of the vector itself.
+  // A copy, because `assign` must not get a reference into the vector.
   const float first = all->front();
   if (all->size() == 1) all->assign(channels, first);
   return "";
 }
 
-// Whether no weight and no other image reaches beyond a channel, whatever the
-// file says of shapes.
+// Whether all channels of weights and other images exist. The file may contain
+// wrong shapes.
 bool Builder::is_consistent() const {
   const std::vector<Value>& values = part_.network.values;
   for (const Operation& of : part_.network.operations) {
@@ -635,8 +634,8 @@ bool Builder::is_consistent() const {
   return true;
 }
 
-// Moves what enlarges an image behind all that does not need it, so that the
-// small image is kept meanwhile, and not the large one.
+// Moves an operation that enlarges an image to its first user. Until then,
+// memory holds the small image, and not the large one.
 void Builder::postpone() {
   std::vector<Operation>& all = operations();
   for (size_t i = all.size(); i-- > 0;) {

@@ -16,11 +16,11 @@
 
 namespace issp {
 
-// Makes a network of connected nodes. Returns what forbids it, or nothing.
+// Makes a network of connected nodes. Returns the error, or an empty string.
 std::string build(const Graph& graph, const std::vector<int>& nodes,
                   const std::vector<int>& outputs, Part* part);
 
-// What operators make networks with.
+// Operators add themselves to a network with this.
 class Builder {
  public:
   Builder(const Graph& graph, const std::vector<int>& outputs, Part* part)
@@ -28,24 +28,25 @@ class Builder {
         outputs_(outputs.begin(), outputs.end()),
         part_(*part) {}
 
-  // Adds all nodes. Returns what forbids it, or nothing.
+  // Adds all nodes. Returns the error, or an empty string.
   std::string build(const std::vector<int>& nodes);
 
   const Tensors& tensors() const { return graph_.tensors(); }
 
-  // The value of a tensor, which may come from outside, with pixels in the
-  // order of the image.
+  // The value of a tensor, with pixels in the order of the image. The tensor
+  // may be an input of the part.
   int value_of(int tensor);
-  // The same with pixels in whatever order there is.
+  // The same with pixels in their current order.
   int held(int tensor);
-  // The same in the order of another, if both are as large.
+  // The same with pixels in the order of tensor `other`, if the sizes are
+  // equal.
   int held_like(int tensor, int other);
-  // The same in this order.
+  // The same with pixels in the order `order`.
   int arranged(int tensor, const Arrangement& order);
-  // Notes that a tensor has the numbers of another in other places.
+  // Records that a tensor has the numbers of `source` in other places.
   void alias(int tensor, int source);
 
-  // The operation that makes the value of a tensor, by number.
+  // The number of the operation that makes the value of a tensor.
   int producer(int tensor) { return producers_[held(tensor)]; }
 
   // The operation that makes a tensor, if more can be appended to it; null if
@@ -53,13 +54,13 @@ class Builder {
   Operation* open(int tensor);
 
   // The operation to which `node` appends: the one that makes `tensor` if it is
-  // open, else a copy.
+  // open, or else a new copy.
   Operation& opened(int tensor, const GraphNode& node);
 
-  // A copy, even if nothing else needs the tensor.
+  // A new copy, even if nothing else needs the tensor.
   Operation& copied(int tensor, const GraphNode& node);
 
-  // The same two where the order of pixels must be that of the image.
+  // The same two, for nodes that need the pixels in the order of the image.
   Operation& opened_image(int tensor, const GraphNode& node);
   Operation& copied_image(int tensor, const GraphNode& node);
 
@@ -69,12 +70,11 @@ class Builder {
   Operation& append_attention(Operation of, const Arrangement& order,
                               const GraphNode& node);
 
-  // A copy of a value as an operation, not yet added. It has the name of a
-  // node, if that is not null.
+  // An operation that copies a value. It is not added yet. If `node` is not
+  // null, the operation has the name of the node.
   Operation copy_of(int value, const GraphNode* node) const;
 
-  // Adds an operation that makes a tensor of pixels of an image: each row has
-  // pixels of a row, and each column of a column.
+  // Adds an operation that picks rows and columns of an image.
   void append_pixels(int from, const std::vector<int>& rows,
                      const std::vector<int>& columns, const GraphNode& node);
 
@@ -82,35 +82,36 @@ class Builder {
   Operation& across(int tensor, AcrossKind kind, float number,
                     const GraphNode& node);
 
-  // Makes the sums of an operation pixels of a larger image.
+  // Adds DEPTH_TO_SPACE to an operation.
   void shuffle(Operation* of, int block);
 
-  // Makes what is beyond an image as its border, and not zero.
+  // Pads an image with its border values, and not with zeros.
   void repeat(int value) { part_.network.values[value].repeats = true; }
 
-  // Notes that a node pads an image, which what convolves it does itself.
+  // Records that a node pads an image. The convolution after it does the
+  // padding.
   void pad(const GraphNode& node, const Padding& padding);
 
-  // What a convolution takes, and by how much it is padded before.
+  // The unpadded input of a convolution. Also gets the padding.
   int unpadded(int tensor, Padding* padding) const;
 
-  // Does something to the result of an operation.
+  // Append a function to the result of an operation.
   void clamp(Operation* of, float low, float high) const;
   void activate(Operation* of, int activation) const;
-  // Ends what is done to an operation in int8 with the numbers of what a node
-  // makes, times `factors` by channel where they are not below zero, and times
-  // `below` where they are. `rounds_factors` for what XNNPACK computes so.
+  // Ends an int8 operation with the scale of the node's output. Multiplies each
+  // channel by `factors`, or by `below` where the number is below zero.
+  // `rounds_factors` says whether XNNPACK rounds the factors for this operator.
   void rescale(Operation* of, const GraphNode& node, std::vector<float> factors,
                std::vector<float> below, bool rounds_factors) const;
-  // The same times one; nothing, where the numbers have the same scale.
+  // The same with factors of one. Does nothing if the scales are equal.
   void requantize(Operation* of, const GraphNode& node,
                   bool rounds_factors) const;
   // Multiplies by `a` and adds `b`, by channel.
   void scale(Operation* of, std::vector<float> a, std::vector<float> b) const;
   void push(Operation* of, Post post) const;
 
-  // Reads a constant of one number, or one for each channel. Returns what is
-  // wrong with it, or nothing.
+  // Reads a constant that has one number, or one for each channel. Returns the
+  // error, or an empty string.
   std::string by_channel(int tensor, int channels,
                          std::vector<float>* all) const;
 
@@ -124,10 +125,10 @@ class Builder {
     return part_.network.values[value].quantization;
   }
 
-  // Makes the value of `tensor` the pixels of another, from outside, of a type.
-  // Returns whether nothing else has a use for it.
+  // Reads the value of `tensor` from `source`, an input of the part with pixels
+  // of this type. Returns false if anything else uses `source`.
   bool take_pixels(int tensor, int source, PixelType type);
-  // Notes that a tensor has the value of another, as pixels of a type.
+  // Records that a tensor has the value of `source`, as pixels of this type.
   void give_pixels(int tensor, int source, PixelType type);
 
  private:
@@ -165,11 +166,11 @@ class Builder {
   std::map<int, std::vector<int>> tensors_of_;  // By value.
   std::vector<int> producers_;  // Operations, by value.
   std::vector<Arrangement> orders_;  // By value.
-  // Values, by tensor that has some channels, or some pixels.
+  // Values by tensor, for tensors that have only some channels or pixels.
   std::map<int, int> selected_;
-  std::vector<int> again_;  // Values that are made in another order, too.
-  int node_ = -1;        // That is built.
-  std::set<int> built_;  // Those before.
+  std::vector<int> again_;  // Values that are also made in another order.
+  int node_ = -1;        // The node that is being built.
+  std::set<int> built_;  // The nodes before it.
   struct Rearranged {
     int value;
     Arrangement order;
@@ -177,7 +178,7 @@ class Builder {
   };
   std::vector<Rearranged> rearranged_;
   std::string error_;
-  std::map<int, Padded> pads_;  // By tensor that is made.
+  std::map<int, Padded> pads_;  // By the padded tensor.
   struct Given {
     int source;
     PixelType type;

@@ -1,4 +1,4 @@
-// Time, to measure with.
+// Clocks for measurements.
 
 #ifndef ISSP_CLOCK_H_
 #define ISSP_CLOCK_H_
@@ -9,16 +9,16 @@
 
 namespace issp {
 
-// Seconds since some time.
+// Seconds since an arbitrary time.
 inline double now() {
   const auto time = std::chrono::steady_clock::now().time_since_epoch();
   return std::chrono::duration<double>(time).count();
 }
 
-// Seconds that this thread has computed, whatever else the machine does.
+// CPU seconds of this thread.
 inline double thread_now() {
 #ifdef __wasm__
-  return now();  // It has no clock of a thread.
+  return now();  // WebAssembly has no clock for a thread.
 #else
   timespec time{};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);

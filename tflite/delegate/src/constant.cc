@@ -11,16 +11,16 @@ namespace {
 
 using tflite::Tensor;
 
-// More values than any constant has; products below it cannot overflow.
+// No constant has this many values. Products below it do not overflow.
 constexpr int64_t kLargest = int64_t{1} << 31;
-// Of dimensions, and of blocks.
+// The most dimensions, and the most block dimensions.
 constexpr int kMostRank = 8;
 
-// One level of a sparse tensor: a dimension, or blocks of one.
+// One level of a sparse tensor: a dimension, or the blocks of one.
 struct Level {
   int dimension;
   int64_t size;
-  int64_t stride;  // Of its index, in values of the dense tensor.
+  int64_t stride;  // Of its index, in dense values.
   const tflite::IntArray* segments = nullptr;  // None if it is dense.
   const tflite::IntArray* indices = nullptr;
 };
@@ -58,8 +58,8 @@ const tflite::AffineQuantization& affine_of(const Tensor& tensor) {
       tensor.quantization.parameters);
 }
 
-// Whether an int8 tensor has scales of its own, and zeros that are 0; one scale
-// may have another zero, where all numbers are stored.
+// Whether an int8 tensor has scales, and zero points of 0. A dense tensor with
+// a single scale may have another zero point.
 bool has_scales(const Tensor& tensor) {
   if (tensor.quantization.type != tflite::kAffine ||
       !tensor.quantization.parameters) {
@@ -77,7 +77,7 @@ bool has_scales(const Tensor& tensor) {
           affine.scale->size == shape.data[affine.dimension]);
 }
 
-// Values as they are stored, one after the other.
+// Reads the stored values one by one.
 class Values {
  public:
   Values(const Tensor& tensor, Numbers numbers)
@@ -96,7 +96,7 @@ class Values {
     }
   }
 
-  // The value that stands at `number`, and belongs to `place`.
+  // The stored value `number`. `place` is its position in the dense tensor.
   float at(int64_t number, int64_t place) const {
     const char* data = static_cast<const char*>(tensor_.data);
     if (tensor_.type == tflite::kFloat32) {
@@ -125,14 +125,14 @@ class Values {
   int64_t inner_ = 1;
 };
 
-// What is wrong with a constant, if there is a text.
+// An error in a constant. Without a text, there is none.
 struct Fault {
   std::string text;
-  // Whether a runtime that does not see it reads beyond the tensor.
+  // Whether a runtime without this check reads out of bounds.
   bool is_harmful = false;
 };
 
-// The size of each dimension in blocks of `blocks`, and of blocks.
+// Sets the sizes of the levels: dimensions in blocks, and the blocks.
 Fault measure(const Tensor& tensor, std::vector<Level>* levels) {
   const tflite::Sparsity& sparsity = *tensor.sparsity;
   const tflite::IntArray& shape = *tensor.shape;
@@ -178,7 +178,8 @@ Fault measure(const Tensor& tensor, std::vector<Level>* levels) {
   return {};
 }
 
-// Compares the metadata with each other; `count` becomes the stored values.
+// Checks the metadata of a sparse tensor. `count` becomes the number of stored
+// values.
 Fault check(const Tensor& tensor, std::vector<Level>* levels,
             int64_t* count) {
   int64_t positions = 1;
@@ -224,14 +225,14 @@ Fault check(const Tensor& tensor, std::vector<Level>* levels,
   return {};
 }
 
-// Compares all that a tensor says of itself. `levels` become those of a sparse
-// one, and `count` the stored values.
+// Checks all metadata of a tensor. `levels` become those of a sparse tensor,
+// and `count` the number of stored values.
 Fault find_fault(const Tensor& tensor, std::vector<Level>* levels,
                  int64_t* count) {
   if (tensor.shape->size > kMostRank) return {"has more than 8 dimensions"};
   *count = 1;
   for (int i = 0; i < tensor.shape->size; ++i) {
-    // One size of zero would hide that others overflow.
+    // A size of 0 would hide an overflow of other sizes.
     if (tensor.shape->data[i] < 1) return {"has a size below 1"};
     *count *= tensor.shape->data[i];
     if (*count > kLargest) return {"has more values than memory"};

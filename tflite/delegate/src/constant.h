@@ -1,4 +1,4 @@
-// Constants of a file: stored dense or sparse, in float32, float16 or int8.
+// Constants of a file. They are dense or sparse, in float32, float16 or int8.
 
 #ifndef ISSP_CONSTANT_H_
 #define ISSP_CONSTANT_H_
@@ -11,37 +11,37 @@
 
 namespace issp {
 
-// What the values of an int8 constant are read as.
+// How the numbers of an int8 constant are read.
 enum class Numbers {
   kReal,
-  kStored,  // Without the zero point.
+  kStored,  // As stored, minus the zero point.
 };
 
 // The non-zeros of a constant, by increasing place.
 struct Constant {
   std::vector<int> shape;
-  std::vector<int64_t> places;  // As if all values were stored, C order.
+  std::vector<int64_t> places;  // Positions in the dense array, in C order.
   std::vector<float> values;
 
   int64_t size() const;
 
-  // All values, zeros too.
+  // All values, with the zeros.
   std::vector<float> dense() const;
 };
 
-// Whether a tensor is part of the file, in a type that `read_constant` knows.
+// Whether a tensor is stored in the file, in a type that `read_constant` knows.
 bool is_constant(const tflite::Tensor& tensor);
 
-// What would make a runtime that believes a sparse tensor read beyond it, or
-// nothing.
+// Returns how sparse metadata would make a runtime read out of bounds, or an
+// empty string.
 std::string harm_of(const tflite::Tensor& tensor);
 
 // Reads a tensor for which `is_constant` holds.
 //
-// Nothing outside of the tensor is read, whatever its metadata say: they are
-// compared with each other and with the size of the data before.
+// It never reads outside of the tensor, because it first compares the metadata
+// with each other and with the size of the data.
 //
-// Returns what is wrong with it, or nothing.
+// Returns the error, or an empty string.
 std::string read_constant(const tflite::Tensor& tensor, Constant* constant,
                           Numbers numbers = Numbers::kReal);
 

@@ -11,8 +11,8 @@ namespace {
 
 constexpr int64_t kMostGathered = int64_t{1} << 26;
 
-// Takes values along the first dimension. Returns what is wrong with the
-// indices, or nothing.
+// Gathers values along the first dimension. Returns the error in the indices,
+// or an empty string.
 std::string gather(const tflite::Tensor& indices, Constant* constant) {
   const std::vector<int> shape = tflite::to_vector(indices.shape);
   int64_t count = 1;
@@ -48,7 +48,7 @@ std::string gather(const tflite::Tensor& indices, Constant* constant) {
   return "";
 }
 
-// Whether a tensor has numbers in int8 of which 0 stands for zero.
+// Whether a tensor is int8 with zero points of 0.
 bool is_int8_with_zero(const tflite::Tensor& of) {
   if (of.type != tflite::kInt8 || of.quantization.type != tflite::kAffine ||
       !of.quantization.parameters) {
@@ -75,7 +75,7 @@ void Constants::add(int tensor, int source) {
 }
 
 void Constants::add_gathered(int tensor, int source, int indices) {
-  // One that is gathered already would need both indices.
+  // Gathering twice is not supported.
   const auto found = sources_.find(source);
   if (found == sources_.end() || found->second.indices >= 0) return;
   sources_[tensor] = {found->second.tensor, indices};
@@ -86,7 +86,7 @@ std::string Constants::read(const tflite::Context& context, int tensor,
   const Source& of = sources_.at(tensor);
   const tflite::Tensor& made = context.tensors[tensor];
   const tflite::Tensor& source = context.tensors[of.tensor];
-  // What unpacks it may tell of other numbers than the file has.
+  // The unpacked tensor may have other zero points than the stored one.
   if (numbers == Numbers::kStored && &made != &source &&
       !(is_int8_with_zero(made) && is_int8_with_zero(source))) {
     return blame(source, "is unpacked into int8, but is not int8 with zero 0");

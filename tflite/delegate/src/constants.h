@@ -1,4 +1,4 @@
-// Which tensors of a graph are constants, or computed from one.
+// Finds tensors of a graph that are constants, or that follow from one.
 
 #ifndef ISSP_CONSTANTS_H_
 #define ISSP_CONSTANTS_H_
@@ -11,21 +11,21 @@
 
 namespace issp {
 
-// Constants of a graph by the tensors they are used as, which may be made of
-// those that are stored by DENSIFY, DEQUANTIZE and GATHER.
+// The constants of a graph, by the tensor that uses them. DENSIFY, DEQUANTIZE
+// and GATHER may make this tensor from a stored one.
 class Constants {
  public:
-  // Whether a tensor is a constant, or made of one.
+  // Whether a tensor is a constant, or follows from one.
   bool has(int tensor) const { return sources_.count(tensor) > 0; }
 
-  // Notes that `tensor` has the values of `source`.
+  // Records that `tensor` has the values of `source`.
   void add(int tensor, int source);
 
-  // Notes that `tensor` has the values of `source` along its first dimension,
-  // in the order that `indices`, of int32, have.
+  // Records that `tensor` has the values of `source` in the order of `indices`
+  // along the first dimension. `indices` is a tensor of int32.
   void add_gathered(int tensor, int source, int indices);
 
-  // Reads a constant. Returns what is wrong with it, or nothing.
+  // Reads a constant. Returns the error, or an empty string.
   std::string read(const tflite::Context& context, int tensor,
                    Constant* constant, Numbers numbers) const;
 
@@ -38,7 +38,7 @@ class Constants {
   std::map<int, Source> sources_;
 };
 
-// Says what is wrong with a tensor.
+// An error message about a tensor.
 std::string blame(const tflite::Tensor& tensor, const std::string& what);
 
 }  // namespace issp

@@ -8,40 +8,40 @@
 namespace issp {
 namespace {
 
-// Nanoseconds of one core of an AMD EPYC with AVX-512, where dense kernels have
-// the largest advantage, and narrow images waste the most lanes. Whatever CPU
-// there is, the decisions are those for this one, so that the same parts are
+// Nanoseconds on one core of an AMD EPYC with AVX-512. Dense kernels have the
+// largest advantage there, and narrow images waste the most lanes. The
+// decisions are those for this CPU on every CPU, so that the same parts are
 // taken everywhere. `python benchmarks/ordinary.py --only=layers` measures
 // single layers, and fits these numbers to their times.
 namespace dense {
 constexpr double kCall = 118;
 constexpr double kProduct = 0.0196;    // Of a convolution.
-constexpr double kWeight = 0.035;      // Which is read.
+constexpr double kWeight = 0.035;      // Reading a weight.
 constexpr double kDepthwise = 0.0518;  // A product of a depthwise convolution.
-constexpr double kWritten = 0.0262;    // A number that a convolution makes.
-constexpr double kMoved = 0.0672;      // A number of what is no convolution.
-constexpr double kFar = 0.0407;        // A number of what no cache holds.
+constexpr double kWritten = 0.0262;    // An output of a convolution.
+constexpr double kMoved = 0.0672;      // A number of another operator.
+constexpr double kFar = 0.0407;        // A number outside of the cache.
 constexpr double kOfMatrices = 0.054;  // A product of two images.
-constexpr double kScore = 0.85;        // Of a pixel for another.
+constexpr double kScore = 0.85;        // A score of two pixels.
 constexpr double kShuffled = 1.24;     // A number that goes to a window.
-constexpr int kOutputs = 16;           // That are computed at once.
+constexpr int kOutputs = 16;           // Computed at once.
 }  // namespace dense
 
 // A vector has 16 numbers.
 namespace sparse {
 constexpr double kCall = 236;
 constexpr double kProduct = 0.4;     // Of a weight and a vector.
-constexpr double kAlike = 0.28;      // The same where filters have no zeros.
+constexpr double kAlike = 0.28;      // The same for filters without zeros.
 constexpr double kWalked = 0.422;    // A weight of a tile.
 constexpr double kWritten = 0.782;   // A vector of sums.
-constexpr double kPost = 7.84;       // A vector that changes once more.
+constexpr double kPost = 7.84;       // A vector of a post.
 constexpr double kBorder = 5.9;      // A vector beside a row.
 constexpr double kConverted = 3.25;  // A vector of pixels, channels last.
 constexpr double kFew = 7.65;        // The same with few channels.
-constexpr double kFar = 2.42;        // A vector of what no cache holds.
-constexpr double kArranged = 9.6;    // A vector of pixels from all over.
-constexpr double kOfMatrices = 0.3;  // A product of two images, of vectors.
-constexpr double kScore = 3;         // Of vectors of pixels.
+constexpr double kFar = 2.42;        // A vector outside of the cache.
+constexpr double kArranged = 9.6;    // A vector of reordered pixels.
+constexpr double kOfMatrices = 0.3;  // The same for vectors.
+constexpr double kScore = 3;         // The same for vectors.
 // See program.cc.
 constexpr double kProductsOfBlock = 20;
 constexpr int kChannelsOfBlock = 8;
@@ -50,31 +50,31 @@ constexpr int kRowsOfTile = 4;
 }  // namespace sparse
 
 // The same in int8, on a CPU with instructions for dot products of bytes.
-// `python benchmarks/delegate.py --only=int8` compares with what is measured.
+// `python benchmarks/delegate.py --only=int8` compares these with measurements.
 namespace dense_int8 {
 constexpr double kProduct = 0.0047;
 constexpr double kWeight = 0.01;
 constexpr double kDepthwise = 0.054;
 constexpr double kWritten = 0.1;
 constexpr double kMoved = 0.15;
-constexpr double kResized = 1.1;  // A number that is made of several.
-constexpr int kInputs = 8;        // That are multiplied at once.
+constexpr double kResized = 1.1;  // An interpolated number.
+constexpr int kInputs = 8;        // Multiplied at once.
 }  // namespace dense_int8
 
 // A block has 4 weights, and a vector 64 numbers.
 namespace sparse_int8 {
 constexpr double kProduct = 0.34;   // Of a block and a vector.
 constexpr double kWalked = 0.6;     // A block of a tile.
-// The same where four filters are computed at once.
+// The same if four filters are computed at once.
 constexpr double kProductAtOnce = 0.275;
 constexpr double kSets = 8;         // A vector of four filters.
 constexpr double kWritten = 9;      // A vector of sums.
-constexpr double kAdded = 7;        // A vector to which another is added.
-constexpr double kPost = 20;        // A vector that changes once more.
+constexpr double kAdded = 7;        // A vector of an addition.
+constexpr double kPost = 20;        // A vector of a post.
 constexpr double kConverted = 30;   // A vector of pixels, channels last.
 }  // namespace sparse_int8
 
-// Numbers that the second cache holds.
+// Numbers that fit into the L2 cache.
 constexpr double kNear = 1 << 18;
 
 double far(double numbers) { return numbers > kNear ? numbers : 0; }
@@ -91,15 +91,15 @@ double vectors_of(const Image& image) {
   return double(image.size.height) * image.strip;
 }
 
-// How many functions of values take a pass of their own in a dense runtime,
-// which does bounds with what is before them.
+// The number of element-wise functions that need their own pass in a dense
+// runtime. It fuses bounds with the operator before.
 int passes_of(const Operation& of) {
   int passes = of.block > 1;
   for (const Post& post : of.posts) passes += post.kind != kClamp;
   return passes;
 }
 
-// What is no convolution takes `numbers`, and makes as many.
+// An operator that is no convolution reads and writes `numbers` numbers.
 double dense_pass(double numbers) {
   return dense::kCall + numbers * dense::kMoved +
          far(2 * numbers) * dense::kFar;
@@ -114,7 +114,7 @@ double dense_linear(const Operation& of, const Image& in, const Image& out) {
   int passes = passes_of(of);
   double time = 0;
   if (of.dense == 0) {
-    ++passes;  // A copy, or another size.
+    ++passes;  // A copy or a resize.
   } else {
     const bool is_depthwise = of.dense == outputs * area && in.channels > 1;
     const double product =
@@ -127,7 +127,7 @@ double dense_linear(const Operation& of, const Image& in, const Image& out) {
   return time + passes * dense_pass(made);
 }
 
-// How many functions of values are not done with the sums; see program.cc.
+// The number of posts that are not fused with the sums; see program.cc.
 size_t posts_left(const Operation& of, const Layout& layout) {
   size_t done = layout.begins_with_image(of);
   if (done < of.posts.size() && of.posts[done].kind == kClamp) ++done;
@@ -147,7 +147,7 @@ double sparse_linear(const Operation& of, const Layout& layout) {
       1, std::min(int(weights / outputs / sparse::kProductsOfBlock),
                   in.channels / sparse::kChannelsOfBlock));
   const double tiles = vectors / tile;
-  // Filters that have all weights are computed together; see alike.h.
+  // Filters without zeros are computed in groups; see alike.h.
   const bool is_full = of.dense > 0 && weights == of.dense;
   const double product = is_full ? sparse::kAlike : sparse::kProduct;
   return sparse::kCall + vectors * weights * product +
@@ -209,7 +209,7 @@ double sparse_linear_int8(const Operation& of, const Layout& layout) {
              sparse::kBorder;
 }
 
-// QUANTIZE and DEQUANTIZE, which are done with the conversion of pixels here.
+// QUANTIZE and DEQUANTIZE. Here the conversion of pixels does them.
 double dense_conversion(const Operation& of, const Value& value,
                         const Image& image) {
   if (!value.is_int8 || of.pixels == kPixelsInt8) return 0;
@@ -217,7 +217,8 @@ double dense_conversion(const Operation& of, const Value& value,
          pixels_of(image) * image.channels * dense_int8::kMoved;
 }
 
-// Of an image at the edge of a part, with so many vectors a row.
+// The conversion of an input or output image with `beside` vectors beside a
+// row.
 double conversion(const Value& value, const Image& image, int beside) {
   if (value.is_int8) {
     return sparse::kCall + double(image.size.height) *
@@ -237,8 +238,8 @@ double conversion(const Value& value, const Image& image, int beside) {
 
 }  // namespace
 
-// Weights of a block stand near each other: they are sorted by output, row and
-// channel.
+// Weights of a block are near each other, because weights are sorted by output,
+// row and channel.
 int64_t blocks_of(const Operation& of) {
   int64_t blocks = 0;
   const Nonzero* last = nullptr;

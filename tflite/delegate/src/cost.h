@@ -8,13 +8,14 @@
 
 namespace issp {
 
-// Share of the weights that are zero, of what has more than one a channel.
+// The fraction of zero weights, over operations with more than one weight per
+// channel.
 double sparsity(const Network& network);
 
-// Blocks of four input channels in which a layer has a weight.
+// Blocks of four input channels in which an operation has a weight.
 int64_t blocks_of(const Operation& of);
 
-// Nanoseconds of one core.
+// Time in nanoseconds on one core.
 struct Cost {
   double dense = 0;   // In XNNPACK.
   double sparse = 0;  // In the delegate.
@@ -22,13 +23,13 @@ struct Cost {
   double speedup() const { return sparse > 0 ? dense / sparse : 0; }
 };
 
-// How images are laid out on the CPU that the costs were measured on.
+// The format of images on the CPU where the costs were measured.
 constexpr Format kFormatOfCosts{16, 4};
 
-// Args: `layout`, in `kFormatOfCosts`, of images of the size that is expected.
+// `layout` has the expected image sizes, in `kFormatOfCosts`.
 Cost cost_of(const Network& network, const Layout& layout);
 
-// Of one operation. What is said of images in other formats is good for
+// The cost of one operation. In other formats, costs are only good for
 // comparing operations.
 Cost cost_of(const Network& network, const Layout& layout,
              const Operation& of);

@@ -1,4 +1,4 @@
-// Numbers as texts that do not depend on the process's locale.
+// Formats numbers as text. The result does not depend on the locale.
 
 #ifndef ISSP_DECIMAL_H_
 #define ISSP_DECIMAL_H_
@@ -10,11 +10,11 @@
 
 namespace issp {
 
-// A number with so many digits after a point, at most 6.
+// Formats a number with `digits` digits after the point, at most 6.
 inline std::string decimal(double number, int digits = 6) {
   int64_t ones = 1;
   for (int i = 0; i < digits; ++i) ones *= 10;
-  // What is too large, or no number, is as large as there is room for.
+  // Larger numbers and NaN become this number.
   constexpr double kMost = 9e12;
   const double size = std::abs(number) < kMost ? std::abs(number) : kMost;
   const int64_t all = std::llround(size * double(ones));

@@ -9,7 +9,7 @@
 namespace issp {
 namespace {
 
-// What an operation computes, in a word or two.
+// The kind of an operation, in one or two words.
 const char* kind_of(const Operation& of) {
   switch (of.kind) {
     case Operation::kInput:
@@ -38,8 +38,8 @@ const char* kind_of(const Operation& of) {
   return "";
 }
 
-// How many blocks of weights a layer in int8 has that are not all zero, and how
-// many its dense kernel has; nothing of other layers.
+// The number of non-zero blocks of an int8 layer, and the number of blocks of
+// its dense kernel. Empty for other layers.
 std::string describe_blocks(const Network& network, const Operation& of) {
   const bool has_blocks = of.kind == Operation::kLinear && of.dense > 0 &&
                           network.values[of.input].is_int8;

@@ -11,11 +11,11 @@
 
 namespace issp {
 
-// A text as JSON has it.
+// A text as a JSON string.
 std::string quoted(const std::string& text);
 
-// One part. Args: `plan`, how it is computed, or null before that is known;
-// and the seconds that each of its operations took in so many runs.
+// Describes one part. `plan` may be null before there is one. `seconds` are the
+// total times of the operations in `runs` runs.
 std::string describe(const Part& part, const Plan* plan,
                      const std::vector<double>& seconds, int runs);
 

@@ -86,7 +86,7 @@ void Executor::compute(const Step& step, int turn,
   }
 }
 
-// A tile that begins at a row and a vector of a step.
+// The tile at a row and a vector of a step.
 template <class Of>
 Of Executor::tile_of(const Step& step, int turn, const Program& program,
                      int row, int first) const {
@@ -113,7 +113,8 @@ Of Executor::tile_of(const Step& step, int turn, const Program& program,
   return tile;
 }
 
-// Calls `run(post)` for what follows a tile, with the places of other images.
+// Calls `run(post)` for each post of a tile, with the addresses of other
+// images.
 template <class Post, class Run>
 void Executor::run_posts(const Step& step, int turn, const Program& program,
                          const std::vector<Post>& posts, int row, int first,
@@ -177,7 +178,7 @@ void Executor::run_int8_tile(const Step& step, int turn,
                   int32_t(layout_.images[of.output].zero * 0x01010101u));
 }
 
-// Makes a tile, before what follows value by value.
+// Computes a tile without its posts.
 void Executor::make(const Operation& of, const Program& program, int rows,
                     int vectors, Sums* tile) const {
   if (of.kind == Operation::kAcross) {
@@ -205,7 +206,7 @@ Row Executor::row_of(const Image& image) const {
   return row;
 }
 
-// A row of an image in int8 that is packed, or unpacked.
+// A row of an int8 image, to pack or unpack.
 Int8Row Executor::int8_row_of(int value, bool packs) const {
   const Image& image = layout_.images[value];
   const Quantization& of = network_.values[value].quantization;
@@ -239,7 +240,7 @@ void Executor::convert(const Step& step, int turn, const Ends& ends) const {
         size_t(step.begin.at(turn) + y) * row.width * row.channels;
     if (packs) {
       row.strips = at(step.output.at(turn)) + y * image.row;
-      // It is only read.
+      // Only read.
       row.pixels =
           static_cast<float*>(const_cast<void*>(ends.inputs[of.tensor])) +
           place;
@@ -266,7 +267,7 @@ void Executor::convert_int8(const Step& step, int turn,
         bytes_of(of.pixels);
     if (packs) {
       row.strips = at(step.output.at(turn)) + y * image.row;
-      // It is only read.
+      // Only read.
       row.pixels =
           static_cast<char*>(const_cast<void*>(ends.inputs[of.tensor])) + place;
       kernels_.int8->pack(row);
@@ -278,7 +279,7 @@ void Executor::convert_int8(const Step& step, int turn,
   }
 }
 
-// Brings pixels together from all over an image.
+// Copies pixels from arbitrary places of an image.
 void Executor::arrange(const Step& step, int turn) const {
   const Operation& of = network_.operations[step.operation];
   const WindowProgram& program = windows_[step.operation];
@@ -345,7 +346,7 @@ void Executor::attend(const Step& step, int turn, int thread) {
   }
 }
 
-// Adds up rows, of which each thread has some channels.
+// Adds up rows. Each thread has some of the channels.
 void Executor::mean(const Step& step, int turn, const Share& share) {
   const Operation& of = network_.operations[step.operation];
   const Image& image = layout_.images[of.input];
@@ -372,7 +373,8 @@ void Executor::mean(const Step& step, int turn, const Share& share) {
   kernels_.pack(made);
 }
 
-// The means of an image in int8, of which one thread makes all: they are few.
+// The means of an int8 image. One thread computes them all, because they are
+// few.
 void Executor::mean_int8(const Step& step, int turn, const Share& share) {
   if (share.thread > 0) return;
   const Operation& of = network_.operations[step.operation];

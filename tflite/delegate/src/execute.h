@@ -26,17 +26,18 @@ struct Ends {
 
 class Executor {
  public:
-  // All must outlive it. Images are in the arena.
+  // All arguments must outlive the executor. Images are in the arena.
   Executor(const Network& network, const Layout& layout,
            const std::vector<std::vector<Program>>& programs,
            const std::vector<WindowProgram>& windows, const Kernels& kernels,
            const Arena& arena, int threads);
 
-  // Does a step of a thread, in a turn of its loop; of means, its share.
+  // Executes a step of a thread, in a turn of its loop. `share` is the thread's
+  // part of a mean.
   void execute(const Step& step, int turn, const Share& share,
                const Ends& ends);
 
-  // Does what one program computes.
+  // Computes one program of a step.
   void compute(const Step& step, int turn, const Program& program) const;
 
  private:
@@ -72,9 +73,9 @@ class Executor {
   struct alignas(64) Line {
     char bytes[64];
   };
-  size_t scratch_lines_;       // Of a thread.
-  std::vector<Line> scratch_;  // Of `kAttention`.
-  std::vector<double> sums_;  // Of `kMean`.
+  size_t scratch_lines_;       // For each thread.
+  std::vector<Line> scratch_;  // For `kAttention`.
+  std::vector<double> sums_;  // For `kMean`.
   std::vector<int64_t> int8_sums_;
   std::vector<float> means_;
 };

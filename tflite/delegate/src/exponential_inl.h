@@ -2,15 +2,15 @@
 
 namespace {
 
-// Below what any product of a query and a key is.
+// No product of a query and a key is below this.
 #ifdef ISSP_HALF
 constexpr float kLeastProduct = -65504.0f;
 #else
 constexpr float kLeastProduct = -3e38f;
 #endif
 
-// 2^x of numbers that are not above 0, to about 1e-7 of itself; what is too
-// small for a normal number becomes the least.
+// 2^x for x <= 0, with a relative error of about 1e-7. Results below the least
+// normal number become that number.
 #ifdef ISSP_HALF
 ISSP_INLINE Vector power_of_two(Vector x) {
   for (int l = 0; l < kLanes; ++l) {
@@ -19,7 +19,7 @@ ISSP_INLINE Vector power_of_two(Vector x) {
   return x;
 }
 #else
-// A polynomial follows what is left of the nearest whole number.
+// A polynomial approximates 2^x for the distance to the nearest whole number.
 ISSP_INLINE Vector power_of_two(Vector x) {
   typedef ISSP_LANE Bits __attribute__((vector_size(kBytes), may_alias));
   const Vector round = all(12582912.0f);
@@ -37,8 +37,8 @@ ISSP_INLINE Vector power_of_two(Vector x) {
 }
 #endif
 
-// exp(x) of numbers that are not above 0, to about 1e-7 of itself; what is too
-// small for a normal number becomes the least.
+// exp(x) for x <= 0, with a relative error of about 1e-7. Results below the
+// least normal number become that number.
 #ifdef ISSP_HALF
 ISSP_INLINE Vector exponential(Vector x) {
   for (int l = 0; l < kLanes; ++l) {
@@ -47,11 +47,11 @@ ISSP_INLINE Vector exponential(Vector x) {
   return x;
 }
 #else
-// As 2^n * exp(rest), with `rest` within half of ln(2), which a polynomial
-// follows.
+// exp(x) = 2^n * exp(rest) with |rest| <= ln(2) / 2. A polynomial approximates
+// exp(rest).
 ISSP_INLINE Vector exponential(Vector x) {
   typedef ISSP_LANE Bits __attribute__((vector_size(kBytes), may_alias));
-  // As a sum with it, a number has its whole part in its last bits.
+  // After adding this, the last bits hold the whole part.
   const Vector round = all(12582912.0f);
   x = clamp(x, -87.0f, 0.0f);
   const Vector n = x * all(1.44269504f) + round;

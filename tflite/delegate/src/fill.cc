@@ -6,13 +6,13 @@
 namespace issp {
 namespace {
 
-// Writes rows of an image in strips pixel by pixel.
+// Writes single pixels in the strips of an image.
 class Pixels {
  public:
   Pixels(const Image& image, const Format& format)
       : image_(image), lanes_(format.lanes), scalar_(format.scalar_bytes) {}
 
-  // Makes pixel x, in all places that it has, as pixel `from`.
+  // Copies pixel `from` to all places of pixel x.
   void copy(char* row, int x, int from) const {
     const char* value = at(row, from / image_.strip, from % image_.strip);
     for (int lane = 0; lane < lanes_; ++lane) {
@@ -32,7 +32,7 @@ class Pixels {
   const int64_t scalar_;
 };
 
-// Makes what is beyond the border of rows as the border. `row` is the first.
+// Repeats the border pixels of rows beyond the border. `row` is the first row.
 void repeat(const Image& image, const Format& format, int begin, int rows,
             char* row) {
   const Pixels pixels(image, format);

@@ -1,5 +1,5 @@
-// Other work on rows than computing them: they are set to zero, moved to
-// another place in memory, or repeated beyond the border.
+// Fills rows: sets them to zero, moves them in memory, or repeats them beyond
+// the border.
 
 #ifndef ISSP_FILL_H_
 #define ISSP_FILL_H_
@@ -9,8 +9,8 @@
 
 namespace issp {
 
-// Does a step `kZero`, `kMove` or `kRepeat`, in a turn of its loop. `data` is
-// the arena.
+// Executes a step `kZero`, `kMove` or `kRepeat`, in a turn of its loop. `data`
+// is the arena.
 void fill(const Step& step, int turn, const Layout& layout, char* data);
 
 }  // namespace issp

@@ -2,8 +2,9 @@
 
 namespace {
 
-// The error function up to where it is 1, to 2e-7: x times a polynomial of
-// 2 (x / 3.9)^2 - 1, which is between -1 and 1 so that little cancels.
+// Coefficients of the error function up to `kErfEnd`, with an error of 2e-7. It
+// is x times a polynomial of 2 (x / 3.9)^2 - 1. This argument is between -1 and
+// 1, so that little cancels.
 constexpr float kErfEnd = 3.9f;
 constexpr float kErf[] = {
     -7.04735229e-04f,
@@ -36,7 +37,7 @@ ISSP_INLINE Wide gelu_of(Wide x) {
   for (size_t i = 1; i < sizeof(kErf) / sizeof(kErf[0]); ++i) {
     sum = sum * t + kErf[i];
   }
-  // Far below 0 it is 0, and not a small share of x.
+  // Far below 0 the result is 0, and not a small fraction of x.
   const Wide low = Wide{} - kErfEnd * 1.41421356f;
   const Wide half = (x < low ? low : x) * 0.5f;
   return half * z * sum + half;
@@ -46,8 +47,8 @@ ISSP_INLINE Vector gelu(Vector x) {
   return __builtin_convertvector(gelu_of(widen(x)), Vector);
 }
 
-// x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), which is x times the
-// logistic function of twice the argument.
+// x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))). This equals x times the
+// logistic function of twice the argument of tanh.
 ISSP_INLINE Vector gelu_tanh(Vector x) {
   const Vector twice =
       x * (all(1.5957691216f) + all(0.0713548163f) * x * x);

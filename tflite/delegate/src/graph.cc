@@ -44,7 +44,7 @@ std::vector<int> Graph::users(int tensor) const {
   return found == users_.end() ? std::vector<int>() : found->second;
 }
 
-// Notes the nodes, who uses what, and which tensors are constants.
+// Reads the nodes, the users of tensors, and the constants.
 bool Graph::read_nodes(const std::vector<int>& order, std::string* error) {
   for (int index : order) {
     tflite::Node* node = nullptr;
@@ -63,7 +63,7 @@ bool Graph::read_nodes(const std::vector<int>& order, std::string* error) {
     nodes_.emplace(index, of);
     const bool unpacks =
         of.code == tflite::kDensify || of.code == tflite::kDequantize;
-    // A file could give what is unpacked another shape than it has.
+    // A file could give the unpacked tensor a wrong shape.
     if (unpacks && of.output() >= 0 && tensors_.is_constant(of.input(0)) &&
         is_same_shape(tensors_.at(of.input(0)), tensors_.at(of.output())) &&
         (tensors_.is_float(of.output()) || of.code == tflite::kDensify)) {
@@ -76,8 +76,7 @@ bool Graph::read_nodes(const std::vector<int>& order, std::string* error) {
   return true;
 }
 
-// Whether a node makes a constant of some values of another, and has the shape
-// that follows.
+// Whether a node gathers values of a constant, and has the right shape.
 bool Graph::gathers_constant(const GraphNode& node) const {
   const int values = node.input(0), indices = node.input(1);
   const int out = node.output();
@@ -100,7 +99,7 @@ bool Graph::gathers_constant(const GraphNode& node) const {
   return expected == to_vector(made);
 }
 
-// The outputs of the graph are those of a part that has all nodes.
+// The outputs of the graph are those of a part with all nodes.
 bool Graph::read_outputs(const std::vector<int>& order) {
   if (order.empty()) return true;
   const tflite::OwnedArray nodes(new_array(order));
@@ -138,7 +137,7 @@ void Graph::find_placeholders() {
 void Graph::find_supported(const std::vector<int>& order) {
   std::set<int> known;
   std::set<int> left;
-  // What moves numbers is known where all that takes them is.
+  // A node that moves numbers is known only if all its users are.
   do {
     known = known_nodes(order, left);
   } while (leave_movers(order, known, &left));
@@ -155,7 +154,7 @@ void Graph::find_supported(const std::vector<int>& order) {
   }
 }
 
-// The nodes that can be computed, without those that are left.
+// The nodes that can be computed, except those in `left`.
 std::set<int> Graph::known_nodes(const std::vector<int>& order,
                                  const std::set<int>& left) {
   std::set<int> known;
@@ -178,8 +177,8 @@ std::set<int> Graph::known_nodes(const std::vector<int>& order,
   return known;
 }
 
-// Leaves nodes whose results only known nodes can take, where others do.
-// Returns whether there are any.
+// Adds to `left` the nodes whose results only known nodes can use, if other
+// nodes use them. Returns whether there are any.
 bool Graph::leave_movers(const std::vector<int>& order, std::set<int> known,
                          std::set<int>* left) const {
   const size_t before = left->size();
@@ -201,7 +200,7 @@ bool Graph::leave_movers(const std::vector<int>& order, std::set<int> known,
   return left->size() > before;
 }
 
-// A padded image is only known by what convolves it.
+// Only a convolution can use a padded image.
 bool Graph::is_convolved(int tensor, const std::set<int>& known) const {
   const std::vector<int> all = users(tensor);
   return !all.empty() && std::all_of(all.begin(), all.end(), [&](int user) {
@@ -212,7 +211,7 @@ bool Graph::is_convolved(int tensor, const std::set<int>& known) const {
   });
 }
 
-// Why a node cannot be computed, or null; notes the extent of what it makes.
+// Why a node cannot be computed, or null. Records the extent of its result.
 const char* Graph::problem_of(const GraphNode& node) {
   if (node.node->outputs->size != 1 && node.code != tflite::kSplit) {
     return "it makes more than one tensor";
@@ -245,7 +244,7 @@ const char* Graph::problem_of(const GraphNode& node) {
   return nullptr;
 }
 
-// Whether numbers in int8 are where the operator does not know them.
+// Why the operator does not support the node's tensors in int8, or null.
 const char* Graph::problem_of_types(const GraphNode& node,
                                     const Operator& of) const {
   const int out = node.output();
@@ -278,7 +277,7 @@ const char* Graph::problem_of_types(const GraphNode& node,
 std::vector<int> Graph::unpackers_without_users(
     const std::set<int>& kept) const {
   std::vector<int> found;
-  // What unpacks comes before what uses it.
+  // Unpacking nodes come before their users.
   std::set<int> left = kept;
   for (auto node = nodes_.rbegin(); node != nodes_.rend(); ++node) {
     const int output = node->second.output();

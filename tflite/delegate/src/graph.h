@@ -1,4 +1,4 @@
-// Reads a graph of TFLite, and says which of its nodes can be computed.
+// Reads a TFLite graph, and finds the nodes that can be computed.
 
 #ifndef ISSP_GRAPH_H_
 #define ISSP_GRAPH_H_
@@ -34,28 +34,28 @@ struct GraphNode {
 
 class Graph {
  public:
-  // Reads the graph. `error` becomes what is wrong with it, or nothing. Images
-  // of one pixel may wait for another size, unless it `knows_sizes`.
+  // Reads the graph. `error` becomes the error, or empty. Unless `knows_sizes`,
+  // an image of one pixel may be a placeholder for another size.
   Graph(tflite::Context* context, std::string* error, bool knows_sizes = false);
 
   const Tensors& tensors() const { return tensors_; }
   const GraphNode& node(int index) const { return nodes_.at(index); }
 
-  // Nodes that can be computed, by their indices.
+  // Indices of the nodes that can be computed.
   const std::vector<int>& supported() const { return supported_; }
 
-  // Why others cannot.
+  // Why the other nodes cannot be computed.
   const std::map<int, std::string>& problems() const { return problems_; }
 
-  // Nodes that take a tensor.
+  // Nodes that use a tensor.
   std::vector<int> users(int tensor) const;
 
-  // Nodes of `kept` that unpack a constant which a node outside of `kept` uses,
-  // or nobody.
+  // Nodes of `kept` that unpack a constant for no node, or for a node outside
+  // of `kept`.
   std::vector<int> unpackers_without_users(const std::set<int>& kept) const;
 
-  // Splits nodes into connected parts. Nodes that unpack constants belong to
-  // none.
+  // Splits nodes into connected parts. Nodes that unpack constants belong to no
+  // part.
   std::vector<std::vector<int>> connected(const std::vector<int>& nodes) const;
 
  private:

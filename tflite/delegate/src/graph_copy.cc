@@ -43,7 +43,7 @@ void GraphCopy::set_plan(const std::vector<int>& nodes) {
 
 void GraphCopy::set_shape(int tensor, const std::vector<int>& shape) {
   tensors_[tensor].shape = keep(shape);
-  // What the file leaves open is known now.
+  // Open sizes of the file are known now.
   tensors_[tensor].shape_signature = nullptr;
 }
 
@@ -86,7 +86,7 @@ void GraphCopy::finish(const std::vector<int>& inputs,
 
 
 char* GraphCopy::keep(const void* data, size_t bytes) {
-  // An empty array has an address, too.
+  // An empty array also needs an address.
   memory_.push_back(std::make_unique<char[]>(std::max(bytes, size_t{1})));
   if (bytes) std::memcpy(memory_.back().get(), data, bytes);
   return memory_.back().get();
@@ -101,7 +101,7 @@ IntArray* GraphCopy::keep(const std::vector<int>& numbers) {
 }
 
 tflite::FloatArray* GraphCopy::keep(const std::vector<float>& numbers) {
-  // As an array of their bits.
+  // Stores the bits of the numbers.
   std::vector<int> bits(numbers.size());
   if (!bits.empty()) {
     std::memcpy(bits.data(), numbers.data(), bits.size() * sizeof(int));
@@ -123,7 +123,7 @@ int GraphCopy::get_node(tflite::Context* context, int index,
   return tflite::kOk;
 }
 
-// All nodes are one part.
+// Reports all nodes as one part.
 int GraphCopy::preview(tflite::Context* context, const IntArray*,
                        tflite::DelegateParameters** parts, int* count) {
   *parts = &of(context).whole_;
@@ -151,7 +151,7 @@ std::unique_ptr<GraphCopy> copy_graph(tflite::Context* context) {
   for (size_t i = 0; i < context->tensor_count; ++i) {
     copy->add(context->tensors[i]);
   }
-  // What the part takes may be constants, too.
+  // Inputs of the part may include constants.
   std::vector<int> inputs;
   for (int input : tflite::to_vector(parts->input_tensors)) {
     if (input >= 0 && !is_stored(context->tensors[input])) {

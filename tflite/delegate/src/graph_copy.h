@@ -1,5 +1,5 @@
-// A graph in which shapes of tensors can be set, and nodes can be marked as
-// computed. It is the graph of a file, or a copy of the graph of a runtime.
+// A graph of a file, or a copy of a runtime's graph. Shapes of tensors can be
+// set, and nodes can be removed from its plan.
 
 #ifndef ISSP_GRAPH_COPY_H_
 #define ISSP_GRAPH_COPY_H_
@@ -14,45 +14,45 @@
 
 namespace issp {
 
-// Bytes of a number; 0 of types that nobody computes with here.
+// Bytes of a number; 0 for unsupported types.
 int bytes_of_type(int type);
 
-// Whether a tensor has the numbers that are in the file.
+// Whether the numbers of a tensor are in the file.
 bool is_stored(const tflite::Tensor& tensor);
 
 class GraphCopy {
  public:
   GraphCopy() = default;
-  // Copies what is known of another graph, which must outlive the copy.
+  // Copies another graph, which must outlive the copy.
   GraphCopy(const GraphCopy& of);
   GraphCopy& operator=(const GraphCopy&) = delete;
 
-  // What `Graph` reads.
+  // The input of `Graph`.
   tflite::Context* context() { return &context_; }
   const tflite::Tensor& tensor(int i) const { return tensors_[i]; }
   int tensors() const { return int(tensors_.size()); }
   int nodes() const { return int(nodes_.size()); }
   const tflite::Node& node(int i) const { return nodes_[i]; }
   int code(int i) const { return registrations_[i].operator_code; }
-  // Of the operator of a node, as TFLite's files have it.
+  // The name of a node's operator in TFLite's files.
   std::string operator_name(int i) const;
   const std::vector<int>& inputs() const { return inputs_; }
   const std::vector<int>& outputs() const { return outputs_; }
 
-  // Adds what the graph has. All of it comes before the following.
+  // Add tensors and nodes. Call these before the functions below.
   void add(const tflite::Tensor& tensor) { tensors_.push_back(tensor); }
   void add(const tflite::Node& node, int code,
            const char* custom_name = nullptr);
   void finish(const std::vector<int>& inputs, const std::vector<int>& outputs);
 
-  // Which nodes are to be computed, in their order.
+  // Sets the nodes to compute, in order.
   void set_plan(const std::vector<int>& nodes);
-  // Makes a tensor one of this shape, which is known.
+  // Sets the shape of a tensor, which is then known.
   void set_shape(int tensor, const std::vector<int>& shape);
   // Makes a tensor a constant.
   void set_constant(int tensor, const void* data, size_t bytes);
 
-  // Memory that lives as long as this.
+  // Copies data to memory that lives as long as this graph.
   char* keep(const void* data, size_t bytes);
   tflite::IntArray* keep(const std::vector<int>& numbers);
   tflite::FloatArray* keep(const std::vector<float>& numbers);
@@ -79,7 +79,7 @@ class GraphCopy {
 };
 
 // Copies the graph of a runtime, which must outlive the copy. Returns null if
-// other delegates have some of it, or nothing leads from images to images.
+// other delegates have taken nodes, or if no images lead to images.
 std::unique_ptr<GraphCopy> copy_graph(tflite::Context* context);
 
 }  // namespace issp

@@ -8,14 +8,14 @@
 namespace issp {
 namespace {
 
-// Which part of the cache a band of a short group may have.
+// A band of a short group may use 1 / `kShareOfBand` of the cache.
 constexpr size_t kShareOfBand = 12;
-// Rows of a band that operations should have, to make tiles of.
+// The least rows of a band, so that tiles have several rows.
 constexpr int kLeastBand = 4;
-// After so many bands, the others need as much memory.
+// Further bands need no more memory than these.
 constexpr int kTypicalBands = 8;
-// Of an image. Each takes time when a plan is made, so that those of very high
-// images are larger than the cache would have them.
+// The most bands of an image. Planning takes time for each band. So bands of
+// very high images are larger than the cache allows.
 constexpr int kMostBands = 1 << 13;
 
 class Cutter {
@@ -55,7 +55,7 @@ class Cutter {
     const int height =
         Bands(network_, layout_, lives_, begin, end).height(end - 1);
     int rows = kLeastBand;
-    // Long groups are worth more than high bands.
+    // Long groups are better than high bands.
     const size_t budget = cache_bytes_ / kShareOfBand;
     while (rows < height && fits(begin, end, rows + 2, budget)) rows += 2;
     rows = std::max(rows, (height + kMostBands - 1) / kMostBands);
@@ -68,9 +68,9 @@ class Cutter {
     return bands.bytes() <= budget;
   }
 
-  // What follows a mean needs all of it, and images of one pixel have other
-  // rows than those that they come from. Threads share channels of a mean, so
-  // that its sums do not depend on how many there are.
+  // The operation after a mean needs all of it, and an image of one pixel has
+  // other rows than its source. Threads share the channels of a mean, so that
+  // its sums do not depend on the number of threads.
   bool must_end(int i, int begin) const {
     for (int j = begin; j <= i; ++j) {
       if (network_.operations[j].kind == Operation::kMean) return true;
@@ -81,7 +81,7 @@ class Cutter {
       return true;
     }
     if (network_.operations[i + 1].kind == Operation::kArrange) {
-      // It needs all of what it takes.
+      // It needs its whole input.
       for (int j = begin; j <= i; ++j) {
         if (network_.operations[j].output == network_.operations[i + 1].input) {
           return true;

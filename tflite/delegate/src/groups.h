@@ -15,15 +15,15 @@
 
 namespace issp {
 
-// Operations.
+// Operations from `begin` to before `end`.
 struct Group {
   int begin;
   int end;
-  int rows;  // Of the last operation, in a band.
-  std::vector<Slice> slices;  // By thread; others wait.
+  int rows;  // Rows of the last operation in a band.
+  std::vector<Slice> slices;  // By thread. Further threads wait.
 };
 
-// Bands of a thread may take so many bytes.
+// The bands of a thread use at most `cache_bytes`, if possible.
 std::vector<Group> cut(const Network& network, const Layout& layout,
                        const std::vector<Life>& lives, size_t cache_bytes,
                        int threads);

@@ -1,6 +1,6 @@
 // The kernels in int8, for vectors of `ISSP_LANES` lanes.
 //
-// Included as kernels_inl.h is, and with the same precautions.
+// It is included like kernels_inl.h, with the same restrictions.
 
 #ifndef ISSP_LANES
 #error "ISSP_LANES is not defined"

@@ -21,83 +21,84 @@
 
 namespace issp {
 
-// The bounds of a result without its zero point, and its zero point as stored.
+// The bounds of a result without its zero point, and the stored zero point.
 struct Int8Range {
   float low;
   float high;
   int32_t zero;
 };
 
-// The sums of a tile, for all outputs, of which each has four filters: of
-// weights * the input at offsets[k], for k in begins[f]..begins[f + 1], where f
-// counts filters.
+// The sums of a tile, for all outputs. An output has four filters. The sum of
+// filter f adds weights[k] * the input at offsets[k], for k in
+// begins[f]..begins[f + 1].
 //
-// Some filters may be computed at once, a *group*. Then f counts the sets of
-// filters that have blocks at the same places: first those that all of a group
-// have, then those of all other sets, from the largest number to the least,
-// where a set is a number with a bit for each of its filters. Weights follow
-// each other in this order; those of one place stand together.
+// A *group* of filters may be computed at once. Its weights are sorted by sets
+// of filters. A set is a number with a bit for each filter. It has the places
+// where exactly these filters have blocks. Then f counts the sets, from the
+// largest number to the least, so the set of all filters is the first. The
+// weights of one place stand together.
 struct Int8Sums : Tile {
   const char* input;
   size_t input_row;
   size_t input_vector;
   const int32_t* offsets;
-  const int32_t* weights;    // Of blocks, as the channels of a lane.
+  const int32_t* weights;    // Of blocks, like channels of a lane.
   const uint32_t* begins;
   const int32_t* bias;       // By filter.
   const float* multipliers;  // By filter.
   Int8Range range;
-  // What is added to the result, an image, or null.
+  // An image to add to the result, or null.
   const char* add;
   size_t add_row;
   size_t add_vector;
   const int32_t* add_offsets;  // By filter.
-  const uint8_t* add_bits;     // Of the lane, before the channel; by filter.
+  const uint8_t* add_bits;     // Shift to the channel, by filter.
   Int8Addition addition;
   Int8Range added;
 };
 
 using Int8SumsFunction = void (*)(const Int8Sums&);
 
-// One thing that is done value by value to a tile.
+// An element-wise function of a tile.
 struct Int8Post {
   PostKind kind;
   Int8Addition addition;  // Of `kAdd` and `kAffine`.
   Int8Range range;
-  float scale;         // Of `kMultiply`; what `kLeaky` adds to round.
-  int32_t zero;        // Of what comes in, as stored.
-  int32_t other_zero;  // Of the other image.
-  const float* a;         // Factors of what is below zero, by filter.
-  const float* b;         // Of what is not.
+  float scale;         // Of `kMultiply`; in `kLeaky`, added to round.
+  int32_t zero;        // Stored zero point of the input.
+  int32_t other_zero;  // That of the other image.
+  const float* a;         // Factors below zero, by filter.
+  const float* b;         // Other factors, by filter.
   const int32_t* biases;  // Of `kAffine`, by filter.
-  const uint8_t* table;   // Of `kLogistic`: of each number, as stored.
-  const char* other;      // The other image at the tile, or of one pixel.
+  const uint8_t* table;   // Of `kLogistic`, by stored number.
+  const char* other;      // The other image at the tile, or its one pixel.
   size_t other_row;
   size_t other_vector;           // 0 for one pixel.
   const int32_t* other_offsets;  // By filter.
-  const uint8_t* other_bits;     // Of the lane, before the channel.
+  const uint8_t* other_bits;     // Shift to the channel.
 };
 
-// The range of numbers from `low` to `high` that kernels store with an offset.
+// The range from `low` to `high`, for kernels that store numbers with an
+// offset.
 inline Int8Range range_of(float low, float high, int zero_point, int offset) {
   return {low - float(zero_point), high - float(zero_point),
           zero_point + offset};
 }
 
-// How an image in float32 becomes one in int8, or the other way round: int8 is
-// round(float * factor) within `range`, float is (int8 - zero) * factor.
+// Converts between float32 and int8. From float32, a number becomes round(x *
+// factor) within `range`. From int8, it becomes (x - zero) * factor.
 struct Int8Scale {
   float factor;
   Int8Range range;
 };
 
-// A row of an image, and the same as the runtime has it, channels last.
+// A row of an image, and the same row of the runtime, with channels last.
 struct Int8Row {
   char* strips;  // The first four channels, vector 0.
   size_t plane;  // Bytes from four channels to the next.
   void* pixels;
   PixelType type;
-  Int8Scale scale;  // Of float32.
+  Int8Scale scale;  // For float32 pixels.
   int width;
   int channels;
   int strip;
@@ -109,22 +110,22 @@ struct Int8Kernels {
   const char* name;
   int offset;
   int group;  // Filters that may be computed at once: 1, 2 or 4.
-  // By rows and vectors of the tile and filters of a group, 1 or `group`; null
-  // if there is none. `strided` is for inputs whose vectors are not one behind
-  // the other.
+  // The function for a tile of `rows` and `vectors`, and groups of 1 or `group`
+  // filters; null if there is none. `strided` is for inputs whose vectors are
+  // not contiguous.
   Int8SumsFunction (*find_sums)(int rows, int vectors, int group, bool strided);
-  // What follows the sums of a tile.
+  // Applies a function after the sums of a tile.
   void (*post)(const Tile& tile, int rows, int vectors, const Int8Post& post);
   BordersFunction borders;
-  // Between images in float32, of which `offsets` say where the channels are,
-  // and in int8. `filters` are the channels.
+  // Convert between images in float32 and int8. `offsets` lead to the channels
+  // in float32. `filters` is the number of channels.
   void (*quantize)(const Int8Sums& tile, int rows, int vectors, int filters,
                    const Int8Scale& scale);
   void (*dequantize)(const Int8Sums& tile, int rows, int vectors,
                      const Int8Scale& scale);
   void (*pack)(const Int8Row& row);
   void (*unpack)(const Int8Row& row);
-  // Adds the pixels of a row to `sums`, by channel, as they are stored.
+  // Adds the stored numbers of a row to `sums`, by channel.
   void (*add_row)(const Int8Row& row, int64_t* sums);
 };
 

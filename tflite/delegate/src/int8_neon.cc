@@ -15,7 +15,7 @@
 namespace issp::int8_neon {
 namespace {
 
-// A product of two bytes with a sign has 16 bits.
+// A product of two signed bytes has 16 bits.
 inline __attribute__((always_inline)) int32x4_t dot_of(int32x4_t sum,
                                                        int8x16_t x,
                                                        int8x16_t w) {

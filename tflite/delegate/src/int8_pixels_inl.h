@@ -2,7 +2,7 @@
 
 namespace {
 
-// One number of a lane.
+// Rounds one number to a byte.
 ISSP_INLINE uint8_t rounded(float x, const Int8Scale& scale) {
   x *= scale.factor;
   x = x > scale.range.low ? x : scale.range.low;
@@ -25,7 +25,7 @@ void quantize(const Int8Sums& tile, int rows, int vectors, int filters,
           const char* from = tile.input + tile.offsets[kBlock * o + i] +
                              r * tile.input_row + v * tile.input_vector;
           Floats x = *reinterpret_cast<const Floats*>(from) * factor;
-          // What is not a number becomes the least.
+          // NaN becomes the lowest number.
           x = x > range.low ? x : range.low;
           made |= as_channel(range.round(x), 8 * i);
         }
@@ -56,9 +56,9 @@ void dequantize(const Int8Sums& tile, int rows, int vectors,
   }
 }
 
-// Calls `visit(lane, pixel, count)` for each lane of a row, block by block of
-// channels, with where its first channel is in the runtime's pixels, or null
-// beyond the image, and how many channels the block has.
+// Calls `visit(lane, pixel, count)` for each lane of a row, one block of
+// channels after the other. `pixel` is the address of the block in the
+// runtime's pixels, or null beyond the image. The block has `count` channels.
 template <int kSize, class Visit>
 ISSP_INLINE void visit_lanes(const Int8Row& row, int first, int last,
                              const Visit& visit) {
@@ -108,7 +108,7 @@ ISSP_INLINE void unpack_row(const Int8Row& row, const Convert& convert) {
                      });
 }
 
-// Makes bytes that are stored such of the runtime, and back.
+// The bits to flip between stored bytes and those of the runtime.
 ISSP_INLINE uint8_t flipped(PixelType type) {
   const bool is_signed = type == kPixelsInt8;
   return is_signed == (kOffset == 128) ? 128 : 0;
@@ -127,13 +127,12 @@ void pack(const Int8Row& row) {
   pack_row<1>(row, [&](const char* from) { return uint8_t(*from ^ flip); });
 }
 
-// Of the numbers of some pixels, four each, the first three of each pixel.
+// Index of number `i`, if only the first three of every four numbers count.
 constexpr int three_of_four(int i) {
   return i < kLanes / 4 * 3 ? i / 3 * 4 + i % 3 : 0;
 }
 
-// Writes three channels of as many pixels as there are lanes; only the first
-// `count` are there.
+// Writes three channels of the first `count` pixels of a vector.
 ISSP_INLINE void write_three(const uint8_t* lanes, int count, float* to,
                              const Int8Scale& scale) {
   typedef uint8_t Bytes __attribute__((vector_size(kLanes)));
@@ -166,7 +165,7 @@ ISSP_INLINE void write_three(const uint8_t* lanes, int count, uint8_t* to,
   }
 }
 
-// Unpacks three channels of as many vectors as there are lanes, from vector t.
+// Unpacks three channels of `kLanes` vectors, from vector t on.
 template <class Number, class How>
 ISSP_INLINE void unpack_three(const Int8Row& row, int t, const How& how) {
   Vector x[kLanes];
@@ -192,7 +191,7 @@ template <class Number, class How>
 ISSP_INLINE bool unpack_if_three(const Int8Row& row, const How& how) {
   if (row.channels != 3 || row.strip < kLanes) return false;
   for (int t = 0; t < row.strip; t += kLanes) {
-    // The last vectors may repeat some of those before.
+    // The last vectors may overlap the ones before.
     unpack_three<Number>(row, t < row.strip - kLanes ? t : row.strip - kLanes,
                          how);
   }

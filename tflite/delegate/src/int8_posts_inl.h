@@ -1,8 +1,8 @@
-// Functions of single values in int8.
+// Element-wise functions in int8.
 
 namespace {
 
-// Makes each x of a tile f(x, filter, other).
+// Replaces each x of a tile by f(x, filter, other).
 template <class Function>
 ISSP_INLINE void make_each(const Tile& tile, int rows, int vectors,
                            const Int8Post& post, const Function& function) {
@@ -77,7 +77,7 @@ void post(const Tile& tile, int rows, int vectors, const Int8Post& post) {
       break;
     case kGelu:
     case kGeluTanh:
-      break;  // Graphs in int8 with these are left to TFLite.
+      break;  // TFLite computes these in int8.
   }
 }
 

@@ -12,9 +12,9 @@
 namespace issp {
 namespace {
 
-// What one vector of a tile takes, in products: a block that only one of the
-// filters that are computed at once has, since it waits for a load; and what
-// ends a list of blocks, where several filters leave fewer vectors to a tile.
+// Costs of a vector of a tile, in products. `kAlone` is for a block of only one
+// filter of a group, because it waits for a load. The others are for the end of
+// a list of blocks. Tiles of groups have fewer vectors.
 constexpr double kAlone = 1.25;
 constexpr double kSet = 1.5;
 constexpr double kSetAtOnce = 2.7;
@@ -74,14 +74,14 @@ class Int8Lowering : public TileLowering {
     of_program_.scale = {makes_int8 ? 1 / numbers.scale : numbers.scale,
                          stored_range(kLeastInt8, kMostInt8,
                                       numbers.zero_point)};
-    // All planes of the image that is read.
+    // All planes of the input.
     const int planes = makes_int8 ? depth_ : in_.planes;
     for (int p = 0; p < planes; ++p) {
       of_program_.offsets.push_back(int32_t(p * int64_t(in_.channel)));
     }
   }
 
-  // The channels of an output, before DEPTH_TO_SPACE; -1 for none.
+  // The four channels of each output, before DEPTH_TO_SPACE; -1 for none.
   void set_filters() {
     for (int o : program_.channels) {
       const int place = o / out_.planes;
@@ -93,7 +93,7 @@ class Int8Lowering : public TileLowering {
     of_program_.filters = int(filters_.size());
   }
 
-  // Blocks of each filter.
+  // The blocks of each filter.
   std::vector<Blocks> blocks_of_filters() const {
     std::vector<Blocks> blocks(of_.bias.size());
     for (const Nonzero& weight : of_.weights) {
@@ -118,7 +118,7 @@ class Int8Lowering : public TileLowering {
     set_ends_of_sums();
   }
 
-  // The filters that are computed, so many at once.
+  // The computed filters, in groups of `size`.
   std::vector<Group> grouped(const std::vector<Blocks>& blocks,
                              int size) const {
     static const Blocks kNone;
@@ -130,7 +130,7 @@ class Int8Lowering : public TileLowering {
     return groups;
   }
 
-  // The filters of a group that have a block, by place: a bit for each.
+  // The set of filters of a group with a block at a place, one bit for each.
   static std::map<Place, int> sets_of(const Group& group) {
     std::map<Place, int> sets;
     for (size_t i = 0; i < group.size(); ++i) {
@@ -172,7 +172,7 @@ class Int8Lowering : public TileLowering {
     }
   }
 
-  // What sums begin with, and are multiplied with.
+  // Sets the biases and the multipliers of sums.
   void set_ends_of_sums() {
     const Quantization& in = network_.values[of_.input].quantization;
     std::vector<int64_t> sums(of_.bias.size());
@@ -180,7 +180,7 @@ class Int8Lowering : public TileLowering {
       sums[weight.output] += int64_t(weight.value);
     }
     for (int f : filters_) {
-      // Sums are of numbers as they are stored, and wrap as the runtime's do.
+      // Sums use stored numbers, and they wrap like those of the runtime.
       const int64_t bias =
           f < 0 ? 0
                 : of_.int8.bias[f] - as_stored(in.zero_point) * sums[f];
@@ -191,7 +191,7 @@ class Int8Lowering : public TileLowering {
         stored_range(of_.int8.low, of_.int8.high, of_.int8.zero_point);
   }
 
-  // The first addition is done with the sums, where there are sums.
+  // If there are sums, the first addition is fused with them.
   void set_posts() {
     size_t next = 0;
     if (of_.kind == Operation::kLinear && layout_.begins_with_image(of_)) {
@@ -208,14 +208,14 @@ class Int8Lowering : public TileLowering {
     for (; next < of_.posts.size(); ++next) add_post(int(next));
   }
 
-  // For numbers as they are stored.
+  // Converts an addition for stored numbers.
   Int8Addition addition_of(const Post& post) const {
     Int8Addition of = post.addition;
     of.bias -= kernels_.offset * (of.a + of.b);
     return of;
   }
 
-  // Where the channels of another image are, by filter.
+  // The places of another image's channels, by filter.
   void set_other(const Post& post, std::vector<int32_t>* offsets,
                  std::vector<uint8_t>* bits) const {
     const Image& other = layout_.images[post.value];
@@ -276,11 +276,11 @@ class Int8Lowering : public TileLowering {
     return kept->back().data();
   }
 
-  // From bytes to bytes, as they are stored.
+  // The table for stored bytes.
   std::vector<uint8_t> table_of(const Post& post) const {
     std::vector<uint8_t> table(post.table.size());
     for (int i = 0; i < int(table.size()); ++i) {
-      // The table is by number + 128, and has numbers + 128.
+      // Indices and entries of the table are numbers + 128.
       const int number = i - 128;
       table[uint8_t(as_stored(number))] =
           uint8_t(as_stored(int(post.table[i]) - 128));

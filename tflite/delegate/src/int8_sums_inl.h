@@ -1,4 +1,4 @@
-// Sums of products in int8, which take most of the time.
+// Sums of products in int8. They take most of the time.
 
 namespace {
 
@@ -67,9 +67,8 @@ void sums(const Int8Sums& tile) {
 
 using Weight = decltype(ISSP_WEIGHT(0));
 
-// Adds the blocks of some filters of a group, those that `kSet` has the bits
-// of, and then those of all smaller numbers. Each vector of the input is loaded
-// once for all filters of a set.
+// Adds the blocks of set `kSet` of a group, and then those of all smaller sets.
+// Each vector of the input is loaded once for all filters of a set.
 template <int kSet, int kGroup, int kRows, int kVectors>
 ISSP_INLINE void add_products(const Int8Sums& tile, const uint32_t*& begins,
                               const int32_t*& weights,
@@ -130,7 +129,7 @@ ISSP_INLINE void end_sums(const Int8Sums& tile, int f, const Range& range,
   }
 }
 
-// Of groups of filters.
+// The sums of groups of filters.
 template <int kGroup, int kRows, int kVectors>
 void group_sums(const Int8Sums& tile) {
   const Range range(tile.range), added(tile.added);

@@ -1,9 +1,9 @@
-// Vectors of lanes that have four channels each, of one byte.
+// Vectors whose lanes have four channels of one byte each.
 //
 // `ISSP_DOT(sum, x, w)` adds the products of the channels of x and of the block
-// w, as `ISSP_WEIGHT` makes it, to the lanes of a sum. Where `ISSP_SIGNED` is
-// defined, bytes of x have a sign. `ISSP_GROUP` is how many filters may be
-// computed at once, as registers have place for their sums and weights.
+// w to the lanes of a sum. `ISSP_WEIGHT` makes w. If `ISSP_SIGNED` is defined,
+// bytes of x are signed. `ISSP_GROUP` is the number of filters that may be
+// computed at once. Their sums and weights must fit into the registers.
 
 namespace {
 
@@ -15,7 +15,7 @@ constexpr int kOffset = 0;
 constexpr int kOffset = 128;
 #endif
 
-// The channel of a lane that begins after so many bits, as stored.
+// The stored channel that begins at bit `bits` of each lane.
 ISSP_INLINE Vector channel_of(Vector lanes, int bits) {
 #ifdef ISSP_SIGNED
   return (lanes << (24 - bits)) >> 24;
@@ -24,8 +24,8 @@ ISSP_INLINE Vector channel_of(Vector lanes, int bits) {
 #endif
 }
 
-// The lanes that have these numbers as the channel that begins after so many
-// bits, and 0 as the others.
+// Lanes with these numbers in the channel that begins at bit `bits`, and 0 in
+// the others.
 ISSP_INLINE Vector as_channel(Vector numbers, int bits) {
 #ifdef ISSP_SIGNED
   numbers &= spread(255);
@@ -57,9 +57,9 @@ struct Range {
         most(spread(int(of.high))),
         zero(spread(of.zero)) {}
 
-  // Rounds, to even where two are as near. Added to a number of few digits,
-  // 1.5 * 2^23 leaves no place for a fraction. What is no number becomes `low`,
-  // and does not reach other channels.
+  // Rounds half to even. Adding 1.5 * 2^23 to a small number leaves no bits for
+  // a fraction. NaN becomes `low`, so that it does not spill into other
+  // channels.
   ISSP_INLINE Vector round(Floats x) const {
     x = x > low ? x : low;
     x = x < high ? x : high;
@@ -78,7 +78,7 @@ struct Range {
   Vector zero;
 };
 
-// What is added to some numbers.
+// The constants of an `Int8Addition`, in all lanes.
 struct Addition {
   explicit ISSP_INLINE Addition(const Int8Addition& of)
       : a(spread(of.a)), b(spread(of.b)), shift(of.shift) {}
@@ -98,9 +98,9 @@ struct Addition {
 typedef short Shorts __attribute__((vector_size(kBytes), may_alias));
 typedef unsigned short Halves __attribute__((vector_size(kBytes), may_alias));
 
-// The weights of a block, those of even channels and those of odd ones, in 16
-// bits. Sums of their products with bytes without a sign are exact, where those
-// of bytes would saturate at 16 bits.
+// The weights of the even and the odd channels of a block, in 16 bits. Sums of
+// their products with unsigned bytes are exact. Sums of products of bytes would
+// saturate at 16 bits.
 struct Pairs {
   Pairs() = default;
 

@@ -42,8 +42,9 @@ namespace {
 
 #ifdef __x86_64__
 
-// What the CPU has and the system keeps. `__builtin_cpu_supports` would need a
-// part of the compiler's library that not all compilers have.
+// The features that the CPU has and the system supports.
+// `__builtin_cpu_supports` would need a runtime library that not all compilers
+// have.
 struct Features {
   bool sse4 = false;
   bool avx2 = false;
@@ -58,7 +59,7 @@ Features features() {
   constexpr unsigned kAvx512Vnni = 1u << 11;
   constexpr unsigned kAvx512 =  // F, DQ, BW and VL.
       1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;
-  constexpr unsigned kYmm = 0x6, kZmm = 0xe6;  // Registers that are kept.
+  constexpr unsigned kYmm = 0x6, kZmm = 0xe6;  // Registers to be saved.
   Features found;
   unsigned a, b, c, d;
   constexpr unsigned kFirst = kFma | kXsave | kAvx;
@@ -82,7 +83,7 @@ Features features() {
 #ifdef __aarch64__
 
 struct Features {
-  bool float16 = false;  // One by one and in vectors.
+  bool float16 = false;  // For scalars and vectors.
   bool dotprod = false;
   bool i8mm = false;
 };
@@ -100,7 +101,7 @@ Features features() {
   found.dotprod = first & kDotprod;
   found.i8mm = getauxval(AT_HWCAP2) & kI8mm;
 #elif defined(__APPLE__)
-  // All that it is built for have it.
+  // All supported devices have it.
   found.dotprod = true;
 #endif
   return found;
@@ -108,7 +109,7 @@ Features features() {
 
 #endif
 
-// Kernels of float32 and of int8, under the name of the latter.
+// Combines kernels of float32 and int8, with the name of the latter.
 Kernels with(const Kernels& of, const Int8Kernels& int8) {
   Kernels both = of;
   both.name = int8.name;
@@ -116,7 +117,7 @@ Kernels with(const Kernels& of, const Int8Kernels& int8) {
   return both;
 }
 
-// All that this CPU runs, the fastest first.
+// All kernels that this CPU runs, the fastest first.
 std::vector<Kernels> runnable() {
   std::vector<Kernels> all;
 #ifdef __x86_64__
@@ -136,7 +137,7 @@ std::vector<Kernels> runnable() {
     all.push_back(with(neon::kernels, int8_neon_dotprod::kernels));
   }
   all.push_back(with(neon::kernels, int8_neon::kernels));
-  // Less precise, so that it is never taken by itself.
+  // These are less precise, so they are never the default.
   if (cpu.float16) all.push_back(neon_float16::kernels);
 #endif
   all.push_back(with(portable::kernels, int8_portable::kernels));

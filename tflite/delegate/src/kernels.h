@@ -25,8 +25,7 @@ namespace issp {
 
 struct Int8Kernels;
 
-// Where what a tile makes is written, output by output. Strides and offsets are
-// in bytes.
+// Where a tile is written, output by output. Strides and offsets are in bytes.
 struct Tile {
   char* output;
   size_t output_row;
@@ -35,10 +34,10 @@ struct Tile {
   int outputs;
 };
 
-// The sums of a tile of some rows and vectors, for all outputs: of values[k] *
-// the input at offsets[k], for k in begins[o]..begins[o + 1]. Where groups of
-// outputs have their weights at the same places, o is a group, and the values
-// of one place stand together.
+// The sums of a tile of some rows and vectors, for all outputs. The sum of
+// output o adds values[k] * the input at offsets[k], for k in
+// begins[o]..begins[o + 1]. If groups of outputs have their weights at the same
+// places, o counts groups, and the values of one place stand together.
 struct Sums : Tile {
   const char* input;
   size_t input_row;
@@ -46,14 +45,14 @@ struct Sums : Tile {
   const int32_t* offsets;
   const float* values;
   const uint32_t* begins;
-  // What the sums begin with: what `output` holds, or these.
+  // Sums begin with the values in `output` if this is set, or else with `bias`.
   bool continues;
   const float* bias;  // By output.
   const char* add;  // An image, or null.
   size_t add_row;
   size_t add_vector;
   const int32_t* add_offsets;  // By output.
-  // What ends them.
+  // Bounds of the sums.
   bool clamps;
   float low;
   float high;
@@ -61,40 +60,41 @@ struct Sums : Tile {
 
 using SumsFunction = void (*)(const Sums&);
 
-// Makes a tile of all channels at once; `offsets` are where they are in the
-// input, one by one.
+// Computes a tile for all channels together. `offsets` lead to each channel of
+// the input.
 using AcrossFunction = void (*)(const Sums& tile, int rows, int vectors,
                                 float number);
 
-// A vector at one end of a strip; it is copied beside the other end.
+// A vector at one end of the strips. It is copied beside the other end.
 struct Border {
   int vector;       // Of a row, before DEPTH_TO_SPACE.
-  int valid_lanes;  // Those after them become zero first.
-  int lanes;        // By how many lanes later it is copied; 0 for no copy.
-  int64_t bytes;    // Where to.
+  int valid_lanes;  // Later lanes become zero first.
+  int lanes;        // Lanes by which the copy is shifted; 0 for no copy.
+  int64_t bytes;    // From the vector to the copy.
 };
 
-// Copies vectors at the borders of strips. `borders` are of a row, by column of
-// DEPTH_TO_SPACE; `columns` are by output; what is beyond the image is `zero`.
+// Copies vectors at the borders of strips. `borders` are those of a row, by
+// column of DEPTH_TO_SPACE. `columns` are by output. Pixels beyond the image
+// become `zero`.
 using BordersFunction = void (*)(const Tile& tile, int rows, int first,
                                  int vectors, const Border* const* borders,
                                  const int* counts, const uint8_t* columns,
                                  int32_t zero);
 
-// One thing that is done value by value to a tile.
+// An element-wise function of a tile.
 struct TilePost {
   PostKind kind;
   float low;
   float high;
   const float* a;  // By output.
   const float* b;
-  const char* other;  // The other image at the tile, or of one pixel.
+  const char* other;  // The other image at the tile, or its one pixel.
   size_t other_row;
   size_t other_vector;           // 0 for one pixel.
   const int32_t* other_offsets;  // By output.
 };
 
-// Vectors of a row whose pixels come from anywhere in another image.
+// Vectors of a row whose pixels come from arbitrary places of another image.
 struct Arranged {
   const char* input;
   size_t input_channel;
@@ -105,8 +105,8 @@ struct Arranged {
   const int32_t* offsets;  // By vector and lane, in bytes; -1 for a zero.
 };
 
-// Attention in a row of one head; see `Attention`. Queries are so many vectors,
-// and numbers of keys and values are read one by one.
+// Attention in a row of one head; see `Attention`. Queries are read as vectors,
+// and keys and values as single numbers.
 struct Attended {
   const char* queries;
   const char* keys;
@@ -121,7 +121,7 @@ struct Attended {
   int vectors;
   int pixels;
   const int32_t* places;  // Of each pixel, in bytes.
-  float factor;           // With log2(e).
+  float factor;           // Times log2(e).
   const float* added;  // By pixel, vector and lane, times log2(e); or null.
   char* scratch;       // For `scratch_vectors`.
 };
@@ -132,7 +132,7 @@ inline size_t scratch_vectors(int pixels, int channels) {
   return size_t(kQueriesAtOnce) * size_t(pixels + channels);
 }
 
-// A row of an image, and the same as the runtime has it, channels last.
+// A row of an image, and the same row of the runtime, with channels last.
 struct Row {
   char* strips;  // Channel 0, vector 0.
   size_t channel;
@@ -140,7 +140,7 @@ struct Row {
   int width;
   int channels;
   int strip;  // S.
-  int left;   // Vectors beside.
+  int left;   // Vectors beside the strips.
   int right;
 };
 
@@ -149,11 +149,12 @@ struct Kernels {
   int lanes;
   int scalar_bytes;
   int registers;
-  // By rows and vectors of the tile and outputs of a group; null if there is
-  // none. `strided` is for inputs whose vectors are not one behind the other.
+  // The function for a tile of `rows` and `vectors`, and groups of `group`
+  // outputs; null if there is none. `strided` is for inputs whose vectors are
+  // not contiguous.
   SumsFunction (*find_sums)(int rows, int vectors, int group, bool strided);
   const AcrossFunction* across;  // By `AcrossKind`.
-  // What follows the sums of a tile that begins at vector `first`.
+  // Applies functions after the sums of a tile.
   void (*posts)(const Sums& tile, int rows, int vectors, const TilePost* posts,
                 int count);
   BordersFunction borders;
@@ -163,16 +164,17 @@ struct Kernels {
   void (*add_row)(const Row& row, double* sums);
   void (*arrange)(const Arranged& of);
   void (*attend)(const Attended& of);
-  const Int8Kernels* int8;  // Of as many lanes; null if there are none.
+  const Int8Kernels* int8;  // With the same number of lanes, or null.
 };
 
 constexpr int kMostRows = 4;
 constexpr int kMostVectors = 12;
-// Of outputs; the largest first.
+// Sizes of groups of outputs, the largest first.
 constexpr int kGroups[] = {4, 2};
 
-// The fastest that this CPU runs, or the one of this name if it runs it; null
-// if there is none. The last is "portable". Those in float16 have none in int8.
+// The kernels with this name; without a name, the fastest ones. Returns null if
+// this CPU has no such kernels. "portable" runs on every CPU. Kernels in
+// float16 have no int8 kernels.
 const Kernels* find_kernels(const char* name);
 
 }  // namespace issp

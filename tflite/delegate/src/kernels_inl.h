@@ -1,8 +1,8 @@
 // The kernels, for vectors of `ISSP_LANES` numbers.
 //
-// Included by one source for each kind of CPU, in its own namespace and with
-// nothing of the standard library, whose functions would otherwise be compiled
-// for one CPU and used on another.
+// One source for each kind of CPU includes this, in its own namespace. Nothing
+// here uses the standard library. Otherwise the linker could merge its
+// functions, and use code for one CPU on another.
 
 #ifndef ISSP_LANES
 #error "ISSP_LANES is not defined"

@@ -1,5 +1,5 @@
-// With images and sums in float16: twice as many numbers at once, and about
-// three decimal digits of each.
+// Images and sums are in float16. Vectors have twice as many numbers, with
+// about three decimal digits.
 
 #include "kernels.h"
 
@@ -12,7 +12,7 @@
 #define ISSP_SCALAR _Float16
 #else
 #pragma GCC target("arch=armv8.2-a+fp16")
-// GCC knows _Float16 in C++ since 13.
+// GCC has _Float16 in C++ since version 13.
 #define ISSP_SCALAR __fp16
 #endif
 

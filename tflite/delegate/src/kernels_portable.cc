@@ -1,5 +1,4 @@
-// For all other CPUs: SSE2 on x86, or whatever the compiler makes of vectors of
-// four.
+// For all other CPUs. Vectors have four numbers, for example with SSE2 on x86.
 
 #include "kernels.h"
 
@@ -8,7 +7,7 @@
 #define ISSP_LANE int
 #define ISSP_LANES 4
 #ifdef __wasm__
-// More do not fit into 16 registers.
+// 16 registers have no room for more.
 #define ISSP_MOST_SUMS 12
 #endif
 #ifdef __aarch64__

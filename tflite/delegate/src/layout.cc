@@ -10,7 +10,7 @@
 namespace issp {
 namespace {
 
-// How many times larger than others the images of a network may be.
+// The largest ratio of image sizes in a network.
 constexpr int64_t kLargestScale = 4096;
 
 struct Ratio {
@@ -30,14 +30,14 @@ struct Ratio {
   }
 };
 
-// Chooses how many vectors a row has: in each part of the network that is
-// connected by more than single pixels, as many as its widest image needs.
+// Chooses the number of vectors of a row. It depends on the widest image of
+// each connected part of the network. Single pixels connect no parts.
 bool set_strips(const Network& network, Layout* layout, std::string* error) {
   std::vector<Image>& images = layout->images;
   const int count = int(images.size());
   std::vector<int> part(count, -1);
   std::vector<Ratio> ratio(count);
-  // Whether they have, or get, scales that strips can have.
+  // Connects two images. Returns whether their ratio is possible for strips.
   const auto join = [&](int a, int b, Ratio to) {
     // Value b is `to` times as large as a.
     if (part[b] == part[a]) return !(ratio[b] != to);
@@ -86,7 +86,7 @@ bool set_strips(const Network& network, Layout* layout, std::string* error) {
     for (int v = 0; v < count; ++v) {
       if (part[v] == root) divide(ratio[v]);
     }
-    // What is made before DEPTH_TO_SPACE may be smaller than any image.
+    // Sums before DEPTH_TO_SPACE may have a smaller size than any image.
     for (const Operation& of : network.operations) {
       if (of.has_tiles() && part[of.input] == root) {
         divide(ratio[of.input].over(of.stride.width));
@@ -111,15 +111,15 @@ bool set_strips(const Network& network, Layout* layout, std::string* error) {
   return true;
 }
 
-// Bytes of a row of one plane. There may be more than an address has bits for.
+// Bytes of a row of one plane. This may exceed the address space.
 uint64_t bytes_of_channel(const Image& image, const Format& format) {
   uint64_t vectors = uint64_t(image.left) + image.strip + image.right;
-  // Channels must not all fall into the same few sets of the cache.
+  // Otherwise channels would share few sets of the cache.
   if (vectors % 8 == 0) ++vectors;
   return vectors * format.vector();
 }
 
-// Chooses what is kept beside an image, from what reads it.
+// Chooses the margins of an image. They depend on its users.
 void set_margins(const Network& network, Layout* layout) {
   std::vector<Image>& images = layout->images;
   for (size_t i = 0; i < network.operations.size(); ++i) {
@@ -147,8 +147,7 @@ void set_margins(const Network& network, Layout* layout) {
   }
 }
 
-// Whether all that a kernel reads or makes from one place is within 2^31 bytes
-// of it.
+// Whether all offsets of kernels fit into 32 bits.
 bool has_addresses(const Network& network, const Layout& layout,
                    std::string* error) {
   const std::vector<Image>& images = layout.images;
@@ -216,7 +215,7 @@ std::string lay_out(const Network& network, const std::vector<Size>& sizes,
 std::string conflict(const Network& network, const std::vector<Size>& sizes,
                      Format format) {
   Layout layout{format, {}, {}};
-  // Images may be resized to what fits.
+  // Images may be resized to a size that fits.
   if (measure(network, sizes, &layout).is_by_size) return "";
   return lay_out(network, sizes, format, &layout);
 }

@@ -16,22 +16,22 @@
 
 namespace issp {
 
-// Of a vector.
+// The format of a vector.
 struct Format {
   int lanes;
   int scalar_bytes;
-  int offset = 0;  // That is added to numbers of int8.
+  int offset = 0;  // Added to int8 numbers.
 
   size_t vector() const { return size_t(lanes) * size_t(scalar_bytes); }
 };
 
-// Of the images that kernels compute.
+// The format of the images of these kernels.
 Format format_of(const Kernels& kernels);
 
 struct Image {
   int channels = 0;
-  int planes = 0;  // Vectors that keep a pixel of each lane.
-  uint8_t zero = 0;  // Each byte of what is beyond the image.
+  int planes = 0;  // Vectors that store one pixel per lane.
+  uint8_t zero = 0;  // Each byte beyond the image.
   Size size;
   int strip = 0;   // Vectors of a row.
   int left = 0;    // Vectors beside each row.
@@ -48,24 +48,22 @@ struct Layout {
   std::vector<Image> images;      // By value.
   std::vector<Padding> paddings;  // By operation, in pixels.
 
-  // Whether what is added or multiplied is one pixel, for all of a larger
-  // image.
+  // Whether a post combines one pixel with all pixels of a larger image.
   bool is_pixel_of(const Operation& of, const Post& post) const;
 
-  // Rows that an operation goes through.
+  // The number of rows of an operation.
   int rows_of(const Operation& of) const;
 
-  // Whether another image is the first that is added, which is done with sums.
+  // Whether the first post adds another image. Kernels add it to the sums.
   bool begins_with_image(const Operation& of) const;
 };
 
-// Lays out the images of a network. Args: `sizes`, of the images of the
-// operations `kInput`, in their order. Returns what forbids it, or nothing.
+// Lays out the images of a network. `sizes` are those of the inputs, in the
+// order of the operations `kInput`. Returns the error, or an empty string.
 std::string lay_out(const Network& network, const std::vector<Size>& sizes,
                     Format format, Layout* layout);
 
-// Why these sizes, and any that inputs may be resized to, have no layout; or
-// nothing.
+// Returns the error of `lay_out`, or an empty string if other sizes may fit.
 std::string conflict(const Network& network, const std::vector<Size>& sizes,
                      Format format);
 

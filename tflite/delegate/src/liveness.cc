@@ -23,7 +23,7 @@ std::vector<std::vector<bool>> used_channels(const Network& network) {
     const Operation& of = network.operations[i];
     if (of.kind == Operation::kInput) continue;
     if (of.kind != Operation::kLinear) {
-      // All of them are made at once.
+      // All are computed at once.
       for (int value :
            {of.input, of.attention.keys, of.attention.values}) {
         if (value >= 0) used[value].assign(used[value].size(), true);

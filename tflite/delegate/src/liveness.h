@@ -1,4 +1,4 @@
-// Which values of a network are needed, and how long.
+// Which values of a network are needed, and for how long.
 
 #ifndef ISSP_LIVENESS_H_
 #define ISSP_LIVENESS_H_
@@ -9,7 +9,7 @@
 
 namespace issp {
 
-// From the operation that makes a value to the last that uses it.
+// From the operation that makes a value to the last one that uses it.
 struct Life {
   int first = -1;
   int last = -1;
@@ -18,8 +18,7 @@ struct Life {
 // By value.
 std::vector<Life> lives_of(const Network& network);
 
-// The channels of each value that anything depends on. A sparse kernel may
-// read few.
+// The used channels of each value. A sparse kernel may read only a few.
 std::vector<std::vector<bool>> used_channels(const Network& network);
 
 }  // namespace issp

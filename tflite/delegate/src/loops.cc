@@ -5,11 +5,12 @@
 namespace issp {
 namespace {
 
-// Bands that are looked at before a loop begins, which may have half as many.
+// The window of bands that is searched for a loop. A loop has at most half as
+// many.
 constexpr int kWindow = 32;
 
-// Calls `visit` for the counters of two steps, one by one. Returns whether it
-// always returns true.
+// Calls `visit` for each pair of counters of two steps, until it returns false.
+// Returns whether all calls return true.
 template <class A, class B, class Visit>
 bool visit_counters(A& a, B& b, const Visit& visit) {
   bool all = visit(a.begin, b.begin) && visit(a.input, b.input) &&
@@ -34,7 +35,7 @@ bool is_alike(const std::vector<Step>& a, const std::vector<Step>& b) {
   return true;
 }
 
-// Whether a band is what a band of a loop is in a turn.
+// Whether `band` equals a band of a loop in turn `turn`.
 bool is_turn(const std::vector<Step>& of, int turn,
              const std::vector<Step>& band) {
   if (!is_alike(of, band)) return false;
@@ -49,7 +50,7 @@ bool is_turn(const std::vector<Step>& of, int turn,
   return true;
 }
 
-// Makes `next` what a band is in the turn after.
+// Sets the growth of a band's counters. `next` is the band one turn later.
 void set_steps(const std::vector<Step>& next, std::vector<Step>* band) {
   for (size_t i = 0; i < next.size(); ++i) {
     visit_counters((*band)[i], next[i], [](Counter& a, const Counter& b) {
@@ -87,7 +88,7 @@ bool Loops::continues(const Band& band) const {
   return is_turn(loop_[turn_.size()], turns_, band);
 }
 
-// Begins a loop of the fewest bands that the last of the window repeat.
+// Begins the shortest loop that the last bands of the window repeat.
 void Loops::find_period() {
   const int count = int(recent_.size());
   for (int period = 1; period <= kWindow / 2; ++period) {

@@ -1,4 +1,4 @@
-// Finds loops in steps that come band by band.
+// Finds loops in the steps of successive bands.
 
 #ifndef ISSP_LOOPS_H_
 #define ISSP_LOOPS_H_
@@ -9,8 +9,8 @@
 
 namespace issp {
 
-// Bands are alike, but for those at the borders of an image: what one or a few
-// of them do is written down once, with what its addresses grow by.
+// Except at the borders of an image, bands are alike. So the steps of one or a
+// few bands are stored once, with the growth of their addresses.
 class Loops {
  public:
   explicit Loops(Schedule* schedule) : schedule_(*schedule) {}
@@ -18,7 +18,7 @@ class Loops {
   // Adds the steps of a band.
   void add(std::vector<Step> band);
 
-  // Ends with the bands so far.
+  // Call this after the last band.
   void finish();
 
  private:
@@ -30,11 +30,11 @@ class Loops {
   void write(const Band& band);
 
   Schedule& schedule_;
-  std::vector<Band> recent_;  // Not yet written.
-  // The loop that goes on, if it has bands.
+  std::vector<Band> recent_;  // Not yet stored.
+  // The current loop, if it has bands.
   std::vector<Band> loop_;
   int turns_ = 0;
-  std::vector<Band> turn_;  // What has come of the next turn.
+  std::vector<Band> turn_;  // The bands of the next turn so far.
 };
 
 }  // namespace issp

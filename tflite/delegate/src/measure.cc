@@ -7,11 +7,12 @@
 namespace issp {
 namespace {
 
-// Of height and width. Products with blocks and strides do not overflow below.
+// The limit of height and width. Products with blocks and strides do not
+// overflow below it.
 constexpr int kLargestSide = 1 << 26;
 
-// The length of what a kernel makes of `in` pixels, or less than 1 if it has
-// no place, and the padding before them.
+// The output length of a kernel for `in` pixels, or less than 1 if it does not
+// fit. Also gets the padding before the pixels.
 int length(int in, int kernel, int stride, int dilation, bool same, int before,
            int after, int* padding) {
   const int padded = in + before + after;
@@ -23,7 +24,7 @@ int length(int in, int kernel, int stride, int dilation, bool same, int before,
   return out;
 }
 
-// The size of what a linear operation makes before DEPTH_TO_SPACE.
+// The output size of a linear operation before DEPTH_TO_SPACE.
 Size convolved(const Operation& of, const Size& in, Padding* padding) {
   const Padding& pad = of.padding;
   return {length(in.height, of.kernel.height, of.stride.height,
@@ -60,7 +61,7 @@ Misfit measure_linear(const Operation& of, Layout* layout, Padding* padding) {
   return {};
 }
 
-// An operation whose images have one size each.
+// For operations with one possible size for each image.
 Misfit measure_arranged(const Operation& of, Layout* layout) {
   std::vector<Image>& images = layout->images;
   bool fits = true;

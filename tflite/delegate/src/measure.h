@@ -1,4 +1,4 @@
-// The sizes of the images of a network, and how they are padded.
+// Finds the sizes and the paddings of the images of a network.
 
 #ifndef ISSP_MEASURE_H_
 #define ISSP_MEASURE_H_
@@ -11,10 +11,10 @@
 
 namespace issp {
 
-// What forbids sizes.
+// Why sizes do not fit a network.
 struct Misfit {
-  std::string text;         // Nothing, if they fit.
-  bool is_by_size = false;  // Whether others may fit.
+  std::string text;         // Empty if they fit.
+  bool is_by_size = false;  // Whether other sizes may fit.
 };
 
 // Sets the channels and sizes of images, and the paddings.

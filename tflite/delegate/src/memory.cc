@@ -12,18 +12,18 @@ namespace {
 
 constexpr uint64_t kLine = 64;
 
-// Something that is in memory for some time.
+// A block of memory that is needed for some time.
 struct Stay {
   Life life;
   uint64_t bytes;
-  uint64_t* offset;  // To be found.
+  uint64_t* offset;  // The result.
 };
 
 bool meet(const Stay& a, const Stay& b) {
   return a.life.first <= b.life.last && b.life.first <= a.life.last;
 }
 
-// The first offset where something meets none of what has a place.
+// The first offset where a block does not overlap the placed blocks.
 uint64_t free_offset(const std::vector<Stay>& placed, const Stay& stay) {
   std::vector<std::pair<uint64_t, uint64_t>> taken;
   for (const Stay& other : placed) {
@@ -39,7 +39,7 @@ uint64_t free_offset(const std::vector<Stay>& placed, const Stay& stay) {
   return offset;
 }
 
-// Finds all offsets. Returns what all of them take.
+// Finds all offsets. Returns the total bytes.
 uint64_t find_offsets(const std::vector<Stay>& stays) {
   std::vector<size_t> order(stays.size());
   std::iota(order.begin(), order.end(), 0);
@@ -72,8 +72,8 @@ class Rooms {
     }
   }
 
-  // Finds how many rows images need, and where those are that stay in the
-  // group. Returns the bytes of a thread.
+  // Finds the rows of images in memory, and the offsets of those that stay in
+  // the group. Returns the bytes of a thread.
   uint64_t place_images(std::vector<Place>* images) const {
     std::vector<Stay> stays;
     const Life all{group_.begin, group_.end};
@@ -107,7 +107,7 @@ class Rooms {
     return true;
   }
 
-  // For which an image needs memory.
+  // The rows of an image in memory.
   int rows_of(int value, bool passes, bool stays_here) const {
     const Image& image = layout_.images[value];
     const int all = image.top + image.size.height + image.bottom;
@@ -116,14 +116,14 @@ class Rooms {
     for (const Bands& bands : bands_) {
       const int retained = bands.retained(value);
       const int largest = bands.largest(value);
-      // What nobody uses needs no row, and yet is written.
+      // An unused image retains no rows, but it is written.
       rows = std::max(rows, passes ? std::max(retained, largest)
                                    : std::min(all, retained + largest));
     }
     return rows;
   }
 
-  // Rows that a thread takes of the next, at most.
+  // The most rows that a thread uses from the next one.
   int rows_taken(int operation) const {
     int rows = 0;
     for (const Slice& slice : group_.slices) {

@@ -1,4 +1,4 @@
-// Where images are in memory: the third pass of a plan.
+// Assigns memory to images: the third pass of a plan.
 
 #ifndef ISSP_MEMORY_H_
 #define ISSP_MEMORY_H_
@@ -15,11 +15,11 @@
 namespace issp {
 
 struct Place {
-  int rows = 0;       // For which there is memory.
+  int rows = 0;       // Rows in memory.
   uint64_t offset = 0;  // In the arena.
-  // From one thread's to the next, or 0 for an image that all share.
+  // From one thread's rows to the next thread's; 0 for a shared image.
   uint64_t step = 0;
-  // Of the first rows of a thread, which the one before takes.
+  // Place of a thread's first rows, which the thread before uses.
   uint64_t first_rows = 0;
 
   bool is_shared() const { return step == 0; }
@@ -27,12 +27,13 @@ struct Place {
 
 struct Places {
   std::vector<Place> images;  // By value.
-  // Of all. There may be more than an address has bits for.
+  // Of all images. This may exceed the address space.
   uint64_t bytes = 0;
 };
 
-// Gives each image its place; images that are not in memory at the same time
-// may have the same. What stays in a group is in memory of each thread's own.
+// Gives each image its place. Images that are not needed at the same time may
+// share memory. For images that stay in a group, each thread has its own
+// memory.
 Places allocate(const Network& network, const Layout& layout,
                 const std::vector<Life>& lives,
                 const std::vector<Group>& groups);

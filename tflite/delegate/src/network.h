@@ -2,10 +2,10 @@
 //
 // Every linear operation on an image, from convolutions to copies, is a
 // `kLinear` with a list of non-zero weights. Element-wise operations after it
-// (`Post`) and DEPTH_TO_SPACE are part of it. A function of all channels of a
-// pixel, `kAcross`, begins as a copy, and may have the same parts after it.
-// Attention of transformers is computed in images whose rows are windows.
-// `kArrange` brings pixels into that order, and back.
+// (`Post`) and DEPTH_TO_SPACE are part of it. `kAcross` is a function of all
+// channels of a pixel. It may have the same parts after it. Attention of
+// transformers is computed in images whose rows are windows. `kArrange` brings
+// pixels into that order and back.
 
 #ifndef ISSP_NETWORK_H_
 #define ISSP_NETWORK_H_
@@ -46,20 +46,20 @@ struct Post {
   float high = 0;
   std::vector<float> a;  // By channel.
   std::vector<float> b;
-  // Of values in int8, which each post ends with; `low` and `high` are numbers
-  // of int8 then.
+  // For int8. Each post ends with int8 numbers, and `low` and `high` are such
+  // numbers.
   Int8Addition addition;        // Of `kAdd` and `kAffine`.
   std::vector<int32_t> biases;  // Of `kAffine`, by channel.
-  float factor = 0;  // Of `kMultiply`; what `kLeaky` adds before it rounds.
+  float factor = 0;  // Of `kMultiply`; in `kLeaky`, added to round.
   std::vector<uint8_t> table;   // Of `kLogistic`, by number + 128.
-  int zero_point = 0;           // Of what comes in.
+  int zero_point = 0;           // Of the input.
   int other_zero_point = 0;
   int made_zero_point = 0;
 };
 
 // How an image is padded with zeros.
 struct Padding {
-  bool same = false;  // As TensorFlow's "same", besides the following.
+  bool same = false;  // TensorFlow's "same", plus the following.
   int top = 0;
   int bottom = 0;
   int left = 0;
@@ -68,18 +68,18 @@ struct Padding {
 
 struct Value {
   int channels = 0;
-  // Whether what is beyond the image is as its border, and not zero.
+  // Whether the image is padded with its border, and not with zeros.
   bool repeats = false;
   bool is_int8 = false;
   Quantization quantization;  // Of int8.
 
-  // Vectors that keep a pixel of each lane.
+  // Vectors that store one pixel per lane.
   int planes() const {
     return is_int8 ? (channels + kBlock - 1) / kBlock : channels;
   }
 };
 
-// What a linear operation in int8 makes of its sums.
+// How a linear operation in int8 scales its sums.
 struct Int8Linear {
   std::vector<int32_t> bias;
   std::vector<float> multipliers;  // By output.
@@ -88,8 +88,8 @@ struct Int8Linear {
   int zero_point = 0;
 };
 
-// Attention in each row of an image: a pixel becomes the mean of all pixels of
-// its row, weighted by a softmax of how alike their channels are.
+// Attention in each row of an image. A pixel becomes the mean of the values of
+// its row. The weights are a softmax of the products of its query and the keys.
 struct Attention {
   struct Head {
     int query;  // The first channel of each.
@@ -99,11 +99,11 @@ struct Attention {
   int keys = -1;    // Values.
   int values = -1;
   std::vector<Head> heads;
-  int channels = 0;       // Of a query and a key, of a head.
+  int channels = 0;       // Of a query or key of a head.
   int value_channels = 0;
   int pixels = 0;         // Of a row.
-  float factor = 1;       // Of products of a query and a key.
-  // What is added to them, by kind of row, head, query and key, if anything is.
+  float factor = 1;       // Of query-key products.
+  // Added to these products, by kind of row, head, query and key. May be empty.
   std::vector<float> added;
   std::vector<int> kinds;  // By row.
 };
@@ -113,7 +113,7 @@ struct Operation {
     kInput,   // From a tensor of the runtime, channels last.
     kLinear,
     kAcross,  // A function of all channels of a pixel.
-    kArrange,    // Brings all pixels into another order.
+    kArrange,    // Reorders all pixels.
     kAttention,
     kMean,    // Over height and width.
     kQuantize,    // From float32 to int8.
@@ -124,20 +124,20 @@ struct Operation {
   int input = -1;   // Value.
   int output = -1;  // Value.
   int tensor = -1;  // Of the runtime, of `kInput` and `kOutput`.
-  bool rows = false;  // Whether that is a list of pixels, and no image.
+  bool rows = false;  // Whether it is a list of pixels.
   PixelType pixels = kPixelsFloat32;  // Of that tensor.
   // Of `kAcross`.
   AcrossKind across = kAcrossKinds;
-  float number = 0;  // That its function needs.
-  // Of `kArrange`: which pixel of the input each pixel is, row by row, and the
-  // sizes before and after.
+  float number = 0;  // The parameter of its function.
+  // Of `kArrange`: the source of each pixel, row by row, and the sizes before
+  // and after.
   std::shared_ptr<const std::vector<int>> sources;
   Size arranged_from;
   Size arranged_to;
   Attention attention;  // Of `kAttention`.
   // Of `kLinear` and `kAcross`.
   std::vector<Nonzero> weights;  // By output, row, channel, column.
-  std::vector<float> bias;  // In int8, it only says how many sums there are.
+  std::vector<float> bias;  // In int8, only its size is used.
   Int8Linear int8;
   Size kernel{1, 1};
   Size stride{1, 1};
@@ -145,20 +145,20 @@ struct Operation {
   Padding padding;
   std::vector<Post> posts;
   int block = 1;  // Of DEPTH_TO_SPACE.
-  Size expected;  // The one size that it can make, if that is not 0.
-  // Multiply-adds a pixel that a dense kernel would take, and how many times
-  // faster than in float32 the runtime would compute it.
+  Size expected;  // The only possible output size, if not 0.
+  // Multiply-adds per pixel of a dense kernel, and the speed of the runtime
+  // relative to float32.
   double dense = 0;
   double dense_speed = 1;
   std::string name;
 
-  // Whether it is computed tile by tile, and ends with `posts` and `block`.
+  // Whether it is computed tile by tile, and may have `posts` and `block`.
   bool has_tiles() const {
     return kind == kLinear || kind == kAcross || kind == kQuantize ||
            kind == kDequantize;
   }
 
-  // Whether it computes each pixel of the same pixel, wherever that is.
+  // Whether each pixel depends only on the same pixel of the input.
   bool is_pixelwise() const {
     return (kind == kLinear || kind == kAcross) && kernel == Size{1, 1} &&
            stride == Size{1, 1} && block == 1 && !padding.top &&
@@ -166,8 +166,8 @@ struct Operation {
   }
 };
 
-// Calls `visit(value, post)` for each value that an operation takes, with what
-// takes it, or null for its input.
+// Calls `visit(value, post)` for each value that an operation uses. `post` is
+// null for values that no post uses.
 template <class Visit>
 void visit_operands(const Operation& of, const Visit& visit) {
   for (int value : {of.input, of.attention.keys, of.attention.values}) {
@@ -178,7 +178,7 @@ void visit_operands(const Operation& of, const Visit& visit) {
   }
 }
 
-// The channel of what `of` makes, after DEPTH_TO_SPACE, that its sum `o` is.
+// The output channel of sum `o`, after DEPTH_TO_SPACE.
 inline int channel_of(const Operation& of, int o) {
   return o % (int(of.bias.size()) / (of.block * of.block));
 }

@@ -1,5 +1,5 @@
 // Attention: a product of queries and keys, additions of constants, SOFTMAX,
-// and a product with values. The last node computes all.
+// and a product with values. The operation is built for the last node.
 
 #include <optional>
 #include <string>
@@ -26,7 +26,7 @@ bool read_products(const GraphNode& node, const Tensors& tensors,
          queries->channels == keys->channels && is_alike(*queries, *keys);
 }
 
-// The first node, of queries and keys.
+// The first node: products of queries and keys.
 const char* check_products(const GraphNode& node, Tensors* tensors) {
   Operand queries, keys;
   if (!read_products(node, *tensors, &queries, &keys)) return kNoAttention;
@@ -60,7 +60,7 @@ const char* check_products(const GraphNode& node, Tensors* tensors) {
   return nullptr;
 }
 
-// The last node, of weights and values.
+// The last node: products of weights and values.
 const char* check_means(const GraphNode& node, Tensors* tensors) {
   const Scores& scores = *tensors->scores(node.input(0));
   Operand queries, values;
@@ -99,8 +99,8 @@ const char* check_product(const GraphNode& node, Tensors* tensors, Extent*) {
                                         : check_products(node, tensors);
 }
 
-// Adds a constant to scores, or subtracts it. Its shape must be that of the
-// scores, but for dimensions of one number.
+// Adds a constant to scores, or subtracts it. Its shape must broadcast to that
+// of the scores.
 const char* check_add(const GraphNode& node, Tensors* tensors, Extent*) {
   int a = node.input(0), b = node.input(1);
   if (node.code == tflite::kAdd && !tensors->scores(a)) std::swap(a, b);

@@ -9,10 +9,10 @@
 namespace issp {
 namespace {
 
-// Each image that is not the first takes a pass over what is made.
+// Each image after the first needs a pass over the result.
 constexpr int kMostImages = 8;
 
-// The images of a node, each once, with the channels where they begin.
+// An image of a node, with the channels where it begins.
 struct Source {
   int tensor;
   std::vector<int> begins;
@@ -73,8 +73,7 @@ const char* check(const GraphNode& node, Tensors* of_graph, Extent* made) {
   return nullptr;
 }
 
-// Copies the first image to where its channels are, and adds the others to a
-// copy of each.
+// Copies each image to its channels, and adds the copies.
 std::string build(const GraphNode& node, Builder* builder) {
   const Tensors& tensors = builder->tensors();
   const int channels = tensors.channels(node.output());

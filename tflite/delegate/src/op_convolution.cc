@@ -12,8 +12,8 @@
 namespace issp {
 namespace {
 
-// How many times faster than float32 TFLite multiplies int8 kernels with images
-// that it rounds on the way.
+// The speed of TFLite's dynamic-range kernels relative to float32. They
+// multiply int8 weights with images that they quantize on the fly.
 constexpr double kInt8Speed = 3.5;
 constexpr int kLargestStride = 8;
 constexpr int kLargestKernel = 255;
@@ -50,13 +50,13 @@ Window window_of(const GraphNode& node) {
           of.padding == tflite::kSame};
 }
 
-// The dimension of a kernel that counts outputs.
+// The output dimension of a kernel.
 int dimension_of_outputs(const GraphNode& node) {
   return node.code == tflite::kDepthwiseConv2D ? 3 : 0;
 }
 
-// What sums in int8 are multiplied by, by output, as XNNPACK has them; none if
-// the kernel has no scales.
+// The multipliers of int8 sums by output, as in XNNPACK. Empty if the kernel
+// has no scales.
 std::vector<float> multipliers_of(const GraphNode& node,
                                   const Tensors& tensors) {
   const int outputs = tensors.channels(node.output());
@@ -100,7 +100,7 @@ const char* problem_of_floats(const GraphNode& node, const Tensors& tensors) {
   return nullptr;
 }
 
-// What convolutions and fully connected layers have in common.
+// Checks that convolutions and fully connected layers share.
 const char* problem_of_weights(const GraphNode& node, const Tensors& tensors) {
   const char* problem = tensors.is_int8(node.output())
                             ? problem_of_int8(node, tensors)
@@ -149,8 +149,8 @@ const char* check_convolution(const GraphNode& node, Tensors* of_graph,
   return nullptr;
 }
 
-// On an image it is a convolution. On other tensors with channels last it
-// computes lists of pixels.
+// For images, FULLY_CONNECTED is a convolution. For other tensors with channels
+// last, it computes lists of pixels.
 const char* check_fully_connected(const GraphNode& node, Tensors* of_graph,
                                   Extent* made) {
   const Tensors& tensors = *of_graph;
@@ -180,7 +180,7 @@ const char* check_fully_connected(const GraphNode& node, Tensors* of_graph,
   return nullptr;
 }
 
-// The non-zeros of a filter, as those of a convolution of all channels.
+// The non-zeros of a filter, as for a convolution over all channels.
 std::vector<Nonzero> weights_of(const Constant& filter, bool is_depthwise,
                                 int inputs, int outputs, const Size& kernel) {
   const int inner = filter.shape.back();

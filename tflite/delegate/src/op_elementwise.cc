@@ -13,15 +13,15 @@
 namespace issp {
 namespace {
 
-// Of the larger factor.
+// Bits of the larger factor.
 constexpr int kAdditionBits = 20;
 
 int activation_of(const GraphNode& node) {
   return node.parameters<tflite::ElementwiseParameters>().activation;
 }
 
-// How numbers in int8 are added, or the second subtracted, as XNNPACK does it.
-// Returns whether their scales are such that it can be.
+// Finds the constants of an addition or subtraction in int8, like XNNPACK.
+// Returns whether the scales allow it.
 bool find_addition(const Quantization& a, const Quantization& b,
                    const Quantization& made, bool subtracts,
                    Int8Addition* addition) {
@@ -37,7 +37,7 @@ bool find_addition(const Quantization& a, const Quantization& b,
   return true;
 }
 
-// Whether a node multiplies, or adds what it can.
+// Whether a node multiplies, or its scales allow an addition.
 bool has_scales(const GraphNode& node, const Tensors& tensors) {
   const int a = node.input(0), b = node.input(1);
   for (int i : {a, b}) {
@@ -49,7 +49,7 @@ bool has_scales(const GraphNode& node, const Tensors& tensors) {
                        tensors.quantization(node.output()), false, &addition);
 }
 
-// Of two images, of which one may be a pixel.
+// For two images. One may have a single pixel.
 const char* check_two(int a, int b, const Tensors& tensors, Extent* made) {
   if (!tensors.is_image(b) || tensors.channels(a) != tensors.channels(b) ||
       tensors.rank(a) != tensors.rank(b)) {
@@ -95,7 +95,7 @@ const char* check(const GraphNode& node, Tensors* of_graph, Extent* made) {
              : "its constant is neither one number nor one a channel";
 }
 
-// Appends to the operation that makes the later image. If one of the two is a
+// Appends to the operation that makes the later image. If one image is a single
 // pixel, it appends to the other.
 void build_two(const GraphNode& node, int a, int b, Builder* builder) {
   const bool a_is_pixel = builder->tensors().extent(a).is_pixel;
@@ -118,7 +118,7 @@ void build_two(const GraphNode& node, int a, int b, Builder* builder) {
     post.other_zero_point = of_b.zero_point;
     post.made_zero_point = made.zero_point;
   }
-  // It must be there before what it is added to.
+  // The other image must be computed first.
   const bool is_there = builder->producer(b) < builder->producer(a);
   Operation& of =
       is_there ? builder->opened(a, node) : builder->copied(a, node);
@@ -126,7 +126,7 @@ void build_two(const GraphNode& node, int a, int b, Builder* builder) {
   builder->activate(&of, activation_of(node));
 }
 
-// Of an image in int8 and a constant.
+// For an int8 image and a constant.
 std::string build_int8(const GraphNode& node, int a, int b, Builder* builder) {
   const Tensors& tensors = builder->tensors();
   Constant constant;
@@ -142,7 +142,7 @@ std::string build_int8(const GraphNode& node, int a, int b, Builder* builder) {
   const std::vector<float> numbers = constant.dense();
   for (int c = 0; c < tensors.channels(node.output()); ++c) {
     const float number = numbers[numbers.size() == 1 ? 0 : c];
-    // As it is stored, which the addition expects.
+    // The addition expects a stored number.
     const int stored = int(number) + of_b.zero_point;
     post.biases.push_back(post.addition.bias + post.addition.b * stored);
     post.a.push_back(number * factor);

@@ -1,5 +1,5 @@
-// Functions of single values: MINIMUM and MAXIMUM with a number, the ReLU
-// family, PRELU, LEAKY_RELU and LOGISTIC.
+// Element-wise functions: MINIMUM and MAXIMUM with a number, the ReLU family,
+// PRELU, LEAKY_RELU and LOGISTIC.
 
 #include <algorithm>
 #include <cmath>
@@ -28,7 +28,7 @@ const char* check(const GraphNode& node, Tensors* tensors, Extent* made) {
   return check_image(node.input(0), node.output(), *tensors, made);
 }
 
-// Whether a constant of this many numbers, or one, fits an image.
+// Whether a constant has one number, or `numbers` numbers, and fits an image.
 bool is_operand(int constant, int image, int numbers, const Tensors& tensors) {
   return tensors.is_constant(constant) &&
          tensors.rank(constant) <= tensors.rank(image) &&
@@ -138,7 +138,7 @@ std::string build_leaky(const GraphNode& node, Builder* builder) {
   return "";
 }
 
-// What each number becomes, by number + 128, as numbers + 128.
+// The table of a function. Indices and entries are int8 numbers + 128.
 std::vector<uint8_t> table_of(const Quantization& in, const Quantization& out) {
   std::vector<uint8_t> table;
   for (int number = kLeastInt8; number <= kMostInt8; ++number) {

@@ -1,4 +1,4 @@
-// GATHER of whole rows or columns of an image, as graphs mirror images with it.
+// GATHER of whole rows or columns of an image. Graphs mirror images with it.
 
 #include <cstdint>
 #include <numeric>
@@ -10,7 +10,7 @@
 namespace issp {
 namespace {
 
-// Which dimension of an image is gathered; 0 if that is none of its sides.
+// The gathered dimension of an image; 0 if that is neither height nor width.
 int side_of(const GraphNode& node) {
   const auto& of = node.parameters<tflite::GatherParameters>();
   const int axis = of.axis < 0 ? of.axis + 4 : of.axis;

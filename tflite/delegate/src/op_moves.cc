@@ -1,6 +1,6 @@
-// What moves numbers of an image to other places of a tensor: RESHAPE,
-// TRANSPOSE, SLICE, STRIDED_SLICE, SPLIT, and CONCATENATION of what they have
-// parted. Nothing is moved here; see views.h.
+// Operators that move numbers of an image to other places of a tensor: RESHAPE,
+// TRANSPOSE, SLICE, STRIDED_SLICE, SPLIT, and CONCATENATION of parts of one
+// image. Nothing is moved here; see views.h.
 
 #include <cstdint>
 #include <optional>
@@ -13,7 +13,7 @@
 namespace issp {
 namespace {
 
-// Of what STRIDED_SLICE takes, in the runtime too.
+// The most dimensions for STRIDED_SLICE, also in the runtime.
 constexpr size_t kMostDimensions = 8;
 constexpr char kNoView[] =
     "its input is not a float32 image of a known size";
@@ -59,7 +59,7 @@ const char* check_slice(const GraphNode& node, Tensors* tensors, Extent*) {
   return nullptr;
 }
 
-// Slices in steps of 1, of which some dimensions may vanish.
+// Slices with a stride of 1. Some dimensions may vanish.
 const char* check_strided(const GraphNode& node, Tensors* tensors, Extent*) {
   std::optional<View> view = tensors->view(node.input(0));
   if (!view || !makes_floats(node, *tensors) || !node.node->parameters) {
@@ -67,7 +67,7 @@ const char* check_strided(const GraphNode& node, Tensors* tensors, Extent*) {
   }
   const auto& of = node.parameters<tflite::StridedSliceParameters>();
   const size_t rank = view->dimensions.size();
-  // It may slice the first dimensions alone.
+  // It may slice only the first dimensions.
   const std::vector<int> count = node.input(1) < 0
                                      ? std::vector<int>()
                                      : tensors->shape(node.input(1));

@@ -1,5 +1,5 @@
-// The steps of a normalization over channels, as networks of transformers have
-// it: (x - mean) / sqrt(variance + epsilon). The last of them computes all.
+// The steps of a layer normalization: (x - mean) / sqrt(variance + epsilon).
+// The operation is built for the last step.
 
 #include <string>
 #include <vector>
@@ -13,7 +13,7 @@ namespace {
 constexpr char kNoStep[] =
     "it is not part of a known normalization over channels";
 
-// What the other input is, if one is a moment of this kind; or -1.
+// If one input is a moment of this kind, the other input; or else -1.
 int other_than(Moment::Kind kind, const GraphNode& node,
                const Tensors& tensors) {
   for (int i = 0; i < 2; ++i) {
@@ -76,7 +76,7 @@ const char* check_add(const GraphNode& node, Tensors* tensors, Extent*) {
   Constant epsilon;
   if (!tensors->read(number, &epsilon).empty()) return kNoStep;
   const float value = epsilon.dense()[0];
-  // Below, a root of a number that is not normal would be needed.
+  // A smaller value would need the root of a denormal number.
   if (!(value >= 1e-30f && value <= 1e30f)) return kNoStep;
   Moment shifted = *tensors->moment(variance);
   shifted.kind = Moment::kShifted;
@@ -94,7 +94,7 @@ const char* check_root(const GraphNode& node, Tensors* tensors, Extent*) {
   return nullptr;
 }
 
-// It may also make squares, of what is centered with itself.
+// It may also square a centered image.
 const char* check_multiply(const GraphNode& node, Tensors* tensors,
                            Extent* made) {
   const int a = node.input(0), b = node.input(1), out = node.output();

@@ -1,5 +1,5 @@
-// QUANTIZE and DEQUANTIZE of images: between float32 and int8, between int8 and
-// int8 of another scale, and between int8 and what is the same as uint8.
+// QUANTIZE and DEQUANTIZE of images: between float32 and int8, between int8
+// scales, and between int8 and the same numbers in uint8.
 
 #include <string>
 #include <utility>
@@ -13,7 +13,7 @@ namespace {
 constexpr char kOtherNumbers[] =
     "it takes or makes other numbers than float32, int8, or uint8 at the ends";
 
-// Whether a tensor has the numbers of another as uint8.
+// Whether a uint8 tensor has the numbers of an int8 tensor.
 bool is_uint8_of(int bytes, int int8, const Tensors& tensors) {
   if (bytes < 0 || !tensors.is_quantized(bytes, tflite::kUint8)) return false;
   const Quantization of = tensors.quantization(bytes);

@@ -1,5 +1,6 @@
-// What changes the size of images: PAD before a convolution, DEPTH_TO_SPACE,
-// and RESIZE_BILINEAR and RESIZE_NEAREST_NEIGHBOR by whole numbers.
+// Operators that change the size of images: PAD before a convolution,
+// DEPTH_TO_SPACE, and RESIZE_BILINEAR and RESIZE_NEAREST_NEIGHBOR by whole
+// numbers.
 
 #include <algorithm>
 #include <cmath>
@@ -14,11 +15,11 @@ namespace {
 
 constexpr int kLargestBlock = 16;
 constexpr int kLargestPadding = 64;
-// Of RESIZE_BILINEAR in int8: up to it, weights that are whole numbers are
-// within int8, and round as those of XNNPACK.
+// For RESIZE_BILINEAR in int8. Up to this factor, integer weights fit into
+// int8, and results round like those of XNNPACK.
 constexpr int kLargestInt8Factor = 4;
 
-// Of an image that stays one.
+// Checks that the input and output are images.
 const char* check_image(const GraphNode& node, const Tensors& tensors,
                         bool keeps_channels, Extent* made) {
   const int in = node.input(0), out = node.output();
@@ -84,7 +85,7 @@ std::string build_shuffle(const GraphNode& node, Builder* builder) {
   return "";
 }
 
-// By what whole number a resizing node multiplies height and width, or 0.
+// The integer factor of a resizing node, or 0.
 int factor_of(const GraphNode& node, const Tensors& tensors) {
   const int in = node.input(0), size = node.input(1);
   if (!node.node->parameters || size < 0) return 0;
@@ -118,15 +119,15 @@ const char* check_resize(const GraphNode& node, Tensors* tensors,
   return nullptr;
 }
 
-// Each pixel becomes `factor` pixels. Returns the weight of neighbour `at` (0
-// to 2, 1 is the pixel itself) in number `place` of them.
+// Each pixel becomes `factor` pixels. Returns the weight of neighbour `at` in
+// output pixel `place`. Neighbours are 0 to 2, and 1 is the pixel itself.
 float bilinear(int place, int at, int factor) {
   const float from = (place + 0.5f) / factor - 0.5f;
   return std::max(0.0f, 1 - std::abs(from - (at - 1)));
 }
 
-// Resizing by a whole number is a convolution that makes all pixels that come
-// of one, and DEPTH_TO_SPACE.
+// Resizing by a whole number is a convolution and DEPTH_TO_SPACE. The
+// convolution computes all output pixels of one input pixel.
 std::string build_resize(const GraphNode& node, Builder* builder) {
   const Tensors& tensors = builder->tensors();
   const int factor = factor_of(node, tensors);
@@ -158,8 +159,8 @@ std::string build_resize(const GraphNode& node, Builder* builder) {
     }
   }
   if (builder->is_int8(node)) {
-    // All shares of a pixel are whole parts of it. Of an even factor, twice as
-    // many parts and one more round what is half up, as XNNPACK does.
+    // Weights are scaled to integers. For an even factor, a larger scale and a
+    // bias of 1 round half up, like XNNPACK.
     const bool is_even = factor % 2 == 0;
     const float whole =
         is_bilinear ? float(factor * factor) * (is_even ? 8 : 1) : 1;

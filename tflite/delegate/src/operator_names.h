@@ -7,7 +7,7 @@
 
 namespace issp {
 
-// As TFLite's files call an operator.
+// The name of an operator in TFLite's files.
 std::string name_of_operator(int code);
 
 }  // namespace issp

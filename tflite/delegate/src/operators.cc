@@ -23,7 +23,7 @@ const Operator* find_operator(const GraphNode& node, const Tensors& tensors) {
     const int in = node.input(i);
     if (in < 0) continue;
     takes_moment = takes_moment || tensors.moment(in);
-    // One head of all channels is no symbol, and no image of 4 dimensions.
+    // One head with all channels is neither a symbol nor an image.
     takes_symbol = takes_symbol || tensors.is_symbol(in) ||
                    (node.code == tflite::kConcatenation &&
                     tensors.is_crop(in)) ||

@@ -15,29 +15,29 @@ namespace issp {
 struct Operator {
   enum Role {
     kPlain,
-    kPads,       // It makes an image that only what convolves takes.
+    kPads,       // Only a node that convolves can use its result.
     kConvolves,
-    kEach,       // It makes each pixel of the same pixel, wherever that is.
-    kMoves,      // It knows views, and makes what only nodes that do can take.
+    kEach,       // Each pixel depends only on the same pixel of the input.
+    kMoves,      // It makes a view. Only nodes that know views can use it.
   };
 
   int code;
   // Why a node cannot be computed, or null. `made` becomes the extent of the
-  // image that it makes, if it makes one.
+  // result, if that is an image.
   const char* (*check)(const GraphNode& node, Tensors* tensors, Extent* made);
-  // Adds what a node computes. Returns what is wrong with it, or nothing.
+  // Adds the operations of a node. Returns the error, or an empty string.
   std::string (*build)(const GraphNode& node, Builder* builder);
   Role role = kPlain;
   enum Int8 {
-    kNone,      // It is computed in float32 alone.
-    kSame,      // In int8 too, where what it makes has the scale of all inputs.
-    kAny,       // In int8 too.
+    kNone,      // Only float32.
+    kSame,      // Also int8, if the output has the scale of all inputs.
+    kAny,       // Also int8.
     kConverts,  // From one type to another.
   };
   Int8 int8 = kNone;
 };
 
-// Each ends with an entry that has no `check`.
+// The last entry of each table has no `check`.
 extern const Operator kAttentions[];
 extern const Operator kConcatenations[];
 extern const Operator kConvolutions[];
@@ -51,18 +51,18 @@ extern const Operator kReductions[];
 extern const Operator kResamplings[];
 extern const Operator kSoftmaxes[];
 
-// The operator of a node, or null. What takes a symbol (see `Tensors`) is
-// another than what has the same code and takes images.
+// The operator of a node, or null. A node that uses a symbol (see `Tensors`)
+// has another operator than a node with the same code that uses images.
 const Operator* find_operator(const GraphNode& node, const Tensors& tensors);
 
-// Whether a node makes each pixel of the same pixel, wherever that is.
+// Whether each pixel of a node depends only on the same pixel of the input.
 bool is_pixelwise(const GraphNode& node, const Operator& of,
                   const Tensors& tensors);
 
-// Whether an ADD, MUL or SUB has parameters, and no activation follows it.
+// Whether an ADD, MUL or SUB has parameters and no activation.
 bool has_no_activation(const GraphNode& node);
 
-// Whether a node makes the mean of the last of four dimensions.
+// Whether a node computes the mean over the last of four dimensions.
 bool is_mean_of_channels(const GraphNode& node, const Tensors& tensors);
 
 constexpr char kNoImages[] =

@@ -9,8 +9,8 @@
 namespace issp {
 namespace {
 
-// Bytes that a band may take. Three times the second cache of a core was the
-// fastest of 0.5 to 8 with one thread and with two; more threads have more.
+// Bytes for a band. Of 0.5 to 8 times the L2 cache of a core, 3 times was the
+// fastest with one and two threads. More threads get more.
 size_t cache_of_cpu(int threads) {
   long bytes = -1;
 #ifdef _SC_LEVEL2_CACHE_SIZE
@@ -19,7 +19,7 @@ size_t cache_of_cpu(int threads) {
   return std::max(threads, 3) * (bytes > 0 ? size_t(bytes) : 512 * 1024);
 }
 
-// Numbers are read and written alike whatever language the program has set.
+// The format of numbers does not depend on the locale.
 bool read_number(const char* text, double low, double high, double* number) {
   std::istringstream stream(text);
   stream.imbue(std::locale::classic());
@@ -43,7 +43,7 @@ bool read_switch(const char* text, bool* is_on) {
 
 }  // namespace
 
-// Returns what was expected of an option, or nothing.
+// Sets an option. Returns what was expected, or an empty string.
 std::string set_option(const std::string& key, const char* value,
                        Options* options) {
   if (key == "num_threads") {
@@ -77,7 +77,7 @@ std::string set_option(const std::string& key, const char* value,
 }
 
 void set_kernels(Options* options) {
-  // Kernels that have a name are meant, whatever else is asked for.
+  // The option that names kernels has priority.
   if (!options->kernels && options->float16) {
     options->kernels = find_kernels("neon_float16");
   }

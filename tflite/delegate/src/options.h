@@ -1,4 +1,4 @@
-// The options of a delegate, which are texts.
+// The options of a delegate. They are given as text.
 
 #ifndef ISSP_OPTIONS_H_
 #define ISSP_OPTIONS_H_
@@ -11,27 +11,27 @@
 
 namespace issp {
 
-// As `tflite_plugin_create_delegate` has them.
+// The options of `tflite_plugin_create_delegate`.
 struct Options {
-  int threads = 0;  // As the runtime recommends.
+  int threads = 0;  // 0: as the runtime recommends.
   double min_sparsity = 0.3;
-  // Takes parts and uses threads even where no gain is expected.
+  // Takes parts and uses threads even if no gain is expected.
   bool always = false;
   double tuning_seconds = 0.1;
-  size_t cache_bytes = 0;  // As the CPU has.
+  size_t cache_bytes = 0;  // 0: chosen for the CPU.
   const Kernels* kernels = nullptr;
-  bool float16 = false;  // Where the CPU computes with it.
+  bool float16 = false;  // If the CPU supports it.
   bool profile = false;
 };
 
-// Returns what was expected of an option, or nothing.
+// Sets an option. Returns what was expected, or an empty string.
 std::string set_option(const std::string& key, const char* value,
                        Options* options);
 
-// Chooses the kernels, if no option has named them.
+// Chooses the kernels, if no option names them.
 void set_kernels(Options* options);
 
-// How plans are made for so many threads.
+// The settings of plans for `threads` threads.
 Settings settings_of(const Options& options, int threads);
 
 }  // namespace issp

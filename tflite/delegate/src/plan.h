@@ -30,19 +30,19 @@ namespace issp {
 
 struct Settings {
   const Kernels* kernels;
-  size_t cache_bytes = 1 << 20;  // That a band may take.
+  size_t cache_bytes = 1 << 20;  // For a band.
   double tuning_seconds = 0.1;   // At most, for a plan.
-  bool all_threads = false;      // Also where one is faster.
+  bool all_threads = false;      // Even if one is faster.
 };
 
-// These kernels, or the fastest if they have none for the numbers of a network.
+// These kernels, or the fastest ones if these do not support the network.
 const Kernels& kernels_for(const Network& network, const Kernels& kernels);
 
 class Plan {
  public:
-  // Args: `sizes`, of the images of the operations `kInput`, in their order.
-  // What computes and where it has its memory must outlive the plan. `error`
-  // becomes what forbids it, and the plan must not be run then.
+  // `sizes` are those of the inputs, in the order of the operations `kInput`.
+  // The network, kernels, pool and arena must outlive the plan. If there is an
+  // error, `error` says so, and the plan must not be run.
   Plan(const Network& network, const std::vector<Size>& sizes,
        const Settings& settings, ThreadPool* pool, Arena* arena,
        std::string* error);
@@ -53,20 +53,20 @@ class Plan {
   size_t bytes() const { return size_t(places_.bytes); }
   const ThreadPool& pool() const { return *pool_; }
   int groups() const { return int(groups_.size()); }
-  // Of the first thread; loops have theirs once.
+  // Steps of the first thread. The steps of a loop count once.
   int steps() const { return int(schedules_.front().steps.size()); }
 
-  // How an operation is computed, as members of a JSON object.
+  // Describes how an operation is computed, as members of a JSON object.
   std::string describe(int operation) const;
 
-  // Computes one image. Args: pixels of `kInput` and `kOutput` operations, by
-  // their `tensor`, channels last; and where the seconds of each operation are
-  // added, those of the first thread, or null.
+  // Computes one image. `inputs` and `outputs` have pixels with channels last,
+  // by the `tensor` of the operations `kInput` and `kOutput`. If `seconds` is
+  // not null, the times of the first thread are added to it, by operation.
   void run(const void* const* inputs, void* const* outputs,
            double* seconds = nullptr);
 
  private:
-  // Of how many operations a thread has made the first rows.
+  // The number of operations whose first rows a thread has computed.
   struct alignas(64) Progress {
     std::atomic<int> told{0};
   };
@@ -87,7 +87,7 @@ class Plan {
   std::vector<Schedule> schedules_;  // By thread.
   std::vector<Progress> progress_;   // By thread.
   std::unique_ptr<Executor> executor_;
-  // Of the image that is computed.
+  // Of the current image.
   Ends ends_;
   double* seconds_ = nullptr;
 };

@@ -1,5 +1,4 @@
-// Shared by networks and kernels: the functions of single values, and the int8
-// numbers of files.
+// Element-wise functions and int8 numbers. Networks and kernels share them.
 
 #ifndef ISSP_POST_H_
 #define ISSP_POST_H_
@@ -8,19 +7,19 @@
 
 namespace issp {
 
-// What happens to a value x of channel o after the sum.
+// The function of a value x of channel o after the sum.
 enum PostKind {
   kClamp,     // min(max(x, low), high)
-  kAdd,       // x + another image, at the pixel and channel or of one pixel
+  kAdd,       // x + the same pixel of another image, or its only pixel
   kMultiply,  // x * another image, likewise
   kAffine,    // x * a[o] + b[o]
   kLeaky,     // x < 0 ? x * a[o] : x
   kLogistic,  // 1 / (1 + exp(-x))
-  kGelu,      // x times the share of normal numbers that are below x
-  kGeluTanh,  // The same with a tanh of a cube in place of the error function.
+  kGelu,      // x times the probability of a normal number below x
+  kGeluTanh,  // The same with a tanh of a cube for the error function.
 };
 
-// A number q is (q - zero_point) * scale.
+// A stored number q stands for (q - zero_point) * scale.
 struct Quantization {
   float scale = 1;
   int zero_point = 0;
@@ -33,10 +32,10 @@ struct Quantization {
 constexpr int kLeastInt8 = -128;
 constexpr int kMostInt8 = 127;
 
-// Channels that are kept together, in the bytes of one lane.
+// Channels in the bytes of one lane.
 constexpr int kBlock = 4;
 
-// What adds another image, or a number of each channel, in integers as XNNPACK:
+// Adds another image, or a number of each channel, in integers like XNNPACK:
 // ((x * a + other * b + bias) >> shift) + zero point, within bounds.
 struct Int8Addition {
   int32_t a = 0;
@@ -45,7 +44,7 @@ struct Int8Addition {
   int32_t shift = 1;
 };
 
-// What the pixels of the runtime are.
+// The type of the runtime's pixels.
 enum PixelType { kPixelsFloat32, kPixelsInt8, kPixelsUint8 };
 
 constexpr int bytes_of(PixelType type) {

@@ -1,4 +1,4 @@
-// Functions of single values.
+// Element-wise functions.
 
 namespace {
 
@@ -14,8 +14,8 @@ ISSP_INLINE Vector operand(const TilePost& post, const char* other) {
   return spread(*reinterpret_cast<const Scalar*>(other));
 }
 
-// Makes each x of a tile f(x, channel, other), where `other` is where the other
-// image is, if there is one.
+// Replaces each x of a tile by f(x, channel, other). `other` is the address in
+// the other image, if there is one.
 template <class Function>
 ISSP_INLINE void make_each(const Sums& tile, int rows, int vectors,
                            const TilePost& post, const Function& function) {

@@ -10,7 +10,7 @@
 namespace issp {
 namespace {
 
-// Sums of fewer products than this are not cut into blocks of channels.
+// Sums of fewer products are not cut into blocks of channels.
 constexpr double kProductsOfBlock = 20;
 constexpr int kChannelsOfBlock = 8;
 
@@ -44,8 +44,8 @@ class Lowering : public TileLowering {
   }
 
   // Weights by block of channels and output. Sums of many products are cut, so
-  // that the channels of a block stay in the first cache; how does not depend
-  // on the machine, nor does the result.
+  // that the channels of a block stay in the L1 cache. The blocks are the same
+  // on every machine, and so are the results.
   Lists weights_of_blocks() {
     const double products =
         double(of_.weights.size()) / std::max(filters_, 1);
@@ -71,7 +71,7 @@ class Lowering : public TileLowering {
     const Lists lists = weights_of_blocks();
     program_.begins.push_back(0);
     for (size_t i = 0; i < lists.size(); i += program_.group) {
-      // Each block has a first begin of its own.
+      // Each block has its own first begin.
       if (i && i % program_.outputs == 0) {
         program_.begins.push_back(uint32_t(program_.offsets.size()));
       }
@@ -87,7 +87,7 @@ class Lowering : public TileLowering {
     }
   }
 
-  // Where the values of an image are that has the shape of the output.
+  // The offsets of the outputs in an image with the shape of the output.
   std::vector<int32_t> offsets_in(const Image& image, bool shuffled) const {
     std::vector<int32_t> offsets;
     for (int o : program_.channels) {
@@ -96,8 +96,8 @@ class Lowering : public TileLowering {
     return offsets;
   }
 
-  // The first addition and the first bounds are done with the sums, where there
-  // are sums.
+  // If there are sums, the first addition and the first bounds are fused with
+  // them.
   void set_posts() {
     size_t next = 0;
     const bool sums = of_.kind == Operation::kLinear;
@@ -168,7 +168,7 @@ bool is_int8(const Network& network, const Operation& of) {
   return network.values[of.input].is_int8 || network.values[of.output].is_int8;
 }
 
-// The outputs of an operation in int8 of which a channel is used.
+// The outputs of an int8 operation with a used channel.
 std::vector<int> planes_of(const Network& network, const Operation& of,
                            const std::vector<bool>& used) {
   const Value& made = network.values[of.output];

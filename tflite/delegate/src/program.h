@@ -1,5 +1,4 @@
-// Weights with the addresses of the images they are for: the fourth pass of a
-// plan.
+// Weights with addresses in images: the fourth pass of a plan.
 
 #ifndef ISSP_PROGRAM_H_
 #define ISSP_PROGRAM_H_
@@ -14,7 +13,7 @@
 
 namespace issp {
 
-// What a program has for images in int8. Filters are four an output.
+// The part of a program for images in int8. Each output has four filters.
 struct Int8Program {
   bool is_used = false;
   std::vector<int32_t> offsets;
@@ -27,25 +26,25 @@ struct Int8Program {
   Int8Range added{};
   std::vector<uint8_t> add_bits;
   std::vector<Int8Post> posts;  // Without addresses.
-  std::vector<std::vector<int32_t>> integers;  // What they point to.
+  std::vector<std::vector<int32_t>> integers;  // Owns the data of `posts`.
   std::vector<std::vector<uint8_t>> bytes;
   int filters = 0;
-  Int8Scale scale{};  // Of what is no sum.
+  Int8Scale scale{};  // Of conversions.
   Int8SumsFunction sums[kMostRows + 1][kMostVectors + 1] = {};
 };
 
-// Some outputs of an operation that has tiles. It points to what is in it.
+// Some outputs of an operation with tiles. A program has pointers into itself.
 struct Program {
   Program() = default;
   Program(Program&&) = default;
   Program& operator=(Program&&) = default;
 
-  // Outputs with weights at the same places; in int8, filters at once.
+  // Outputs with weights at the same places; in int8, filters computed at once.
   int group = 1;
   std::vector<int32_t> offsets;
   std::vector<float> values;
   std::vector<uint32_t> begins;  // By block of channels and group of outputs.
-  std::vector<int32_t> channels;  // That it computes.
+  std::vector<int32_t> channels;  // The computed ones.
   std::vector<float> bias;
   std::vector<int32_t> output_offsets;
   std::vector<uint8_t> columns;
@@ -60,32 +59,33 @@ struct Program {
   size_t add_row = 0;
   size_t add_vector = 0;
   std::vector<TilePost> posts;   // Without addresses.
-  // By lowered post: its number in `Operation::posts`, or -1 without an image.
+  // By element of `posts`: its number in `Operation::posts`, or -1 without an
+  // image.
   std::vector<int> other_posts;
   std::vector<std::vector<int32_t>> post_offsets;
   std::vector<std::vector<float>> post_numbers;
   std::vector<std::vector<Border>> borders;  // By column.
   std::vector<const Border*> border_begins;
   std::vector<int> border_counts;
-  // By rows and vectors; looked up once, since each tile asks.
+  // By rows and vectors. This is a cache, because each tile needs it.
   SumsFunction sums[kMostRows + 1][kMostVectors + 1] = {};
   int tile_rows = 2;
   int tile_vectors = 4;
   Int8Program int8;
 
-  // Of a weight, or a block of them, and a vector.
+  // Products of a vector with a weight, or with a block of weights.
   size_t products() const {
     return int8.is_used ? int8.weights.size() : values.size();
   }
-  // Whether there are kernels for a tile.
+  // Whether there is a kernel for a tile.
   bool has_tile(int rows, int vectors) const {
     return int8.is_used ? int8.sums[rows][vectors] != nullptr
                         : sums[rows][vectors] != nullptr;
   }
 };
 
-// The programs of each operation, of which each computes some outputs; none
-// for what has no tiles.
+// The programs of each operation. Each computes some outputs. An operation
+// without tiles has none.
 std::vector<std::vector<Program>> lower(const Network& network,
                                         const Layout& layout,
                                         const Kernels& kernels);

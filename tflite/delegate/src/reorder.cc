@@ -13,10 +13,10 @@
 namespace issp {
 namespace {
 
-// What is compared at most, in words of 64 weights, so that a file loads fast.
+// The limit of comparisons, in words of 64 weights, so that files load fast.
 constexpr int64_t kMostWords = 100000000;
 
-// Images whose channels have one order.
+// Finds images whose channels must have the same order.
 class Ties {
  public:
   explicit Ties(const Network& network)
@@ -49,8 +49,7 @@ class Ties {
     for (const Post& post : of.posts) {
       if (post.value < 0) continue;
       tie(post.value, of.output);
-      // Before DEPTH_TO_SPACE it has the channels of all pixels that come of
-      // one.
+      // Before DEPTH_TO_SPACE, the image has the channels of a block of pixels.
       if (of.block > 1 && !post.shuffled) fix(of.output);
     }
   }
@@ -68,13 +67,13 @@ class Ties {
   std::vector<bool> is_fixed_;
 };
 
-// Where the channels of tied images have non-zeros, as bits: one for each
-// filter and place of all kernels that read them.
+// The places of non-zeros of a channel of tied images. There is one bit for
+// each filter and place of all kernels that read them.
 using Bits = std::vector<uint64_t>;
 
 std::vector<Bits> bits_of(const Network& network, const Ties& ties, int root,
                           int channels) {
-  std::vector<size_t> begins;  // Of the places of each operation.
+  std::vector<size_t> begins;  // First place of each operation.
   size_t places = 0;
   for (const Operation& of : network.operations) {
     begins.push_back(places);
@@ -100,7 +99,7 @@ std::vector<Bits> bits_of(const Network& network, const Ties& ties, int root,
   return bits;
 }
 
-// Finds an order by exchanging two channels as long as that makes fewer blocks.
+// Finds an order. Swaps channels as long as the number of blocks falls.
 class Order {
  public:
   explicit Order(std::vector<Bits> bits) : bits_(std::move(bits)) {
@@ -108,7 +107,7 @@ class Order {
     std::iota(order_.begin(), order_.end(), 0);
   }
 
-  // The channel that comes to each place. `words` is what may be compared.
+  // Returns the channel for each place. `words` is the remaining limit.
   std::vector<int> improve(int64_t* words) {
     const int count = int(order_.size());
     const int64_t of_pair = int64_t(2 * kBlock) * int64_t(bits_[0].size());

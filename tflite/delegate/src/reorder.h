@@ -10,9 +10,9 @@
 namespace issp {
 
 // Reorders the channels of images in int8 such that fewer blocks of weights
-// have a non-zero. Images that are added to each other, or multiplied, keep one
-// order; what comes from outside or leaves keeps its own. The network computes
-// the same.
+// have a non-zero. Images that are added or multiplied have the same order.
+// Inputs and outputs keep their order. The results of the network do not
+// change.
 void reorder_channels(Network* network);
 
 }  // namespace issp

@@ -16,7 +16,7 @@ namespace {
 
 using tflite::Tensor;
 
-// Numbers of constants that sizes may be computed of.
+// The most numbers of a constant from which sizes may be computed.
 constexpr int64_t kMostRead = 1 << 12;
 
 template <class Number>
@@ -25,7 +25,7 @@ void read_as(const Tensor& tensor, std::vector<double>* values) {
   values->assign(data, data + values->size());
 }
 
-// The numbers of a constant of a file, if sizes may be computed of it.
+// The numbers of a stored constant, if sizes may be computed from it.
 std::optional<Array> read_numbers(const Tensor& tensor) {
   const Shape shape = tflite::to_vector(tensor.shape);
   const int64_t count = count_of(shape);
@@ -67,8 +67,7 @@ void write_as(const std::vector<double>& values, int tensor,
   graph->set_constant(tensor, all.data(), all.size() * sizeof(Number));
 }
 
-// Makes a tensor the constant that it is found to be. Returns whether its type
-// has such numbers.
+// Sets a tensor to its known numbers. Returns whether its type can hold them.
 bool write_numbers(const Array& numbers, int tensor, GraphCopy* graph) {
   const int type = graph->tensor(tensor).type;
   if (type == tflite::kFloat32) {

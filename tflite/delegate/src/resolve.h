@@ -10,8 +10,8 @@
 
 namespace issp {
 
-// Args: `shape`, of the only input. Nodes whose results are known are taken out
-// of the plan of the graph. Returns what forbids it, or nothing.
+// `shape` is that of the only input. Nodes whose results are known are removed
+// from the plan of the graph. Returns the error, or an empty string.
 std::string resolve(const std::vector<int>& shape, GraphCopy* graph);
 
 }  // namespace issp

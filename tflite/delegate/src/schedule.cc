@@ -67,7 +67,7 @@ class Writer {
     }
   }
 
-  // The end of those rows of an operation that the thread before takes.
+  // The end of the rows that the thread before uses.
   int first_rows(int operation) const {
     if (thread_ == 0 || shares_channels(operation)) return 0;
     const Slice& before = group_->slices[size_t(thread_ - 1)];
@@ -75,7 +75,7 @@ class Writer {
     return before.reach[i];
   }
 
-  // Tells of one operation after the other.
+  // Tells the thread before, in the order of operations.
   void tell(const Bands& bands) {
     if (!gives_) return;
     Step step(Step::kTell, -1, -1);
@@ -86,12 +86,12 @@ class Writer {
     if (step.rows > 0) band_.push_back(step);
   }
 
-  // Instead of rows.
+  // Whether threads share channels instead of rows.
   bool shares_channels(int operation) const {
     return network_.operations[operation].kind == Operation::kMean;
   }
 
-  // Where a row of a value begins in the arena, with what is beside it.
+  // Where a row of a value begins in the arena, with its left border.
   int64_t row(int value, int y) const {
     const Place& place = places_.images[value];
     return int64_t(place.offset + uint64_t(thread_) * place.step) +
@@ -104,14 +104,14 @@ class Writer {
            int64_t(layout_.images[value].left * layout_.format.vector());
   }
 
-  // Where the first rows of a thread are for the one before.
+  // Where a thread stores its first rows for the thread before.
   int64_t first_row(int value, int thread, int rows) const {
     const Place& place = places_.images[value];
     return int64_t(place.first_rows + uint64_t(thread) * place.step) +
            int64_t(rows) * int64_t(layout_.images[value].row);
   }
 
-  // Computes rows, or takes them of the next thread.
+  // Computes rows, or copies them from the next thread.
   void add_rows(const Bands& bands, int operation, int begin, int end) {
     const int value = network_.operations[operation].output;
     const bool is_own = begin < bands.last_row(operation);
@@ -168,8 +168,8 @@ class Writer {
     band_.push_back(step);
   }
 
-  // Moves what is still needed of an image to the front, if there is no room
-  // behind it, and zeroes what is above and below it.
+  // If an image has no room for new rows, moves its needed rows to the front.
+  // Also zeroes the margins above and below the image.
   void make_room(const Bands& bands, int operation, int begin, int end) {
     const int value = network_.operations[operation].output;
     if (value < 0) return;
@@ -196,7 +196,7 @@ class Writer {
   }
 
   void slide(const Bands& bands, int value, int made) {
-    // Strides may skip some that are not made yet.
+    // With strides, the next needed row may not be computed yet.
     const int first = std::min(bands.first_needed(value), made);
     const int64_t from = row(value, first);
     origins_[value] = first;
@@ -254,12 +254,12 @@ class Writer {
   const std::vector<std::vector<Program>>& programs_;
   const int thread_;
   const Group* group_ = nullptr;
-  // Whether the thread before takes any rows, and the first operation of which
-  // it is not told yet.
+  // Whether the thread before uses any rows, and the first operation that it is
+  // not told of yet.
   bool gives_ = false;
   int told_ = 0;
-  // Of how many operations the next thread tells in groups before, and for
-  // which of all it was waited.
+  // The number of operations that the next thread told in earlier groups, and
+  // the number that this thread has waited for in total.
   int told_before_ = 0;
   int waited_ = 0;
   std::vector<int> origins_;  // The first row in memory, by value.

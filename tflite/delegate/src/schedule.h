@@ -30,24 +30,24 @@ struct Step {
     kZero,
     kMove,    // Rows to another place.
     kRepeat,
-    // What threads do for each other.
-    kTell,  // First rows of operations are made: the thread before takes them.
-    kWait,  // Until the next thread has told that.
-    kMeet,  // All of them wait for each other.
+    // Synchronization of threads.
+    kTell,  // The first rows of operations are done.
+    kWait,  // Wait for `kTell` of the next thread.
+    kMeet,  // All threads wait for each other.
   };
   Step(Kind kind, int operation, int value)
       : kind(kind), operation(operation), value(value) {}
 
   Kind kind;
-  int operation;  // -1 for what is not `kCompute`.
-  int value;      // Of what is not `kCompute`, or -1.
-  int rows = 0;   // Of a band, before DEPTH_TO_SPACE. Or operations.
-  Counter begin;  // The first of them.
+  int operation;  // -1 unless `kCompute`.
+  int value;      // -1 if `kCompute`, or if there is none.
+  int rows = 0;   // Rows before DEPTH_TO_SPACE, or operations.
+  Counter begin;  // The first one.
   // Places in the arena.
   Counter input;
   Counter output;
   Counter add;
-  std::vector<Counter> others;  // By post; unused where there is no image.
+  std::vector<Counter> others;  // By post; unused without an image.
 };
 
 // Steps that are repeated.
@@ -57,7 +57,7 @@ struct Loop {
   int turns;
 };
 
-// Of a thread.
+// The steps of a thread.
 struct Schedule {
   std::vector<Step> steps;
   std::vector<Loop> loops;

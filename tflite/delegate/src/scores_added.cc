@@ -10,12 +10,12 @@
 namespace issp {
 namespace {
 
-// Of what is added in all windows that differ, and of windows, heads and images
-// to which something is added.
+// Limits of the added values in different windows, and of windows times heads
+// times images.
 constexpr int64_t kMostAdded = 1 << 24;
 constexpr int64_t kMostTables = 1 << 20;
 
-// Sums of what is added to the scores of each window and head.
+// Sums of the values that are added to the scores of each window and head.
 class Added {
  public:
   Added(const Operand& queries, int heads, int windows)
@@ -26,7 +26,7 @@ class Added {
         side_(count(queries.pixels)),
         kinds_(size_t(windows), 0) {}
 
-  // Reads one more constant. Returns what is wrong with it, or nothing.
+  // Reads a constant. Returns the error, or an empty string.
   std::string add(const Scores::Added& of, const Tensors& tensors) {
     Constant constant;
     const std::string error = tensors.read(of.constant, &constant);
@@ -39,8 +39,8 @@ class Added {
     return "";
   }
 
-  // Finds windows to which the same is added. Returns what forbids it, or
-  // nothing.
+  // Finds windows with equal added values. Returns the error, or an empty
+  // string.
   std::string find(Attention* attention) {
     if (numbers_.empty()) {
       attention->kinds = kinds_;
@@ -75,7 +75,7 @@ class Added {
   // Where the tables of a window and head begin in each constant.
   using Place = std::vector<size_t>;
 
-  // The size of a dimension of a constant, counted as those of scores.
+  // The size of a constant along a dimension of the scores.
   int size_of(size_t constant, size_t dimension) const {
     const std::vector<int>& shape = shapes_[constant];
     const size_t rank = queries_.batch.size() + 2;
@@ -83,7 +83,7 @@ class Added {
     return dimension < missing ? 1 : shape[dimension - missing];
   }
 
-  // None if they are others in another image of a batch.
+  // Empty if the images of a batch have different tables.
   std::vector<std::vector<Place>> places_of_windows() const {
     const std::vector<Place> empty{size_t(heads_), Place{}};
     std::vector<std::vector<Place>> all{size_t(windows_), empty};
@@ -104,7 +104,7 @@ class Added {
       int head = 0, window = 0, image = 0;
       split(index, &head, &window, &image);
       const Place place = place_of(index);
-      // Which is known before that of other images of a batch.
+      // The first image of a batch comes first.
       Place& first = all[size_t(window)][size_t(head)];
       if (image == 0) first = place;
       if (!is_same(first, place)) return {};
@@ -112,7 +112,7 @@ class Added {
     return all;
   }
 
-  // Where the table of scores with an index begins in each constant.
+  // Where the table for an index of scores begins in each constant.
   Place place_of(const std::vector<int>& index) const {
     Place place;
     for (size_t c = 0; c < numbers_.size(); ++c) {
@@ -145,7 +145,7 @@ class Added {
                         sizeof(float) * numbers_of_table(constant));
   }
 
-  // Which head, window and image an index is of.
+  // Gets the head, window and image of an index.
   void split(const std::vector<int>& index, int* head, int* window,
              int* image) const {
     for (size_t i = 0; i < index.size(); ++i) {
@@ -166,7 +166,7 @@ class Added {
     }
   }
 
-  // Numbers of contents that are equal where what is added is.
+  // A key for the added values. Equal values have equal keys.
   std::vector<size_t> contents_of(const std::vector<Place>& places) {
     std::vector<size_t> key;
     for (const Place& place : places) {

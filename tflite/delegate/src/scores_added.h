@@ -1,4 +1,4 @@
-// The values that are added to attention scores: position biases and masks.
+// Values that are added to attention scores: position biases and masks.
 
 #ifndef ISSP_SCORES_ADDED_H_
 #define ISSP_SCORES_ADDED_H_
@@ -11,9 +11,9 @@
 
 namespace issp {
 
-// Adds up the constants of scores by window and head, for queries that have
-// these. Windows with the same sums share one table. Returns what forbids it,
-// or nothing.
+// Adds up the constants of scores, for each window and head of the queries.
+// Windows with the same sums share one table. Returns the error, or an empty
+// string.
 std::string add_up(const Scores& scores, const Operand& queries,
                    const Tensors& tensors, Attention* attention);
 

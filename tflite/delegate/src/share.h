@@ -10,7 +10,8 @@ namespace issp {
 
 inline int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
-// The part `part` of 0..count that is cut into `parts` of nearly one size.
+// Part `part` of 0..count, which is cut into `parts` parts of nearly equal
+// size.
 inline std::pair<int, int> part_of(int count, int part, int parts) {
   return {int(int64_t(count) * part / parts),
           int(int64_t(count) * (part + 1) / parts)};

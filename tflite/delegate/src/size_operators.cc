@@ -11,7 +11,7 @@ namespace {
 
 using Made = std::optional<Known>;
 
-// A dimension by its number, of which those below 0 count from the end; or -1.
+// The dimension of an axis, or -1. A negative axis counts from the end.
 int dimension(int axis, size_t rank) {
   const int places = int(rank);
   if (axis < -places || axis >= places) return -1;
@@ -29,7 +29,7 @@ Made of_shape(std::optional<Shape> shape) {
   return Known{*std::move(shape), std::nullopt};
 }
 
-// The image that an image becomes, pixel by pixel.
+// A result with the shape of the input.
 Made same(const Step& step) {
   const Shape* shape = step.shape(0);
   return shape ? Made(Known{*shape, std::nullopt}) : std::nullopt;
@@ -89,12 +89,12 @@ Made unary(const Step& step) {
   const Array* of = step.numbers(0);
   const int to = step.made_type();
   const bool unpacks = step.code() == tflite::kDequantize;
-  // Numbers of another type have scales.
+  // Numbers of other types have scales.
   if (!of || (unpacks && step.type(0) != tflite::kFloat16)) return same(step);
   return of_array(map(*of, [&](double x) {
     if (step.code() == tflite::kNeg) return -x;
     if (step.code() == tflite::kLogicalNot) return double(!x);
-    // The rest is CAST and DEQUANTIZE.
+    // CAST and DEQUANTIZE.
     return to == tflite::kFloat32 ? double(float(x))
            : to == tflite::kBool  ? double(x != 0)
                                   : std::trunc(x);
@@ -180,7 +180,7 @@ Made transpose(const Step& step) {
     made.shape.push_back((*from)[i]);
     strides.push_back(all[i]);
   }
-  // A dimension that is named twice would make more numbers than there are.
+  // A repeated dimension would give a different number of elements.
   if (count_of(made.shape) != count_of(*from)) return std::nullopt;
   if (const Array* of = step.numbers(0)) {
     made.numbers = pick(*of, made.shape, 0, strides);
@@ -210,22 +210,22 @@ Made slice(const Step& step) {
   return made;
 }
 
-// Where a slice begins or ends: counted from the end if it is below 0, and
-// within the dimension.
+// The begin or end of a slice, within the dimension. Negative values count from
+// the end.
 int bound(int at, int size) {
   if (at < 0) at += size;
   return std::min(std::max(at, 0), size);
 }
 
-// What a STRIDED_SLICE takes of an array.
+// The elements that a STRIDED_SLICE picks from an array.
 struct Strides {
-  Shape kept;                  // Of what it makes.
-  Shape picked;                // The same with dimensions that vanish.
-  std::vector<int64_t> steps;  // Elements, by dimension that is picked.
+  Shape kept;                  // Shape of the result.
+  Shape picked;                // The same with vanishing dimensions.
+  std::vector<int64_t> steps;  // Elements, by dimension of `picked`.
   int64_t first = 0;
 
-  // Takes a dimension of `size` elements that lie so far apart. Returns whether
-  // it has what is taken of it.
+  // Slices a dimension of `size` elements that are `apart` elements apart.
+  // Returns whether this is possible.
   bool take(int size, int64_t apart, int begin, int end, int stride,
             bool vanishes) {
     if (vanishes) end = begin + 1;
@@ -309,7 +309,7 @@ Made tile(const Step& step) {
   const Array* of = step.numbers(0);
   const auto times = of ? step.whole(1, int(of->shape.size())) : std::nullopt;
   if (!times) return std::nullopt;
-  // Each dimension becomes two, of which the first repeats.
+  // Each dimension becomes two. The first one repeats.
   Shape doubled, tiled;
   std::vector<int64_t> strides;
   const std::vector<int64_t> all = strides_of(of->shape);
@@ -384,7 +384,8 @@ Made concatenate(const Step& step) {
   return made;
 }
 
-// SUM, REDUCE_PROD and MEAN; numbers along all dimensions alone.
+// SUM, REDUCE_PROD and MEAN. Numbers are only known if all dimensions are
+// reduced.
 Made reduce(const Step& step) {
   const Shape* from = step.shape(0);
   const auto* of = step.parameters<tflite::ReducerParameters>();
@@ -413,7 +414,7 @@ Made reduce(const Step& step) {
   return made;
 }
 
-// The length of what a window makes of `in` pixels; 0 if it has no place.
+// The output length of a window for `in` pixels; 0 if it does not fit.
 int windowed(int in, int window, int stride, int dilation, int padding) {
   if (stride < 1 || dilation < 1 || window < 1) return 0;
   if (padding == tflite::kSame) return (in - 1) / stride + 1;

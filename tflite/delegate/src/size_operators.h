@@ -1,5 +1,5 @@
-// Applies operators to sizes: they give the shape of a tensor, and its numbers
-// if these follow only from the sizes of images.
+// Applies operators to shapes. This gives the shape of a tensor, and its
+// numbers if they depend only on the sizes of images.
 
 #ifndef ISSP_SIZE_OPERATORS_H_
 #define ISSP_SIZE_OPERATORS_H_
@@ -19,7 +19,7 @@ struct Known {
   std::optional<Array> numbers;
 };
 
-// One node, and what is known of what it takes.
+// One node, and the known facts about its inputs.
 class Step {
  public:
   Step(const GraphCopy& graph, int node, const std::map<int, Known>& known)
@@ -29,12 +29,13 @@ class Step {
   int code() const { return code_; }
   int inputs() const { return node_.inputs->size; }
   int outputs() const { return node_.outputs->size; }
-  // Of an input; nothing if it has no such one.
+  // Of an input; null if that is unknown.
   const Shape* shape(int i) const;
   const Array* numbers(int i) const;
-  // As whole numbers, if there are so many; `count` of -1 takes any.
+  // The numbers of an input as integers, if there are `count`; -1 accepts any
+  // count.
   std::optional<std::vector<int>> whole(int i, int count = -1) const;
-  // The type of an input, or of what is made.
+  // The type of an input or of the output.
   int type(int i) const;
   int made_type() const;
 
@@ -50,7 +51,7 @@ class Step {
   const std::map<int, Known>& known_;
 };
 
-// What a node makes, by output; nothing if that cannot be known.
+// The outputs of a node; empty if they are unknown.
 std::vector<Known> make(const Step& step);
 
 }  // namespace issp

@@ -25,7 +25,7 @@ class Slicer {
     }
   }
 
-  // None, if there are too few rows for so many.
+  // Cuts slices for `threads` threads; none if there are too few rows.
   std::vector<Slice> cut(int threads) const {
     std::vector<std::vector<int>> edges{std::vector<int>(heights_.size())};
     for (int t = 1; t < threads; ++t) edges.push_back(edge(t, threads));
@@ -40,7 +40,7 @@ class Slicer {
     for (int t = 0; t + 1 < threads; ++t) {
       slices[t].reach =
           Bands(network_, layout_, lives_, begin_, end_, slices[t]).reach();
-      // Each takes rows of the next alone.
+      // A thread may only use rows of the next thread.
       for (size_t i = 0; i < heights_.size(); ++i) {
         if (slices[t].reach[i] > edges[t + 2][i]) return {};
       }
@@ -49,7 +49,7 @@ class Slicer {
   }
 
  private:
-  // The first rows of a thread, so that those before take their share of time.
+  // The first rows of a thread, such that the threads before have equal work.
   std::vector<int> edge(int thread, int threads) const {
     const double share = cost_before(heights_) * thread / threads;
     int low = 0, high = heights_[0];
@@ -70,7 +70,7 @@ class Slicer {
     return cost;
   }
 
-  // The first rows that need none before `row` of the first operation.
+  // The first rows that need no rows before `row` of the first operation.
   std::vector<int> first_rows(int row) const {
     std::vector<int> first(layout_.images.size(), -1);  // By value.
     std::vector<int> rows;
@@ -108,7 +108,7 @@ std::vector<Slice> slices_of(const Network& network, const Layout& layout,
                              int end, int threads) {
   const Slicer slicer(network, layout, lives, begin, end);
   if (network.operations[begin].kind == Operation::kMean) {
-    // Threads share its channels.
+    // Threads share the channels of a mean.
     const int value = network.operations[begin].output;
     const bool repeats = network.values[value].repeats;
     return std::vector<Slice>(size_t(repeats ? 1 : threads),

@@ -13,10 +13,9 @@
 
 namespace issp {
 
-// What each thread computes of the operations from `begin` to before `end`.
-// They are cut where every thread can begin with rows of its own; at its end
-// it takes what it lacks from the next. There are fewer slices than threads if
-// there are few rows.
+// The slices of the operations from `begin` to before `end`. Every thread
+// begins with its own rows. At the end of its slice, it uses rows of the next
+// thread. If there are few rows, there are fewer slices than threads.
 std::vector<Slice> slices_of(const Network& network, const Layout& layout,
                              const std::vector<Life>& lives, int begin,
                              int end, int threads);

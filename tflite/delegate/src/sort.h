@@ -1,4 +1,4 @@
-// Sorting, with little code where code is downloaded (WebAssembly).
+// Sorting, with little code for WebAssembly, where code is downloaded.
 
 #ifndef ISSP_SORT_H_
 #define ISSP_SORT_H_
@@ -13,12 +13,11 @@
 
 namespace issp {
 
-// Sorts what `less` never finds equal.
+// Sorts elements of which no two are equal.
 template <class T, class Less = std::less<T>>
 void sort(std::vector<T>* all, const Less& less = Less()) {
 #ifdef __wasm__
-  // `std::sort` is five thousand bytes for each order: this merges ever longer
-  // sorted runs.
+  // `std::sort` needs 5000 bytes for each order. So this is a merge sort.
   const size_t size = all->size();
   std::vector<T> merged(size);
   for (size_t run = 1; run < size; run *= 2) {
@@ -36,7 +35,7 @@ void sort(std::vector<T>* all, const Less& less = Less()) {
 #endif
 }
 
-// In the order in which kernels read them: by output, row, channel and column.
+// Sorts weights as kernels read them: by output, row, channel and column.
 void sort_weights(std::vector<Nonzero>* weights);
 
 }  // namespace issp

@@ -1,14 +1,14 @@
-// Converts images to and from pixels whose channels are last.
+// Converts images to and from pixels with channels last.
 
 namespace {
 
-// Pixels that a vector holds, or zeros where there is none.
+// Whether a lane of vector t is a pixel of the row.
 ISSP_INLINE bool is_inside(const Row& row, int lane, int t) {
   const int x = lane * row.strip + t;
   return x >= 0 && x < row.width;
 }
 
-// Packs vector t of as many channels, from channel c, as there are lanes.
+// Packs vector t of `kLanes` channels, from channel c on.
 void pack_block(const Row& row, int t, int c) {
   Vector x[kLanes] = {};
   for (int l = 0; l < kLanes; ++l) {
@@ -32,7 +32,7 @@ void pack(const Row& row) {
   if (row.channels >= kLanes) {
     for (int t = first; t < last; ++t) {
       for (int c = 0; c < row.channels; c += kLanes) {
-        // The last block may repeat some of the one before.
+        // The last block may overlap the one before.
         const int rest = row.channels - kLanes;
         pack_block(row, t, c < rest ? c : rest);
       }
@@ -54,7 +54,7 @@ void pack(const Row& row) {
   }
 }
 
-// Unpacks vector t of as many channels, from channel c, as there are lanes.
+// Unpacks vector t of `kLanes` channels, from channel c on.
 void unpack_block(const Row& row, int t, int c) {
   Vector x[kLanes];
   ISSP_UNROLL
@@ -70,7 +70,7 @@ void unpack_block(const Row& row, int t, int c) {
   }
 }
 
-// Unpacks as many vectors of three channels, from vector t, as there are lanes.
+// Unpacks `kLanes` vectors of three channels, from vector t on.
 void unpack_three(const Row& row, int t) {
   alignas(kBytes) Scalar planes[3][kLanes][kLanes];
   for (int c = 0; c < 3; ++c) {
@@ -105,7 +105,7 @@ void unpack_three(const Row& row, int t) {
 void unpack(const Row& row) {
   if (row.channels == 3 && row.strip >= kLanes) {
     for (int t = 0; t < row.strip; t += kLanes) {
-      // The last block may repeat some of the one before.
+      // The last block may overlap the one before.
       unpack_three(row, t < row.strip - kLanes ? t : row.strip - kLanes);
     }
     return;

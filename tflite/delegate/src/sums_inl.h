@@ -1,4 +1,4 @@
-// Sums of products with weights, which take most of the time.
+// Sums of products with weights. They take most of the time.
 
 namespace {
 
@@ -73,7 +73,7 @@ void sums(const Sums& tile) {
   }
 }
 
-// Of groups of outputs: each vector of the input is loaded once for all.
+// The sums of groups of outputs. Each input vector is loaded once per group.
 template <int kGroup, int kVectors>
 void group_sums(const Sums& tile) {
   for (int g = 0; g < tile.outputs / kGroup; ++g) {

@@ -3,11 +3,11 @@
 namespace issp {
 namespace {
 
-// Of numbers in int8: what is beyond is no use to anyone, and nothing that is
-// computed of what is between is infinite.
+// Limits of int8 scales. Useful scales are within them, and results within them
+// are finite.
 constexpr float kLeastScale = 1e-12f;
 constexpr float kLargestScale = 1e12f;
-// Pixels of a batch of images whose order is looked at.
+// The most pixels of a batch whose order is examined.
 constexpr int64_t kLargestView = 1 << 24;
 
 }  // namespace
@@ -15,7 +15,7 @@ constexpr int64_t kLargestView = 1 << 24;
 std::string Tensors::find_constants() {
   for (int i = 0; i < int(context_.tensor_count); ++i) {
     if (issp::is_constant(at(i))) constants_.add(i, i);
-    // The runtime would read it, if no part does.
+    // The runtime reads the tensor if no part does.
     const bool is_read = at(i).sparsity && at(i).data && at(i).shape;
     const std::string harm = is_read ? harm_of(at(i)) : "";
     if (!harm.empty()) return blame(at(i), harm);

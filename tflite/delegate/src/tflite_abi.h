@@ -1,10 +1,10 @@
 // The part of TFLite's C ABI that this delegate uses.
 //
-// No package ships TFLite's headers, and the delegate needs none of its
-// symbols: all calls go through function pointers of the context. These are
-// the structures of `lite/core/c/common.h` and `builtin_op_data.h` as they
-// have been since TensorFlow 2.13. TFLite only adds fields at their ends
-// ("semi-ABI stable"). `check_runtime` compares them with a runtime.
+// No package ships TFLite's headers. The delegate needs no symbols of TFLite,
+// because all calls go through function pointers of the context. These are the
+// structures of `lite/core/c/common.h` and `builtin_op_data.h` since TensorFlow
+// 2.13. TFLite only adds fields at their ends ("semi-ABI stable").
+// `check_runtime` compares the structures with those of a runtime.
 
 #ifndef ISSP_TFLITE_ABI_H_
 #define ISSP_TFLITE_ABI_H_
@@ -29,14 +29,14 @@ enum Type {
   kInt16 = 7,
   kInt8 = 9,
   kFloat16 = 10,
-  kTypes = 32,  // More than there are.
+  kTypes = 32,  // Larger than all others.
 };
 
 enum AllocationType {
   kReadOnly = 1,  // In the file.
   kDynamic = 4,
   kPersistentReadOnly = 5,
-  kAllocationTypes = 16,  // More than there are.
+  kAllocationTypes = 16,  // Larger than all others.
 };
 
 enum Operator {
@@ -122,7 +122,7 @@ struct IntArray {
   int data[1];  // `size` of them.
 };
 
-// An array that the runtime, or the caller, will free; null without memory.
+// An array that the runtime or the caller frees; null if memory is missing.
 inline IntArray* new_array(const std::vector<int>& numbers) {
   const size_t bytes =
       std::max(sizeof(IntArray), sizeof(int) * (1 + numbers.size()));
@@ -136,7 +136,7 @@ inline IntArray* new_array(const std::vector<int>& numbers) {
 struct FreeArray {
   void operator()(IntArray* array) const { std::free(array); }
 };
-// An array that nobody else will free.
+// Frees its array at the end.
 using OwnedArray = std::unique_ptr<IntArray, FreeArray>;
 
 inline std::vector<int> to_vector(const IntArray* array) {
@@ -221,7 +221,7 @@ struct Registration {
   void* external;
   void* (*async_kernel)(Context*, Node*);
   uint64_t inplace_operator;
-  // It is passed by value: a later TFLite that has more fields finds zeros.
+  // It is passed by value. A later TFLite with more fields reads zeros here.
   uint64_t reserved[8];
 };
 
@@ -237,7 +237,7 @@ struct Context {
   int (*get_execution_plan)(Context*, IntArray** plan);
   Tensor* tensors;
   void* implementation;
-  int (*resize_tensor)(Context*, Tensor*, IntArray* shape);  // Takes `shape`.
+  int (*resize_tensor)(Context*, Tensor*, IntArray* shape);  // Owns `shape`.
   void (*report_error)(Context*, const char* format, ...);
   int (*add_tensors)(Context*, int count, int* first);
   int (*get_node_and_registration)(Context*, int index, Node**,

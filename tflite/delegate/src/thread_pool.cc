@@ -47,7 +47,8 @@ void ThreadPool::wait_for(const std::atomic<int>&, int) {}
 namespace issp {
 namespace {
 
-// Seconds that a thread looks before it sleeps, and looks between two times.
+// Seconds for which a thread spins before it sleeps, and checks between two
+// readings of the clock.
 constexpr double kBeforeSleep = 80e-6;
 constexpr int kLooks = 100;
 
@@ -69,7 +70,7 @@ int usable_cores() {
   return std::max(int(std::thread::hardware_concurrency()), 1);
 }
 
-// The threads of one process, and how they find each other.
+// The threads of one process, and their shared state.
 struct ThreadPool::Crew {
   explicit Crew(int threads);
   ~Crew();
@@ -118,9 +119,9 @@ void ThreadPool::Crew::stop() {
   for (std::thread& worker : workers) worker.join();
 }
 
-// Waits for what another thread does before it wakes the sleepers. Looks and
-// what is looked at are in one order for all threads: either the other one
-// finds a sleeper, or the sleeper finds what is done.
+// Waits for a change by another thread, which then calls `wake_sleepers`. All
+// accesses are sequentially consistent. So either the other thread sees a
+// sleeper, or the sleeper sees the change.
 template <class IsDone>
 void ThreadPool::Crew::sleep_until(const IsDone& is_done) {
   const double begin = now();
@@ -138,7 +139,7 @@ void ThreadPool::Crew::sleep_until(const IsDone& is_done) {
 
 void ThreadPool::Crew::wake_sleepers() {
   if (sleepers.load() == 0) return;
-  // Whoever is about to sleep does so first.
+  // Lets a thread that is about to sleep do so first.
   { const std::lock_guard<std::mutex> lock(mutex); }
   wake.notify_all();
 }
@@ -178,9 +179,8 @@ ThreadPool::ThreadPool(int threads) : threads_(std::max(threads, 1)) {
 
 ThreadPool::~ThreadPool() { leave_crew_of_other_process(); }
 
-// A process that was forked has none of the threads that it remembers. They
-// can neither be joined nor woken, nor is it known who holds the mutex, so that
-// all of it is left where it is.
+// A forked process does not have the threads of its parent. They cannot be
+// joined or woken, and any of them may hold the mutex. So the crew is leaked.
 void ThreadPool::leave_crew_of_other_process() {
   if (crew_ && crew_->process != getpid()) static_cast<void>(crew_.release());
 }

@@ -1,4 +1,4 @@
-// Threads that run the same function, and wait for each other inside it.
+// Threads that run the same function, and can wait for each other inside it.
 
 #ifndef ISSP_THREAD_POOL_H_
 #define ISSP_THREAD_POOL_H_
@@ -8,7 +8,7 @@
 
 namespace issp {
 
-// The cores that this process may use, at least 1.
+// The number of cores that this process may use, at least 1.
 int usable_cores();
 
 class ThreadPool {
@@ -19,15 +19,15 @@ class ThreadPool {
 
   int size() const { return threads_; }
 
-  // Calls `function(argument, thread)` on all threads, and waits for them. In
-  // a process that was forked since the last call it makes new threads first.
+  // Calls `function(argument, thread)` on all threads, and waits for them. If
+  // the process was forked since the last call, it first makes new threads.
   void run(void (*function)(void* argument, int thread), void* argument);
 
-  // Waits for all other threads; to be called by all of them in `run`.
+  // Waits for all other threads. All threads must call this, inside of `run`.
   void wait();
 
-  // Adds to a number, which wakes who waits for it; and waits until it is at
-  // least so much. To be called in `run`.
+  // `raise` adds to a number and wakes waiting threads. `wait_for` waits until
+  // a number is at least `least`. Call these inside of `run`.
   void raise(std::atomic<int>* number, int by);
   void wait_for(const std::atomic<int>& number, int least);
 

@@ -51,7 +51,7 @@ void TileLowering::set_borders() {
   }
 }
 
-// Of vector t of a row.
+// Adds the borders that copy vector t of a row.
 void TileLowering::add_borders(int v, int t,
                              std::vector<Border>* borders) const {
   const int lanes = layout_.format.lanes;

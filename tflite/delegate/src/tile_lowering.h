@@ -1,5 +1,4 @@
-// Shared by the programs of float32 and int8: where the outputs of an operation
-// are.
+// Finds where the outputs of an operation are, in float32 and int8.
 
 #ifndef ISSP_TILE_LOWERING_H_
 #define ISSP_TILE_LOWERING_H_
@@ -14,18 +13,18 @@
 
 namespace issp {
 
-// Makes the program of some outputs, which are planes: of images that are made
-// by DEPTH_TO_SPACE all those of the first place, then those of the next.
+// Makes the program of some outputs. An output is a plane. With DEPTH_TO_SPACE,
+// the planes of the first pixel of a block come first, then those of the next.
 class TileLowering {
  protected:
   TileLowering(const Layout& layout, const Operation& of,
                const std::vector<int>& outputs);
 
-  // Where output o begins in an image: one that has the shape of what is made,
-  // or of what is made before DEPTH_TO_SPACE.
+  // Where output o begins in an image. If `shuffled`, the image has the shape
+  // after DEPTH_TO_SPACE, or else the shape before.
   int32_t offset_in(const Image& image, int o, int planes, bool shuffled) const;
 
-  // Where the weights for a place of a kernel are applied.
+  // The offset in the input for a place of the kernel.
   int64_t offset_of(int row, int column, int plane, int left) const;
 
   // Rows and vectors from one pixel of another image to the next.

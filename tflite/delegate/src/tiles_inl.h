@@ -1,10 +1,10 @@
-// Tiles of sums: their sizes, and how they are stored.
+// Tiles of sums: their sizes, and storing them.
 
 namespace {
 
 // The largest tiles, of 1 to 4 rows.
 #ifdef ISSP_MOST_SUMS
-// Where code is downloaded: of one row or two.
+// For WebAssembly, where code is downloaded: only one or two rows.
 constexpr int kWidest[kMostRows] = {ISSP_MOST_SUMS, ISSP_MOST_SUMS / 2};
 constexpr int kWidestStrided[kMostRows] = {4};
 #else
@@ -12,8 +12,8 @@ constexpr int kWidest[kMostRows] = {12, 6, 5, 5};
 constexpr int kWidestStrided[kMostRows] = {5, 5};
 #endif
 
-// Sums of several outputs at once, beside their weights: four outputs are for
-// CPUs that have 32 registers, two in int8 for those that have 16.
+// Outputs that are summed at once. CPUs with 32 registers have room for the
+// sums and weights of four outputs. CPUs with 16 have room for two, in int8.
 #ifndef ISSP_GROUP
 #define ISSP_GROUP 4
 #endif
@@ -23,7 +23,7 @@ constexpr int kMostGroupSums = ISSP_MOST_SUMS;
 constexpr int kMostGroupSums = ISSP_GROUP > 2 ? 24 : 10;
 #endif
 
-// Whether there is a tile of a family that makes so many outputs at once.
+// Whether a tile exists in a family that computes `outputs` outputs at once.
 constexpr bool is_tile(int outputs, int rows, int vectors, bool strided) {
   if (rows > kMostRows || vectors > kWidest[rows - 1]) return false;
   if (outputs > 1) {
@@ -54,7 +54,7 @@ typename Family::Function find_tile(int rows, int vectors, bool strided) {
   return nullptr;
 }
 
-// Writes what a tile has of output `o`.
+// Writes output `o` of a tile.
 template <int kRows, int kVectors>
 ISSP_INLINE void store_tile(const Tile& tile, int o,
                             const Vector (&made)[kRows][kVectors]) {

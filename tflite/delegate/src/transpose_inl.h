@@ -2,7 +2,7 @@
 
 namespace {
 
-// The lanes of two vectors in turn, of their first halves or of their second.
+// Interleave the lanes of the first or second halves of two vectors.
 constexpr int zip_first(int l) { return l / 2 + l % 2 * kLanes; }
 constexpr int zip_second(int l) { return kLanes / 2 + zip_first(l); }
 

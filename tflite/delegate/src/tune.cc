@@ -11,17 +11,17 @@
 namespace issp {
 namespace {
 
-// Products that take as long as threads wait for each other after a group, and
-// until they are awake: some 10 and 100 microseconds.
+// Products in the time that threads need to meet after a group, and to wake up:
+// about 10 and 100 microseconds.
 constexpr double kProductsOfGroup = 200000;
 constexpr double kProductsOfWaking = 2000000;
-// Rows of a step that are timed.
+// Timed rows of a step.
 constexpr int kTimedRows = 12;
 constexpr int kRepetitions = 3;
 
 using TileShape = std::pair<int, int>;  // Rows and vectors.
 
-// First what suits most, in case that there is no time.
+// Tiles that suit most operations come first, in case the time is short.
 constexpr TileShape kTiles[] = {
     {2, 5}, {1, 10}, {3, 2}, {3, 5}, {2, 3}, {2, 2}, {1, 5}, {4, 5},
     {4, 2}, {4, 1},  {2, 6}, {1, 8}, {1, 4}, {1, 3}, {4, 3}, {3, 3},
@@ -32,7 +32,7 @@ class Tuner {
   Tuner(const Kernels& kernels, const Executor& executor, double end)
       : kernels_(kernels), executor_(executor), end_(end) {}
 
-  // The tile that takes least, of as many as there is time for.
+  // The fastest tile of those that there is time to try.
   TileShape fastest(const Step& step, Program* program) const {
     Step part = step;
     part.rows = std::min(step.rows, kTimedRows);
@@ -77,7 +77,7 @@ class Tuner {
   const double end_;
 };
 
-// The step of each operation that has most rows, or null.
+// The step with the most rows of each operation, or null.
 std::vector<const Step*> largest_steps(const Network& network,
                                        const Schedule& schedule) {
   std::vector<const Step*> steps(network.operations.size());

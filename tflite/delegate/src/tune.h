@@ -1,5 +1,5 @@
-// Chooses by measuring how operations are computed: the tile of each, and
-// whether several threads are faster.
+// Measures and chooses the tile of each operation, and whether several threads
+// are faster.
 
 #ifndef ISSP_TUNE_H_
 #define ISSP_TUNE_H_
@@ -15,13 +15,13 @@
 
 namespace issp {
 
-// Whether groups take so long that threads compute more than they wait for
+// Whether groups take so long that threads compute longer than they wait for
 // each other.
 bool is_worth_threads(const Network& network, const Layout& layout, int groups,
                       const std::vector<std::vector<Program>>& programs);
 
-// Chooses tiles, as long as there is time; operations that are alike are tried
-// once. Results do not depend on tiles. Args: `schedule`, of any thread.
+// Chooses tiles until the time is over. Equal operations are tried once.
+// Results do not depend on tiles. `schedule` may be that of any thread.
 void tune(const Network& network, const Layout& layout,
           const Schedule& schedule, const Kernels& kernels,
           const Executor& executor, double seconds,

@@ -10,8 +10,8 @@ typedef Scalar Vector __attribute__((vector_size(kBytes), may_alias));
 
 #define ISSP_INLINE inline __attribute__((always_inline))
 
-// Before a loop of a few turns that must become none, so that what it goes
-// through stays in registers, however little the compiler is told to optimize.
+// Unrolls the next loop fully, at any optimization level. This keeps its values
+// in registers.
 #ifdef __clang__
 #define ISSP_UNROLL _Pragma("clang loop unroll(full)")
 #else
@@ -26,7 +26,7 @@ ISSP_INLINE void store(char* to, Vector vector) {
   *reinterpret_cast<Vector*>(to) = vector;
 }
 
-// Numbers of the runtime, which may stand anywhere.
+// Reads numbers of the runtime, which may be unaligned.
 ISSP_INLINE Vector read(const float* from) {
   Vector vector;
   if constexpr (sizeof(Scalar) == sizeof(float)) {
@@ -47,7 +47,7 @@ ISSP_INLINE void write(float* to, Vector vector) {
   }
 }
 
-// A list of f(lane) for all lanes.
+// The list of f(lane) for all lanes.
 #if ISSP_LANES == 16
 #define ISSP_LIST(f)                                                      \
   f(0), f(1), f(2), f(3), f(4), f(5), f(6), f(7), f(8), f(9), f(10), f(11), \
@@ -58,8 +58,8 @@ ISSP_INLINE void write(float* to, Vector vector) {
 #define ISSP_LIST(f) f(0), f(1), f(2), f(3)
 #endif
 
-// A number in all lanes. As a sum of a vector and a number it would be rounded
-// to float32 between, for what GCC calls float16.
+// A number in all lanes. `Vector{} + x` would round to float32 on the way, for
+// GCC's float16.
 ISSP_INLINE Vector spread(Scalar x) {
 #define ISSP_SAME(lane) x
   return Vector{ISSP_LIST(ISSP_SAME)};
@@ -68,8 +68,8 @@ ISSP_INLINE Vector spread(Scalar x) {
 
 ISSP_INLINE Vector all(float value) { return spread(Scalar(value)); }
 
-// Hides from the compiler that a vector is a constant. With one, GCC computes
-// the larger of two vectors in two steps.
+// Hides from the compiler that a vector is constant. For constants, GCC
+// computes a maximum in two steps.
 ISSP_INLINE Vector unknown(Vector x) {
 #ifdef __x86_64__
   asm("" : "+x"(x));
@@ -77,19 +77,20 @@ ISSP_INLINE Vector unknown(Vector x) {
   return x;
 }
 
-// Sums of many numbers are in float32, whatever the numbers are.
+// Sums of many numbers are always in float32.
 typedef float Wide __attribute__((vector_size(kLanes * sizeof(float))));
 
 ISSP_INLINE Wide widen(Vector x) { return __builtin_convertvector(x, Wide); }
 
 ISSP_INLINE Vector clamp(Vector x, float low, float high) {
-  // What is not a number stays so.
+  // NaN stays NaN.
   const Vector least = all(low), most = all(high);
   x = least > x ? least : x;
   return most < x ? most : x;
 }
 
-// The vector whose lane l is number f(l) of the lanes of `x` and then `y`.
+// Lane l of the result is number f(l) of the lanes of `x` followed by those of
+// `y`.
 #if defined(__clang__) || __GNUC__ >= 12
 #define ISSP_SHUFFLE(x, y, f) __builtin_shufflevector(x, y, ISSP_LIST(f))
 #else

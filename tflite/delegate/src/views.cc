@@ -14,7 +14,7 @@ int64_t product(const Digits& digits) {
   return product;
 }
 
-// Makes one digit of those that count on without a gap.
+// Merges digits that count on without a gap.
 Digits merged(const Digits& digits) {
   Digits made;
   for (const Digit& digit : digits) {
@@ -29,7 +29,7 @@ Digits merged(const Digits& digits) {
   return made;
 }
 
-// Whether digits count all of an axis, each place once.
+// Whether digits count each place of an axis once.
 bool counts_all(const std::vector<Digits>& dimensions, Axis axis, int extent) {
   Digits all;
   for (const Digits& digits : dimensions) {
@@ -46,7 +46,8 @@ bool counts_all(const std::vector<Digits>& dimensions, Axis axis, int extent) {
   return counted == extent;
 }
 
-// Takes `count` numbers of digits, the first ones of which move the farthest.
+// Moves digits with `count` numbers to `taken`. The first digits have the
+// largest steps.
 bool take(int count, Digits* digits, size_t* next, Digits* taken) {
   while (count > 1) {
     if (*next == digits->size()) return false;
@@ -195,8 +196,8 @@ bool slice(int dimension, int begin, int size, View* view) {
   Digits& digits = view->dimensions[size_t(dimension)];
   int64_t all = product(digits);
   if (begin < 0 || size < 1 || begin + int64_t(size) > all) return false;
-  // Digits of which one place is left vanish; one that keeps some is the last
-  // that changes.
+  // A digit with one remaining place vanishes. The first digit with more
+  // remaining places is the last to change.
   size_t i = 0;
   for (; size < all; ++i) {
     Digit& digit = digits[i];
@@ -230,8 +231,7 @@ bool concatenate(const View& next, int dimension, View* view) {
   View expected = *view;
   Digits& digits = view->dimensions[size_t(dimension)];
   const Digits& others = next.dimensions[size_t(dimension)];
-  // A single row has no digit; its axis is that of the other, or of what is
-  // between the two.
+  // A single row has no digit. Then the digit of the other view gives the axis.
   Digit digit;
   if (!digits.empty()) {
     digit = digits[0];

@@ -1,4 +1,4 @@
-// Which pixel and channel of an image each number of a tensor is.
+// Maps each number of a tensor to a pixel and a channel of an image.
 //
 // RESHAPE, TRANSPOSE, SLICE, SPLIT and CONCATENATION move numbers of an image
 // to other places of a tensor. The delegate moves nothing. A tensor is a view
@@ -34,49 +34,48 @@ using Digits = std::vector<Digit>;
 struct View {
   int source = -1;                   // The tensor that is the image.
   std::array<int, kAxes> extents{};  // Of the image.
-  std::array<int, kAxes> begins{};   // Where it begins; rows and columns go on
-                                     // at the other end.
-  std::vector<Digits> dimensions;    // The first moves the farthest.
-  float factor = 1;                  // By which its numbers are multiplied.
+  std::array<int, kAxes> begins{};   // The first place. Pixels wrap around.
+  std::vector<Digits> dimensions;    // The first has the largest steps.
+  float factor = 1;                  // Multiplies its numbers.
 
   Size size() const { return {extents[kDown], extents[kAcrossPixels]}; }
   int channels() const { return extents[kChannels]; }
 
-  // Whether each pixel is there once, with channels that follow each other in
-  // the last dimension.
+  // Whether each pixel occurs once, with successive channels in the last
+  // dimension.
   bool has_all_pixels() const;
-  // Whether these are all channels.
+  // Whether all channels occur.
   bool has_all_channels() const;
   // Whether pixels are in the order of the image.
   bool has_image_order() const;
-  // Whether that is the image itself.
+  // Whether the view is the image itself.
   bool is_image() const;
-  // Whether it is an image of its own, cut out of the other.
+  // Whether it is a crop of the image.
   bool is_crop() const;
   // The height and width of a crop.
   Size cropped() const;
-  // Says which pixels there are in which order.
+  // A text that names the pixels and their order.
   std::string name() const;
-  // The same pixels with other channels, all of them.
+  // The same pixels with all channels of an image with `channels` channels.
   View with_channels(int channels) const;
 };
 
 // The view that is the image itself.
 View view_of_image(int batch, Size size, int channels);
 
-// Each returns whether the view has such numbers.
+// Each changes the view, and returns whether that is possible.
 bool reshape(const std::vector<int>& shape, View* view);
 bool transpose(const std::vector<int>& order, View* view);
 bool slice(int dimension, int begin, int size, View* view);
-// Appends what follows in the same image.
+// Appends the next view of the same image.
 bool concatenate(const View& next, int dimension, View* view);
 
-// An order of all pixels of an image, in rows and columns.
+// An order of all pixels of an image, in new rows and columns.
 struct Arrangement {
   Size image;
   int down = 0;    // Where the first pixel is.
   int across = 0;
-  Digits rows;     // None for the image itself.
+  Digits rows;     // Empty for the image itself.
   Digits columns;
 
   bool is_image() const { return rows.empty() && columns.empty(); }
@@ -86,12 +85,11 @@ struct Arrangement {
                            across == other.across));
   }
   Size size() const;
-  // Pixels of the image by row and column.
+  // The source pixels, row by row.
   std::vector<int> pixels() const;
 };
 
-// The pixels of a view, with rows of the first dimensions and columns of the
-// others.
+// The arrangement of a view's pixels in these rows and columns.
 Arrangement arrangement_of(const View& view, const Digits& rows,
                            const Digits& columns);
 

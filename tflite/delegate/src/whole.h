@@ -1,4 +1,4 @@
-// Networks of whole graphs, also of graphs that compute sizes themselves.
+// Networks of whole graphs, including graphs that compute sizes.
 
 #ifndef ISSP_WHOLE_H_
 #define ISSP_WHOLE_H_
@@ -11,11 +11,12 @@
 
 namespace issp {
 
-// Makes a network of all nodes of a graph. Returns what forbids it, or nothing.
+// Makes a network of all nodes of a graph. Returns the error, or an empty
+// string.
 std::string build_whole(GraphCopy* graph, Part* part);
 
-// The same for an image of this shape: what the graph computes of sizes is
-// known then.
+// The same for an image of this shape. Then the sizes that the graph computes
+// are known.
 std::string build_whole(const GraphCopy& graph, const std::vector<int>& shape,
                         Part* part);
 

@@ -9,7 +9,7 @@ namespace {
 
 constexpr float kLog2E = 1.44269504f;
 
-// Where a pixel of a row is, in bytes.
+// The offset of a pixel in a row, in bytes.
 int32_t place_of(int x, const Image& image, const Format& format) {
   return int32_t(size_t(x % image.strip) * format.vector() +
                  size_t(x / image.strip) * size_t(format.scalar_bytes));
@@ -48,7 +48,7 @@ void lower_attention(const Operation& of, const Layout& layout,
   for (int x = 0; x < pixels; ++x) {
     program->places.push_back(place_of(x, image, layout.format));
   }
-  // By kind and head, all products of queries and keys.
+  // A table has the products of all queries and keys.
   const size_t table = size_t(pixels) * size_t(pixels);
   for (size_t i = 0; i < attention.added.size(); i += table) {
     for (int key = 0; key < pixels; ++key) {

@@ -1,5 +1,5 @@
-// Programs of operations on windows: the addresses of the pixels that
-// `kArrange` brings together, and the values that attention adds.
+// Programs of operations on windows: the addresses of pixels for `kArrange`,
+// and the values that attention adds.
 
 #ifndef ISSP_WINDOW_PROGRAM_H_
 #define ISSP_WINDOW_PROGRAM_H_
@@ -14,21 +14,21 @@
 namespace issp {
 
 struct WindowProgram {
-  // Of `kArrange`: by row, vector (those beside a row too) and lane, in bytes
-  // from the first pixel; -1 for a zero.
+  // Of `kArrange`: bytes from the first pixel, by row, vector and lane; -1 for
+  // a zero. The vectors beside a row are included.
   std::vector<int32_t> offsets;
   int vectors = 0;  // Of a row.
-  // Of `kAttention`: of each pixel of a row, in bytes.
+  // Of `kAttention`: the place of each pixel of a row, in bytes.
   std::vector<int32_t> places;
-  // By kind of row, head, pixel, vector and lane; times log2(e).
+  // Added values, by kind of row, head, pixel, vector and lane; times log2(e).
   std::vector<float> added;
 };
 
-// The programs of each operation; empty for others.
+// The program of each operation. It is empty for other kinds.
 std::vector<WindowProgram> lower_windows(const Network& network,
                                          const Layout& layout);
 
-// Vectors that attention needs to work with.
+// Scratch memory for attention, in vectors.
 size_t scratch_of(const Network& network);
 
 }  // namespace issp

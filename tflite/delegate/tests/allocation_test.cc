@@ -1,4 +1,4 @@
-// Inferences take no memory: all is there when sizes are known.
+// Inferences allocate no memory. All memory is allocated when sizes are known.
 
 #include <atomic>
 #include <cstdlib>
@@ -12,7 +12,7 @@
 namespace {
 
 std::atomic<int> allocations{0};
-// After so many there is no memory; -1 for any number.
+// Allocations until memory is missing; -1 for no limit.
 std::atomic<int> allocations_left{-1};
 
 }  // namespace
@@ -46,7 +46,7 @@ TEST(inferences_allocate_nothing) {
                                           {"tuning_seconds", "0"}});
       Interpreter interpreter(model);
       EXPECT(interpreter.apply(delegate.get()) && interpreter.allocate());
-      // Those that compute themselves allocate.
+      // Nodes of the fake runtime allocate memory.
       if (interpreter.left() > 0) break;
       interpreter.set(image, random_image(shape, &random));
       const int before = allocations;
@@ -82,7 +82,7 @@ TEST(inferences_of_attention_allocate_nothing) {
   }
 }
 
-// Calls a function with more and more memory, until it has enough.
+// Calls a function with more and more allocations, until it has enough.
 template <class Function>
 void starve(const Function& function) {
   for (int enough = 0; enough < 20000; enough += 1 + enough / 200) {

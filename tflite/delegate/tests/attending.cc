@@ -18,7 +18,7 @@ int fully_connect(Model* model, int tensor, int outputs, Random* random) {
                      tflite::FullyConnectedParameters{0, 0, true});
 }
 
-// Windows of an image, and what is computed in them.
+// Builds attention within windows of an image.
 class Windows {
  public:
   Windows(Model* model, const Shape& image, const Attending& of,
@@ -65,7 +65,7 @@ class Windows {
     return model_.node(tflite::kMul, {tensor, number()}, Elementwise{0});
   }
 
-  // An image in windows, of which each is an image or a list.
+  // The windows of an image. Each is an image or a list.
   int windows_of(int image, bool are_lists) {
     const int channels = channels_of(image);
     int tensor = reshape(&model_, image, {batch_ * down_, of_.rows, across_,
@@ -116,8 +116,8 @@ class Windows {
     return parts;
   }
 
-  // What a product takes: by window and head, pixels and channels, or channels
-  // and pixels if it is `transposed`.
+  // The operand of a product. For each window and head, it has pixels and
+  // channels, or channels and pixels if it is `transposed`.
   int operand(int tensor, int channels, bool transposed) {
     if (of_.place == Attending::kImage) {
       tensor = reshape(&model_, tensor,
@@ -126,7 +126,7 @@ class Windows {
       std::vector<int> order = of_.heads_first
                                    ? std::vector<int>{4, 0, 2, 1, 3, 5}
                                    : std::vector<int>{0, 2, 4, 1, 3, 5};
-      // Sometimes at once.
+      // Sometimes with one TRANSPOSE.
       if (transposed && random_.below(2)) {
         order = {order[0], order[1], order[2], 5, order[3], order[4]};
         transposed = false;
@@ -222,7 +222,7 @@ class Windows {
                             : add(&model_, constant, scores);
   }
 
-  // Windows as an image again.
+  // The image of windows.
   int image_of(int tensor) {
     const std::vector<int> order = of_.heads_first
                                        ? std::vector<int>{1, 3, 2, 4, 0, 5}
@@ -273,7 +273,7 @@ Attending random_attending(Random* random) {
        Attending::kStridedSlices, Attending::kSplit});
   if (of.parts == Attending::kSplit) of.values = of.channels;
   of.scale = Attending::Scale(random->below(4));
-  // Which multiplies images alone.
+  // This scale needs an image.
   if (of.scale == Attending::kOfImage && of.place == Attending::kLists) {
     of.scale = Attending::kOfQueries;
   }
@@ -281,7 +281,7 @@ Attending random_attending(Random* random) {
     of.added.push_back(Attending::Added(random->below(7)));
   }
   of.subtracts = random->chance(0.3);
-  // Shifts as those of windows, and others.
+  // Half windows, or other shifts.
   if (random->below(2)) {
     of.down = of.rows / 2;
     of.across = of.columns / 2;
@@ -293,7 +293,7 @@ Attending random_attending(Random* random) {
 }
 
 Shape image_of(const Attending& of, int batch, int channels, Random* random) {
-  // Some more in one direction, and an image of two rows is not rolled.
+  // An image with two rows would not be rolled.
   const int down = random->between(of.rows < 3 ? 3 : 1, 3);
   const int across = random->between(of.columns < 3 ? 3 : 1, 3);
   return {batch, down * of.rows, across * of.columns, channels};

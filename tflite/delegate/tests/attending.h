@@ -1,5 +1,4 @@
-// Attention between the pixels of windows of an image, as TFLite's converter
-// writes it.
+// Attention within windows of an image, in the form of TFLite's converter.
 
 #ifndef ISSP_ATTENDING_H_
 #define ISSP_ATTENDING_H_
@@ -11,32 +10,32 @@
 
 namespace issp::testing {
 
-// How the windows of an image attend.
+// The form of attention within windows.
 struct Attending {
-  int rows = 4;  // Of a window.
+  int rows = 4;  // Rows of a window.
   int columns = 4;
-  int down = 0;  // By how much windows are shifted.
+  int down = 0;  // Shift of the windows.
   int across = 0;
   int heads = 1;
-  int channels = 4;  // Of a query and a key, by head.
-  int values = 4;    // Channels.
-  bool heads_first = false;  // Before windows.
-  bool is_flat = false;      // Windows and heads are one dimension.
+  int channels = 4;  // Of a query and a key of a head.
+  int values = 4;    // Channels of a value.
+  bool heads_first = false;  // Heads come before windows.
+  bool is_flat = false;      // Windows and heads share a dimension.
   bool adjoint_queries = false;
   bool adjoint_keys = false;
   bool adjoint_values = false;
   enum Parts { kConvolutions, kSlices, kStridedSlices, kSplit };
-  Parts parts = kConvolutions;  // How queries, keys and values are parted.
+  Parts parts = kConvolutions;  // How queries, keys and values are made.
   enum Place { kImage, kWindows, kLists };
-  Place place = kImage;  // Where they are made: before windows or after.
+  Place place = kImage;  // They are made before or after windows.
   enum Scale { kNoScale, kOfImage, kOfQueries, kOfKeys };
   Scale scale = kNoScale;
-  // What is added to scores, one after the other.
+  // The values that are added to scores, in order.
   enum Added {
     kTables,   // By head.
     kMasks,    // By window.
     kAll,      // By window and head.
-    kOne,      // The same everywhere.
+    kOne,      // The same for all scores.
     kNumber,
     kByKey,
     kByQuery,
@@ -47,19 +46,19 @@ struct Attending {
 
 Attending random_attending(Random* random);
 
-// An image of whole windows.
+// The shape of an image of whole windows.
 Shape image_of(const Attending& of, int batch, int channels, Random* random);
 
-// What tensors on the way are.
+// The intermediate tensors.
 struct Attended {
-  int image = -1;    // Behind the projection.
-  int queries = -1;  // As the first product takes them.
+  int image = -1;    // After the projection.
+  int queries = -1;  // Operand of the first product.
   int keys = -1;
   int values = -1;
   int products = -1;
-  int scores = -1;  // What SOFTMAX makes.
-  int means = -1;   // What the second product makes.
-  int convolved = -1;  // The values as an image, if they are one.
+  int scores = -1;  // Result of SOFTMAX.
+  int means = -1;   // Result of the second product.
+  int convolved = -1;  // The values, if they are an image.
 };
 
 Attended attend(Model* model, int image, const Attending& of, Random* random);

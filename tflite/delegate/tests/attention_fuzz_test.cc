@@ -1,5 +1,5 @@
-// Graphs of transformers whose files lie: nothing is read or written beyond
-// what there is, and what is computed has the shapes that it says.
+// Graphs of transformers with wrong files. Nothing is read or written out of
+// bounds, and results have the declared shapes.
 
 #include <climits>
 #include <cstring>
@@ -55,7 +55,7 @@ void change(std::vector<int>* numbers, Random* random) {
     numbers->resize(size_t(random->between(0, int(numbers->size()) + 2)),
                     hostile(1, random));
   } else if (random->below(4) == 0) {
-    // Another order, which leaves as many.
+    // Another order of the same numbers.
     std::swap(random->of(*numbers) == 0 ? numbers->front() : numbers->back(),
               (*numbers)[size_t(random->below(int(numbers->size())))]);
   } else {
@@ -64,7 +64,7 @@ void change(std::vector<int>* numbers, Random* random) {
   }
 }
 
-// Arrays of a node that are changed live as long as it.
+// The changed arrays of nodes live as long as this.
 class Mutator {
  public:
   Mutator(const Model& model, Interpreter* interpreter, Random* random)
@@ -104,7 +104,7 @@ class Mutator {
     interpreter_.resize(tensor, shape);
   }
 
-  // The numbers of one of integers, or its size.
+  // Changes the numbers or the size of a constant of integers.
   void change_constant() {
     std::vector<int> constants;
     for (int i = 0; i < int(model_.tensors.size()); ++i) {
@@ -124,7 +124,7 @@ class Mutator {
     tensor.bytes = sizeof(int) * numbers.size();
   }
 
-  // Other tensors of those that come before, or fewer or more.
+  // Replaces inputs by earlier tensors, or changes their number.
   void change_inputs(size_t layer, tflite::IntArray** array) {
     std::vector<int> tensors = to_vector(*array);
     const int any = random_.below(model_.layers[layer].outputs[0]);
@@ -145,7 +145,7 @@ class Mutator {
     *array = arrays_.back().get();
   }
 
-  // What is true or false is one of both in each file.
+  // Each bool stays a valid one.
   void change_parameters(size_t layer, tflite::Node* node) {
     if (!node->parameters || random_.below(3) == 0) {
       node->parameters = nullptr;
@@ -178,8 +178,8 @@ class Mutator {
   std::vector<Integers> arrays_;
 };
 
-// Whether the runtime can give all tensors memory. It is told of inputs and
-// outputs of the delegate's node alone.
+// Whether the tensors fit into memory. The runtime only allocates inputs and
+// outputs of the delegate's node.
 bool has_memory(const Model& model, Interpreter* interpreter) {
   int64_t bytes = 0;
   for (const std::vector<int>* all : {&model.inputs, &model.outputs}) {
@@ -193,7 +193,7 @@ bool has_memory(const Model& model, Interpreter* interpreter) {
   return bytes < 1 << 22;
 }
 
-// Applies a delegate, and runs what is wholly taken.
+// Applies a delegate, and runs the graph if all of it is taken.
 bool runs(const Model& model, const char* threads, Interpreter* interpreter,
           Random* random) {
   const auto delegate = new_delegate({{"always", "1"},

@@ -1,4 +1,4 @@
-// Networks of transformers: which of their nodes are taken, and what they make.
+// Transformers: the nodes that are taken, and their results.
 
 #include <utility>
 #include <vector>
@@ -19,15 +19,15 @@ std::map<int, Array> random_inputs(const Model& model, Random* random) {
   return inputs;
 }
 
-// Of a network that is given random images. Results are the same, bit for bit,
-// with kernels of a kind.
+// Checks a network with random images. With the same kernels, results are equal
+// bit for bit.
 void check_all(const Model& model, int nodes_left, const std::string& what,
                Random* random) {
   const std::map<int, Array> inputs = random_inputs(model, random);
   const Expected expected(model, inputs);
   for (const std::string& kernels : kernel_names()) {
     std::vector<std::vector<float>> first;
-    // So little that each layer is a group, something, and all in one.
+    // From a group for each layer to one group for all.
     for (const auto& [threads, cache] :
          std::vector<std::pair<const char*, const char*>>{
              {"1", "1"}, {"1", "20000"}, {"1", "100000000"}, {"2", "1"},
@@ -45,7 +45,7 @@ void check_all(const Model& model, int nodes_left, const std::string& what,
   }
 }
 
-// Once, which tells whether the parts of a network fit each other.
+// Checks a network once, to see whether its parts fit each other.
 void check_once(const Model& model, int nodes_left, const std::string& what,
                 Random* random) {
   const std::map<int, Array> inputs = random_inputs(model, random);
@@ -53,7 +53,7 @@ void check_once(const Model& model, int nodes_left, const std::string& what,
         nodes_left, what);
 }
 
-// Nodes that are left, and why.
+// The number of nodes that are left, and why.
 int left(const Model& model, std::string* report) {
   const auto delegate = new_delegate({{"always", "1"}});
   Interpreter interpreter(model);
@@ -62,7 +62,7 @@ int left(const Model& model, std::string* report) {
   return interpreter.left();
 }
 
-// Nodes that are left of what a function adds to a model.
+// The number of nodes that a function adds to a model.
 template <class Add>
 int nodes_of(Model* model, const Add& add) {
   const size_t before = model->layers.size();
@@ -112,7 +112,7 @@ TEST(networks_of_transformers_equal_the_reference) {
     const int head = convolve(&model, image, by, &random);
     int made = transform(&model, head, of, &random);
     if (random.below(2)) {
-      // The same windows again, or others.
+      // The next block has the same or other windows.
       Attending next = of;
       next.down = random.below(of.rows);
       next.across = random.below(of.columns);
@@ -129,7 +129,7 @@ TEST(networks_of_transformers_equal_the_reference) {
 }
 
 TEST(windows_of_all_sizes_attend) {
-  // One of all pixels, rows, columns, single pixels, and large ones.
+  // Windows of all pixels, rows, columns, single pixels, and others.
   for (const Shape& window :
        {Shape{4, 6}, Shape{1, 6}, Shape{4, 1}, Shape{1, 1}, Shape{2, 3}}) {
     Random random(1);
@@ -234,11 +234,11 @@ TEST(masks_that_differ_between_images_of_a_batch_are_right_or_left) {
   }
 }
 
-// A network of attention with something else that takes what is on the way.
+// A network of attention whose intermediate tensors have other users.
 struct Branched {
   Model model;
   Attended attended;
-  int nodes = 0;  // Of the attention, with the projections.
+  int nodes = 0;  // Of attention and projections.
 };
 
 Branched branched(Random* random) {
@@ -270,7 +270,7 @@ TEST(a_symbol_that_is_an_output_is_left_with_a_reason) {
       made.model.output(tensor);
       std::string report;
       const int nodes = left(made.model, &report);
-      // The convolutions, before and behind, are taken.
+      // The convolutions before and after attention are taken.
       EXPECT(nodes > negates && nodes < made.nodes) << nodes << report;
       EXPECT(report.find("its output is used by a node that is not taken") !=
              std::string::npos)
@@ -322,7 +322,7 @@ TEST(windows_are_images_to_what_needs_no_neighbours) {
     made = project(&model, made, 2 * channels, &random);
     made = model.node(tflite::kGelu, {made}, tflite::GeluParameters{true});
     made = project(&model, made, channels, &random);
-    // The same windows, made before or once more.
+    // The same windows, reused or built again.
     made = add(&model, made, random.below(2) ? before : windows(image));
     made = multiply(&model, made, windows(project(&model, image, channels,
                                                   &random)));
@@ -400,8 +400,8 @@ TEST(a_window_tensor_that_is_an_output_is_right) {
 }
 
 TEST(windows_whose_taker_is_in_another_part_are_right) {
-  // What multiplies waits for a node that is not known, with what makes the
-  // windows before it.
+  // The multiplication waits for an unknown node. It is in another part than
+  // the node that makes its windows.
   for (int batch : {1, 2}) {
     Random random(7);
     Model model;
@@ -490,13 +490,13 @@ TEST(values_of_attention_are_convolved_too) {
     by.outputs = 5;
     beside = convolve(&model, beside, by, &random);
     model.output(add(&model, made.image, beside));
-    // A depthwise convolution of a rolled image is none of the image.
+    // A depthwise convolution of a rolled image is not one of the image.
     check_all(model, of.down ? -1 : 0, "values beside", &random);
   }
 }
 
 TEST(rows_that_attend_are_convolved_without_a_projection) {
-  // Pixels have the order of the image, and what is beyond it is zero.
+  // Pixels have the order of the image, and pixels beyond it are zero.
   for (int width : {5, 16, 21}) {
     Random random(13);
     Model model;

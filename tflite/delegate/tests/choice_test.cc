@@ -1,4 +1,4 @@
-// Which parts are taken: those that are expected to become faster.
+// The choice of parts: those that are expected to become faster are taken.
 
 #include "choice.h"
 
@@ -11,7 +11,7 @@
 namespace issp::testing {
 namespace {
 
-// Convolutions of this many channels each, and of one pixel or of 3x3.
+// Convolutions with these numbers of channels, and a side of 1 or 3.
 Model chain(const Shape& shape, bool is_dynamic,
             const std::vector<int>& outputs, int side, double sparsity) {
   Random random{1};
@@ -29,7 +29,7 @@ Model chain(const Shape& shape, bool is_dynamic,
   return model;
 }
 
-// Nodes that the delegate leaves to the runtime, and why it leaves them.
+// The number of nodes that are left to the runtime, and why.
 int left(const Model& model, std::string* report, const Options& options = {}) {
   const auto delegate = new_delegate(options);
   Interpreter interpreter(model);
@@ -54,7 +54,7 @@ TEST(wide_images_with_as_many_zeros_are_taken) {
 TEST(few_weights_do_not_pay_for_the_edges) {
   std::string report;
   EXPECT(left(chain({1, 64, 160, 16}, false, {16}, 1, 0.9), &report) == 1);
-  // The same in the middle of others.
+  // The same between other layers.
   EXPECT(left(chain({1, 64, 160, 16}, false, {64, 64, 16}, 3, 0.9),
               &report) == 0)
       << report;
@@ -64,7 +64,7 @@ TEST(images_of_any_size_are_taken_for_photographs) {
   std::string report;
   EXPECT(left(chain({1, 1, 1, 32}, true, {32, 32}, 3, 0.9), &report) == 0)
       << report;
-  // Which they are not if the file says that they have one pixel.
+  // A fixed small size in the file is not a photograph.
   EXPECT(left(chain({1, 7, 7, 32}, false, {32, 32}, 3, 0.5), &report) == 2);
 }
 

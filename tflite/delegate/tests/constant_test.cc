@@ -1,4 +1,4 @@
-// Constants of files, of all encodings, and corrupt ones.
+// Constants of files, in all encodings, and corrupt constants.
 
 #include "constant.h"
 
@@ -51,7 +51,7 @@ TEST(constants_of_all_encodings_are_read) {
     const std::vector<float> dense = constant.dense();
     bool is_equal = dense.size() == array.values.size();
     for (size_t k = 0; is_equal && k < dense.size(); ++k) {
-      // A scale times a byte is rounded here and not there.
+      // The expected value is rounded to float here.
       is_equal = dense[k] == float(array.values[k]);
     }
     EXPECT(is_equal) << text_of(encoding);
@@ -60,7 +60,7 @@ TEST(constants_of_all_encodings_are_read) {
 
 TEST(all_numbers_of_float16_are_read) {
   for (int half = 0; half < 1 << 16; ++half) {
-    if (((half >> 10) & 31) == 31) continue;  // Infinite, or none.
+    if (((half >> 10) & 31) == 31) continue;  // Infinity or NaN.
     Array array{{1}, {from_half(uint16_t(half))}};
     Encoding encoding;
     encoding.type = tflite::kFloat16;
@@ -98,7 +98,7 @@ TEST(tensors_that_are_no_constants_are_none) {
   EXPECT(!is_one([](tflite::Tensor* of) { of->shape->data[0] = 3; }));
 }
 
-// A constant of 4x6 with three non-zeros, in which one thing is wrong.
+// The error for a 4x6 constant with three non-zeros and one mistake.
 std::string error_with(
     const std::function<void(tflite::Tensor*)>& change) {
   Array array{{4, 6}, std::vector<double>(24)};
@@ -200,12 +200,12 @@ TEST(mutated_constants_are_refused_or_sound) {
     EXPECT(read.error.empty()) << "case " << i << ": " << read.error;
     accepted += read.is_accepted;
   }
-  // Those that are not changed, and some.
+  // The unchanged constants are accepted, and some of the others.
   EXPECT(accepted > count / 8 && accepted < count * 3 / 4)
       << accepted << " of " << count << " are accepted";
 }
 
-// A sparse constant of so many dimensions, all of one value.
+// A sparse constant with `rank` dimensions of size 1.
 struct Deep {
   explicit Deep(int rank)
       : shape(new_integers(std::vector<int>(size_t(rank), 1))),

@@ -33,7 +33,7 @@ Model some_network(uint64_t seed = 1) {
 
 const Options kAlways{{"always", "1"}, {"tuning_seconds", "0"}};
 
-// Whether images of a size come out right.
+// Whether the result for an image of a size is right.
 bool is_right(const Model& model, Interpreter* interpreter,
               const Shape& shape) {
   Random random(uint64_t(shape[1] * 100 + shape[2]));
@@ -122,7 +122,7 @@ TEST(interpreters_that_never_ran_are_destroyed) {
 }
 
 TEST(a_second_delegate_takes_what_the_first_left) {
-  // Both need what unpacks the same constant.
+  // Both convolutions need the node that unpacks the same constant.
   Random random(3);
   Model model;
   const int image = model.input({1, 6, 20, 4});
@@ -163,7 +163,7 @@ TEST(two_interpreters_run_in_two_threads) {
           }
         });
       }
-      // Which may be asked for at any time.
+      // Reports are allowed at any time.
       if (shares) {
         for (int i = 0; i < 50; ++i) {
           EXPECT(issp_delegate_report(shared.get())[0] == '{');
@@ -314,7 +314,7 @@ TEST(a_report_tells_what_is_declined_of_each_graph_of_a_file) {
   EXPECT(declined() == "\"declined\": " + one + ", \"graphs\": [" + one +
                            ", " + two + "]}")
       << declined();
-  // Of another file.
+  // This graph is of another file.
   graphs[2]->context()->get_external_context = [](tflite::Context*, int) {
     return static_cast<void*>(files + 1);
   };

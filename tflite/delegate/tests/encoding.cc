@@ -35,14 +35,14 @@ Integers new_integers(const std::vector<int>& numbers) {
   return Integers(array);
 }
 
-// Rounds to the nearest of all, of which there are few.
+// Rounds to the nearest float16.
 uint16_t to_half(float value) {
   const uint16_t sign = std::signbit(value) ? 0x8000 : 0;
   const double magnitude = std::abs(double(value));
   if (magnitude >= 65520) return sign | 0x7c00;
   int exponent = magnitude > 0 ? std::ilogb(magnitude) : -14;
   exponent = std::max(exponent, -14);
-  // What carries into the exponent is right there.
+  // A carry into the exponent is correct.
   const int steps = int(std::nearbyint(std::ldexp(magnitude, 10 - exponent)));
   return uint16_t(sign | (steps + ((exponent + 14) << 10)));
 }
@@ -121,11 +121,11 @@ void Stored::store(const Encoding& encoding, const Shape& shape, size_t place,
   packed_.insert(packed_.end(), begin, begin + bytes);
 }
 
-// Goes through the levels, each of which makes of places more places.
+// Goes through the levels. Each extends the paths of the level before.
 void Stored::pack(const Encoding& encoding, const Array& array) {
   const int rank = int(array.shape.size());
   const size_t levels = encoding.order.size();
-  // The place in each level, of a value.
+  // The index of a value in each level.
   const auto path_of = [&](size_t place) {
     std::vector<int> at(size_t(rank) + encoding.block_map.size());
     for (int i = rank - 1; i >= 0; --i) {
@@ -147,7 +147,7 @@ void Stored::pack(const Encoding& encoding, const Array& array) {
     }
     return;
   }
-  std::set<std::vector<int>> kept;  // Beginnings of paths of non-zeros.
+  std::set<std::vector<int>> kept;  // Prefixes of paths of non-zeros.
   std::vector<std::pair<std::vector<int>, size_t>> all;
   for (size_t i = 0; i < array.values.size(); ++i) {
     const std::vector<int> path = path_of(i);
@@ -160,7 +160,7 @@ void Stored::pack(const Encoding& encoding, const Array& array) {
   std::sort(all.begin(), all.end());
   segments_.resize(levels);
   indices_.resize(levels);
-  // By level, the beginnings that have a place.
+  // The stored prefixes of the current level.
   std::vector<std::vector<int>> places{{}};
   for (size_t i = 0; i < levels; ++i) {
     std::set<int> sizes;
@@ -221,7 +221,7 @@ void Stored::fill(tflite::Tensor* tensor) {
 Array random_array(const Shape& shape, double sparsity, Random* random) {
   Array array{shape, std::vector<double>(size_t(size_of(shape)))};
   for (double& value : array.values) {
-    // As inputs are: in float32.
+    // Rounded to float32, like inputs.
     if (!random->chance(sparsity)) value = float(random->number());
   }
   return array;

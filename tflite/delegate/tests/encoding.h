@@ -1,4 +1,4 @@
-// Constants as a file has them: dense or sparse, of any type.
+// Constants in the form of a file: dense or sparse, of any type.
 
 #ifndef ISSP_ENCODING_H_
 #define ISSP_ENCODING_H_
@@ -18,7 +18,7 @@ struct Freed {
   void operator()(void* memory) const { std::free(memory); }
 };
 
-// Memory that ends where what is in it ends, so that tools see what is beyond.
+// Memory without padding at its end, so that sanitizers find reads beyond it.
 using Memory = std::unique_ptr<char, Freed>;
 using Integers = std::unique_ptr<tflite::IntArray, Freed>;
 using Floats = std::unique_ptr<tflite::FloatArray, Freed>;
@@ -32,23 +32,23 @@ float from_half(uint16_t half);
 // How a constant is stored. It is dense if it has no levels.
 struct Encoding {
   int type = tflite::kFloat32;
-  std::vector<int> order;    // Of the levels: dimensions, then blocks.
+  std::vector<int> order;    // The order of levels: dimensions, then blocks.
   std::vector<int> formats;  // Of each level.
   std::vector<int> block_map;
   std::vector<int> block_sizes;
-  std::vector<float> scales;  // Of int8: one, or one for each of a dimension.
+  std::vector<float> scales;  // Of int8: one, or one per channel.
   int scale_dimension = 0;
 
   bool is_sparse() const { return !order.empty(); }
 };
 
-// A constant with all that a runtime keeps of it.
+// A constant with all its data in a runtime.
 class Stored {
  public:
-  // `array` becomes what can be read of it: rounded, as the type needs.
+  // Rounds `array` to the numbers that the type can store.
   Stored(const Encoding& encoding, Array* array);
 
-  // Makes it the content of a tensor, which lives no longer.
+  // Fills a tensor. This constant must outlive the tensor.
   void fill(tflite::Tensor* tensor);
 
   std::vector<std::vector<int>>& segments() { return segments_; }
@@ -69,7 +69,7 @@ class Stored {
   Integers zero_points_;
   tflite::AffineQuantization affine_{};
   bool is_sparse_;
-  std::vector<std::vector<int>> segments_;  // By level; none where dense.
+  std::vector<std::vector<int>> segments_;  // By level; empty if dense.
   std::vector<std::vector<int>> indices_;
   Integers order_;
   Integers blocks_;
@@ -78,13 +78,13 @@ class Stored {
   tflite::Sparsity sparsity_{};
 };
 
-// Values of which the share `sparsity` is zero.
+// Random values. A fraction `sparsity` of them is zero.
 Array random_array(const Shape& shape, double sparsity, Random* random);
 
-// Any order, formats and blocks that suit a shape.
+// A random order, formats and blocks that fit a shape.
 Encoding random_encoding(const Shape& shape, Random* random);
 
-// That of TensorFlow's converter: the last dimension is sparse.
+// The encoding of TensorFlow's converter: the last dimension is sparse.
 Encoding converter_encoding(const Shape& shape, int type);
 
 }  // namespace issp::testing

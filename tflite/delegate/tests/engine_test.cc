@@ -1,4 +1,4 @@
-// The engine: what it makes of files, which files it refuses, and tiles.
+// The engine: its results, the files that it refuses, and tiles.
 
 #include "issp_engine.h"
 
@@ -41,7 +41,7 @@ Network open(const Model& model, int threads = 1) {
   return network;
 }
 
-// What a network makes of an image; without values if that fails.
+// The result of a network for an image; without values if it fails.
 Array run(issp_network* network, const Array& image) {
   Array made;
   if (issp_resize(network, image.shape[1], image.shape[2])) return made;
@@ -74,7 +74,7 @@ Model upscaler(const Shape& shape, bool is_dynamic, int type, bool is_sparse,
   return model;
 }
 
-// Quantised by 255ths, from and to 8 bits.
+// Rounds a value to 8 bits.
 uint8_t level(double value) {
   return uint8_t(std::min(std::max(std::floor(value * 255 + 0.5), 0.0), 255.0));
 }
@@ -278,7 +278,7 @@ TEST(tiles_make_the_photograph_that_one_tile_makes) {
     const int found = once[size_t(i / 3 * 4 + i % 3)];
     EXPECT(std::abs(found - level(whole.values[size_t(i)])) <= 1) << i;
   }
-  // It sees three pixels around each.
+  // The radius of its receptive field is three pixels.
   EXPECT(upscale(16, -1) == once);
   EXPECT(upscale(20, 3) == once);
   EXPECT(upscale(16, 0) != once);
@@ -325,7 +325,7 @@ TEST(alpha_is_scaled_too) {
   Random random(9);
   const Network network =
       open(upscaler({1, 8, 8, 3}, true, tflite::kFloat32, true, &random));
-  const uint8_t pixels[] = {0, 0, 0, 0, 0, 0, 0, 200};  // Two beside.
+  const uint8_t pixels[] = {0, 0, 0, 0, 0, 0, 0, 200};  // Two pixels.
   uint8_t result[4 * 4 * 2] = {};
   EXPECT(issp_start(network.get(), 1, 2, 0, -1) == 1);
   EXPECT(!issp_upscale(network.get(), 0, pixels, 8, 4, result, 16));

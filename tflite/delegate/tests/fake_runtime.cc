@@ -17,7 +17,7 @@ using tflite::Node;
 using tflite::Registration;
 using tflite::Tensor;
 
-// Nodes of the model are computed by the interpreter; this is never called.
+// The interpreter computes nodes of the model. This is never called.
 int compute_nothing(Context*, Node*) { return tflite::kError; }
 
 Shape shape_of_tensor(const Tensor& tensor) { return to_vector(tensor.shape); }
@@ -35,7 +35,7 @@ int Model::input(Shape shape, bool is_dynamic) {
 
 int Model::constant(Array array, const Encoding& encoding) {
   Variable variable;
-  // What is rounded when it is stored, the reference has rounded as well.
+  // The reference uses the same rounded values as the stored constant.
   Stored(encoding, &array);
   variable.array = std::move(array);
   variable.is_constant = true;
@@ -177,7 +177,7 @@ Interpreter::Interpreter(const Model& model) : model_(model) {
 }
 
 Interpreter::~Interpreter() {
-  // Without memory the last node may have none.
+  // If memory is missing, the last node may have no registration.
   for (size_t i = 0; i < registrations_.size(); ++i) {
     if (registrations_[i]->free) {
       registrations_[i]->free(&context_, nodes_[i]->user_data);
@@ -215,11 +215,12 @@ int Interpreter::get_node(Context* context, int index, Node** node,
   return tflite::kOk;
 }
 
-// Like TFLite: as many nodes of a kind as have all that they need, in turn.
+// Partitions like TFLite. Each part has as many ready nodes of one kind as
+// possible.
 std::vector<Interpreter::Part> Interpreter::partition(const IntArray* chosen) {
   const std::vector<int> list = to_vector(chosen);
   const std::set<int> of_delegate(list.begin(), list.end());
-  std::set<int> missing;  // Tensors that are not there yet.
+  std::set<int> missing;  // Tensors that are not computed yet.
   for (int index : plan_) {
     for (int t : to_vector(nodes_[index]->outputs)) missing.insert(t);
   }
@@ -365,7 +366,7 @@ bool Interpreter::allocate() {
                          i, node.outputs->size));
     }
   }
-  // What nodes of the plan pass on, and not what is inside of one.
+  // Tensors between nodes of the plan, and not those inside of a node.
   std::set<int> passed(model_.inputs.begin(), model_.inputs.end());
   for (int index : plan_) {
     for (int t : to_vector(nodes_[index]->outputs)) passed.insert(t);
@@ -376,7 +377,7 @@ bool Interpreter::allocate() {
                    size_t(size_of(shape_of_tensor(tensor)));
     memory_[i] = new_memory(tensor.bytes);
     tensor.data = memory_[i].get();
-    // What is not written shows: all bits are those of a NaN.
+    // All bits are those of a NaN, to show missing writes.
     std::memset(tensor.data, 0xff, tensor.bytes);
   }
   return true;
@@ -494,7 +495,7 @@ std::vector<std::vector<float>> check(const Model& model,
   for (int output : model.outputs) {
     const Array& exact = expected.exact.at(output);
     const double off = difference(interpreter.get(output), exact);
-    // Networks in which much cancels amplify all rounding.
+    // Networks with much cancellation amplify rounding.
     const double rounding =
         difference(expected.rounded.at(output), exact);
     EXPECT(off <= std::max(tolerance, 20 * rounding))

@@ -1,6 +1,6 @@
-// As much of TFLite as the delegate needs, to test it without TFLite.
+// A small replacement of TFLite, to test the delegate without TFLite.
 //
-// What the delegate leaves is computed by `reference.h`.
+// It computes nodes that the delegate leaves with `reference.h`.
 
 #ifndef ISSP_FAKE_RUNTIME_H_
 #define ISSP_FAKE_RUNTIME_H_
@@ -28,17 +28,18 @@ const char* issp_delegate_version();
 
 namespace issp::testing {
 
-// A network, as a file has it.
+// A network, like in a file.
 class Model {
  public:
-  // An image that comes from outside. Where it `is_dynamic`, the file knows
-  // nothing of its height and width, and says 1.
+  // Adds an input image. If it `is_dynamic`, its height and width are open in
+  // the file, which stores 1.
   int input(Shape shape, bool is_dynamic = false);
 
   int constant(Array array, const Encoding& encoding = {});
   int integers(const std::vector<int>& numbers);
 
-  // A constant that is stored sparse or in another type, and what unpacks it.
+  // Adds a constant that is sparse or of another type, and nodes that unpack
+  // it.
   int unpacked(Array array, const Encoding& encoding);
 
   template <class Parameters>
@@ -49,7 +50,7 @@ class Model {
   int node(int code, const std::vector<int>& inputs) {
     return add(code, inputs, nullptr, 0);
   }
-  // One that makes several tensors.
+  // Adds a node with several outputs.
   std::vector<int> nodes(int code, const std::vector<int>& inputs,
                          int outputs) {
     add(code, inputs, nullptr, 0, outputs);
@@ -60,7 +61,7 @@ class Model {
   const Shape& shape(int tensor) const { return tensors[tensor].array.shape; }
 
   struct Variable {
-    Array array;  // With values, if it is a constant.
+    Array array;  // Has values if it is a constant.
     bool is_constant = false;
     bool is_dynamic = false;
     Encoding encoding;
@@ -82,7 +83,8 @@ class Model {
           size_t bytes, int outputs = 1);
 };
 
-// What all tensors are of these inputs; if it `rounds`, in float32.
+// Computes all tensors for these inputs. If it `rounds`, they are rounded to
+// float32.
 std::map<int, Array> evaluate(const Model& model,
                               const std::map<int, Array>& inputs,
                               bool rounds = false);
@@ -94,7 +96,7 @@ class Interpreter {
   Interpreter(const Interpreter&) = delete;
   Interpreter& operator=(const Interpreter&) = delete;
 
-  // Whether the delegate is content.
+  // Returns whether the delegate succeeds.
   bool apply(tflite::Delegate* delegate);
   void resize(int tensor, const Shape& shape);
   bool allocate();
@@ -102,10 +104,10 @@ class Interpreter {
 
   void set(int tensor, const Array& array);
   Array get(int tensor) const;
-  // Bit for bit.
+  // The exact bits.
   std::vector<float> floats(int tensor) const;
 
-  // Nodes of the model that still compute themselves.
+  // The number of model nodes that the delegate leaves.
   int left() const;
 
   tflite::Context* context() { return &context_; }
@@ -145,7 +147,7 @@ class Interpreter {
 
   std::vector<Part> partition(const tflite::IntArray* chosen);
   void set_shape(int tensor, const Shape& shape);
-  // Whether it computes what is in a tensor. Tests may make others int8.
+  // Whether this runtime can compute a tensor. Tests may change others to int8.
   bool computes(int tensor) const;
   Array input_of(int tensor) const;
   int add_node(const tflite::Registration& registration,
@@ -170,21 +172,21 @@ class Interpreter {
   std::string errors_;
 };
 
-// A delegate with these options, that destroys itself.
+// A delegate with options. It is destroyed automatically.
 using Options = std::map<std::string, std::string>;
 using OwnedDelegate =
     std::unique_ptr<tflite::Delegate, void (*)(tflite::Delegate*)>;
 OwnedDelegate new_delegate(const Options& options);
 
-// Kernels that this CPU runs, but not those in float16.
+// The kernels that this CPU runs, except those in float16.
 std::vector<std::string> kernel_names();
 
-// The largest difference, as a share of the largest number expected.
+// The largest difference, relative to the largest expected number.
 double difference(const Array& found, const Array& expected);
 
 constexpr double kTolerance = 1e-5;
 
-// What a model makes, and what it would if it rounded all tensors to float32.
+// The exact results of a model, and those with all tensors rounded to float32.
 struct Expected {
   Expected(const Model& model, const std::map<int, Array>& inputs)
       : exact(evaluate(model, inputs)),
@@ -195,7 +197,7 @@ struct Expected {
 };
 
 // Runs a model with a delegate and compares all outputs with the reference.
-// So many nodes must be left to the runtime, or any number if it is negative.
+// `nodes_left` nodes must be left to the runtime; any number if it is negative.
 // Returns the outputs.
 std::vector<std::vector<float>> check(const Model& model,
                                       const std::map<int, Array>& inputs,

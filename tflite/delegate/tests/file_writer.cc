@@ -12,13 +12,13 @@ namespace {
 
 using tflite::IntArray;
 
-// A vector of the file: its bytes, and how many elements that are.
+// A vector of the file: its bytes and its number of elements.
 struct Vector {
   std::vector<uint8_t> bytes;
   uint32_t count = 0;
 };
 
-// A table before it is written, with its fields by number.
+// A table before it is written. Fields are stored by number.
 struct Record {
   std::map<int, std::vector<uint8_t>> numbers;
   std::map<int, Vector> vectors;
@@ -48,7 +48,7 @@ struct Record {
   }
 };
 
-// What a table refers to stands behind it.
+// Writes tables. The objects of a table follow it.
 class Writer {
  public:
   std::vector<uint8_t> write(const Record& root) {
@@ -75,7 +75,7 @@ class Writer {
   }
 
   size_t add(const Vector& of) {
-    // The elements are aligned, and the count before them.
+    // The elements are aligned. The count precedes them.
     while (bytes_.size() % 16 != 12) bytes_.push_back(0);
     const size_t place = append(4 + of.bytes.size());
     put(place, of.count);
@@ -84,7 +84,7 @@ class Writer {
   }
 
   size_t add(const Record& of) {
-    std::map<int, size_t> sizes;  // Of fields, by number.
+    std::map<int, size_t> sizes;  // Of fields.
     for (const auto& [field, number] : of.numbers) {
       sizes[field] = number.size();
     }
@@ -134,7 +134,7 @@ std::vector<int> numbers(const IntArray* of) {
   return of ? tflite::to_vector(of) : std::vector<int>();
 }
 
-// The type of a tensor as the file counts it.
+// The type of a tensor in the file.
 int8_t type_in_file(int type) {
   switch (type) {
     case tflite::kFloat32:
@@ -152,7 +152,7 @@ int8_t type_in_file(int type) {
     case tflite::kInt8:
       return 9;
   }
-  return 5;  // Strings, which nobody computes with.
+  return 5;  // Strings, which are not computed.
 }
 
 template <class Parameters>
@@ -160,7 +160,7 @@ const Parameters& as(const void* parameters) {
   return *static_cast<const Parameters*>(parameters);
 }
 
-// Options of an operator, with fields as in TFLite's schema.
+// The options of an operator, with the fields of TFLite's schema.
 Record options_of(int code, const void* parameters) {
   Record of;
   const auto padding = [](int kind) {
@@ -271,7 +271,7 @@ Record options_of(int code, const void* parameters) {
 void add_indices(const IntArray* from, int type_field, Record* to) {
   Record vector;
   vector.vector(0, numbers(from));
-  to->number(type_field, uint8_t{1});  // Of 32 bits.
+  to->number(type_field, uint8_t{1});  // Int32.
   to->records[type_field + 1] = std::move(vector);
 }
 
@@ -325,7 +325,7 @@ Record tensor_of(const tflite::Tensor& from, uint32_t buffer) {
 std::vector<uint8_t> write_file(const Model& model, Interpreter* interpreter) {
   Record file, graph;
   file.number(0, uint32_t{3});
-  file.lists[4].emplace_back();  // The first buffer is that of no constant.
+  file.lists[4].emplace_back();  // The first buffer is always empty.
   for (size_t i = 0; i < model.tensors.size(); ++i) {
     const tflite::Tensor& tensor = interpreter->tensor(int(i));
     uint32_t buffer = 0;

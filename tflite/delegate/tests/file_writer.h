@@ -10,8 +10,7 @@
 
 namespace issp::testing {
 
-// With the tensors and nodes that an interpreter has, which tests may have
-// changed.
+// Uses the tensors and nodes of an interpreter, which tests may have changed.
 std::vector<uint8_t> write_file(const Model& model, Interpreter* interpreter);
 
 std::vector<uint8_t> write_file(const Model& model);

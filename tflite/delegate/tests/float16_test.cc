@@ -1,4 +1,4 @@
-// The option float16: less precise, and only where the CPU computes with it.
+// The option float16. It is less precise, and needs support by the CPU.
 
 #include "fake_runtime.h"
 #include "kernels.h"
@@ -9,7 +9,7 @@
 namespace issp::testing {
 namespace {
 
-// Numbers of float16 have 11 bits, and sums of some 100 lose some more.
+// Numbers in float16 have 11 bits. Sums of about 100 numbers lose some more.
 constexpr double kTolerance16 = 1e-2;
 
 const Options kFloat16{{"float16", "1"}};
@@ -100,7 +100,7 @@ TEST(attention_in_float16_is_near_the_reference) {
   for (int i = 0; i < cases(60); ++i) {
     Random random{uint64_t(30 + i)};
     Attending of = random_attending(&random);
-    // Scores of many channels, and sums of masks, would be too large.
+    // Scores of many channels and sums of masks would be too large.
     of.channels = random.between(1, 4);
     of.values = of.channels;
     const Shape shape = image_of(of, 1, random.between(1, 6), &random);

@@ -1,4 +1,4 @@
-// For libFuzzer: reads constants that are made of its bytes.
+// For libFuzzer: makes constants from its bytes, and reads them.
 
 #include <cstdint>
 #include <cstdio>

@@ -1,4 +1,4 @@
-// Networks of many layers, and which of their nodes are taken.
+// Networks of many layers: their results, and the nodes that are taken.
 
 #include "graph.h"
 
@@ -17,7 +17,7 @@ void check_all(const Model& model, const std::map<int, Array>& inputs,
   for (const std::string& kernels : kernel_names()) {
     std::vector<std::vector<float>> first;
     for (const char* threads : {"1", "3"}) {
-      // So little that each layer is a group, something, and all in one.
+      // From a group for each layer to one group for all.
       for (const char* cache : {"1", "9000", "100000000"}) {
         const auto outputs = check(model, inputs, expected,
                                    {{"kernels", kernels},
@@ -93,7 +93,7 @@ TEST(long_chains_of_residual_blocks_equal_the_reference) {
 }
 
 TEST(many_strided_layers_are_right_or_refused) {
-  // The scale of the last image would be 2 to the power of minus `layers`.
+  // The scale of the last image would be 2^-layers.
   for (int layers : {3, 8, 30, 70}) {
     Random random(2);
     Model model;
@@ -216,7 +216,7 @@ TEST(resizing_that_is_no_convolution_is_left_to_the_runtime) {
 }
 
 TEST(images_of_one_pixel_in_the_file_are_resized) {
-  // Attention, in a file that does not say that sizes are unknown.
+  // Attention, in a file that does not mark sizes as unknown.
   Random random(4);
   Model model;
   const int image = model.input({1, 1, 1, 4});
@@ -261,7 +261,7 @@ TEST(a_fully_connected_layer_of_several_pixels_is_left_to_the_runtime) {
   EXPECT(interpreter.left() == 1);
 }
 
-// A shape that a hostile file may give a tensor.
+// A wrong shape of a tensor in a hostile file.
 Shape lie_of(Shape shape, Random* random) {
   const std::vector<int> sizes{0, 1, 2, 7, 300, 60000, 1 << 30, -1};
   switch (random->below(3)) {
@@ -352,7 +352,7 @@ TEST(one_pixel_for_all_images_of_a_batch_is_left_to_the_runtime) {
 }
 
 TEST(a_constant_whose_unpacked_shape_is_another_is_left_to_the_runtime) {
-  // In a hostile file DENSIFY may tell of more filters than are stored.
+  // In a hostile file, DENSIFY may declare more filters than are stored.
   Random random(7);
   Model model;
   const int image = model.input({1, 4, 6, 2});
@@ -378,7 +378,7 @@ TEST(layers_with_other_numbers_in_their_files_are_left_to_the_runtime) {
         Numbers{0, 0, -1, 0, 0, 0, 0, 0}, Numbers{1, 0, 0, 0, 0, 0, 0, 0}}) {
     Model model;
     const int image = model.input({1, 4, 6, 2});
-    // The file's shapes are those of some honest padding.
+    // The shapes in the file are those of a valid padding.
     const int honest = model.integers({0, 0, 1, 1, 1, 1, 0, 0});
     const int padded = model.node(tflite::kPad, {image, honest});
     model.tensors[honest].integers = by;
@@ -440,7 +440,7 @@ TEST(a_constant_that_is_broken_leaves_its_part_to_the_runtime) {
   for (bool is_broken : {false, true}) {
     Interpreter interpreter(model);
     Stored& stored = interpreter.stored().front();
-    // The columns of a row, the other way round.
+    // Swaps the columns of a row.
     std::vector<int>& indices = stored.indices().back();
     if (is_broken) {
       indices[0] = 1;
@@ -453,7 +453,8 @@ TEST(a_constant_that_is_broken_leaves_its_part_to_the_runtime) {
     }
     const auto delegate = new_delegate({{"always", "1"}});
     EXPECT(interpreter.apply(delegate.get())) << interpreter.errors();
-    // Those that negate, and the first convolution with what unpacks.
+    // Left are the negations, and the first convolution with its unpacking
+    // node.
     EXPECT(interpreter.left() == (is_broken ? 4 : 2))
         << issp_delegate_report(delegate.get());
   }

@@ -1,6 +1,6 @@
-// Graphs in int8 whose quantisation, biases and sparse kernels are wrong, as
-// those of a corrupt or hostile file: what is wrong is left to the runtime, with
-// a reason, or all kernels compute the same of it.
+// Graphs in int8 with wrong quantization, biases and sparse kernels, like in a
+// corrupt or hostile file. A wrong node is left to the runtime with a reason,
+// or all kernels compute the same result.
 
 #include <climits>
 #include <cmath>
@@ -23,7 +23,7 @@ namespace {
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInfinite = std::numeric_limits<float>::infinity();
 
-// What a tensor says of its numbers.
+// The quantization of a tensor.
 struct Numbers {
   std::vector<float> scales;
   std::vector<int> zero_points;
@@ -34,7 +34,7 @@ struct Numbers {
   bool has_zero_points = true;
 };
 
-// The same as the runtime keeps it.
+// The same in the structures of the runtime.
 class Quantised {
  public:
   Quantised(const Numbers& of, tflite::Tensor* tensor)
@@ -43,7 +43,7 @@ class Quantised {
         zero_points_(new_integers(of.zero_points)) {
     scales_->size = int(of.scales.size());
     std::copy(of.scales.begin(), of.scales.end(), scales_->data);
-    // All of it is read, what is between its members too.
+    // All bytes are read, including padding.
     std::memset(&affine_, 0, sizeof(affine_));
     affine_.scale = of.has_scales ? scales_.get() : nullptr;
     affine_.zero_point = of.has_zero_points ? zero_points_.get() : nullptr;
@@ -59,7 +59,7 @@ class Quantised {
   tflite::AffineQuantization affine_;
 };
 
-// A random graph in int8, of which all tensors but integers have `numbers`.
+// A random graph in int8. All tensors but integers have `numbers`.
 class Graph {
  public:
   explicit Graph(uint64_t seed, bool is_hostile = false)
@@ -78,7 +78,7 @@ class Graph {
   Model model;
   std::map<int, Numbers> numbers;
   std::vector<int> images;
-  std::vector<int> kernels;  // As convolutions take them.
+  std::vector<int> kernels;  // Inputs of convolutions.
   std::vector<int> biases;
   std::vector<int> sparse;   // Constants.
 
@@ -261,7 +261,7 @@ Outcome run(const Graph& graph, const std::string& kernels,
   }
   made.left = interpreter.left();
   made.report = issp_delegate_report(delegate.get());
-  // What is left has a reason.
+  // Nodes that are left have a reason.
   EXPECT(!made.left ||
          made.report.find("\"declined\": {}") == std::string::npos)
       << made.report;
@@ -279,7 +279,7 @@ Outcome run(const Graph& graph, const std::string& kernels,
   return made;
 }
 
-// Runs a graph with all kernels, which must agree; returns what one makes.
+// Runs a graph with all kernels, which must agree. Returns the result.
 Outcome run_all(const Graph& graph, const std::string& what,
                 const Change& change = nullptr) {
   Outcome first;
@@ -302,7 +302,7 @@ Outcome run_all(const Graph& graph, const std::string& what,
   return first;
 }
 
-// Whether an image can have such numbers.
+// Whether this quantization is valid for an image.
 bool is_sane(const Numbers& of) {
   return of.is_affine && of.has_parameters && of.has_scales &&
          of.has_zero_points && of.scales.size() == 1 &&
@@ -451,7 +451,7 @@ TEST(tensors_of_other_types_or_sizes_do_no_harm) {
   }
 }
 
-// A float32 file may say that DENSIFY makes int8 of it.
+// A file may declare that DENSIFY makes int8 from float32.
 TEST(numbers_that_are_no_int8_are_left_to_the_runtime) {
   for (float number : {1e30f, -300.0f, 0.5f, kNan, kInfinite}) {
     Model model;
@@ -478,7 +478,7 @@ TEST(numbers_that_are_no_int8_are_left_to_the_runtime) {
   }
 }
 
-// DENSIFY may tell of other zeros than what it takes.
+// The output of DENSIFY may have other zero points than its input.
 TEST(other_zeros_than_those_of_the_file_are_left_to_the_runtime) {
   for (int zero : {0, 1, -7, 1000, INT_MAX, INT_MIN}) {
     for (bool is_kernel : {true, false}) {

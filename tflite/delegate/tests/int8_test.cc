@@ -1,5 +1,5 @@
-// Networks in int8: all kernels, tiles, bands and threads make the numbers that
-// a plain computation makes.
+// Networks in int8: with all kernels, tiles, bands and threads, the results are
+// those of a simple computation.
 
 #include <algorithm>
 #include <cmath>
@@ -32,7 +32,7 @@ struct Picture {
   }
 };
 
-// Rounds as kernels do: in float32, to even, within bounds.
+// Rounds like kernels: in float32, half to even, within bounds.
 int rounded(float x, float low, float high, int zero_point) {
   x = std::max(x, low - float(zero_point));
   x = std::min(x, high - float(zero_point));
@@ -146,7 +146,7 @@ Picture mean_of(const Network& network, const Operation& of, Picture in) {
   return made;
 }
 
-// A random network, what it takes, and what it makes.
+// A random network, its input, and its expected result.
 class Case {
  public:
   explicit Case(uint64_t seed) : random_(seed) {
@@ -249,7 +249,7 @@ class Case {
     network.operations.push_back(std::move(of));
   }
 
-  // `made` has the size of what the operation makes.
+  // `made` has the output size of the operation.
   void add_post(const Picture& made, Operation* of) {
     Post post;
     post.kind = random_.of<PostKind>(
@@ -283,7 +283,7 @@ class Case {
     post.factor = post.kind == kLeaky ? random_.of<float>({0, 1 / 1024.0f})
                                       : float(0.02 * random_.uniform());
     for (int c = 0; c < channels; ++c) {
-      // With whole 256ths, it is the same whether a sum is rounded once.
+      // Multiples of 1/256 keep products and sums exact.
       post.a.push_back(float(std::nearbyint(256 * random_.number()) / 256));
       post.b.push_back(float(std::nearbyint(256 * random_.number()) / 256));
       post.biases.push_back(random_.between(-(1 << 24), 1 << 24));
@@ -310,7 +310,7 @@ std::vector<int8_t> run(const Case& of, const Settings& settings, int threads,
   const void* inputs[] = {pixels.data()};
   void* outputs[] = {made.data()};
   plan.run(inputs, outputs);
-  // Again, on what the first run left behind.
+  // Runs again on the memory of the first run.
   plan.run(inputs, outputs);
   return made;
 }
@@ -335,7 +335,7 @@ TEST(all_kernels_make_what_a_plain_computation_makes) {
           std::string error;
           const std::vector<int8_t> made =
               run(of, settings, threads, &error);
-          // Such as images of different scales.
+          // For example, images may have different scales.
           fits = error.empty();
           if (!fits) break;
           EXPECT(made == expected)

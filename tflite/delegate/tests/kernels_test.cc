@@ -1,4 +1,4 @@
-// Single layers, of all shapes, with all kernels that this CPU runs.
+// Single layers of all shapes, with all kernels that this CPU runs.
 
 #include <cmath>
 
@@ -11,8 +11,8 @@
 namespace issp::testing {
 namespace {
 
-// Runs a model with few and many threads and little and much cache. All must
-// be right, and the same bit for bit where the kernels are the same.
+// Runs a model with different threads and cache sizes. All results must be
+// right. With the same kernels, they must be equal bit for bit.
 void check_all(const Model& model, const Array& image,
                const std::string& what) {
   const std::map<int, Array> inputs{{model.inputs[0], image}};
@@ -142,7 +142,7 @@ TEST(all_widths_equal_the_reference) {
 }
 
 TEST(convolutions_of_many_channels_equal_the_reference) {
-  // Their sums are cut into blocks of channels.
+  // Sums of such layers are cut into blocks of channels.
   Random random(4);
   for (int i = 0; i < cases(6); ++i) {
     Convolution of;
@@ -329,14 +329,14 @@ TEST(softmax_of_channels_equals_the_reference) {
     const int image = model.input(shape);
     Convolution of;
     of.outputs = random.between(1, 20);
-    // Large numbers, of which all powers but one may be 0.
+    // Large numbers: all exponentials but one may become 0.
     int tensor = model.node(
         tflite::kMul,
         {convolve(&model, image, of, &random), model.constant({{}, {20}})},
         tflite::ElementwiseParameters{0});
     tensor = model.node(tflite::kSoftmax, {tensor},
                         tflite::SoftmaxParameters{beta});
-    // What follows may be part of it, or need what is beside it.
+    // The next layer may be fused, or need border pixels.
     switch (random.below(4)) {
       case 0:
         tensor = convolve(&model, tensor, of, &random);
@@ -356,7 +356,7 @@ TEST(softmax_of_channels_equals_the_reference) {
   }
 }
 
-// What kernels make of an image, of one node.
+// The result of kernels for an image.
 Array made_by(const std::string& kernels, const Model& model,
               const Array& image) {
   const auto delegate = new_delegate({{"always", "1"}, {"kernels", kernels}});
@@ -368,7 +368,7 @@ Array made_by(const std::string& kernels, const Model& model,
   return interpreter.get(model.outputs[0]);
 }
 
-// Rounded as the runtime has it.
+// Rounds like the runtime.
 void round_to_floats(Array* array) {
   for (double& value : array->values) value = float(value);
 }

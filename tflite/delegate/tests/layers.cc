@@ -7,7 +7,7 @@ namespace {
 
 using Elementwise = tflite::ElementwiseParameters;
 
-// Random weights; at least one is no zero, unless there is one alone.
+// Random weights. With a sparsity of 1, there is usually one non-zero.
 Array filter_of(const Shape& shape, double sparsity, Random* random) {
   Array filter = random_array(shape, sparsity, random);
   if (sparsity == 1 && random->below(4)) {
@@ -16,7 +16,7 @@ Array filter_of(const Shape& shape, double sparsity, Random* random) {
   return filter;
 }
 
-// Gives each filter the places of the first of as many.
+// Gives the filters of each group of `alike` the places of the first one.
 void align(Array* filter, int alike) {
   const size_t size = filter->values.size() / size_t(filter->shape[0]);
   for (int o = 0; o < filter->shape[0]; ++o) {
@@ -50,8 +50,8 @@ std::vector<int> operands(Model* model, int tensor, const Array& filter,
   return inputs;
 }
 
-// What a random network is made of: tensors of one size and number of
-// channels, which can be added to each other.
+// Makes a random network. `alike_` are tensors with the same size and channels,
+// which can be added.
 class Maker {
  public:
   Maker(Model* model, int input, bool is_dynamic, Random* random)
@@ -64,7 +64,7 @@ class Maker {
   void make(int layers) {
     for (int i = 0; i < layers; ++i) add_layer();
     model_.output(last_);
-    // Sometimes what is inside is an output too.
+    // Sometimes an inner tensor is an output too.
     if (!made_.empty() && random_.chance(0.3)) {
       const int other = random_.of(made_);
       if (other != last_) model_.output(other);
@@ -109,7 +109,7 @@ class Maker {
       case 1:
       case 2: {
         Convolution of = convolution();
-        // Mostly as before, so that something can be added.
+        // Mostly the same channels, so that tensors can be added.
         of.outputs = random_.chance(0.6) ? channels() : random_.between(1, 20);
         follow(convolve(&model_, last_, of, &random_));
         return;
@@ -128,7 +128,7 @@ class Maker {
         follow(multiply(&model_, random_.of(alike_), last_, activation()));
         return;
       case 6: {
-        // As squeeze-and-excitation.
+        // Like squeeze-and-excitation.
         int pixel = model_.node(
             tflite::kMean, {last_, model_.integers({1, 2})},
             tflite::ReducerParameters{true});
@@ -150,7 +150,7 @@ class Maker {
         const int padded = model_.node(
             tflite::kPad, {last_, model_.integers({0, 0, y, y, x, x, 0, 0})});
         follow(convolve(&model_, padded, of, &random_));
-        // The delegate cannot know that it has the size of before.
+        // The delegate cannot know that the size is the same as before.
         alike_ = {last_};
         return;
       }

@@ -20,19 +20,19 @@ struct Convolution {
   int activation = tflite::kNoActivation;
   int groups = 1;
   double sparsity = 0.5;
-  int alike = 1;  // Filters that have their weights at the same places.
+  int alike = 1;  // Filters with weights at the same places.
   bool has_bias = true;
   int type = tflite::kFloat32;
-  bool is_sparse = false;  // Stored so.
+  bool is_sparse = false;  // Stored as a sparse tensor.
 };
 
-// Adds a convolution of a tensor, and returns what it makes. All filters of
-// `Convolution::sparsity` 1 but one have only zeros, and that one a non-zero.
+// Adds a convolution of a tensor, and returns its output. With a `sparsity` of
+// 1, at most one weight is not zero.
 int convolve(Model* model, int tensor, const Convolution& of, Random* random);
 int convolve_depthwise(Model* model, int tensor, const Convolution& of,
                        Random* random);
 
-// Adds a kernel that is stored sparse, and what unpacks it.
+// Adds a sparse kernel, and a node that unpacks it.
 int sparse_kernel(Model* model, const Shape& shape, double sparsity,
                   Random* random);
 
@@ -40,8 +40,8 @@ int add(Model* model, int a, int b, int activation = 0);
 int multiply(Model* model, int a, int b, int activation = 0);
 int shuffle(Model* model, int tensor, int block);
 
-// Adds layers with branches, some of which the delegate does not know, and
-// outputs.
+// Adds outputs and layers with branches. The delegate does not know some
+// layers.
 void random_network(Model* model, int input, int layers, bool is_dynamic,
                    Random* random);
 

@@ -1,6 +1,6 @@
 #include "testing.h"
 
-// Tests ask for memory that there is not. Sanitizers call these.
+// Sanitizers call these. Some tests request more memory than there is.
 #define ISSP_DEFAULT extern "C" __attribute__((visibility("default")))
 ISSP_DEFAULT const char* __asan_default_options() {
   return "allocator_may_return_null=1";

@@ -1,5 +1,4 @@
-// What moves the numbers of tensors to other places, and other steps of
-// networks of transformers.
+// Operators that move numbers of tensors, and other steps of transformers.
 
 #ifndef ISSP_MOVES_H_
 #define ISSP_MOVES_H_
@@ -19,15 +18,15 @@ int strided_slice(Model* model, int tensor, const std::vector<int>& begins,
                   const Shape& sizes);
 std::vector<int> split(Model* model, int tensor, int axis, int parts);
 int concatenate(Model* model, const std::vector<int>& tensors, int axis);
-// Takes rows, columns or others by their numbers.
+// Gathers rows, columns or others by index.
 int gather(Model* model, int tensor, int axis, const std::vector<int>& indices);
 int batch_matmul(Model* model, int a, int b, bool adjoint_a, bool adjoint_b);
 int mean_of_channels(Model* model, int tensor);
 
-// Begins so many rows and columns later, and goes on at the other end.
+// Rolls an image by `down` rows and `across` columns.
 int roll(Model* model, int tensor, int down, int across);
 
-// A convolution of single pixels.
+// A 1x1 convolution.
 int project(Model* model, int tensor, int outputs, Random* random);
 
 }  // namespace issp::testing

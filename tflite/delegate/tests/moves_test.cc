@@ -1,4 +1,5 @@
-// Any moves of numbers, and what takes them: right, whatever is taken.
+// Random moves of numbers, and nodes that use them. Results are right,
+// whichever nodes are taken.
 
 #include <functional>
 #include <vector>
@@ -14,7 +15,7 @@ namespace {
 
 using Tensors = std::vector<int>;
 
-// Cuts sizes into factors, and joins some that are beside each other.
+// Splits sizes into factors, and joins some neighbours.
 Shape random_shape(const Shape& shape, Random* random) {
   Shape made;
   for (int size : shape) {
@@ -40,7 +41,7 @@ Shape random_shape(const Shape& shape, Random* random) {
 std::vector<int> random_order(int rank, Random* random) {
   std::vector<int> order;
   for (int i = 0; i < rank; ++i) {
-    // The last one mostly stays.
+    // The last dimension mostly stays.
     const bool stays = i + 1 == rank && random->chance(0.8);
     order.insert(stays ? order.end()
                        : order.begin() + random->between(0, i),
@@ -49,7 +50,7 @@ std::vector<int> random_order(int rank, Random* random) {
   return order;
 }
 
-// Begins a dimension somewhere, and sometimes leaves out what was before.
+// Rolls a dimension, or cuts its beginning off.
 int turned(Model* model, int tensor, int dimension, int begin, bool is_cut) {
   const Shape shape = model->shape(tensor);
   std::vector<int> begins(shape.size(), 0);
@@ -62,10 +63,10 @@ int turned(Model* model, int tensor, int dimension, int begin, bool is_cut) {
   return is_cut ? rest : concatenate(model, {rest, first}, dimension);
 }
 
-// What brings numbers back to where they were.
+// Moves numbers back to their old places.
 using Back = std::function<int(int tensor)>;
 
-// Moves all tensors, of one shape, in the same way.
+// Moves all tensors in the same way. They have the same shape.
 Back move(Model* model, Tensors* tensors, Random* random) {
   const Shape shape = model->shape((*tensors)[0]);
   const Shape to = random_shape(shape, random);
@@ -179,14 +180,14 @@ int mirrored(Model* model, int tensor, Random* random) {
   return gather(model, tensor, axis, places);
 }
 
-// Cuts an image to a size, from a random place on.
+// Crops an image to a size, at a random place.
 int cropped(Model* model, int tensor, const Shape& sizes, Random* random) {
   const Shape shape = model->shape(tensor);
   std::vector<int> begins;
   for (size_t i = 0; i < shape.size(); ++i) {
     begins.push_back(random->between(0, shape[i] - sizes[i]));
   }
-  // STRIDED_SLICE may name the first dimensions alone.
+  // STRIDED_SLICE may name only the first dimensions.
   if (random->below(2)) return slice(model, tensor, begins, sizes);
   begins.pop_back();
   return strided_slice(model, tensor, begins,
@@ -229,7 +230,7 @@ TEST(mirrored_and_cropped_images_are_right) {
           made = roll(&model, made, random.below(3), random.below(3));
           break;
         case 4: {
-          // Two crops of one image, of one size, are added.
+          // Adds two crops of one image with the same size.
           made = random_crop(&model, made, &random);
           const Shape sizes = model.shape(made);
           made = add(&model, made, cropped(&model, before, sizes, &random));
@@ -237,7 +238,7 @@ TEST(mirrored_and_cropped_images_are_right) {
         }
         default:
           made = model.node(tflite::kRelu, {made});
-          // What was before is needed as it was.
+          // The earlier tensor is needed unchanged.
           if (random.below(2)) made = add(&model, made, before);
       }
     }

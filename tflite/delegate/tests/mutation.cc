@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kBases = 64;
 
-// A tensor in pieces that can be changed.
+// The parts of a tensor, which can be changed.
 struct Pieces {
   struct Level {
     int format;
@@ -91,7 +91,7 @@ const std::vector<Pieces>& bases() {
   return all;
 }
 
-// A number that something may go wrong with, near another.
+// A dangerous number, often near another one.
 int hostile(int number, Random* random) {
   switch (random->below(10)) {
     case 0:
@@ -201,7 +201,7 @@ void change(Pieces* of, Random* random) {
   change_level(&of->levels, random);
 }
 
-// What is wrong with a constant that was read, or nothing.
+// An error in a constant that was read, or an empty string.
 std::string error_of(const Constant& constant) {
   if (constant.places.size() != constant.values.size()) {
     return "there are not as many places as values";
@@ -215,7 +215,7 @@ std::string error_of(const Constant& constant) {
   return "";
 }
 
-// Gives a tensor all that it is made of, in memory of its own.
+// Reads a tensor whose parts have separate memory.
 Read read(const Pieces& of) {
   tflite::Tensor tensor{};
   tensor.type = of.type;

@@ -1,4 +1,4 @@
-// Constants whose metadata are wrong, as those of a corrupt or hostile file.
+// Constants with wrong metadata, like in a corrupt or hostile file.
 
 #ifndef ISSP_MUTATION_H_
 #define ISSP_MUTATION_H_
@@ -11,13 +11,12 @@ namespace issp::testing {
 
 struct Read {
   bool is_accepted = false;
-  std::string error;  // What is wrong with what was read, or nothing.
+  std::string error;  // An error in the read constant, or empty.
 };
 
-// Reads a valid constant of which up to `most` numbers have been changed.
+// Changes up to `most` numbers of a valid constant, and reads it.
 //
-// All that it is made of ends where its memory ends, so that a sanitizer finds
-// what is read beyond.
+// Its memory has no padding, so that sanitizers find reads beyond it.
 Read read_mutated(Random* random, int most);
 
 }  // namespace issp::testing

@@ -1,4 +1,5 @@
-// Plans by themselves: any bands, tiles and threads make the same numbers.
+// Plans without a delegate: results are the same for all bands, tiles and
+// threads.
 
 #include "arena.h"
 #include "builder.h"
@@ -16,7 +17,7 @@
 namespace issp::testing {
 namespace {
 
-// What a delegate would take of a model, if it is one part.
+// The part that a delegate would take of a model, if it is a single one.
 bool read(const Model& model, Interpreter* interpreter, Part* part) {
   std::string error;
   const Graph graph(interpreter->context(), &error);
@@ -28,7 +29,7 @@ bool read(const Model& model, Interpreter* interpreter, Part* part) {
          build(graph, parts[0], model.outputs, part).empty();
 }
 
-// A plan with all that it needs.
+// A plan with its arena and threads.
 struct Planned {
   Planned(const Part& part, const std::vector<Size>& sizes,
           const Settings& settings, int threads = 1)
@@ -74,7 +75,7 @@ Result run(const Part& part, const std::vector<Size>& sizes,
   std::vector<double> seconds(part.network.operations.size());
   plan.run(inputs.data(), outputs.data());
   const auto first = result.outputs;
-  // Again, on what the first run left behind.
+  // Runs again on the memory of the first run.
   plan.run(inputs.data(), outputs.data(), seconds.data());
   EXPECT(first == result.outputs) << "the second run differs";
   result.groups = plan.groups();
@@ -105,14 +106,14 @@ TEST(tiles_threads_and_bands_do_not_change_a_bit) {
       Kernels kernels = *find_kernels(name.c_str());
       const int registers = kernels.registers;
       std::vector<std::vector<float>> first;
-      // With fewer registers, other tiles fit.
+      // With fewer registers, kernels have other tiles.
       for (int fewer : {registers, 11, 7, 5, 3}) {
         kernels.registers = std::min(fewer, registers);
         for (int threads : {1, 2, 5}) {
           Settings settings{&kernels,
                             random.of<size_t>({1, 5000, 50000, 1 << 30}), 0,
                             random.below(2) == 0};
-          // What is fastest is left to chance, as it is in use.
+          // Timing chooses tiles at random, like in real use.
           if (fewer == registers) settings.tuning_seconds = 0.01;
           const Result result =
               run(part, {{shape[1], shape[2]}}, {pixels}, settings, threads);
@@ -196,7 +197,7 @@ TEST(images_that_a_band_uses_up_share_their_memory) {
   EXPECT(bytes(9) == bytes(3)) << bytes(9) << " and " << bytes(3);
 }
 
-// Convolutions one after the other, with a residual around each two.
+// Successive convolutions, with a residual around each pair.
 void add_residual_layers(Model* model, const Shape& shape, int layers) {
   Random random(9);
   int tensor = model->input(shape);
@@ -228,7 +229,7 @@ TEST(threads_take_rows_of_others_instead_of_computing_them) {
           slices_of(network, layout, lives_of(network), 0, end, threads);
       const size_t count = slices.size();
       EXPECT(count >= 1 && count <= size_t(threads)) << count;
-      // A row of an operation belongs to one thread.
+      // Each row of an operation belongs to one thread.
       EXPECT(count == size_t(threads) || shape[1] < 90 || threads > 3)
           << count << " of " << threads;
       for (int i = 0; i < end; ++i) {
@@ -285,8 +286,7 @@ TEST(an_image_is_enlarged_when_it_is_needed) {
       channels.push_back(part.network.values[of.output].channels);
     }
   }
-  // The image and a copy of it, two layers, and then the large image and what
-  // it is added to.
+  // The image and its copy, two layers, and then the large image and its sum.
   EXPECT((channels == std::vector<int>{3, 3, 12, 12, 3, 3}));
 }
 
@@ -347,7 +347,7 @@ TEST(images_of_different_sizes_are_refused) {
       << result.error;
 }
 
-// A network of any kind of layers, for images of a size.
+// A network of random layers for images of a size.
 bool random_part(uint64_t seed, const Shape& shape, Model* model,
                  std::unique_ptr<Interpreter>* interpreter, Part* part) {
   Random random(seed);
@@ -411,7 +411,7 @@ TEST(planning_does_not_grow_with_rows) {
 }
 
 TEST(an_image_that_is_only_before_depth_to_space_has_a_strip_too) {
-  // Of one column: half a vector would be enough for all that is kept.
+  // With one column, half a vector would be enough for all stored images.
   Model model;
   Random random{1};
   int image = model.input({1, 4, 1, 3});

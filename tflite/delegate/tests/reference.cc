@@ -28,7 +28,7 @@ double activated(int activation, double x) {
   return x;
 }
 
-// What convolutions of both kinds have in common.
+// The parameters that both kinds of convolution share.
 struct Window {
   int padding, stride_height, stride_width, dilation_height, dilation_width;
   int activation;
@@ -122,7 +122,7 @@ Array connect(const void* parameters, const Arrays& inputs,
   return out;
 }
 
-// The place in an array that is repeated to `shape`, of what is at `place`.
+// The place in an array of the number at `place` after broadcasting to `shape`.
 size_t repeated_place(const Shape& of, const Shape& shape, size_t place) {
   size_t found = 0, step = 1;
   for (size_t i = 0; i < shape.size(); ++i) {
@@ -197,7 +197,7 @@ Array mean(const Array& in, const Shape& shape) {
   return out;
 }
 
-// Whether a mean is one of the last dimension, and not of height and width.
+// Whether a mean is over the last dimension, and not over height and width.
 bool is_of_channels(const Arrays& inputs) {
   return inputs.size() > 1 && inputs[1]->values.size() == 1;
 }
@@ -217,7 +217,7 @@ double gelu(double x, bool is_approximate) {
   return x / 2 * (1 + std::tanh(root * (x + 0.044715 * x * x * x)));
 }
 
-// Over the last dimension.
+// Softmax over the last dimension.
 Array softmax(const Array& in, double beta) {
   Array out = in;
   const size_t channels = size_t(in.shape.back());
@@ -234,7 +234,7 @@ Array softmax(const Array& in, double beta) {
   return out;
 }
 
-// With centers of pixels at halves.
+// Resizes with half-pixel centers.
 Array resize(const Array& in, const Shape& shape, bool is_bilinear) {
   Array out{shape, std::vector<double>(size_t(size_of(shape)))};
   const auto taps = [&](int at, int size, int of, int* a, int* b) {
@@ -426,7 +426,7 @@ Array compute(int code, const void* parameters, const Arrays& inputs,
       return map(in, [=](double x) { return x < 0 ? slope * x : x; });
     }
   }
-  return in;  // Of DENSIFY and DEQUANTIZE.
+  return in;  // DENSIFY and DEQUANTIZE.
 }
 
 }  // namespace issp::testing

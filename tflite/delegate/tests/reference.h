@@ -1,4 +1,4 @@
-// What the operators of TFLite compute, plainly and in doubles.
+// Computes the operators of TFLite in a simple way, in double precision.
 
 #ifndef ISSP_REFERENCE_H_
 #define ISSP_REFERENCE_H_
@@ -18,7 +18,7 @@ struct Array {
   Shape shape;
   std::vector<double> values;
 
-  // Of an image, batch by batch, row by row, channels last.
+  // The number at a place of an image.
   double at(int n, int y, int x, int c) const;
   double& at(int n, int y, int x, int c);
 };
@@ -26,13 +26,13 @@ struct Array {
 // An operator that the delegate does not know.
 constexpr int kNegate = 59;
 
-// The shape of one of the `outputs` results of an operator; `inputs` need
-// values only where shapes depend on them.
+// The shape of result `output` of `outputs`. `inputs` only need values if
+// shapes depend on them.
 Shape shape_of(int code, const void* parameters,
                const std::vector<const Array*>& inputs, int output = 0,
                int outputs = 1);
 
-// One of the `outputs` results of an operator.
+// Result `output` of `outputs`.
 Array compute(int code, const void* parameters,
               const std::vector<const Array*>& inputs, int output = 0,
               int outputs = 1);

@@ -8,7 +8,7 @@ namespace {
 using Arrays = std::vector<const Array*>;
 using Index = std::vector<int>;
 
-// Where a number is that has these places in all dimensions.
+// The position of a number with this index.
 size_t place_of(const Shape& shape, const Index& index) {
   size_t place = 0;
   for (size_t i = 0; i < shape.size(); ++i) {
@@ -17,7 +17,7 @@ size_t place_of(const Shape& shape, const Index& index) {
   return place;
 }
 
-// Makes the numbers of a shape, one after the other.
+// Makes an array of a shape from the number at each index.
 Array made(const Shape& shape,
            const std::function<double(const Index& index)>& number) {
   Array out{shape, {}};
@@ -56,7 +56,7 @@ Shape reshaped(const Array& in, Shape shape) {
   return shape;
 }
 
-// Where STRIDED_SLICE begins in each dimension, and how much it takes.
+// The begin and the size of a STRIDED_SLICE in each dimension.
 struct Slices {
   Index begins;
   Index steps;
@@ -69,7 +69,7 @@ Slices slices_of(const void* parameters, const Arrays& inputs) {
       *static_cast<const tflite::StridedSliceParameters*>(parameters);
   Slices made{integers(*inputs[1]), integers(*inputs[3]), {}, {}};
   Index ends = integers(*inputs[2]);
-  // Dimensions behind those that are named are whole.
+  // Dimensions after the named ones are whole.
   for (size_t i = ends.size(); i < inputs[0]->shape.size(); ++i) {
     made.begins.push_back(0);
     made.steps.push_back(1);
@@ -136,7 +136,7 @@ Array concatenated(const Arrays& inputs, size_t axis, const Shape& shape) {
   });
 }
 
-// What begins somewhere in an array.
+// The numbers of an array from `begins` on.
 Array from(const Array& in, const Shape& shape, const Index& begins,
            const Index& steps) {
   return made(shape, [&](Index index) {

@@ -1,5 +1,5 @@
-// What operators on tensors of any shape compute: those that move numbers to
-// other places, and products of many matrices.
+// Computes operators on tensors of any shape: those that move numbers, and
+// batched matrix products.
 
 #ifndef ISSP_REFERENCE_MOVES_H_
 #define ISSP_REFERENCE_MOVES_H_
@@ -13,7 +13,7 @@ namespace issp::testing {
 // Whether an operator is one of these.
 bool is_move(int code);
 
-// The shape of one of the `outputs` results of such an operator.
+// The shape of result `output` of `outputs` of such an operator.
 Shape moved_shape(int code, const void* parameters,
                   const std::vector<const Array*>& inputs, int output,
                   int outputs);

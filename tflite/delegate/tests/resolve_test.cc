@@ -1,4 +1,4 @@
-// Sizes that a graph computes of the size of its image.
+// Sizes that a graph computes from the size of its image.
 
 #include "resolve.h"
 
@@ -15,7 +15,7 @@ namespace {
 
 using Numbers = std::vector<int>;
 
-// A graph of integers, besides the image that is tensor 0.
+// A graph of integers. Only tensor 0 is an image.
 class Sizes {
  public:
   Sizes() {
@@ -64,7 +64,7 @@ class Sizes {
     return tflite::to_vector(graph_.tensor(tensor).shape);
   }
 
-  // Of a tensor that is known.
+  // The numbers of a known tensor.
   Numbers numbers(int tensor) const {
     const tflite::Tensor& of = graph_.tensor(tensor);
     Numbers all(of.bytes / sizeof(int));

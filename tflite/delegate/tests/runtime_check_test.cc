@@ -1,4 +1,4 @@
-// Runtimes whose structures are not those of `tflite_abi.h`.
+// Runtimes whose structures differ from `tflite_abi.h`.
 
 #include "runtime_check.h"
 
@@ -32,7 +32,7 @@ Model some_network() {
   return model;
 }
 
-// Whether a context is refused, by the delegate too, and nothing crashes.
+// Whether the check and the delegate refuse a context, without a crash.
 bool is_refused(Context* context) {
   const auto delegate = new_delegate({{"always", "1"}});
   const bool applies =
@@ -54,7 +54,7 @@ TEST(the_fake_runtime_is_accepted) {
   EXPECT(check_runtime(interpreter.context()).empty());
 }
 
-// Not of any memory.
+// A pointer to no memory.
 void* garbage(uint64_t bits) { return reinterpret_cast<void*>(bits); }
 
 const std::vector<uint64_t> kGarbage{1, 8, 0x1234567, 0x00007fffdead0000,
@@ -63,7 +63,7 @@ const std::vector<uint64_t> kGarbage{1, 8, 0x1234567, 0x00007fffdead0000,
 TEST(functions_that_are_none_are_refused) {
   std::vector<void*> bad{nullptr};
   for (uint64_t bits : kGarbage) bad.push_back(garbage(bits));
-  // Of the heap, as a pointer to data would be.
+  // A pointer to data on the heap.
   const Memory heap = new_memory(64);
   bad.push_back(heap.get());
   for (void* pointer : bad) {
@@ -80,7 +80,8 @@ TEST(functions_that_are_none_are_refused) {
 }
 
 TEST(contexts_of_another_order_are_refused) {
-  // All fields one place later or earlier, as one more or less would do.
+  // All fields are one place later or earlier, like after adding or removing
+  // one.
   constexpr size_t kWords = sizeof(Context) / sizeof(void*);
   EXPECT(is_refused_with([](Context* of) {
     void* words[kWords];
@@ -94,7 +95,7 @@ TEST(contexts_of_another_order_are_refused) {
     std::rotate(words, words + kWords - 1, words + kWords);
     std::memcpy(static_cast<void*>(of), words, sizeof(words));
   }));
-  // A field more in the middle.
+  // One more field in the middle.
   EXPECT(is_refused_with([](Context* of) {
     void* words[kWords];
     std::memcpy(words, of, sizeof(words));
@@ -116,7 +117,8 @@ TEST(tensors_with_one_more_field_are_refused) {
   const Model model = some_network();
   Interpreter interpreter(model);
   const int count = int(model.tensors.size());
-  // The field is null, small, or large; before each field and at the end.
+  // The new field is null, small or large. It is before each field, or at the
+  // end.
   for (uint64_t value : {uint64_t{0}, uint64_t{1}, ~uint64_t{0}}) {
     for (size_t at = 0; at <= sizeof(Tensor); at += sizeof(value)) {
       constexpr size_t kSize = sizeof(Tensor) + sizeof(value);
@@ -222,8 +224,8 @@ TEST(nodes_with_other_fields_are_refused) {
   }
 }
 
-// Whether a runtime is accepted, and so many of its nodes, or any number if it
-// is negative, are left to it.
+// Whether a runtime is accepted, and `nodes_left` nodes are left to it. A
+// negative number accepts any.
 bool is_accepted_with(const std::function<void(Interpreter*)>& change,
                       int nodes_left = 0) {
   const Model model = some_network();

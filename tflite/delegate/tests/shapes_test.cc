@@ -8,7 +8,7 @@
 namespace issp::testing {
 namespace {
 
-// Reads the size of the one image of a part, which is a list of pixels.
+// Reads the size of the only image of a part. It is a list of pixels.
 std::string read(const std::vector<int>& shape, int channels, Size* size) {
   tflite::Tensor tensor{};
   const Integers array = new_integers(shape);

@@ -16,7 +16,7 @@ struct Named {
   void (*run)();
 };
 
-// Made when it is first used: tests are registered before `main`.
+// Made at the first use, because tests are registered before `main`.
 std::vector<Named>& tests() {
   static std::vector<Named> all;
   return all;
@@ -39,7 +39,7 @@ double now() {
 
 }  // namespace
 
-// SplitMix64, after the bytes of a fuzzer.
+// The bytes of a fuzzer come first, and then SplitMix64.
 uint64_t Random::bits() {
   if (begin_ < end_) {
     uint32_t taken = 0;

@@ -1,10 +1,10 @@
-// Tests, of which each file of the folder has some; there is no framework.
+// A small test framework. Each file of the folder has some tests.
 //
 //     TEST(name_of_what_is_promised) { EXPECT(1 + 1 == 2) << "a message"; }
 //
-// A program runs all its tests, or those whose names contain its arguments.
-// The environment variable ISSP_TEST_SCALE multiplies the number of random
-// cases, so that slow tools can look at a few of them.
+// A program runs all its tests, or those whose names contain its arguments. The
+// environment variable ISSP_TEST_SCALE multiplies the number of random cases,
+// so that slow tools can run only a few of them.
 
 #ifndef ISSP_TESTING_H_
 #define ISSP_TESTING_H_
@@ -17,11 +17,11 @@
 
 namespace issp::testing {
 
-// Numbers that are the same on all machines, which those of <random> are not.
+// Random numbers that are the same on all machines, unlike those of <random>.
 class Random {
  public:
   explicit Random(uint64_t seed) : state_(seed * 2 + 1) {}
-  // Takes what it can from these bytes.
+  // Uses these bytes first.
   Random(const uint8_t* begin, size_t size)
       : state_(1), begin_(begin), end_(begin + size) {}
 
@@ -46,14 +46,14 @@ class Random {
 // `count` times the environment's scale, and at least one.
 int cases(int count);
 
-// Runs the tests that the arguments name. Returns what `main` should.
+// Runs the tests that the arguments name. Returns the exit status.
 int run_tests(int count, char** arguments);
 
 struct Test {
   Test(const char* name, void (*run)());
 };
 
-// Reports a failure when it goes, unless what was expected is so.
+// Its destructor reports a failure if the expectation is not met.
 class Expectation {
  public:
   Expectation(bool holds, const char* file, int line, const char* text);

@@ -1,4 +1,4 @@
-// Threads, which a thread sanitizer should look at.
+// Threads. Run these tests with a thread sanitizer.
 
 #include "thread_pool.h"
 
@@ -19,7 +19,7 @@ namespace {
 
 struct Work {
   ThreadPool* pool;
-  std::vector<int> cells;  // One a thread, which others read after a wait.
+  std::vector<int> cells;  // One per thread. Others read it after a wait.
   int rounds;
   std::vector<long> sums;
 };
@@ -86,7 +86,7 @@ TEST(a_number_that_is_raised_ends_the_wait_for_it) {
     ThreadPool pool(4);
     Relay of{&pool, std::vector<std::atomic<int>>(5), std::vector<int>(5),
              sleeper < 0 ? cases(300) : 2, sleeper};
-    // Each adds to what the next has made.
+    // Each thread adds to the number of the next one.
     pool.run([](void* argument, int thread) {
       auto* relay = static_cast<Relay*>(argument);
       for (int round = 1; round <= relay->rounds; ++round) {
@@ -137,7 +137,7 @@ TEST(one_pool_is_run_by_other_threads_in_turn) {
 
 #ifndef __SANITIZE_THREAD__  // It allows no threads after a fork.
 
-// What a forked process returns, or -1 if it does not end.
+// The exit status of a forked process, or -1 if it does not end.
 template <class Function>
 int returned_by_fork(const Function& function) {
   const pid_t child = fork();
@@ -161,7 +161,7 @@ TEST(a_forked_process_has_threads_of_its_own) {
   };
   EXPECT(run() == 3);
   EXPECT(returned_by_fork(run) == 3);
-  // Also when its threads sleep, and of a process that was forked itself.
+  // Also with sleeping threads, and in a fork of a fork.
   std::this_thread::sleep_for(std::chrono::milliseconds(60));
   EXPECT(returned_by_fork([&] {
     return run() + returned_by_fork(run);

@@ -1,4 +1,4 @@
-// Blocks of networks of transformers, as TFLite's converter writes them.
+// Blocks of transformers, in the form of TFLite's converter.
 
 #ifndef ISSP_TRANSFORMERS_H_
 #define ISSP_TRANSFORMERS_H_
@@ -14,13 +14,13 @@ namespace issp::testing {
 struct Normalizing {
   bool has_scale = true;
   bool has_shift = true;
-  bool multiplies = false;  // Squares are products, and no differences.
+  bool multiplies = false;  // Squares by MUL.
   double epsilon = 1e-5;
 };
 
 int normalize(Model* model, int image, const Normalizing& of, Random* random);
 
-// Adds a block of all of them, with residuals.
+// Adds a whole block with residuals.
 int transform(Model* model, int image, const Attending& of, Random* random);
 
 }  // namespace issp::testing

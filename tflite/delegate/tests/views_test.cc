@@ -1,4 +1,4 @@
-// Views of images: which number of an image each number of a tensor is.
+// Views of images: the place in the image of each number of a tensor.
 
 #include "views.h"
 
@@ -10,7 +10,7 @@
 namespace issp::testing {
 namespace {
 
-// A tensor as a view, and as the numbers of an image that it has.
+// A tensor as a view, and as an array of places in the image.
 struct Known {
   View view;
   Array places;
@@ -25,7 +25,7 @@ Known image(const Shape& shape) {
   return made;
 }
 
-// The numbers of an image that a view has, one after the other.
+// The places of a view in the image, in order.
 std::vector<double> places_of(const View& view) {
   Digits all;
   for (const Digits& digits : view.dimensions) {
@@ -68,7 +68,7 @@ void expect_same(const Known& known, const std::string& what) {
   EXPECT(places_of(known.view) == known.places.values) << what;
 }
 
-// Cuts a number into factors, and sometimes joins what is beside each other.
+// Splits sizes into factors, and sometimes joins neighbours.
 Shape random_shape(const Shape& shape, Random* random) {
   Shape made;
   for (int size : shape) {
@@ -92,7 +92,7 @@ Shape random_shape(const Shape& shape, Random* random) {
   return made;
 }
 
-// Each changes both, or returns false where there is no such view.
+// Each changes both, or returns false if there is no such view.
 bool reshape_both(Known* known, Random* random) {
   const Shape shape = random_shape(known->places.shape, random);
   if (!reshape(shape, &known->view)) return false;
@@ -129,7 +129,7 @@ bool slice_both(Known* known, Random* random) {
   return slice(dimension, begin, size, &known->view);
 }
 
-// Parts both, and brings the parts together in another order.
+// Splits both, and joins the parts in another order.
 bool roll_both(Known* known, Random* random) {
   const int dimension = random->below(int(known->places.shape.size()));
   const int all = known->places.shape[size_t(dimension)];
@@ -308,7 +308,7 @@ TEST(slices_beyond_a_tensor_have_no_view) {
                 : std::vector<int>{2, 4, 6, 3}[size_t(dimension)];
         const bool fits =
             begin >= 0 && size >= 1 && int64_t(begin) + size <= all;
-        // Images of a batch are not parted.
+        // A batch cannot be split.
         EXPECT(is_known == (fits && (dimension > 0 || size == all)))
             << dimension << " " << begin << " " << size;
       }
@@ -340,7 +340,7 @@ TEST(what_does_not_follow_is_not_appended) {
   }
   View made = part(1, 0, 2);
   EXPECT(concatenate(part(1, 2, 2), 1, &made) && made.is_image());
-  // It would have some twice.
+  // Otherwise, places would occur twice.
   EXPECT(!concatenate(part(1, 0, 2), 1, &made));
 }
 

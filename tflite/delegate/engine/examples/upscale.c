@@ -2,8 +2,8 @@
  *
  *     issp_upscale NETWORK.tflite PHOTOGRAPH RESULT [THREADS]
  *
- * Photographs are PPM files (P6, 8 bits), and PNG files where this was compiled
- * with libpng. All that it needs of the engine is in issp_engine.h.
+ * Photographs are PPM files (P6, 8 bits). PNG files also work if this is
+ * compiled with libpng. The only header of the engine is issp_engine.h.
  */
 
 #include <stdint.h>
@@ -36,13 +36,13 @@ static int is_png(const char* path) {
   return end && !strcmp(end, ".png");
 }
 
-/* Makes room for pixels. Returns whether there is memory. */
+/* Allocates the pixels. Returns 0 if memory is missing. */
 static int allocate(photograph* of) {
   of->pixels = malloc((size_t)of->height * of->width * of->channels);
   return of->pixels != NULL;
 }
 
-/* Each of these returns what is wrong, or NULL. */
+/* The following functions return an error, or NULL. */
 
 static const char* read_ppm(const char* path, photograph* read) {
   FILE* file = fopen(path, "rb");
