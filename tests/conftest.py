@@ -49,6 +49,13 @@ _CORE = (
 )
 
 
+# Marks of tests that run on the TensorFlow backend only, and why.
+_ONLY_TENSORFLOW = {
+    "tensorflow": "needs the TensorFlow backend",
+    "one_backend": "TensorFlow is enough for it",
+}
+
+
 def pytest_configure(config):
     if keras.backend.backend() == "jax":
         _keep_compiled_programs(config)
@@ -80,13 +87,11 @@ def pytest_ignore_collect(collection_path):
 
 
 def pytest_runtest_setup(item):
-    if item.get_closest_marker("tensorflow") and (
-        not _has_tensorflow() or keras.backend.backend() != "tensorflow"
-    ):
-        pytest.skip("needs the TensorFlow backend")
+    if not (_has_tensorflow() and keras.backend.backend() == "tensorflow"):
+        for mark, reason in _ONLY_TENSORFLOW.items():
+            if item.get_closest_marker(mark):
+                pytest.skip(reason)
     is_jax = keras.backend.backend() == "jax"
-    if is_jax and item.get_closest_marker("one_backend"):
-        pytest.skip("TensorFlow is enough for it")
     parameters = getattr(getattr(item, "callspec", None), "params", {})
     if is_jax and parameters.get("jit_compile") is False:
         pytest.skip("without jit, JAX runs eagerly: another test's matter")

@@ -464,13 +464,13 @@ def work(jobs, folder):
 
 def _seeds(name, folder):
     """Returns the contents to damage. The first process saves them for all."""
+    from issp_keras import files
+
     kept = folder / "seeds" / name
     if not kept.exists():
-        made = kept.with_name(f"{name}.part")
-        made.mkdir(parents=True, exist_ok=True)
-        for number, content in enumerate(KINDS[name].seeds(folder)):
-            (made / f"{number:03}").write_bytes(content)
-        made.rename(kept)
+        with files.replacing_folder(kept) as made:
+            for number, content in enumerate(KINDS[name].seeds(folder)):
+                (made / f"{number:03}").write_bytes(content)
     return [path.read_bytes() for path in sorted(kept.iterdir())]
 
 

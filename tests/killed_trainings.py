@@ -2,10 +2,12 @@
 
     python tests/killed_trainings.py --kills=200 --output=killed_trainings.json
 
-Each training runs once to its end. Then it runs in another folder, where it is
+Each training runs once to its end. Then it runs in another folder. There it is
 killed and started again until it ends. Both must have the same weights,
 optimizer and tables. The kills are SIGKILL, SIGTERM, and a full disk. A full
-disk needs Linux, and the right to mount a small file system.
+disk needs Linux, and the right to mount a small file system. The seed chooses
+the kills and when they come, but the speed of the machine decides which step
+they hit.
 """
 
 import argparse
@@ -13,6 +15,7 @@ import collections
 import contextlib
 import csv
 import io
+import itertools
 import json
 import os
 import pathlib
@@ -29,6 +32,8 @@ import zipfile
 import h5py
 import numpy as np
 
+from issp_keras.data import load_pairs
+from issp_keras.data import prepare
 from issp_keras.data import write_photograph
 
 _EDSR = pathlib.Path(__file__).parent.parent / "configs" / "edsr_small.py"
@@ -99,11 +104,11 @@ class Campaign:
         self._make_photographs()
 
     def run(self, name, most):
-        """Kills one training until it ends, or for so many times.
+        """Kills one training until it ends, at most `most` times.
 
         Args:
             name: String, a key of `TRAININGS`.
-            most: Integer, the greatest number of kills.
+            most: Integer.
         """
         whole = self._folder / "whole" / name
         if not whole.exists():
@@ -127,20 +132,14 @@ class Campaign:
 
     def _make_photographs(self):
         rng = np.random.default_rng(0)
-        (self._folder / "photographs").mkdir()
+        photographs = self._folder / "photographs"
+        photographs.mkdir()
         for number in range(3):
             pixels = rng.integers(0, 256, (40, 44, 3), np.uint8)
-            path = self._folder / "photographs" / f"{number}.png"
-            write_photograph(path, pixels)
-        subprocess.run(
-            [
-                *(sys.executable, "-m", "issp_keras.programs.issp", "prepare"),
-                self._folder / "photographs",
-                self._folder / "prepared",
-                "--scale=2",
-            ],
-            check=True,
-            stdout=subprocess.DEVNULL,
+            write_photograph(photographs / f"{number}.png", pixels)
+        pairs = load_pairs(str(photographs), "train", 2)
+        prepare(
+            [lambda of=of: of for of in pairs], 2, self._folder / "prepared"
         )
 
     def _start(self, name, workdir):
@@ -266,8 +265,6 @@ def differences(one, other) -> list[str]:
 
 
 def _arrays(path):
-    if not path.exists():
-        return {}
     found = {}
     with zipfile.ZipFile(path) as content:
         weights = io.BytesIO(content.read("model.weights.h5"))
@@ -282,8 +279,6 @@ def _arrays(path):
 
 
 def _rows(path):
-    if not path.exists():
-        return []
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
@@ -339,13 +334,12 @@ def main():
         with small_disk(folder / "disk") as is_small:
             ways = WAYS if is_small else WAYS[:2]
             campaign = Campaign(folder, ways, flags.seed)
-            while (left := flags.kills - campaign.kills.total()) > 0:
-                for name in TRAININGS:
-                    campaign.run(name, min(left, 8))
-                    left = flags.kills - campaign.kills.total()
-                    print(f"{name}: {dict(campaign.kills)}", flush=True)
-                    if left <= 0:
-                        break
+            for name in itertools.cycle(TRAININGS):
+                left = flags.kills - campaign.kills.total()
+                if left <= 0:
+                    break
+                campaign.run(name, min(left, 8))
+                print(f"{name}: {dict(campaign.kills)}", flush=True)
     made = {
         "kills": campaign.kills,
         "trainings": campaign.trainings,

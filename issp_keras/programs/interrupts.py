@@ -8,7 +8,10 @@ import sys
 
 # The words for the signals that end a program. Clusters send SIGTERM some
 # seconds before they kill a process.
-_WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+_WORDS: dict[int, str] = {
+    signal.SIGINT: "interrupted",
+    signal.SIGTERM: "terminated",
+}
 # The exit status of shells for a write to a closed pipe: 128 plus SIGPIPE.
 _BROKEN_PIPE = 128 + 13
 # Longer than the clean-up at the end takes.
@@ -33,7 +36,7 @@ def tell(number: int) -> int:
     Returns:
         The exit status of shells for a signal: 128 plus its number.
     """
-    print(f"{name()}: {_WORDS[signal.Signals(number)]}.", file=sys.stderr)
+    print(f"{name()}: {_WORDS[number]}.", file=sys.stderr)
     return 128 + number
 
 
