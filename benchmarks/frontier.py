@@ -1,0 +1,312 @@
+r"""Measures quality against time: which network is best at a given latency?
+
+    python benchmarks/frontier.py --runs=runs/comparison,runs/frontier \
+        --output=benchmarks/frontier_cpu.json
+    python benchmarks/frontier.py --only_draw \
+        --output=benchmarks/frontier_cpu.json
+
+The first command measures every network that `issp-compare` has trained in
+these folders. Each network has four forms: float32 and int8, each in stock
+TFLite (XNNPACK) and with the sparse delegate. The delegate declines a network
+that it does not make faster. Such a network has only the two stock forms.
+
+- Quality: PSNR and SSIM on Y. A float32 file computes what the trained network
+  computes, so it has the scores of the training. The int8 file is scored here.
+  Scores that are already in `--output` are not computed again.
+- Latency: all files take turns in one process. The time is the CPU time of the
+  thread. With more threads, each file runs in its own process, because threads
+  of TFLite spin while they wait for work. The time is then wall time.
+- A dense EDSR-baseline with random weights takes turns with them. The speed of
+  networks of other authors (`published.csv`) is given as a multiple of its
+  speed.
+
+Writes the JSON file, and beside it a CSV file, a picture and tables
+(`fronts.py`). `--only_draw` makes these from the JSON file, and needs no
+network.
+"""
+
+import dataclasses
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+from timing import circumstances  # First, since it chooses the backend.
+
+# isort: split
+import fronts
+import keras
+from absl import app
+from absl import flags
+
+from issp_keras import files
+from issp_keras import models
+from issp_keras.data import find_source
+from issp_keras.errors import InputError
+from issp_keras.inference import load_network
+from issp_keras.scores import SMALLEST
+from issp_keras.scores import mean_score
+from issp_keras.tflite import inspect
+from issp_keras.tflite.benchmarking.contest import Contest
+from issp_keras.tflite.benchmarking.latency import Contender
+from issp_keras.tflite.benchmarking.latency import take_turns
+from issp_keras.tflite.benchmarking.protocol import Protocol
+from issp_keras.tflite.export import Conversion
+
+flags.DEFINE_list("runs", ["runs/frontier"], "Folders of `issp-compare`.")
+flags.DEFINE_string("output", "frontier.json", "JSON file for all figures.")
+flags.DEFINE_list("sizes", ["160x90", "320x180"], "LR sizes.")
+flags.DEFINE_list("threads", [1, 2], "Numbers of threads.")
+flags.DEFINE_list("score_on", ["set5", "set14"], "Test sets.")
+flags.DEFINE_string("data_dir", "data", "Folder of the test sets.")
+flags.DEFINE_integer("repeats", 11, "Turns of each file.", lower_bound=1)
+flags.DEFINE_bool("only_draw", False, "Whether to measure nothing.")
+flags.DEFINE_bool("quick", False, "A tiny reference, to try the program.")
+# What a child process times: FILE,WIDTH,HEIGHT,THREADS,REPEATS,DELEGATE.
+flags.DEFINE_list("child", None, "For this program's own use.")
+
+_PRECISIONS = ("float32", "int8")
+_DOORS = {None: "XNNPACK", "sparse": "delegate"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A network that `issp-compare` has trained.
+
+    Attributes:
+        path: Path of the `.keras` file.
+        result: Dict, the content of its `result.json`.
+        config: Dict, the content of its `config.json`.
+    """
+
+    path: pathlib.Path
+    result: dict
+    config: dict
+
+    @property
+    def key(self) -> str:
+        """A string that no other training has."""
+        return f"{self.result['settings']}-{self.result['seed']}"
+
+    @property
+    def scale(self) -> int:
+        """The magnification."""
+        return self.config["network"]["scale"]
+
+    def facts(self) -> dict:
+        """What is known about the network before it is measured."""
+        sparsity = self.config.get("sparsity", {})
+        copied = ("name", "seed", "steps", "weights", "non_zeros")
+        return {
+            "key": self.key,
+            **{name: self.result[name] for name in copied},
+            "network": self.config["network"]["name"],
+            "scale": self.scale,
+            "is_sparse": sparsity.get("method") != "dense",
+        }
+
+
+def find_trained(folders) -> list[Trained]:
+    """Finds the networks in folders of `issp-compare`, each only once.
+
+    Raises:
+        InputError: If there is none.
+    """
+    found: dict[str, Trained] = {}
+    for folder in map(pathlib.Path, folders):
+        for path in sorted(folder.glob("*/model.keras")):
+            result = path.with_name("result.json")
+            # Without a result, the training is not finished.
+            if not result.exists():
+                continue
+            config = files.read_json(path.with_name("config.json"))
+            trained = Trained(path, files.read_json(result), config)
+            # A training that diverged has no scores.
+            if trained.result["scores"]:
+                found.setdefault(trained.key, trained)
+    if not found:
+        raise InputError(
+            f"--runs: {', '.join(map(str, folders))} has no trained network, "
+            "expected folders that issp-compare has written."
+        )
+    return list(found.values())
+
+
+def measure(trained, sizes, earlier) -> list[dict]:
+    """Measures networks that have the same magnification.
+
+    Args:
+        trained: List of `Trained`.
+        sizes: List of pairs, LR width and height.
+        earlier: Dict from keys to rows of an earlier call.
+
+    Returns:
+        List of dicts, a row for each network. The last row is the reference,
+        which has no scores.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        rows = []
+        for number, of in enumerate(trained):
+            print(f"  {of.result['name']}: export, score", flush=True)
+            known = earlier.get(of.key, {}).get("forms", {})
+            model = models.load_model(of.path)
+            row = {**of.facts(), "forms": {}}
+            for precision in _PRECISIONS:
+                stem = folder / f"{number}_{precision}"
+                row["forms"][precision] = _exported(
+                    model, precision, sizes, stem
+                )
+            row["forms"]["float32"]["scores"] = _chosen(of.result["scores"])
+            row["forms"]["int8"]["scores"] = known.get("int8", {}).get(
+                "scores"
+            ) or _int8_scores(model, of.scale, folder)
+            rows.append(row)
+            keras.backend.clear_session()
+        rows.append(_reference(trained[0].scale, sizes, folder))
+        for size in sizes:
+            _time(rows, size)
+    return rows
+
+
+def _chosen(scores):
+    """The scores on the sets of the flag."""
+    missing = [of for of in flags.FLAGS.score_on if of not in scores]
+    if missing:
+        raise InputError(
+            f"--score_on: the trainings were not scored on {missing[0]}, "
+            f"expected some of {', '.join(scores)}."
+        )
+    return {of: scores[of] for of in flags.FLAGS.score_on}
+
+
+def _int8_scores(model, scale, folder):
+    flag = flags.FLAGS
+    path = folder / "any_size.tflite"
+    _write(model, "int8", None, path)
+    network = load_network(path, threads=1)
+    scores = {}
+    for source in flag.score_on:
+        photographs = find_source(source, "held_out", scale, flag.data_dir)
+        pairs = [of.read(scale, SMALLEST) for of in photographs]
+        mean = mean_score(network.upscale, pairs)
+        scores[source] = {"psnr": mean.psnr, "ssim": mean.ssim}
+    return scores
+
+
+def _exported(model, precision, sizes, stem):
+    """Exports a file for each size, and describes it."""
+    form = {"sizes": {}}
+    for size in sizes:
+        path = stem.with_name(f"{stem.name}_{_by(size)}.tflite")
+        _write(model, precision, size, path)
+        about = inspect(path, size[::-1])
+        form["bytes"], form["gzip_bytes"] = about.bytes, about.gzip_bytes
+        form["sizes"][_by(size)] = {
+            "path": str(path),
+            "multiply_adds": about.macs,
+            "sparse_multiply_adds": about.sparse_macs,
+            "ms": {},
+        }
+    return form
+
+
+def _write(model, precision, size, path):
+    shape = None if size is None else size[::-1]
+    conversion = Conversion(model, precision, shape)
+    # The loss is a result of this benchmark, so none is too large.
+    conversion.write(path, sparse=False, tolerance=float("inf"))
+
+
+def _reference(scale, sizes, folder):
+    keras.utils.set_random_seed(0)
+    quick = {"blocks": 1, "features": 8} if flags.FLAGS.quick else {}
+    model = models.edsr(scale, **quick)
+    form = _exported(model, "float32", sizes, folder / "reference")
+    return {
+        "key": fronts.REFERENCE,
+        "name": fronts.REFERENCE,
+        "scale": scale,
+        "weights": model.count_params(),
+        "forms": {"float32": form},
+    }
+
+
+def _time(rows, size):
+    """Adds the latency of each file for images of a size."""
+    files_of = {
+        form["sizes"][_by(size)]["path"]: form["sizes"][_by(size)]
+        for row in rows
+        for form in row["forms"].values()
+    }
+    print(f"  {len(files_of)} files at {_by(size)}", flush=True)
+    repeats = flags.FLAGS.repeats
+    protocol = Protocol(*size[::-1], repeats)
+    entries = Contest(list(files_of), protocol, delegate="sparse").measure()
+    for entry in entries:
+        of, door = files_of[entry.path], _DOORS[entry.delegate]
+        of["ms"].setdefault("1", {})[door] = entry.timing.cpu_ms
+        of.setdefault("memory_bytes", {})[door] = entry.timing.memory_bytes
+    for threads in map(int, flags.FLAGS.threads):
+        if threads == 1:
+            continue
+        for entry in entries:
+            door = _DOORS[entry.delegate]
+            files_of[entry.path]["ms"].setdefault(str(threads), {})[door] = (
+                _in_a_process(entry.path, size, threads, entry.delegate)
+            )
+    for of in files_of.values():
+        # The files are temporary.
+        del of["path"]
+
+
+def _in_a_process(path, size, threads, delegate):
+    arguments = [path, *size, threads, flags.FLAGS.repeats, delegate or ""]
+    command = [
+        *(sys.executable, __file__),
+        f"--child={','.join(map(str, arguments))}",
+    ]
+    lines = subprocess.check_output(command, text=True).splitlines()
+    return float(lines[-1])
+
+
+def child(path, width, height, threads, repeats, delegate):
+    """Prints the median wall time of one file in milliseconds."""
+    contender = Contender(
+        path, int(height), int(width), int(threads), delegate or None
+    )
+    take_turns([contender], int(repeats))
+    print(contender.timing.latency())
+
+
+def _by(size):
+    return f"{size[0]}x{size[1]}"
+
+
+def main(_):
+    flag = flags.FLAGS
+    if flag.child:
+        child(*flag.child)
+        return
+    output = pathlib.Path(flag.output)
+    known = files.read_json(output) if output.exists() else {}
+    if not flag.only_draw:
+        trained = find_trained(flag.runs)
+        sizes = [tuple(map(int, size.split("x"))) for size in flag.sizes]
+        earlier = {row["key"]: row for row in known.get("networks", [])}
+        found = circumstances()
+        found["networks"] = [
+            row
+            for scale in sorted({of.scale for of in trained})
+            for row in measure(
+                [of for of in trained if of.scale == scale], sizes, earlier
+            )
+        ]
+        files.write_json(output, found)
+        known = found
+    fronts.write(known, output)
+    print(f"Wrote {output} and what belongs to it.")
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,380 @@
+"""Fronts of quality against time, from the JSON file of `frontier.py`."""
+
+import csv
+import dataclasses
+import pathlib
+import statistics
+from collections.abc import Iterable
+
+from issp_keras import files
+from issp_keras.programs import cli
+
+REFERENCE = "EDSR-baseline, dense, not trained"
+
+_PUBLISHED = pathlib.Path(__file__).with_name("published.csv")
+# The claim of this project is about latencies up to this one.
+_LIMIT_MS = 30
+_SIZE, _THREADS = "160x90", "1"
+# Colours: dense, sparse, published.
+_DENSE, _SPARSE, _GREY = "#1f77b4", "#e6550d", "#9a9a9a"
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """A network in one form.
+
+    Attributes:
+        name: String.
+        precision: String, "float32" or "int8".
+        door: String, "XNNPACK" or "delegate".
+        is_sparse: Whether it was trained sparse.
+        ms: Float, the latency in milliseconds.
+        psnr: Float, mean over the test sets in dB.
+    """
+
+    name: str
+    precision: str
+    door: str
+    is_sparse: bool
+    ms: float
+    psnr: float
+
+
+def points(rows: list[dict], size: str, threads: str) -> list[Point]:
+    """Lists all forms of all networks that have scores and a latency.
+
+    Args:
+        rows: List of dicts, the entry "networks" of the JSON file.
+        size: String, the LR size, such as "160x90".
+        threads: String, the number of threads.
+    """
+    return [
+        Point(row["name"], precision, door, row["is_sparse"], ms, mean(form))
+        for row in rows
+        for precision, form in row["forms"].items()
+        for door, ms in _latencies(form, size, threads).items()
+        if "scores" in form
+    ]
+
+
+def mean(form: dict) -> float:
+    """The mean PSNR of a form over the test sets, in dB."""
+    return statistics.fmean(of["psnr"] for of in form["scores"].values())
+
+
+def _latencies(form, size, threads):
+    return form["sizes"].get(size, {}).get("ms", {}).get(threads, {})
+
+
+def front(of: Iterable[Point]) -> list[Point]:
+    """The points that no other point beats, ordered by latency.
+
+    Another point beats a point if it has at least the same PSNR in at most the
+    same time.
+    """
+    found: list[Point] = []
+    for point in sorted(of, key=lambda p: (p.ms, -p.psnr)):
+        if not found or point.psnr > found[-1].psnr:
+            found.append(point)
+    return found
+
+
+def gaps(
+    dense: list[Point], sparse: list[Point], limit_ms: float = _LIMIT_MS
+) -> list[tuple[float, float]]:
+    """How much better the sparse front is than the dense front.
+
+    Args:
+        dense: List of `Point`, a front.
+        sparse: List of `Point`, a front.
+        limit_ms: Float, the largest latency.
+
+    Returns:
+        List of pairs: a latency in milliseconds, and the difference in dB
+        from this latency on. There is one pair for each latency at which a
+        front changes. It begins where both fronts have a network.
+    """
+    if not dense or not sparse:
+        return []
+    first = max(dense[0].ms, sparse[0].ms)
+    latencies = sorted({of.ms for of in dense + sparse} | {first})
+    return [
+        (ms, _best(sparse, ms) - _best(dense, ms))
+        for ms in latencies
+        if first <= ms <= limit_ms
+    ]
+
+
+def _best(of, ms):
+    return max(point.psnr for point in of if point.ms <= ms)
+
+
+def speedups(
+    dense: list[Point], sparse: list[Point], limit_ms: float = _LIMIT_MS
+) -> list[tuple[Point, Point | None, float]]:
+    """How much faster the sparse front reaches the PSNR of dense networks.
+
+    Args:
+        dense: List of `Point`, a front.
+        sparse: List of `Point`, a front.
+        limit_ms: Float, the largest latency of a dense network.
+
+    Returns:
+        List of tuples: a dense point, the fastest sparse point with at least
+        its PSNR, and the ratio of the latencies. If no sparse point has this
+        PSNR, they are None and `0.0`.
+    """
+    found = []
+    for rival in dense:
+        if rival.ms > limit_ms:
+            continue
+        better = [of for of in sparse if of.psnr >= rival.psnr]
+        winner = min(better, key=lambda of: of.ms, default=None)
+        ratio = rival.ms / winner.ms if winner else 0.0
+        found.append((rival, winner, ratio))
+    return found
+
+
+def published(rows: list[dict], size: str, threads: str) -> list[Point]:
+    """Networks of other authors, at the speed that they have here.
+
+    Their scores are published, after a longer training on more photographs.
+    Their speed was measured in multiples of EDSR-baseline's.
+
+    Args:
+        rows: As in `points`.
+        size: String, likewise.
+        threads: String, likewise.
+    """
+    reference = next(
+        (
+            _latencies(row["forms"]["float32"], size, threads).get("XNNPACK")
+            for row in rows
+            if row["key"] == REFERENCE and row["scale"] == 4
+        ),
+        None,
+    )
+    if reference is None:
+        return []
+    with _PUBLISHED.open(newline="") as file:
+        return [
+            Point(
+                of["network"],
+                "float32",
+                "XNNPACK",
+                False,
+                reference / float(of["times as fast as EDSR-baseline"]),
+                (float(of["Set5"]) + float(of["Set14"])) / 2,
+            )
+            for of in csv.DictReader(file)
+        ]
+
+
+def write(figures: dict, output: pathlib.Path):
+    """Writes the CSV file and the picture, and prints the tables.
+
+    Args:
+        figures: Dict, the content of the JSON file.
+        output: Path of the JSON file. The others are beside it.
+    """
+    rows = figures["networks"]
+    with (
+        files.replacing(output.with_suffix(".csv")) as partial,
+        partial.open("w", newline="") as file,
+    ):
+        csv.writer(file).writerows(_lines(rows))
+    with files.replacing(output.with_suffix(".png")) as partial:
+        _draw(rows, partial)
+    print(f"\n{table(rows)}\n\n{claim(rows)}\n")
+
+
+def _lines(rows):
+    """The header and one line for each form, size and number of threads."""
+    sets = list(
+        dict.fromkeys(
+            name
+            for row in rows
+            for form in row["forms"].values()
+            for name in form.get("scores", {})
+        )
+    )
+    yield [
+        *("name", "network", "scale", "is_sparse", "seed", "steps"),
+        *("weights", "non_zeros", "precision", "bytes", "gzip_bytes"),
+        *(f"{name} {metric}" for name in sets for metric in ("psnr", "ssim")),
+        *("size", "multiply_adds", "sparse_multiply_adds", "threads"),
+        *("runtime", "ms", "memory_bytes"),
+    ]
+    for row in rows:
+        facts = [
+            row.get(key, "")
+            for key in ("name", "network", "scale", "is_sparse", "seed")
+            + ("steps", "weights", "non_zeros")
+        ]
+        for precision, form in row["forms"].items():
+            scores = [
+                form.get("scores", {}).get(name, {}).get(metric, "")
+                for name in sets
+                for metric in ("psnr", "ssim")
+            ]
+            sizes = [form["bytes"], form["gzip_bytes"]]
+            for size, of in form["sizes"].items():
+                macs = [of["multiply_adds"], of["sparse_multiply_adds"]]
+                for threads, doors in of["ms"].items():
+                    for door, ms in doors.items():
+                        memory = of.get("memory_bytes", {}).get(door)
+                        yield [
+                            *(*facts, precision, *sizes, *scores, size),
+                            *(*macs, threads, door, ms, memory),
+                        ]
+
+
+def table(rows: list[dict]) -> str:
+    """A table of all networks in Markdown, ordered by their best latency.
+
+    The latency is that of the main size with one thread.
+    """
+    header = ["network", "zeros", "PSNR float32", "PSNR int8", "gzip, int8"]
+    header += ["float32", "+ delegate", "int8", "+ delegate"]
+    lines = []
+    for row in rows:
+        forms = row["forms"]
+        ms = {
+            (precision, door): value
+            for precision, form in forms.items()
+            for door, value in _latencies(form, _SIZE, _THREADS).items()
+        }
+        if not ms:
+            continue
+        zeros = 1 - row.get("non_zeros", row["weights"]) / row["weights"]
+        quality = [
+            f"{mean(forms[of]):.2f}" if "scores" in forms.get(of, {}) else ""
+            for of in ("float32", "int8")
+        ]
+        size = forms.get("int8", {}).get("gzip_bytes")
+        lines.append(
+            (
+                min(ms.values()),
+                [
+                    f"{row['name']}, x{row['scale']}",
+                    f"{zeros:.0%}",
+                    *quality,
+                    f"{size / 1000:.0f} kB" if size else "",
+                    *(
+                        f"{ms[of, door]:.1f} ms" if (of, door) in ms else ""
+                        for of in ("float32", "int8")
+                        for door in ("XNNPACK", "delegate")
+                    ),
+                ],
+            )
+        )
+    return cli.markdown_table(header, [line for _, line in sorted(lines)])
+
+
+def claim(rows: list[dict]) -> str:
+    """What the fronts say about sparse networks, in sentences."""
+    sentences = []
+    for scale in sorted({row["scale"] for row in rows}):
+        of_scale = [row for row in rows if row["scale"] == scale]
+        dense, sparse = _fronts(of_scale)
+        differences = [gap for _, gap in gaps(dense, sparse)]
+        if not differences:
+            continue
+        sentences.append(
+            f"x{scale}, up to {_LIMIT_MS} ms: the sparse front is "
+            f"{min(differences):+.2f} to {max(differences):+.2f} dB above the "
+            f"dense front (median {statistics.median(differences):+.2f} dB)."
+        )
+        for rival, winner, ratio in speedups(dense, sparse):
+            found = (
+                f"{winner.name} ({winner.precision}) is {ratio:.1f} times as "
+                "fast with at least its PSNR"
+                if winner
+                else "no sparse network has its PSNR"
+            )
+            sentences.append(
+                f"- {rival.name} ({rival.precision}, {rival.ms:.1f} ms, "
+                f"{rival.psnr:.2f} dB): {found}."
+            )
+    return "\n".join(sentences)
+
+
+def _fronts(rows):
+    """The fronts of the dense and of the sparse networks."""
+    found = points(rows, _SIZE, _THREADS)
+    return tuple(
+        front(of for of in found if of.is_sparse == is_sparse)
+        for is_sparse in (False, True)
+    )
+
+
+def _draw(rows, path):
+    """Draws PSNR against latency for x4."""
+    from matplotlib import ticker
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rows = [row for row in rows if row["scale"] == 4]
+    figure = Figure((11.2, 6.4), 100, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.set_title("Quality against time, x4", loc="left")
+    axes.set_xlabel(f"ms for a {_SIZE} image, one core, log scale", loc="right")
+    axes.set_ylabel("PSNR in dB on Y, mean of the test sets")
+    axes.grid(color="#e4e4e4")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    others = published(rows, _SIZE, _THREADS)
+    axes.plot(
+        [of.ms for of in others],
+        [of.psnr for of in others],
+        "x",
+        color=_GREY,
+        label="published, dense, trained longer",
+    )
+    for of in others:
+        _annotate(axes, of, _GREY)
+    found = points(rows, _SIZE, _THREADS)
+    kinds = {False: ("dense", _DENSE), True: ("sparse", _SPARSE)}
+    for is_sparse, (kind, colour) in kinds.items():
+        for precision, marker in (("float32", "o"), ("int8", "D")):
+            own = [
+                of
+                for of in found
+                if (of.is_sparse, of.precision) == (is_sparse, precision)
+            ]
+            axes.plot(
+                [of.ms for of in own],
+                [of.psnr for of in own],
+                marker,
+                color=colour,
+                alpha=0.45,
+                label=f"{kind}, {precision}",
+            )
+        best = front(of for of in found if of.is_sparse == is_sparse)
+        axes.step(
+            [of.ms for of in best],
+            [of.psnr for of in best],
+            where="post",
+            color=colour,
+            label=f"{kind} front",
+        )
+        for of in best:
+            _annotate(axes, of, colour)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda v, _: f"{v:g}"))
+    axes.xaxis.set_minor_formatter(ticker.NullFormatter())
+    axes.legend(loc="lower right", frameon=False)
+    figure.savefig(path, format="png")
+
+
+def _annotate(axes, point, colour):
+    axes.annotate(
+        point.name,
+        (point.ms, point.psnr),
+        (4, -10),
+        textcoords="offset points",
+        color=colour,
+        fontsize=7,
+    )

@@ -1,0 +1,213 @@
+import csv
+import importlib.util
+import json
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import PIL.Image
+import pytest
+
+from issp_keras import models
+
+_BENCHMARKS = pathlib.Path(__file__).parent.parent / "benchmarks"
+
+
+def _module():
+    path = _BENCHMARKS / "fronts.py"
+    spec = importlib.util.spec_from_file_location("fronts", path)
+    module = importlib.util.module_from_spec(spec)
+    # Dataclasses look for their module here.
+    sys.modules["fronts"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+fronts = _module()
+
+
+def _point(ms, psnr, name="", is_sparse=False):
+    return fronts.Point(name, "float32", "XNNPACK", is_sparse, ms, psnr)
+
+
+def test_a_front_has_only_points_that_no_other_beats():
+    of = [_point(4, 31), _point(2, 30), _point(3, 29), _point(2, 29.5)]
+    of += [_point(5, 31), _point(1, 28)]
+    best = [(point.ms, point.psnr) for point in fronts.front(of)]
+    assert best == [(1, 28), (2, 30), (4, 31)]
+    assert fronts.front([]) == []
+
+
+def test_gaps_begin_where_both_fronts_have_a_network():
+    dense = [_point(2, 30), _point(10, 31), _point(40, 33)]
+    sparse = [_point(1, 29), _point(4, 30.5)]
+    found = fronts.gaps(dense, sparse, limit_ms=30)
+    assert found == [(2, -1), (4, 0.5), (10, -0.5)]
+    assert fronts.gaps(dense, []) == []
+
+
+def test_a_speedup_compares_networks_of_the_same_quality():
+    dense = [_point(2, 30), _point(10, 31), _point(20, 32), _point(40, 30)]
+    sparse = [_point(1, 30), _point(4, 31.5)]
+    assert fronts.speedups(dense, sparse, limit_ms=30) == [
+        (dense[0], sparse[0], 2),
+        (dense[1], sparse[1], 2.5),
+        (dense[2], None, 0),
+    ]
+
+
+def _row(name, is_sparse, ms, psnr):
+    form = {
+        "scores": {"set5": {"psnr": psnr}, "set14": {"psnr": psnr - 2}},
+        "gzip_bytes": 9000,
+        "sizes": {"160x90": {"ms": {"1": ms}}},
+    }
+    return {
+        "key": name,
+        "name": name,
+        "scale": 4,
+        "is_sparse": is_sparse,
+        "weights": 200,
+        "non_zeros": 20 if is_sparse else 200,
+        "forms": {"int8": form},
+    }
+
+
+def test_the_claim_compares_the_best_forms():
+    rows = [
+        _row("small", False, {"XNNPACK": 6.0}, 31),
+        _row("large", True, {"XNNPACK": 9.0, "delegate": 2.0}, 31.5),
+    ]
+    assert fronts.claim(rows).splitlines() == [
+        "x4, up to 30 ms: the sparse front is +0.50 to +0.50 dB above the "
+        "dense front (median +0.50 dB).",
+        "- small (int8, 6.0 ms, 30.00 dB): large (int8) is 3.0 times as fast "
+        "with at least its PSNR.",
+    ]
+    *_, first, second = fronts.table(rows).splitlines()
+    assert "| large, x4 | 90% |  | 30.50 | 9 kB |  |  | 9.0 ms | 2.0 ms |" in (
+        first
+    )
+    assert second.startswith("| small, x4 | 0% |")
+
+
+def test_published_networks_get_the_speed_of_this_machine():
+    form = {"sizes": {"160x90": {"ms": {"1": {"XNNPACK": 103.0}}}}}
+    reference = {
+        "key": fronts.REFERENCE,
+        "scale": 4,
+        "forms": {"float32": form},
+    }
+    found = {of.name: of for of in fronts.published([reference], "160x90", "1")}
+    assert found["ECBSR-M4C16"].ms == 1
+    assert found["ECBSR-M4C16"].psnr == pytest.approx((30.89 + 27.81) / 2)
+    assert found["EDSR-baseline"].ms == 103
+    assert fronts.published([], "160x90", "1") == []
+
+
+def _write_training(folder, name, zeros):
+    """Writes what `issp-compare` leaves of a training."""
+    folder.mkdir(parents=True)
+    keras.utils.set_random_seed(0)
+    # Small networks are left to TFLite.
+    model = models.plain(2, features=32, blocks=1)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Conv2D):
+            kernel = keras.ops.convert_to_numpy(layer.kernel)
+            edge = np.quantile(abs(kernel), zeros)
+            layer.kernel.assign(np.where(abs(kernel) < edge, 0, kernel))
+    model.save(folder / "model.keras")
+    method = "latent" if zeros else "dense"
+    config = {
+        "network": {"name": "plain_32x16", "scale": 2},
+        "sparsity": {"method": method},
+    }
+    result = {
+        "name": name,
+        "seed": 0,
+        "settings": name,
+        "steps": 5,
+        "weights": 100,
+        "non_zeros": 100,
+        "scores": {"set5": {"psnr": 20.0, "ssim": 0.5}},
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "result.json").write_text(json.dumps(result))
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """The folder of a benchmark of two networks."""
+    folder = tmp_path_factory.mktemp("frontier")
+    _write_training(folder / "runs" / "a", "dense", 0)
+    _write_training(folder / "runs" / "b", "sparse", 0.95)
+    unfinished = folder / "runs" / "c"
+    unfinished.mkdir()
+    (unfinished / "model.keras").touch()
+    (folder / "Set5").mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (64, 72, 3), np.uint8)
+    PIL.Image.fromarray(noise).save(folder / "Set5" / "noise.png")
+    _run(folder, "--runs=runs", "--threads=1,2", "--quick", "--repeats=1")
+    return folder
+
+
+def _run(folder, *flags):
+    command = [sys.executable, _BENCHMARKS / "frontier.py", *flags]
+    command += ["--data_dir=.", "--score_on=set5", "--sizes=48x32"]
+    command += ["--output=found.json"]
+    subprocess.run(command, cwd=folder, check=True)
+
+
+@pytest.mark.long
+def test_the_benchmark_measures_all_forms(measured):
+    found = json.loads((measured / "found.json").read_text())
+    dense, sparse, reference = found["networks"]
+    assert (dense["is_sparse"], sparse["is_sparse"]) == (False, True)
+    assert reference["key"] == fronts.REFERENCE
+    for row in (dense, sparse):
+        assert row["forms"]["float32"]["scores"]["set5"]["psnr"] == 20
+        # It is measured, not copied.
+        assert row["forms"]["int8"]["scores"]["set5"]["psnr"] != 20
+        for form in row["forms"].values():
+            of = form["sizes"]["48x32"]
+            assert form["bytes"] > form["gzip_bytes"] > 0
+            assert set(of["ms"]) == {"1", "2"}
+            assert all(ms > 0 for ms in of["ms"]["1"].values())
+            assert "path" not in of
+    macs = sparse["forms"]["float32"]["sizes"]["48x32"]
+    assert macs["sparse_multiply_adds"] < 0.1 * macs["multiply_adds"]
+    doors = sparse["forms"]["float32"]["sizes"]["48x32"]["ms"]["2"]
+    assert set(doors) == {"XNNPACK", "delegate"}
+    with (measured / "found.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert {line["name"] for line in lines} == {
+        "dense",
+        "sparse",
+        fronts.REFERENCE,
+    }
+    with PIL.Image.open(measured / "found.png") as picture:
+        assert picture.width > 1000
+
+
+@pytest.mark.long
+def test_the_picture_is_drawn_again_without_networks(measured):
+    before = (measured / "found.csv").read_bytes()
+    (measured / "found.csv").unlink()
+    (measured / "found.png").unlink()
+    _run(measured, "--only_draw", "--runs=gone")
+    assert (measured / "found.csv").read_bytes() == before
+    assert (measured / "found.png").exists()
+
+
+@pytest.mark.long
+def test_a_folder_without_networks_is_named(tmp_path):
+    done = subprocess.run(
+        [sys.executable, _BENCHMARKS / "frontier.py", "--runs=nothing"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode
+    assert "--runs: nothing has no trained network" in done.stderr
