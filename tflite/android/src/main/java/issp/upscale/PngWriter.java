@@ -37,14 +37,13 @@ final class PngWriter {
     file.write(SIGNATURE);
     ByteBuffer header = ByteBuffer.allocate(13).putInt(width).putInt(height);
     header.put((byte) 8).put((byte) (channels == 4 ? 6 : 2));
-    chunk("IHDR", header.array(), header.capacity());
+    chunk("IHDR", header.array(), 0, header.capacity());
     rows = new DeflaterOutputStream(new Chunks(), deflater, BUFFER_BYTES);
   }
 
-  /** Writes rows that lie in a buffer without gaps. */
+  /** Writes the rows at the beginning of a buffer, which has no gaps. */
   void write(ByteBuffer pixels, int count) throws IOException {
     ByteBuffer from = pixels.duplicate();
-    from.clear();
     for (int y = 0; y < count; ++y) {
       from.get(row);
       filtered[0] = UP;
@@ -61,7 +60,7 @@ final class PngWriter {
   /** Ends the file, and leaves the stream open. */
   void finish() throws IOException {
     rows.close();
-    chunk("IEND", new byte[0], 0);
+    chunk("IEND", new byte[0], 0, 0);
     file.flush();
   }
 
@@ -70,15 +69,15 @@ final class PngWriter {
     deflater.end();
   }
 
-  private void chunk(String name, byte[] content, int length)
+  private void chunk(String name, byte[] content, int from, int length)
       throws IOException {
     byte[] type = name.getBytes(StandardCharsets.US_ASCII);
     CRC32 sum = new CRC32();
     sum.update(type);
-    sum.update(content, 0, length);
+    sum.update(content, from, length);
     file.writeInt(length);
     file.write(type);
-    file.write(content, 0, length);
+    file.write(content, from, length);
     file.writeInt((int) sum.getValue());
   }
 
@@ -91,9 +90,7 @@ final class PngWriter {
 
     @Override
     public void write(byte[] bytes, int from, int length) throws IOException {
-      byte[] content =
-          from == 0 ? bytes : java.util.Arrays.copyOfRange(bytes, from, from + length);
-      chunk("IDAT", content, length);
+      chunk("IDAT", bytes, from, length);
     }
   }
 }

@@ -43,6 +43,8 @@ final class Upscaler {
   // A part of the photograph: {top, left, height, width}.
   private final int[] needed = new int[4];
   private final int[] made = new int[4];
+  // Their positions stay 0. In the first versions of Android, functions that
+  // change a position have another type than in later ones.
   private ByteBuffer pixels;
   private ByteBuffer result;
   private int[] colours;
@@ -66,7 +68,8 @@ final class Upscaler {
     for (int tile = TILE; ; tile /= 2) {
       int count = network.start(photograph.height(), photograph.width(), tile);
       network.tile(0, needed, made);
-      long bytes = stride() * (long) network.scale() * network.scale() * made[2];
+      long rows = (long) network.scale() * made[2];
+      long bytes = rows * network.scale() * stride();
       if (bytes <= BAND_BYTES || tile == SMALLEST_TILE) {
         if (bytes <= Integer.MAX_VALUE) return count;
         throw new IOException(
@@ -76,9 +79,9 @@ final class Upscaler {
   }
 
   private boolean write(OutputStream to, Progress progress) throws IOException {
-    PngWriter png =
-        new PngWriter(
-            to, scale * photograph.height(), scale * photograph.width(), channels);
+    int height = scale * photograph.height();
+    int width = scale * photograph.width();
+    PngWriter png = new PngWriter(to, height, width, channels);
     try {
       for (int i = 0; i < tiles; ++i) {
         network.tile(i, needed, made);
@@ -118,12 +121,11 @@ final class Upscaler {
     pixels = atLeast(pixels, height * stride());
     result = atLeast(result, scale * made[2] * scale * stride());
     photograph.read(needed[0], 0, height, width, colours);
-    pixels.clear();
-    for (int i = 0; i < height * width; ++i) {
-      int colour = colours[i];
-      pixels.put((byte) (colour >> 16)).put((byte) (colour >> 8));
-      pixels.put((byte) colour);
-      if (channels == 4) pixels.put((byte) (colour >> 24));
+    for (int i = 0, to = 0; i < height * width; ++i, to += channels) {
+      pixels.put(to, (byte) (colours[i] >> 16));
+      pixels.put(to + 1, (byte) (colours[i] >> 8));
+      pixels.put(to + 2, (byte) colours[i]);
+      if (channels == 4) pixels.put(to + 3, (byte) (colours[i] >> 24));
     }
   }
 

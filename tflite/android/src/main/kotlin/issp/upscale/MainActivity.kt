@@ -71,7 +71,7 @@ class MainActivity : Activity() {
         try {
             startActivityForResult(
                 intent.addCategory(Intent.CATEGORY_OPENABLE), code)
-        } catch (_: ActivityNotFoundException) {
+        } catch (error: ActivityNotFoundException) {
             message.setText(R.string.no_app)
         }
     }
@@ -106,9 +106,9 @@ class MainActivity : Activity() {
             task()
         } catch (error: IOException) {
             error.message ?: getString(R.string.failed)
-        } catch (_: SecurityException) {
+        } catch (error: SecurityException) {
             getString(R.string.no_access)
-        } catch (_: OutOfMemoryError) {
+        } catch (error: OutOfMemoryError) {
             getString(R.string.no_memory)
         }
 
@@ -149,7 +149,7 @@ class MainActivity : Activity() {
     private fun photograph(uri: Uri) =
         try {
             StoredPhotograph { open(uri) }
-        } catch (_: IOException) {
+        } catch (error: IOException) {
             throw IOException(getString(R.string.no_photograph))
         }
 
@@ -159,7 +159,7 @@ class MainActivity : Activity() {
     private fun asset() =
         try {
             assets.open(NETWORK).use { it.readBytes() }
-        } catch (_: FileNotFoundException) {
+        } catch (error: FileNotFoundException) {
             throw IOException(getString(R.string.no_network))
         }
 

@@ -68,7 +68,7 @@ private fun exifOf(file: InputStream): Int {
     return try {
         ExifInterface(file)
             .getAttributeInt(ExifInterface.TAG_ORIENTATION, upright)
-    } catch (_: IOException) {
+    } catch (error: IOException) {
         upright
     }
 }
