@@ -99,11 +99,10 @@ def test_libraries_for_android_have_pages_of_16_kb(links):
     for words in links.values():
         assert "-Wl,-z,max-page-size=16384" in words
         assert "-Wl,--gc-sections" in words
+        assert [of for of in words if of.startswith("-Wl,--version-script=")]
 
 
-def test_the_app_exports_only_what_java_calls(links):
-    if "issp_network" in links:
-        assert "-Wl,--exclude-libs,ALL" in links["issp_network"]
+def test_java_and_c_have_the_same_native_functions():
     java = (_MAIN / "java/issp/upscale/Network.java").read_text()
     declared = re.findall(r"static native \w+ (\w+)\(", java)
     exported = re.findall(

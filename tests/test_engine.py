@@ -243,6 +243,7 @@ def java(library, tmp_path_factory):
         *("-shared", "-fPIC", "-o", folder / "libissp_network.so"),
         *(f"-I{of}" for of in [*headers, DELEGATE / "engine"]),
         *(app / "cpp" / "network.cc", library),
+        f"-Wl,--version-script={app / 'cpp' / 'exports.map'}",
         f"-Wl,-rpath,{library.parent}",
     )
     run(
