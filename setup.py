@@ -135,6 +135,8 @@ setup(
             "README.md",
             "CMakeLists.txt",
             *(f"{of}/*" for of in ("cmake", "engine", "plugin", "src")),
+            # CMakeLists.txt has a target for them.
+            "engine/examples/*",
         ],
         "issp_keras.data.tfds": ["*/*.bib", "*/*.md", "*/*.tsv", "*/*.txt"],
         "issp_keras.inference": ["*.keras"],

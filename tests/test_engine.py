@@ -1,14 +1,22 @@
-"""Compares the engine with TFLite on files that the tests export."""
+"""Compares the engine with TFLite on files that the tests export.
+
+The Android app calls the engine from Java, and is tested here too.
+"""
 
 import importlib.util
 import pathlib
+import shutil
 import subprocess
 
 import numpy as np
+import PIL.ExifTags
 import PIL.Image
+import PIL.ImageOps
 import pytest
 import test_android
 from ai_edge_litert import interpreter as litert
+from native import DELEGATE
+from native import need
 from native import run
 from networks import TINY
 from networks import small_pairs
@@ -218,3 +226,110 @@ def test_the_engine_calls_nothing_that_android_24_lacks(library):
     names = test_android.names_from_elsewhere(library)
     assert "free" in names
     assert not test_android.later_than_api_24(names)
+
+
+@pytest.fixture(scope="module")
+def java(library, tmp_path_factory):
+    """A function that runs the Android app's Java files in a desktop's Java."""
+    need("javac", "java", "c++")
+    home = pathlib.Path(shutil.which("javac")).resolve().parents[1]
+    headers = [home / "include", *(home / "include").glob("*/")]
+    if not (home / "include" / "jni.h").is_file():
+        pytest.skip("this JDK has no jni.h")
+    app = test_android.APP / "src" / "main"
+    folder = tmp_path_factory.mktemp("java")
+    run(
+        *("c++", "-std=c++17", "-Wall", "-Wextra", "-Werror"),
+        *("-shared", "-fPIC", "-o", folder / "libissp_network.so"),
+        *(f"-I{of}" for of in [*headers, DELEGATE / "engine"]),
+        *(app / "cpp" / "network.cc", library),
+        f"-Wl,--version-script={app / 'cpp' / 'exports.map'}",
+        f"-Wl,-rpath,{library.parent}",
+    )
+    run(
+        *("javac", "-Xlint:all", "-Werror", "--release", "11", "-d", folder),
+        *(app / "java" / "issp" / "upscale").glob("*.java"),
+        _ROOT / "tests" / "java" / "Desktop.java",
+    )
+    flags = ["-Xcheck:jni", f"-Djava.library.path={folder}", "-cp", folder]
+    command = ["java", *flags, "issp.upscale.Desktop"]
+
+    def lines(*arguments):
+        return run(*command, *arguments).splitlines()
+
+    return lines
+
+
+def _save(path, *shape):
+    pixels = np.random.default_rng(3).integers(0, 256, shape, np.uint8)
+    PIL.Image.fromarray(pixels).save(path)
+    return pixels
+
+
+def _pixels(path):
+    with PIL.Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_the_android_app_makes_what_the_engine_makes(
+    library, exported, java, tmp_path
+):
+    path = exported("edsr")
+    photograph, result = tmp_path / "small.png", tmp_path / "larger.png"
+    pixels = _save(photograph, 230, 401, 3)
+    assert java(path, 0, 1, photograph, result) == ["done"]
+    made = _engine.Engine(library, path).upscale(pixels, tile=192)
+    np.testing.assert_array_equal(_pixels(result), made)
+    whole = _expected(path, np.float32(pixels[None]) / 255)[0]
+    assert np.abs(made - np.float64(whole) * 255).max() <= 0.5 + 1e-2
+
+
+def test_the_android_app_turns_photographs_as_exif_says(
+    library, exported, java, tmp_path
+):
+    path = exported("edsr")
+    photograph = tmp_path / "stored.png"
+    stored = PIL.Image.fromarray(_save(photograph, 21, 34, 3))
+    results = {exif: tmp_path / f"{exif}.png" for exif in range(1, 9)}
+    words = [
+        word
+        for exif, result in results.items()
+        for word in (exif, photograph, result)
+    ]
+    assert java(path, 0, *words) == ["done"] * 8
+    engine = _engine.Engine(library, path)
+    for exif, result in results.items():
+        stored.getexif()[PIL.ExifTags.Base.Orientation] = exif
+        upright = np.asarray(PIL.ImageOps.exif_transpose(stored))
+        np.testing.assert_array_equal(_pixels(result), engine.upscale(upright))
+
+
+def test_the_android_app_keeps_alpha(library, exported, java, tmp_path):
+    path = exported("edsr")
+    photograph, result = tmp_path / "clear.png", tmp_path / "larger.png"
+    pixels = _save(photograph, 20, 31, 4)
+    assert java(path, 0, 1, photograph, result) == ["done"]
+    made = _engine.Engine(library, path).upscale(pixels)
+    np.testing.assert_array_equal(_pixels(result), made)
+
+
+def test_the_android_app_can_be_cancelled(exported, java, tmp_path):
+    photograph, result = tmp_path / "wide.png", tmp_path / "larger.png"
+    _save(photograph, 20, 800, 3)
+    assert java(exported("edsr"), 2, 1, photograph, result) == ["cancelled"]
+
+
+def test_the_android_app_tells_what_is_wrong(exported, java, tmp_path):
+    text = tmp_path / "text.tflite"
+    text.write_text("no network")
+    refused = "The network cannot be used: "
+    assert java(text, 0) == [f"{refused}this is no .tflite file."]
+    too_small = f"{refused}a buffer is smaller than a tile."
+    assert java(exported("edsr"), 0) == [
+        f"{refused}there is no such tile.",
+        f"{refused}a photograph has at least one pixel.",
+        f"{refused}there is no such tile.",
+        *[too_small] * 4,
+        f"{refused}a pixel has 3 or 4 channels.",
+        "The network is closed.",
+    ]

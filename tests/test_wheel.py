@@ -9,6 +9,7 @@ import sys
 import sysconfig
 import zipfile
 
+import native
 import pytest
 
 from issp_keras import __version__
@@ -96,6 +97,14 @@ def test_a_wheel_has_what_is_no_python(wheel):
         "issp_keras/web/abort.cc",
     } <= names
     assert not [name for name in names if "/tests/" in name]
+
+
+def test_cmake_accepts_the_delegate_of_a_wheel(wheel, tmp_path):
+    native.need("cmake", "c++")
+    with zipfile.ZipFile(wheel) as content:
+        content.extractall(tmp_path)
+    source = tmp_path / "issp_keras" / "tflite" / "delegate"
+    native.run("cmake", "-S", source, "-B", tmp_path / "build")
 
 
 def test_every_module_is_in_a_wheel(wheel):
