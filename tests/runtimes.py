@@ -214,7 +214,9 @@ def try_version(runtime, version, folder):
         venv.create(environment, with_pip=True)
         python = f"{environment}/bin/python"
         package = f"{runtime}=={version}"
-        install = ["-m", "pip", "install", "-q", "--no-cache-dir", package]
+        # The package `issp_keras` always has ml-dtypes.
+        packages = [package, "ml-dtypes"]
+        install = ["-m", "pip", "install", "-q", "--no-cache-dir", *packages]
         code = [__file__, "--inside", runtime, "--folder", str(folder)]
         variables = {
             **os.environ,
