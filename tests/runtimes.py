@@ -50,11 +50,19 @@ def chosen(versions, allowed):
         versions: List of strings, the newest first.
         allowed: String, such as ">=2.1.6,<3".
     """
-    from packaging.specifiers import SpecifierSet
-
-    found = [*SpecifierSet(allowed).filter(versions)][::-1]
+    least, _, end = allowed.removeprefix(">=").partition(",<")
+    found = [
+        version
+        for version in versions[::-1]
+        if _numbers(least) <= _numbers(version)
+        and (not end or _numbers(version) < _numbers(end))
+    ]
     middle = found[len(found) // 2 :][:1]
     return [*dict.fromkeys([*found[:1], *middle, *found[-1:]])]
+
+
+def _numbers(version):
+    return tuple(map(int, re.findall(r"\d+", version)))
 
 
 def _versions(package):
@@ -239,9 +247,8 @@ def try_version(runtime, version, folder):
 
 def is_good(version, result):
     """Whether the result of a version is as it must be."""
-    numbers = tuple(map(int, re.findall(r"\d+", version)[:2]))
     expected = {NOT_SPARSE: "left alone"}
-    if numbers < _LEAST_COMPILED:
+    if _numbers(version) < _LEAST_COMPILED:
         expected[COMPILED] = "refused"
     return all(
         text.startswith(expected.get(name, "taken"))
