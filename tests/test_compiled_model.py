@@ -1,5 +1,7 @@
 """LiteRT's CompiledModel takes the sparse delegate."""
 
+import ctypes
+
 import graphs
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ def _network(tmp_path, zeros, middle=None):
     graph = graphs.Graph(shape)
     image = graph.inputs[0]
     for _ in range(2):
+        # A convolution takes the first input of the graph.
         values = rng.standard_normal((4, 3, 3, 4), np.float32)
         values *= rng.random(values.shape) >= zeros
         graph.inputs[0] = image
@@ -104,6 +107,29 @@ def test_files_that_cannot_be_compiled_are_named(tmp_path):
     path.write_bytes(b"nonsense")
     with pytest.raises(InputError, match=r"x\.tflite: LiteRT cannot compile"):
         delegate.compiled_model(path)
+    # The next model does not get the delegate of this one.
+    assert not ctypes.CDLL(str(delegate.library())).issp_delegate_offer(None)
+
+
+@pytest.mark.parametrize(
+    "header", [(152, 2, 0, 0), (144, 1, 0, 0), (152, 1, 0, 0)]
+)
+def test_a_litert_of_another_version_gets_no_delegate(header):
+    """Another major version, too few functions, and a missing function."""
+    library = ctypes.CDLL(str(delegate.library()))
+    accelerator = (ctypes.c_void_p * 25).in_dll(
+        library, "LiteRtAcceleratorImpl"
+    )
+    arguments = [ctypes.c_void_p] * 5
+    create = ctypes.CFUNCTYPE(ctypes.c_int, *arguments)(accelerator[5])
+    runtime = (ctypes.c_uint16 * 76)(*header)
+    wrapper = ctypes.c_void_p()
+    wrong_version = 8
+    found = create(
+        ctypes.addressof(runtime), None, None, None, ctypes.addressof(wrapper)
+    )
+    assert found == wrong_version
+    assert not wrapper
 
 
 def test_a_litert_that_does_not_load_the_delegate_is_refused(
