@@ -1,5 +1,6 @@
 """The sparse delegate gives the results of TFLite."""
 
+import ctypes
 import itertools
 import os
 import pathlib
@@ -949,6 +950,40 @@ def test_an_option_that_is_wrong_is_named():
         (key,) = options
         with pytest.raises(ArgumentError, match=f"`{key}`: is .*, expected"):
             delegate.load(**options)
+
+
+class _Unheard:
+    """A delegate made without a function for errors, as TFLite's tools do."""
+
+    def __init__(self, name, value):
+        self._library = ctypes.CDLL(str(delegate.library()))
+        create = self._library.tflite_plugin_create_delegate
+        create.restype = ctypes.c_void_p
+        texts = [(ctypes.c_char_p * 1)(of.encode()) for of in (name, value)]
+        self._pointer = create(*texts, ctypes.c_size_t(1), None)
+
+    def _get_native_delegate_pointer(self):
+        return self._pointer
+
+    def __del__(self):
+        pointer = ctypes.c_void_p(self._pointer)
+        self._library.tflite_plugin_destroy_delegate(pointer)
+
+
+def test_a_program_that_does_not_hear_of_a_wrong_option_does_not_crash(capfd):
+    filters = np.float32([[[[0, 1]]]])
+    graph = graphs.Graph((1, 4, 9, 2))
+    out = graph.convolution(graph.constant(filters), (1, 4, 9, 1))
+    content = graph.write(out)
+    for name, value in (("always", "2"), ("colour", "1")):
+        wrong = _Unheard(name, value)
+        why = f"IsspSparseDelegate: option {name} is '{value}', expected "
+        assert why in capfd.readouterr().err
+        with pytest.raises(RuntimeError, match=why):
+            graphs.interpreter(content, wrong)
+        report = delegate.report(wrong)
+        assert not report.parts and not report.declined
+    graphs.interpreter(content, _Unheard("always", "1"))
 
 
 def test_switches_are_numbers_or_booleans():

@@ -94,6 +94,8 @@ def test_library_exports_only_what_it_promises(optimized):
     library = optimized / "libissp_sparse_delegate.so"
     lines = run("nm", "--dynamic", "--defined-only", library).splitlines()
     assert sorted(line.split()[-1] for line in lines) == [
+        "LiteRtAcceleratorImpl",
+        "issp_delegate_offer",
         "issp_delegate_report",
         "issp_delegate_version",
         "tflite_plugin_create_delegate",

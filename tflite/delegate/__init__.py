@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from issp_keras.late import import_late
 
 if TYPE_CHECKING:
+    from issp_keras.tflite.delegate.compiled import compiled_model
     from issp_keras.tflite.delegate.loading import library
     from issp_keras.tflite.delegate.loading import load
     from issp_keras.tflite.delegate.report import Layer
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
     from issp_keras.tflite.delegate.report import Report
     from issp_keras.tflite.delegate.report import report
 
-__all__ = ["Layer", "Part", "Report", "library", "load", "report"]
+__all__ = [
+    "Layer",
+    "Part",
+    "Report",
+    "compiled_model",
+    "library",
+    "load",
+    "report",
+]
 
 import_late(__name__)

@@ -47,6 +47,7 @@ int apply(Context* context, tflite::Delegate* delegate) {
                  error.c_str());
     return tflite::kError;
   }
+  if (!state->refusal.empty()) return fail(context, state->refusal);
   const std::lock_guard<std::mutex> applying(state->applying);
   const Graph graph(context, &error);
   Choice choice;

@@ -27,6 +27,7 @@ struct Kernel;
 struct State {
   tflite::Delegate delegate{};
   Options options;
+  std::string refusal;  // Why it refuses all graphs, or empty.
   std::atomic<int> holders{1};
   std::mutex applying;  // One graph at a time; locked before `mutex`.
   std::mutex mutex;     // For the members below.
@@ -42,7 +43,6 @@ struct State {
   std::set<const void*> graphs;
   std::string report;
 };
-
 
 // A new delegate with one holder.
 State* new_state(const Options& options);

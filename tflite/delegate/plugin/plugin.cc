@@ -27,13 +27,21 @@
 namespace issp {
 namespace {
 
-void tell(void (*report_error)(const char*), const std::string& what) {
+// Tells a wrong option. The caller gets null if it listens to errors. TFLite's
+// external delegate does not listen, and does not expect null: older ones would
+// crash. It gets a delegate that refuses all graphs and says why.
+tflite::Delegate* refuse(const std::string& what, Options options,
+                         void (*report_error)(const char*)) {
   const std::string error = std::string(kName) + ": " + what + ".";
   if (report_error) {
     report_error(error.c_str());
-  } else {
-    std::fprintf(stderr, "ERROR: %s\n", error.c_str());
+    return nullptr;
   }
+  std::fprintf(stderr, "ERROR: %s\n", error.c_str());
+  set_kernels(&options);
+  State* state = new_state(options);
+  state->refusal = what;
+  return &state->delegate;
 }
 
 tflite::Delegate* create(const char* const* keys, const char* const* values,
@@ -42,9 +50,9 @@ tflite::Delegate* create(const char* const* keys, const char* const* values,
   for (size_t i = 0; i < count; ++i) {
     const std::string expected = set_option(keys[i], values[i], &options);
     if (expected.empty()) continue;
-    tell(report_error, std::string("option ") + keys[i] + " is '" + values[i] +
-                           "', expected " + expected);
-    return nullptr;
+    return refuse(std::string("option ") + keys[i] + " is '" + values[i] +
+                      "', expected " + expected,
+                  options, report_error);
   }
   set_kernels(&options);
   return &new_state(options)->delegate;

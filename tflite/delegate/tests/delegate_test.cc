@@ -200,6 +200,18 @@ TEST(the_runtime_recommends_threads) {
   }
 }
 
+// Whether the delegate with these options refuses a network.
+bool is_refused(const Options& options) {
+  const auto delegate = new_delegate(options);
+  const Model model = some_network();
+  Interpreter interpreter(model);
+  const std::string why = "option " + options.begin()->first + " is '" +
+                          options.begin()->second + "', expected ";
+  return !interpreter.apply(delegate.get()) &&
+         interpreter.left() == int(model.layers.size()) &&
+         interpreter.errors().find(why) != std::string::npos;
+}
+
 TEST(options_are_read_or_refused) {
   for (const Options& options :
        {Options{{"num_threads", "2"}}, Options{{"min_sparsity", "0.5"}},
@@ -216,7 +228,7 @@ TEST(options_are_read_or_refused) {
         Options{{"min_sparsity", "nan"}}, Options{{"cache_bytes", "1e300"}},
         Options{{"kernels", "fastest"}}, Options{{"kernels", ""}},
         Options{{"", "1"}}, Options{{"threads", "1"}}}) {
-    EXPECT(new_delegate(options) == nullptr) << options.begin()->first;
+    EXPECT(is_refused(options)) << options.begin()->first;
   }
 }
 
@@ -228,6 +240,12 @@ TEST(options_that_are_refused_are_named) {
       &key, &value, 1, [](const char* text) { message = text; }));
   EXPECT(message.find("min_sparsity") != std::string::npos) << message;
   EXPECT(message.find("1.5") != std::string::npos) << message;
+}
+
+TEST(a_delegate_that_refuses_has_a_report) {
+  const auto delegate = new_delegate({{"kernels", "fastest"}});
+  const std::string report = issp_delegate_report(delegate.get());
+  EXPECT(report.find("\"parts\": []") != std::string::npos) << report;
 }
 
 TEST(inputs_of_different_batches_are_refused) {
