@@ -1,5 +1,6 @@
 """The engine in WebAssembly and the package in web/, in Node."""
 
+import gzip
 import importlib.util
 import json
 import pathlib
@@ -107,9 +108,12 @@ def test_nothing_is_compiled_twice(wasm, monkeypatch):
 
 def test_both_builds_are_small(wasm):
     # A phone has to load a build before it can begin.
-    most = 300_000 if compiler.optimizer() else 400_000
+    is_optimized = compiler.optimizer() is not None
+    most = 300_000 if is_optimized else 400_000
     for path in wasm.values():
         assert path.stat().st_size < most
+        if is_optimized:
+            assert len(gzip.compress(path.read_bytes())) < 110_000
 
 
 def test_without_a_compiler_a_sentence_says_what_is_missing(

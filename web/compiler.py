@@ -31,10 +31,15 @@ _FOLDERS = ("src", "engine", "plugin", "tests")
 _FAST = ("-O3", "-fno-unroll-loops")
 # zig takes -Oz as -Os.
 _SMALL = ("-Oz", "-Xclang", "-Oz")
-# Moving a large function into its only caller makes a larger gzip file.
-# --ignore-implicit-traps is not used: it made the engine read outside of its
-# memory.
-_SMALLER = ("--one-caller-inline-max-function-size=30",)
+# These passes make the smallest gzip file. Moving a large function into its
+# only caller makes a larger one. --ignore-implicit-traps is not used: it made
+# the engine read outside of its memory.
+_SMALLER = (
+    "--one-caller-inline-max-function-size=17",
+    "--skip-pass=local-cse",
+    *("--flatten", "--rereloop"),
+    *(("-Oz", "--converge") * 2),
+)
 _JOBS = min(2, os.cpu_count() or 1)
 # All browsers with SIMD have these features too.
 _FEATURES = (
@@ -115,10 +120,9 @@ def optimize(path, *features):
     program = optimizer()
     if program is None:
         return
-    passes = [*_SMALLER, "-Oz", "--converge", "-Oz", "--converge"]
     enabled = [f"--enable-{of}" for of in (*_FEATURES, *features)]
     with files.replacing(path) as partial:
-        run([program, *passes, *enabled, path, "-o", partial], path)
+        run([program, *_SMALLER, *enabled, path, "-o", partial], path)
 
 
 def optimizer() -> str | None:
