@@ -5,7 +5,7 @@ import zipfile
 
 import keras
 
-from issp_keras.activation_ranges import read_ranges
+from issp_keras import activation_ranges
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
 from issp_keras.files import StrPath
@@ -37,5 +37,5 @@ def load_model(path: StrPath, compile: bool = False) -> keras.Model:
         most = check_archive(path)
         with at_most(most, str(path), "the file stores"):
             model = keras.models.load_model(path, compile=compile)
-        read_ranges(path, model)
+        activation_ranges.read_ranges(path, model)
     return model
