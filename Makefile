@@ -21,7 +21,7 @@ COMPILER := command -v c++ || command -v g++ || command -v clang++
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .PHONY: quickstart web test test-long test-native test-web test-lowest test-jax
-.PHONY: install-lowest wheels docs lint clean
+.PHONY: install-lowest wheels docs lint lock audit clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/issp-train --config=configs/quickstart.py --workdir=$(RUN)
@@ -84,6 +84,20 @@ lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The newest versions that setup.py admits, with hashes.
+lock:
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet uv
+	build/lock/bin/python .ci/lock.py
+	rm -rf build/lock
+
+# Known weaknesses of the locked versions. It asks a service in the network.
+audit:
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/python -m pip install --quiet pip-audit
+	build/audit/bin/python -m pip_audit --disable-pip -r requirements_lock.txt
+	rm -rf build/audit
 
 clean:
 	rm -rf .venv .venv-lowest .venv-jax build dist *.egg-info runs

@@ -16,45 +16,49 @@ from setuptools.errors import CompileError
 _ROOT = pathlib.Path(__file__).parent
 _DELEGATE = "issp_keras.tflite.delegate"
 _VERSION = (_ROOT / "issp_keras" / "version.py").read_text()
-_JAX = ["jax>=0.10"]
+# `.ci/run` passes the tests with the newest versions below these bounds. The
+# bound is the next minor version of a package if it begins with 0, or if we use
+# its private parts or its files. Otherwise it is the next major version.
+_JAX = ["jax>=0.10,<0.11"]
 # Keras needs one of these two, or another backend.
 _TENSORFLOW = [
+    # It has no bound, since it gets a new major version every few weeks.
     # tfmot 0.8 imports distutils, which Python 3.12 took out and setuptools
     # puts back.
     'setuptools; python_version >= "3.12"',
-    "tensorboard>=2.20.0",
-    "tensorflow>=2.20.0,<3",
+    "tensorboard>=2.20.0,<2.22",
+    "tensorflow>=2.20.0,<2.22",
     "tensorflow-model-optimization>=0.8.1,<0.9",
 ]
 # Photographs, data sets, and the configs of trainings.
 _SR = [
     # TensorFlow Datasets 4.9.10 imports it, and does not say so.
-    "importlib-resources>=6.0.0",
-    "ml-collections>=1.0.0",
-    "pillow>=11.0.0",
-    "scikit-image>=0.25.0",
-    "tensorflow-datasets>=4.9.10",
-    "tifffile>=2024.8.30",
+    "importlib-resources>=6.0.0,<8",
+    "ml-collections>=1.0.0,<2",
+    "pillow>=11.0.0,<14",
+    "scikit-image>=0.25.0,<0.27",
+    "tensorflow-datasets>=4.9.10,<5",
+    "tifffile>=2024.8.30,<2027",
 ]
 # `.tflite` files.
 _EDGE = [
-    "ai-edge-litert>=2.1.6",
-    "flatbuffers>=24.3.25",
+    "ai-edge-litert>=2.1.6,<2.4",
+    "flatbuffers>=24.3.25,<26",
     # Older ones call what pyparsing 3.3 warns of.
-    "matplotlib>=3.10.8",
-    "pillow>=11.0.0",
+    "matplotlib>=3.10.8,<4",
+    "pillow>=11.0.0,<14",
 ]
 _TEST = [
     # Several processes train on JAX alone.
     *_JAX,
     # TensorFlow Datasets tests its data sets with it.
-    "dill>=0.3",
-    "hypothesis>=6.100",
-    "mypy>=1.15",
-    "pytest>=8",
+    "dill>=0.3,<0.5",
+    "hypothesis>=6.100,<7",
+    "mypy>=1.15,<3",
+    "pytest>=8,<10",
     # The tests take one core each; two processes halve their time.
-    "pytest-xdist>=3.6",
-    "ruff>=0.12",
+    "pytest-xdist>=3.6,<4",
+    "ruff>=0.12,<0.18",
 ]
 
 
@@ -147,12 +151,12 @@ setup(
     # What one callback needs. `make test-lowest` passes the tests with the
     # least of these versions, and of those of the extra `all`.
     install_requires=[
-        "absl-py>=1.4.0",
-        "keras>=3.12.0,<4",
-        "ml-dtypes>=0.5.1",
+        "absl-py>=1.4.0,<3",
+        "keras>=3.12.0,<3.16",
+        "ml-dtypes>=0.5.1,<0.7",
         "numpy>=2.0.2,<3",
         # Keras brings it along.
-        "rich>=13.0.0",
+        "rich>=13.0.0,<16",
     ],
     # `issp_keras/extras.py` names one of the first four if its package is
     # missing.
@@ -165,12 +169,12 @@ setup(
         # and tools.
         "all": sorted({*_TENSORFLOW, *_SR, *_EDGE}),
         # A compiler for the sparse delegate, where the machine has none.
-        "delegate": ["ziglang>=0.13"],
+        "delegate": ["ziglang>=0.13,<0.18"],
         # The site.
-        "docs": ["mkdocs-material>=9.6,<10", "mkdocstrings[python]>=0.29"],
+        "docs": ["mkdocs-material>=9.6,<10", "mkdocstrings[python]>=0.29,<2"],
         "test": _TEST,
         # A compiler for WebAssembly.
-        "web": ["ziglang>=0.17"],
+        "web": ["ziglang>=0.17,<0.18"],
     },
     entry_points={
         "console_scripts": [

@@ -104,7 +104,9 @@ def read_json(path):
     Raises:
         InputError: If the file cannot be read as JSON.
     """
-    with blame(f"{path}: cannot be read as JSON", OSError, ValueError):
+    # Lists in lists in lists may be too deep.
+    causes = OSError, ValueError, RecursionError
+    with blame(f"{path}: cannot be read as JSON", *causes):
         return json.loads(pathlib.Path(path).read_text())
 
 

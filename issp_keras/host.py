@@ -15,6 +15,11 @@ def describe() -> dict[str, str | int | None]:
     }
 
 
+def memory() -> int:
+    """Returns the bytes of main memory."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
 def _processor():
     try:
         text = pathlib.Path("/proc/cpuinfo").read_text()

@@ -419,6 +419,28 @@ def test_upscale_writes_to_files_and_folders(
     }
 
 
+def test_links_that_form_a_loop_do_not_end_a_batch(
+    run, sparse_model_path, tmp_path
+):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.png", "c.png"):
+        PIL.Image.new("RGB", (12, 9)).save(folder / name)
+    (folder / "b.png").symlink_to("b.png")
+    (folder / "in").symlink_to(".")
+    (folder / "d.png").symlink_to(".")
+    model = f"--model={sparse_model_path}"
+    result = run("upscale", model, "in", cwd=tmp_path)
+    assert result.returncode == 1
+    assert result.stderr.splitlines() == [
+        "upscale.py: 2 of 4 photographs failed:",
+        "  in/b.png: no such file.",
+        "  in/d.png: no such file.",
+    ]
+    written = {path.name for path in (tmp_path / "in_x2").iterdir()}
+    assert written == {"a_x2.png", "c_x2.png"}
+
+
 def test_evaluate_gives_set5_the_score_of_the_papers(
     run, shared_data, sparse_model_path, tmp_path
 ):

@@ -4,6 +4,7 @@ import tracemalloc
 import keras
 import numpy as np
 import pytest
+from graphs import Graph
 from networks import TINY
 
 from issp_keras import data
@@ -15,6 +16,7 @@ from issp_keras.inference import Network
 from issp_keras.inference import load_network
 from issp_keras.inference import tiles
 from issp_keras.models import load_model
+from issp_keras.tflite import encode_sparse
 from issp_keras.tflite import export
 from issp_keras.tflite import flatbuffer
 
@@ -338,10 +340,11 @@ def test_weights_that_are_no_numbers_are_refused(tiny_edsr, tmp_path, number):
     assert not (tmp_path / "model.tflite").exists()
 
 
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("precision", ["float32", "float16"])
 @pytest.mark.parametrize("sparse", [False, True])
-def test_a_tflite_file_with_nan_is_refused(
-    sparse_model_path, tmp_path, precision, sparse
+def test_a_tflite_file_with_weights_that_are_no_numbers_is_refused(
+    sparse_model_path, tmp_path, number, precision, sparse
 ):
     path = tmp_path / "model.tflite"
     model = load_model(sparse_model_path)
@@ -357,11 +360,36 @@ def test_a_tflite_file_with_nan_is_refused(
         and stored.size > 64
     )
     stored = flatbuffer.values(broken, tensor).copy()
-    stored[5] = np.nan
+    stored[5] = number
     broken.buffers[tensor.buffer].data = stored.view(np.uint8)
     path.write_bytes(flatbuffer.write(broken))
-    with pytest.raises(InputError, match=r"model\.tflite: tensor '.*holds NaN"):
+    what = "NaN" if np.isnan(number) else "infinite weights"
+    sentence = rf"model\.tflite: tensor '[a-z].*' holds {what}, expected "
+    with pytest.raises(InputError, match=sentence):
         load_network(path)
+    with pytest.raises(InputError, match=sentence):
+        encode_sparse(path, tmp_path / "sparse.tflite")
+    assert not (tmp_path / "sparse.tflite").exists()
+
+
+def test_a_scale_that_is_no_number_is_refused(tmp_path):
+    graph = Graph((1, 4, 4, 3))
+    kernel = graph.constant(np.ones((3, 1, 1, 3), np.int8), [1, np.nan, 1])
+    path = tmp_path / "model.tflite"
+    path.write_bytes(graph.write(graph.convolution(kernel, (1, 4, 4, 3))))
+    with pytest.raises(InputError, match="holds a scale that is NaN"):
+        flatbuffer.check_constants(path)
+
+
+def test_an_infinite_bound_is_no_weight(tmp_path):
+    graph = Graph((1, 4, 4, 3))
+    bound = graph.constant(np.array([np.inf], np.float32))
+    output = graph.operator(
+        "MINIMUM", [graph.inputs[0], bound], graph.image((1, 4, 4, 3))
+    )
+    path = tmp_path / "model.tflite"
+    path.write_bytes(graph.write(output))
+    flatbuffer.check_constants(path)
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".tflite"])

@@ -7,7 +7,7 @@ import PIL.Image
 import pytest
 
 from issp_keras import data
-from issp_keras.data import all_pairs
+from issp_keras import host
 from issp_keras.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -266,7 +266,7 @@ def test_a_truncated_photograph_is_refused(folder_of_photographs):
 
 
 def test_more_than_memory_holds_is_refused(folder_of_photographs, monkeypatch):
-    monkeypatch.setattr(all_pairs, "_memory", lambda: 2 * 3 * 48 * 60)
+    monkeypatch.setattr(host, "memory", lambda: 2 * 3 * 48 * 60)
     with pytest.raises(InputError, match=r"3 photographs.*issp-prepare"):
         data.load_pairs(str(folder_of_photographs), "train", 2)
 
@@ -287,7 +287,7 @@ def test_prepared_photographs_held_out_must_fit_into_memory(
     folder = folder_of_photographs.parent / "prepared"
     pairs = data.load_pairs(str(folder_of_photographs), "train", 2)
     data.prepare([lambda pair=pair: pair for pair in pairs], 2, folder)
-    monkeypatch.setattr(all_pairs, "_memory", lambda: 2 * 3 * 48 * 60)
+    monkeypatch.setattr(host, "memory", lambda: 2 * 3 * 48 * 60)
     assert len(data.load_pairs(str(folder), "train", 2)) == 3
     with pytest.raises(InputError, match=r"3 photographs.*fewer photographs"):
         data.load_pairs(str(folder), "held_out", 2)

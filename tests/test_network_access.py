@@ -41,6 +41,36 @@ def test_the_guard_sees_connections(tmp_path):
     assert _run(program, cwd=tmp_path).returncode == 9
 
 
+_IMPORT_ALL = """
+import importlib, pkgutil, warnings
+import issp_keras
+warnings.simplefilter("ignore")
+
+def see(package):
+    module = importlib.import_module(package)
+    count = 1
+    for found in pkgutil.iter_modules(module.__path__, f"{package}."):
+        name = found.name.split(".")[-1]
+        if found.ispkg and name != "tests":
+            count += see(found.name)
+        # Others run when they are imported, or are no modules of Python.
+        elif name != "__main__" and not name.startswith("lib"):
+            importlib.import_module(found.name)
+            count += 1
+    return count
+
+folders = ["issp_keras", *map("issp_keras.{}".format, FOLDERS)]
+print(sum(map(see, folders)))
+""".replace("FOLDERS", repr(("configs", "tflite", "web")))
+
+
+@pytest.mark.long
+def test_no_module_opens_a_connection_when_it_is_imported(tmp_path):
+    done = _run(_IMPORT_ALL, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert int(done.stdout) > 250
+
+
 @pytest.mark.long
 def test_commands_open_no_connection(tmp_path):
     PIL.Image.new("RGB", (40, 30), "teal").save(tmp_path / "photo.png")

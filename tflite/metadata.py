@@ -28,6 +28,9 @@ def read_metadata(model: schema.ModelT) -> dict | None:
     for entry in model.metadata or ():
         data = model.buffers[entry.buffer].data
         if entry.name == _NAME and data is not None:
-            content = json.loads(bytes(data))
+            try:
+                content = json.loads(bytes(data))
+            except RecursionError as error:
+                raise ValueError("is too deep") from error
             return content if isinstance(content, dict) else None
     return None

@@ -34,5 +34,5 @@ def method_of(path: pathlib.Path) -> str | None:
     config = path.with_name("config.json")
     try:
         return json.loads(config.read_text())["sparsity"]["method"]
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None

@@ -55,10 +55,12 @@ def encode_sparse(source: StrPath, path: StrPath) -> int:
         Integer, how many kernels are stored sparse in `path`.
 
     Raises:
-        InputError: If `source` is no TFLite model, the new file gives other
-            results with XNNPACK than without it, or `path` cannot be written.
+        InputError: If `source` is no TFLite model, its weights are NaN or
+            infinite, the new file gives other results with XNNPACK than
+            without it, or `path` cannot be written.
     """
     model = flatbuffer.read(source)
+    flatbuffer.check_constants(source)
     # A broken file may contradict itself in any way.
     with blame(f"{source}: is not a TFLite model", Exception):
         shrink(model)

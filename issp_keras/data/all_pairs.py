@@ -1,10 +1,9 @@
 """Loads all pairs of a data set, into memory or as files to read from."""
 
-import os
-
 import PIL.Image
 from absl import logging
 
+from issp_keras import host
 from issp_keras.data.layouts import find_source
 from issp_keras.data.pairs import Pair
 from issp_keras.data.prepared import is_prepared
@@ -87,7 +86,7 @@ def _load(source, split, scale, smallest):
 
 def _check_memory(source, sizes, mend="fewer photographs"):
     size = sum(3 * height * width for height, width in sizes)
-    if size > _memory() / 2:
+    if size > host.memory() / 2:
         raise InputError(
             f"{source}: holds {len(sizes)} photographs of {size / 1e9:.1f} "
             f"GB, more than half of the memory; expected {mend}."
@@ -102,7 +101,3 @@ def _size(path):
     # A broken file can raise any error, deep in Pillow.
     except Exception:
         return 0, 0  # Reading the pixels raises a clear error later.
-
-
-def _memory():
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -237,10 +237,14 @@ def _photograph(name, channels, profile):
 
 def _open(file):
     try:
-        return PIL.Image.open(file)
+        image = PIL.Image.open(file)
     except PIL.UnidentifiedImageError as error:
         # The message of Pillow names an object that users do not know.
         raise ValueError("is not an image of a known format") from error
+    if image.format == "EPS":
+        # Pillow would let Ghostscript run it.
+        raise ValueError("is a program in PostScript, expected an image")
+    return image
 
 
 def _is_deep(image):

@@ -100,7 +100,9 @@ def open_prepared(folder: StrPath, scale: int) -> list[Pair]:
     folder = pathlib.Path(folder)
     path = folder / _INDEX
     broken = f"{path}: is not an index that issp-prepare wrote"
-    with blame(broken, OSError, ValueError, TypeError, KeyError):
+    causes = OSError, ValueError, TypeError, KeyError, OverflowError
+    # Lists in lists in lists may be too deep.
+    with blame(broken, *causes, RecursionError):
         index = json.loads(path.read_text())
         if index["format"] != _FORMAT:
             raise ValueError(f"has the format {index['format']!r}")

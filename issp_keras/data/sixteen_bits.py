@@ -1,5 +1,8 @@
 """Reads and writes 16-bit PNG and TIFF files, which Pillow cuts to 8 bits."""
 
+import lzma
+import math
+import zlib
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,13 @@ FORMATS = ("PNG", "TIFF")
 # PhotometricInterpretation and ExtraSamples of TIFF.
 _WHITE_IS_0, _BLACK_IS_0, _RGB = 0, 1, 2
 _ALPHA = 2
+# By the compression of TIFF: Deflate, its older number, and LZMA.
+_UNPACKERS: dict[int, Any] = {
+    8: zlib.decompressobj,
+    32946: zlib.decompressobj,
+    34925: lzma.LZMADecompressor,
+}
+_LARGEST_STRIP = 1 << 30
 
 
 def read_16_bits(file, format: str) -> np.ndarray:
@@ -63,6 +73,29 @@ def write_16_bits(
     )
 
 
+def _check_expansion(page):
+    """Refuses strips or tiles that expand to more than their pixels.
+
+    Pillow has checked the number of pixels. tifffile unpacks all there is.
+    """
+    start = _UNPACKERS.get(page.compression)
+    if start is None:
+        return
+    # A writer may fill up the last strip.
+    most = 2 * math.prod(page.chunks) * page.dtype.itemsize
+    if most > 2 * _LARGEST_STRIP:
+        raise ValueError(f"has strips or tiles of {most // 2:,} bytes")
+    file = page.parent.filehandle
+    places = zip(page.dataoffsets, page.databytecounts)
+    for _, (offset, size) in zip(range(math.prod(page.chunked)), places):
+        file.seek(offset)
+        if len(start().decompress(file.read(size), most + 1)) > most:
+            raise ValueError(
+                f"has a strip or tile that would expand to more than {most:,} "
+                "bytes"
+            )
+
+
 def _read_tiff(file):
     with needed_by("A TIFF file of 16 bits"):
         import tifffile
@@ -79,6 +112,7 @@ def _read_tiff(file):
                 raise ValueError(f"is of the kind {kind.name}")
             if page.extrasamples not in ((), (_ALPHA,)):
                 raise ValueError("has extra channels other than plain alpha")
+            _check_expansion(page)
             pixels = page.asarray()
             if page.axes == "SYX":
                 pixels = np.moveaxis(pixels, 0, -1)

@@ -5,10 +5,12 @@ import zipfile
 
 import keras
 
-from issp_keras.activation_ranges import read_ranges
+from issp_keras import activation_ranges
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
 from issp_keras.files import StrPath
+from issp_keras.models.bounds import at_most
+from issp_keras.models.bounds import check_archive
 
 
 def load_model(path: StrPath, compile: bool = False) -> keras.Model:
@@ -20,7 +22,8 @@ def load_model(path: StrPath, compile: bool = False) -> keras.Model:
             Defaults to `False`.
 
     Raises:
-        InputError: If the file is missing or is not a Keras model.
+        InputError: If the file is missing or is not a Keras model. Also if it
+            would expand to much more than its size.
     """
     path = pathlib.Path(path)
     if path.is_dir():
@@ -31,6 +34,8 @@ def load_model(path: StrPath, compile: bool = False) -> keras.Model:
         raise InputError(f"{path}: is not a Keras model (a .keras file).")
     # A broken file raises anything, deep in Keras, HDF5 and the backend.
     with blame(f"{path}: is not a Keras model that can be loaded", Exception):
-        model = keras.models.load_model(path, compile=compile)
-        read_ranges(path, model)
+        most = check_archive(path)
+        with at_most(most, str(path), "the file stores"):
+            model = keras.models.load_model(path, compile=compile)
+        activation_ranges.read_ranges(path, model)
     return model

@@ -1,6 +1,7 @@
 """The program of `issp upscale`."""
 
 import collections
+import os
 import pathlib
 
 import PIL.Image
@@ -69,10 +70,15 @@ def _sources(arguments):
             is_folder = path.is_dir()
         for source in photographs_in(path) if is_folder else [path]:
             # Skip a photograph that is given twice, as file and in a folder.
-            if source.resolve() not in seen:
-                seen.add(source.resolve())
+            if _real(source) not in seen:
+                seen.add(_real(source))
                 sources[source] = path if is_folder else None
     return sources
+
+
+def _real(path):
+    """A path without links. Unlike `Path.resolve`, it takes loops of links."""
+    return pathlib.Path(os.path.realpath(path))
 
 
 def _check_output(output, sources):
@@ -122,7 +128,7 @@ def _targets(sources, scale, output):
 def _beside(source, folder, scale):
     if folder is None:
         return source.parent
-    folder = folder.resolve()
+    folder = _real(folder)
     return folder.with_name(f"{folder.name}_x{scale}")
 
 
@@ -138,10 +144,10 @@ def _picture(target):
 
 
 def _check_no_overwriting(sources, targets, pictures):
-    written = {source.resolve(): source for source in sources}
+    written = {_real(source): source for source in sources}
     for source, *made in zip(sources, targets, pictures, strict=True):
         for path in filter(None, made):
-            other = written.setdefault(path.resolve(), path)
+            other = written.setdefault(_real(path), path)
             if other is not path:
                 raise InputError(
                     f"{path}: the result of {source} would overwrite this "
@@ -152,7 +158,7 @@ def _check_no_overwriting(sources, targets, pictures):
 
 def _check_page(page, sources):
     cli.check_page("compare", page)
-    if page and pathlib.Path(page).resolve() in {s.resolve() for s in sources}:
+    if page and _real(page) in {_real(source) for source in sources}:
         raise InputError(
             f"--compare: {page}: is a photograph to upscale, expected another "
             "file."

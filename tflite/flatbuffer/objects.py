@@ -38,8 +38,13 @@ def values(model: schema.ModelT, tensor) -> np.ndarray | None:
 def kind_of(model, operator) -> str:
     """The name of an operator, such as "CONV_2D"."""
     code = model.operatorCodes[operator.opcodeIndex]
+    return kind_of_code(code.builtinCode, code.deprecatedBuiltinCode)
+
+
+def kind_of_code(code: int, deprecated: int) -> str:
+    """The name of an operator that a file gives these two codes."""
     # The wider field came later. Old files only have the narrow one.
-    number = max(code.builtinCode, code.deprecatedBuiltinCode)
+    number = max(code, deprecated)
     return _OPERATORS.get(number, f"operator {number}")
 
 

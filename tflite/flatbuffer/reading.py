@@ -11,6 +11,7 @@ from issp_keras.errors import InputError
 from issp_keras.errors import blame
 from issp_keras.tflite.flatbuffer import levels
 from issp_keras.tflite.flatbuffer.objects import kind_of
+from issp_keras.tflite.flatbuffer.objects import kind_of_code
 from issp_keras.tflite.flatbuffer.objects import name
 from issp_keras.tflite.flatbuffer.objects import values
 from issp_keras.tflite.flatbuffer.writing import IDENTIFIER
@@ -23,6 +24,19 @@ _FLOATS = {
     schema.TensorType.FLOAT32: np.float32,
     schema.TensorType.FLOAT16: np.float16,
 }
+# Operators whose constants are weights. Others may have infinite constants,
+# such as the bounds of MINIMUM, or a mask that ADD applies.
+_WEIGHTED = {
+    "BATCH_MATMUL",
+    "CONV_2D",
+    "DEPTHWISE_CONV_2D",
+    "FULLY_CONNECTED",
+    "MUL",
+    "PRELU",
+    "TRANSPOSE_CONV",
+}
+# Operators that make a kernel of a smaller one.
+_UNPACKING = {"DENSIFY", "DEQUANTIZE", "GATHER"}
 # The most characters of a name in an error.
 _LONGEST = 60
 
@@ -85,8 +99,8 @@ def check_constants(path):
         path: Path of the file.
 
     Raises:
-        InputError: If a sparse tensor contradicts itself, or a tensor holds
-            NaN.
+        InputError: If a sparse tensor contradicts itself, a tensor or its
+            quantisation holds NaN, or a weight is infinite.
     """
     with blame(f"{path}: cannot be read", OSError):
         content = pathlib.Path(path).read_bytes()
@@ -95,30 +109,65 @@ def check_constants(path):
     with contextlib.suppress(Exception):
         model = schema.Model.GetRootAs(content)
         has_sparse = _has_sparse(model)
-        broken = _first_nan(model)
+        broken = _first_broken(model)
     if has_sparse:
         parse(content, path)
     if broken:
         raise InputError(
-            f"{path}: tensor {broken} holds NaN, expected numbers. The "
-            "training of the network has diverged."
+            f"{path}: {broken}, expected finite numbers. The training of the "
+            "network has diverged."
         )
 
 
-def _first_nan(model):
-    """The name of the first constant that holds NaN, quoted, or None."""
+def _first_broken(model):
+    """Says which constant is the first with NaN or an infinite weight."""
     for i in range(model.SubgraphsLength()):
         graph = model.Subgraphs(i)
+        weights = _weights(model, graph)
         for j in range(graph.TensorsLength()):
             tensor = graph.Tensors(j)
-            dtype = _FLOATS.get(tensor.Type())
-            data = model.Buffers(tensor.Buffer()).DataAsNumpy()
-            # Without data, this is the number 0.
-            if dtype is None or isinstance(data, int):
-                continue
-            if np.isnan(data.view(dtype)).any():
-                return _short((tensor.Name() or b"").decode(errors="replace"))
+            what = _broken(model, tensor, j in weights)
+            if what:
+                name = (tensor.Name() or b"").decode(errors="replace")
+                return f"tensor {_short(name)} holds {what}"
     return None
+
+
+def _broken(model, tensor, is_weight):
+    """What a tensor holds that is no finite number, or None."""
+    about = tensor.Quantization()
+    scales = 0 if about is None else about.ScaleAsNumpy()
+    if not np.isfinite(scales).all():
+        return "a scale that is NaN or infinite"
+    dtype = _FLOATS.get(tensor.Type())
+    data = model.Buffers(tensor.Buffer()).DataAsNumpy()
+    # Without data, this is the number 0.
+    if dtype is None or isinstance(data, int):
+        return None
+    numbers = data.view(dtype)
+    if np.isnan(numbers).any():
+        return "NaN"
+    if is_weight and np.isinf(numbers).any():
+        return "infinite weights"
+    return None
+
+
+def _weights(model, graph):
+    """The numbers of the tensors that are weights, packed or unpacked."""
+    packed, weights = {}, set()
+    for i in range(graph.OperatorsLength()):
+        operator = graph.Operators(i)
+        code = model.OperatorCodes(operator.OpcodeIndex())
+        kind = kind_of_code(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+        inputs = np.atleast_1d(operator.InputsAsNumpy()).tolist()
+        if kind in _UNPACKING:
+            packed[operator.Outputs(0)] = inputs[0]
+        elif kind in _WEIGHTED:
+            weights.update(inputs)
+    # A kernel may be unpacked in several steps.
+    for _ in _UNPACKING:
+        weights |= {packed[number] for number in weights if number in packed}
+    return weights
 
 
 def _has_sparse(model):

@@ -192,11 +192,19 @@ def _read_zip(file):
             raise InputError("has big-endian numbers, expected little-endian.")
         unpickler = _Unpickler(io.BytesIO(_read(archive, names[0])))
         content = unpickler.load()
-        contents = {
-            key: _read(archive, f"{folder}data/{key}")
-            for key in unpickler.storages
-        }
+        places = {key: f"{folder}data/{key}" for key in unpickler.storages}
+        _check_sizes(file, [archive.getinfo(name) for name in places.values()])
+        contents = {key: _read(archive, name) for key, name in places.items()}
     return _arrays(content, contents, {})
+
+
+def _check_sizes(file, entries):
+    """Refuses entries that share bytes, so that few bytes become many."""
+    if (
+        sum(info.file_size for info in entries)
+        > os.fstat(file.fileno()).st_size
+    ):
+        raise ValueError("entries that overlap")
 
 
 def _read(archive, name):
@@ -215,7 +223,7 @@ def _read_legacy(file):
     _Unpickler(file).load()  # Sizes of C types of the writing machine.
     unpickler = _Unpickler(file)
     content = unpickler.load()
-    contents = {}
+    contents: dict[str, bytes] = {}
     for key in _Unpickler(file).load():
         (size,) = struct.unpack("<q", file.read(8))
         length = size * unpickler.storages[key].dtype.itemsize

@@ -5,6 +5,7 @@ import numbers
 import keras
 from ml_collections import ConfigDict
 
+from issp_keras import host
 from issp_keras import metrics
 from issp_keras.errors import InputError
 from issp_keras.programs.configuration.parts import LOSSES
@@ -12,6 +13,8 @@ from issp_keras.sparsity import DISTRIBUTIONS
 from issp_keras.sparsity import METHODS
 from issp_keras.sparsity import PATTERNS
 
+# RGB in float32.
+_BYTES_PER_PIXEL = 12
 _DTYPE_POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
 _TEACHER = ("model", "weight", "self_ensemble", "cache")
 _ENTRIES = {
@@ -49,6 +52,7 @@ def check(config):
     for group, names in _WHOLE.items():
         for name in names:
             _check_positive(config, group, name)
+    _check_batch(config)
     _check_learning_rate(config.learning_rate)
     _check_seed(config.seed)
     for name in config.sparsity:
@@ -91,6 +95,19 @@ def _check_positive(config, group, name):
     number = config[group][name] if group else config[name]
     if not (isinstance(number, int) and number > 0):
         _refuse(_entry(group, name), number, "a positive whole number")
+
+
+def _check_batch(config):
+    data, scale = config.data, config.network.scale
+    side = data.patch_size * (scale if isinstance(scale, int) else 1)
+    most = host.memory() // (_BYTES_PER_PIXEL * side**2)
+    if data.batch_size > most:
+        _refuse(
+            "data.batch_size",
+            data.batch_size,
+            f"at most {most} patches of {side}x{side} pixels, which fit into "
+            "memory",
+        )
 
 
 def _check_learning_rate(rate):

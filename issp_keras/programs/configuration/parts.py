@@ -4,12 +4,16 @@ import contextlib
 
 import keras
 
+from issp_keras import host
 from issp_keras import models
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
 from issp_keras.losses import L1FFT
 from issp_keras.losses import Distillation
+from issp_keras.models.bounds import at_most
 
+# float32 weights, their gradients, and two moments of Adam.
+_BYTES_PER_WEIGHT = 16
 LOSSES = {"l1": keras.losses.MeanAbsoluteError, "l1_fft": L1FFT}
 
 
@@ -36,7 +40,13 @@ def network(config, dtype_policy=None) -> keras.Model:
     name = arguments.pop("name")
     with (
         _policy(dtype_policy),
-        blame("--config.network", ValueError, TypeError),
+        # Sizes may be beyond the numbers of the backend.
+        blame("--config.network", ValueError, TypeError, OverflowError),
+        at_most(
+            host.memory() // _BYTES_PER_WEIGHT,
+            "--config.network",
+            "a training can hold in the memory of this machine",
+        ),
     ):
         return models.NETWORKS[name](**arguments)
 
