@@ -305,6 +305,7 @@ def test_settings_that_change_no_weight_may_differ(config, done, tmp_path):
     assert found == done and not lines
 
 
+@pytest.mark.long
 @pytest.mark.one_backend
 @pytest.mark.tensorflow
 def test_a_training_that_fails_does_not_stop_the_others(config, tmp_path):
@@ -536,6 +537,7 @@ def test_entries_of_another_kind_are_refused(
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.long
 @pytest.mark.one_backend
 def test_each_training_is_scored_on_the_lr_files_of_its_scale(config, tmp_path):
     hr = tmp_path / "Set5" / "HR"

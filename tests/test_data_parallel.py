@@ -144,6 +144,7 @@ for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
 """
 
 
+@pytest.mark.long
 @pytest.mark.tensorflow
 def test_replicas_that_simulate_int8_equal_one(tmp_path):
     subprocess.run([sys.executable, "-c", MIRRORED, str(tmp_path)], check=True)

@@ -271,13 +271,19 @@ def test_a_rolled_image_may_leave(tmp_path):
     _compare(path, _image(), is_one=False)
 
 
+_CAT_R = pytest.param(
+    lambda: models.cat(2, 12, (2,), heads=2),
+    id="cat_r",
+    marks=pytest.mark.long,
+)
+
+
 @pytest.mark.parametrize(
     "network",
     [
-        lambda: models.swinir(2, 12, (2,), heads=2),
-        lambda: models.cat(2, 12, (2,), heads=2),
+        pytest.param(lambda: models.swinir(2, 12, (2,), heads=2), id="swinir"),
+        _CAT_R,
     ],
-    ids=["swinir", "cat_r"],
 )
 def test_a_file_of_any_size_is_one_node(network, tmp_path):
     """The graph computes the sizes of windows, masks and borders itself."""
@@ -294,10 +300,11 @@ def test_a_file_of_any_size_is_one_node(network, tmp_path):
 @pytest.mark.parametrize(
     "network",
     [
-        lambda: models.swinir(2, 12, (2, 2), heads=2),
-        lambda: models.cat(2, 12, (2,), heads=2),
+        pytest.param(
+            lambda: models.swinir(2, 12, (2, 2), heads=2), id="swinir"
+        ),
+        _CAT_R,
     ],
-    ids=["swinir", "cat_r"],
 )
 def test_networks_are_one_node_and_equal_tflite(
     network, sparse, precision, tmp_path
@@ -309,6 +316,7 @@ def test_networks_are_one_node_and_equal_tflite(
     _compare(path, x)
 
 
+@pytest.mark.long
 def test_what_mirrors_an_image_up_to_whole_windows_is_left(tmp_path):
     model = _trained_like(models.swinir(2, 12, (2, 2), heads=2))
     path = tmp_path / "model.tflite"

@@ -411,6 +411,7 @@ def test_a_network_in_blocks_is_taken_without_being_asked_to(
         del interpreter
 
 
+@pytest.mark.long
 @pytest.mark.versions
 def test_issp_upscale_gives_what_the_stock_interpreter_gives(
     networks_in_int8, tmp_path

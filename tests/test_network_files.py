@@ -28,7 +28,10 @@ def test_a_file_takes_any_size_with_what_every_tflite_has(network, tmp_path):
         np.testing.assert_allclose(interpreter(image), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("network", ["cat", "edge_sr", "swinir"])
+@pytest.mark.parametrize(
+    "network",
+    [pytest.param("cat", marks=pytest.mark.long), "edge_sr", "swinir"],
+)
 def test_a_file_of_one_odd_size_equals_its_network(network, tmp_path):
     model = TINY[network]()
     exported = export(

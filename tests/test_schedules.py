@@ -162,6 +162,7 @@ IMPORTS = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.tensorflow
 def test_import_leaves_tf_keras_at_keras_3():
     programs = [

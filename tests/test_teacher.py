@@ -202,6 +202,7 @@ def test_training_learns_from_the_teacher_and_goes_on_the_same(
         np.testing.assert_allclose(a, b, atol=1e-4)
 
 
+@pytest.mark.long
 def test_trainings_share_a_cache(config, tmp_path, enlarged):
     with config.unlocked():
         config.teacher.cache = str(tmp_path / "cache")
@@ -214,6 +215,7 @@ def test_trainings_share_a_cache(config, tmp_path, enlarged):
     assert not (tmp_path / "first" / "teacher").exists()
 
 
+@pytest.mark.long
 def test_a_killed_run_goes_on_to_the_same_weights(config, tmp_path):
     with config.unlocked():
         config.teacher.cache = None

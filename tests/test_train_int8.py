@@ -115,6 +115,7 @@ def test_int8_is_simulated_from_its_first_step_on(config, tmp_path):
     assert not all(map(np.array_equal, *weights))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("changes", [{}, {"ema_momentum": 0.5}])
 def test_a_training_in_pieces_becomes_the_same(config, tmp_path, changes):
     with config.unlocked():
@@ -128,6 +129,7 @@ def test_a_training_in_pieces_becomes_the_same(config, tmp_path, changes):
     _assert_same(whole, load_model(tmp_path / "pieces" / "model.keras"))
 
 
+@pytest.mark.long
 def test_a_killed_run_goes_on_to_the_same_weights_and_ranges(
     config, folder_of_photographs, tmp_path
 ):
