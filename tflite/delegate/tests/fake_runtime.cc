@@ -243,6 +243,7 @@ std::vector<Interpreter::Part> Interpreter::partition(const IntArray* chosen) {
       left.erase(index);
       for (int t : to_vector(nodes_[index]->outputs)) missing.erase(t);
     }
+    if (part.nodes.empty()) return {};  // A cycle.
     parts.push_back(std::move(part));
   }
   std::map<int, size_t> maker;
@@ -282,6 +283,7 @@ int Interpreter::preview(Context* context, const IntArray* nodes,
                          tflite::DelegateParameters** partitions, int* count) {
   Interpreter& self = of(context);
   self.previewed_ = self.partition(nodes);
+  if (self.previewed_.empty() && !self.plan_.empty()) return tflite::kError;
   self.previewed_parameters_.clear();
   for (const Part& part : self.previewed_) {
     if (part.is_chosen) self.previewed_parameters_.push_back(part.parameters);
@@ -315,6 +317,7 @@ int Interpreter::replace(Context* context, Registration registration,
 int Interpreter::resize_tensor(Context* context, Tensor* tensor,
                                IntArray* shape) {
   const Integers owned(shape);
+  if (tensor->allocation_type == tflite::kReadOnly) return tflite::kError;
   Interpreter& self = of(context);
   self.set_shape(int(tensor - self.tensors_.data()), to_vector(shape));
   return tflite::kOk;
@@ -348,6 +351,16 @@ Array Interpreter::input_of(int tensor) const {
   return {shape_of_tensor(tensors_[tensor]), {}};
 }
 
+// The bytes of a tensor, or -1 if no memory has as many.
+int64_t Interpreter::bytes_of(int tensor) const {
+  int64_t bytes = computes(tensor) ? int64_t(sizeof(float)) : 1;
+  for (int size : shape_of_tensor(tensors_[tensor])) {
+    if (size < 0 || (size && bytes > (int64_t{1} << 40) / size)) return -1;
+    bytes *= size;
+  }
+  return bytes;
+}
+
 bool Interpreter::allocate() {
   for (int index : plan_) {
     Node& node = *nodes_[index];
@@ -356,6 +369,7 @@ bool Interpreter::allocate() {
       if (registration.prepare(&context_, &node) != tflite::kOk) return false;
       continue;
     }
+    if (skips_) continue;
     std::vector<Array> inputs;
     for (int t : to_vector(node.inputs)) inputs.push_back(input_of(t));
     std::vector<const Array*> pointers;
@@ -371,10 +385,13 @@ bool Interpreter::allocate() {
   for (int index : plan_) {
     for (int t : to_vector(nodes_[index]->outputs)) passed.insert(t);
   }
+  int64_t all = 0;
   for (int i : passed) {
     Tensor& tensor = tensors_[i];
-    tensor.bytes = (computes(i) ? sizeof(float) : 1) *
-                   size_t(size_of(shape_of_tensor(tensor)));
+    if (tensor.allocation_type == tflite::kReadOnly) continue;
+    const int64_t bytes = bytes_of(i);
+    if (bytes < 0 || (all += bytes) > most_bytes_) return false;
+    tensor.bytes = size_t(bytes);
     memory_[i] = new_memory(tensor.bytes);
     tensor.data = memory_[i].get();
     // All bits are those of a NaN, to show missing writes.
@@ -412,7 +429,7 @@ bool Interpreter::invoke() {
       if (registration.invoke(&context_, &node) != tflite::kOk) return false;
       continue;
     }
-    if (!computes(node.outputs->data[0])) continue;
+    if (skips_ || !computes(node.outputs->data[0])) continue;
     std::vector<Array> inputs;
     for (int t : to_vector(node.inputs)) {
       inputs.push_back(model_.tensors[t].is_constant ? model_.tensors[t].array
