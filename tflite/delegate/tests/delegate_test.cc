@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "fake_runtime.h"
+#include "forking.h"
 #include "layers.h"
 #include "testing.h"
 
@@ -141,7 +142,7 @@ TEST(a_second_delegate_takes_what_the_first_left) {
   EXPECT(is_right(model, &interpreter, {1, 6, 20, 4}));
 }
 
-TEST(two_interpreters_run_in_two_threads) {
+TEST(two_interpreters_run_in_two_threads_at_different_sizes) {
   for (bool shares : {false, true}) {
     for (const char* threads : {"1", "2"}) {
       Options options = kAlways;
@@ -158,7 +159,8 @@ TEST(two_interpreters_run_in_two_threads) {
           right[t] =
               interpreter.apply(shares ? shared.get() : own.get());
           for (int i = 0; i < cases(12); ++i) {
-            const Shape shape{1, 5 + i % 3, 20 + i / 4, 3};
+            // The threads never have the same size at the same time.
+            const Shape shape{1, 5 + i % 3 + 9 * t, 20 + i / 4 + 13 * t, 3};
             right[t] = right[t] && is_right(model, &interpreter, shape);
           }
         });
@@ -174,6 +176,26 @@ TEST(two_interpreters_run_in_two_threads) {
     }
   }
 }
+
+#ifndef __SANITIZE_THREAD__  // It allows no threads after a fork.
+
+TEST(a_forked_process_computes_with_threads_of_its_own) {
+  const Model model = some_network();
+  Options options = kAlways;
+  options["num_threads"] = "3";
+  const auto delegate = new_delegate(options);
+  Interpreter interpreter(model);
+  EXPECT(interpreter.apply(delegate.get()));
+  EXPECT(is_right(model, &interpreter, {1, 9, 31, 3}));
+  EXPECT(returned_by_fork([&] {
+    // At the size of its parent, and at another one.
+    return 3 + is_right(model, &interpreter, {1, 9, 31, 3}) +
+           is_right(model, &interpreter, {1, 12, 20, 3});
+  }) == 5);
+  EXPECT(is_right(model, &interpreter, {1, 9, 31, 3}));
+}
+
+#endif
 
 TEST(an_interpreter_is_used_by_threads_in_turn) {
   const Model model = some_network();

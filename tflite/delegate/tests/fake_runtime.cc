@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdarg>
 #include <cstdio>
+#include <new>
 
 #include "kernels.h"
 #include "testing.h"
@@ -329,7 +330,12 @@ void Interpreter::report(Context* context, const char* format, ...) {
   va_start(arguments, format);
   std::vsnprintf(text, sizeof(text), format, arguments);
   va_end(arguments);
-  of(context).errors_ += text;
+  try {
+    of(context).errors_ += text;
+  } catch (const std::bad_alloc&) {
+    // TFLite prints errors, which needs no memory.
+    of(context).errors_.clear();
+  }
 }
 
 bool Interpreter::apply(tflite::Delegate* delegate) {
@@ -349,6 +355,14 @@ Array Interpreter::input_of(int tensor) const {
   const Model::Variable& variable = model_.tensors[tensor];
   if (variable.is_constant) return variable.array;
   return {shape_of_tensor(tensors_[tensor]), {}};
+}
+
+bool Interpreter::prepare_parts() {
+  for (int index : plan_) {
+    const Registration& of = *registrations_[index];
+    if (of.prepare && of.prepare(&context_, nodes_[index].get())) return false;
+  }
+  return true;
 }
 
 // The bytes of a tensor, or -1 if no memory has as many.

@@ -99,6 +99,8 @@ class Interpreter {
   // Returns whether the delegate succeeds.
   bool apply(tflite::Delegate* delegate);
   void resize(int tensor, const Shape& shape);
+  // Only prepares the nodes of delegates. Returns whether all succeed.
+  bool prepare_parts();
   bool allocate();
   bool invoke();
   // From now on, it computes only what a delegate takes, and refuses to

@@ -14,6 +14,7 @@
 namespace issp::testing {
 namespace {
 
+constexpr size_t kMostBytes = 6000;
 // The most numbers of an image.
 constexpr int64_t kMost = 1 << 14;
 
@@ -65,9 +66,7 @@ std::string upscale(issp_network* network, int height, int width) {
   return "";
 }
 
-}  // namespace
-
-std::vector<uint8_t> make_input(Random* random) {
+std::vector<uint8_t> make_file(Random* random) {
   const AnyGraph graph = any_graph(random);
   Interpreter interpreter(graph.model);
   const auto kept = quantise(graph.numbers, &interpreter);
@@ -77,6 +76,17 @@ std::vector<uint8_t> make_input(Random* random) {
   }
   return write_file(graph.model, &interpreter,
                     {random->below(4) == 0, random->below(4) ? 1 : 2});
+}
+
+}  // namespace
+
+// Small files are read fast.
+std::vector<uint8_t> make_input(Random* random) {
+  std::vector<uint8_t> file;
+  do {
+    file = make_file(random);
+  } while (file.size() > kMostBytes);
+  return file;
 }
 
 std::string read_input(const uint8_t* data, size_t size) {

@@ -43,7 +43,7 @@ size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t most) {
         break;
       case 3: {
         const int number = mutations.of<int>(
-            {0, 1, 2, -1, 127, 255, 65535, 1 << 24, 1 << 30, -1 << 30});
+            {0, 1, 2, -1, 127, 255, 65535, 1 << 24, 1 << 30, -(1 << 30)});
         const size_t word = at / sizeof(number) * sizeof(number);
         if (word + sizeof(number) > size) break;
         std::memcpy(data + word, &number, sizeof(number));
