@@ -202,6 +202,7 @@ AnyGraph any_graph(Random* random) {
 }
 
 void GraphMutator::change_something() {
+  if (model_.layers.empty()) return;
   const int layer = random_.below(int(model_.layers.size()));
   tflite::Node& node = interpreter_.node(layer);
   switch (random_.below(9)) {
@@ -231,6 +232,7 @@ void GraphMutator::change_something() {
 }
 
 void GraphMutator::change_anything() {
+  if (model_.layers.empty()) return;
   const int layer = random_.below(int(model_.layers.size()));
   switch (random_.below(14)) {
     case 0:

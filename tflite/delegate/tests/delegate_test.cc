@@ -90,6 +90,26 @@ TEST(sizes_that_do_not_fit_are_refused) {
   EXPECT(is_right(model, &interpreter, {1, 4, 4, 3}));
 }
 
+TEST(images_without_memory_are_refused) {
+  const Model model = some_network();
+  for (int tensor : {model.inputs[0], model.outputs[0]}) {
+    const auto delegate = new_delegate(kAlways);
+    Interpreter interpreter(model);
+    EXPECT(interpreter.apply(delegate.get()));
+    EXPECT(is_right(model, &interpreter, {1, 4, 4, 3}));
+    tflite::Tensor& image = interpreter.tensor(tensor);
+    --image.bytes;
+    EXPECT(!interpreter.invoke());
+    ++image.bytes;
+    EXPECT(interpreter.invoke());
+    image.data = nullptr;
+    EXPECT(!interpreter.invoke());
+    EXPECT(interpreter.errors().find("too little memory") !=
+           std::string::npos)
+        << interpreter.errors();
+  }
+}
+
 TEST(a_delegate_is_destroyed_before_the_interpreter) {
   const Model model = some_network();
   auto delegate = new_delegate(kAlways);

@@ -262,6 +262,23 @@ TEST(a_small_file_with_a_huge_size_needs_no_memory_when_it_is_opened) {
   EXPECT(peak() - before < int64_t{1} << 29) << (peak() - before) / 1000000;
 }
 
+// The caller allocates an image of the declared channels.
+TEST(a_file_that_declares_other_channels_than_it_makes_is_refused) {
+  Random random(15);
+  for (bool is_dynamic : {false, true}) {
+    Model model;
+    Convolution by;
+    by.outputs = 4;
+    model.output(convolve(&model, model.input({1, 5, 4, 1}, is_dynamic), by,
+                          &random));
+    Interpreter interpreter(model);
+    interpreter.resize(model.outputs[0], {1, 5, 4, 3});
+    std::string error;
+    EXPECT(!open(write_file(model, &interpreter), &error));
+    EXPECT(error == "its output has 4 channels, and the file says 3") << error;
+  }
+}
+
 TEST(sizes_that_do_not_fit_are_refused_and_others_go_on) {
   Random random(7);
   const Network fixed =
