@@ -138,7 +138,7 @@ class Plenty {
 template <class Function>
 int starve(const Function& function) {
   // A smaller scale leaves out most allocations behind the first ones.
-  const int share = cases(100) < 100 ? 50 : 1 << 30;
+  const int share = cases(100) < 100 ? 20 : 1 << 30;
   for (int enough = 0; enough < 200000; enough += 1 + enough / share) {
     bool was_enough = false;
     for (bool once : {true, false}) {

@@ -64,13 +64,14 @@ class Sizes {
     const int wanted =
         node(tflite::kPack, {list({1}), height, width, list({channels})}, {4},
              tflite::PackParameters{4, 0});
+    const Shape same = model_.shape(made);
     int out;
     if (random_.below(2)) {
-      out = node(tflite::kReshape, {made, wanted}, model_.shape(made));
+      out = node(tflite::kReshape, {made, wanted}, same);
     } else {
-      out = node(tflite::kStridedSlice,
-                 {made, list({0, 0, 0, 0}), wanted, list({1, 1, 1, 1})},
-                 model_.shape(made), tflite::StridedSliceParameters{});
+      const int begins = list({0, 0, 0, 0}), steps = list({1, 1, 1, 1});
+      out = node(tflite::kStridedSlice, {made, begins, wanted, steps}, same,
+                 tflite::StridedSliceParameters{});
     }
     model_.tensors[size_t(out)].encoding.type = tflite::kFloat32;
     model_.tensors[size_t(out)].is_dynamic = true;
@@ -107,11 +108,10 @@ class Sizes {
   int number(int sizes, int at) {
     tflite::StridedSliceParameters of{};
     of.shrink_axis_mask = 1;
-    return node(
-        tflite::kStridedSlice,
-        {sizes, model_.integers({at}), model_.integers({at + 1}),
-         model_.integers({1})},
-        {}, of);
+    const int begin = model_.integers({at});
+    const int end = model_.integers({at + 1});
+    const int step = model_.integers({1});
+    return node(tflite::kStridedSlice, {sizes, begin, end, step}, {}, of);
   }
 
   // Does some arithmetic that often leads to the same number.

@@ -397,7 +397,9 @@ bool Interpreter::allocate() {
   // Tensors between nodes of the plan, and not those inside of a node.
   std::set<int> passed(model_.inputs.begin(), model_.inputs.end());
   for (int index : plan_) {
-    for (int t : to_vector(nodes_[index]->outputs)) passed.insert(t);
+    for (int t : to_vector(nodes_[index]->outputs)) {
+      if (t >= 0) passed.insert(t);
+    }
   }
   int64_t all = 0;
   for (int i : passed) {

@@ -60,7 +60,7 @@ std::string compute(Loaded* of, Random* random) {
     std::vector<int> shape = to_vector(interpreter.tensor(input).shape);
     if (shape.size() != 4) return "";
     shape[size_t(random->between(0, 2))] = random->of<int>({1, 2, 7, 33});
-    if (random->below(8) == 0) shape[1] = 1 << 24;
+    if (random->below(300) == 0) shape[1] = 1 << 24;
     interpreter.resize(input, shape);
   }
   return "";
