@@ -52,6 +52,7 @@ bool Tensors::is_int8(int i) const {
 }
 
 bool Tensors::is_quantized(int i, int type) const {
+  if (i < 0) return false;
   const tflite::Tensor& of = at(i);
   if (of.type != type || of.quantization.type != tflite::kAffine ||
       !of.quantization.parameters) {

@@ -239,6 +239,26 @@ TEST(tensors_of_other_types_or_sizes_do_no_harm) {
   }
 }
 
+TEST(an_addition_without_an_operand_is_left_to_the_runtime) {
+  Model model;
+  const int image = model.input({1, 4, 5, 4});
+  const int sum =
+      model.node(tflite::kAdd, {image, image}, tflite::ElementwiseParameters{});
+  model.output(sum);
+  const Numbers numbers{{0.5f}, {0}};
+  for (const std::vector<int>& inputs :
+       {std::vector<int>{image, -1}, {-1, image}, {-1, -1}, {image}}) {
+    Interpreter interpreter(model);
+    const auto kept =
+        quantise({{image, numbers}, {sum, numbers}}, &interpreter);
+    const Integers operands = new_integers(inputs);
+    interpreter.node(0).inputs = operands.get();
+    const auto delegate = new_delegate({{"always", "1"}});
+    EXPECT(interpreter.apply(delegate.get()));
+    EXPECT(interpreter.left() == 1);
+  }
+}
+
 // A file may declare that DENSIFY makes int8 from float32.
 TEST(numbers_that_are_no_int8_are_left_to_the_runtime) {
   for (float number : {1e30f, -300.0f, 0.5f, kNan, kInfinite}) {
