@@ -193,6 +193,24 @@ TEST(numbers_are_moved_repeated_and_chosen) {
   EXPECT((of.numbers(product) == Numbers{720}));
 }
 
+TEST(sizes_whose_sums_overflow_are_refused) {
+  for (int size : {-2147483641, 2147483647, 1 << 27}) {
+    Sizes of;
+    const int odd = of.constant({size}, {});
+    of.node(tflite::kConcatenation, {odd, odd},
+            tflite::ConcatenationParameters{0, 0});
+    EXPECT(!of.resolve(4, 4).empty()) << size;
+  }
+  Sizes of;
+  const int shape = of.node(tflite::kShape, {0});
+  const int last = of.node(
+      tflite::kStridedSlice,
+      {shape, of.list({3}), of.list({4}), of.list({2147483647})},
+      tflite::StridedSliceParameters{});
+  EXPECT(of.resolve(4, 4).empty());
+  EXPECT(of.numbers(last) == Numbers{3});
+}
+
 TEST(what_is_too_large_or_senseless_is_refused) {
   const int large = 1 << 30;
   for (int i = 0; i < 9; ++i) {
