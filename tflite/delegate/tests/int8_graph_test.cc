@@ -239,6 +239,20 @@ TEST(tensors_of_other_types_or_sizes_do_no_harm) {
   }
 }
 
+TEST(sums_that_overflow_are_the_same_with_all_kernels) {
+  for (int i = 0; i < cases(60); ++i) {
+    const Int8Graph graph{uint64_t(i)};
+    run_all(graph, "graph " + std::to_string(i), [&](Interpreter* of) {
+      for (int bias : graph.biases) {
+        tflite::Tensor& tensor = of->tensor(bias);
+        for (size_t k = 0; k < tensor.bytes / sizeof(int); ++k) {
+          static_cast<int*>(tensor.data)[k] = k % 2 ? INT_MAX : INT_MIN;
+        }
+      }
+    });
+  }
+}
+
 TEST(an_addition_without_an_operand_is_left_to_the_runtime) {
   Model model;
   const int image = model.input({1, 4, 5, 4});
