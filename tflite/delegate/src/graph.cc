@@ -225,6 +225,9 @@ const char* Graph::problem_of(const GraphNode& node) {
   if (node.node->outputs->size != 1 && node.code != tflite::kSplit) {
     return "it makes more than one tensor";
   }
+  for (int output : to_vector(node.node->outputs)) {
+    if (output < 0) return "it makes nothing";
+  }
   const Operator* of = find_operator(node, tensors_);
   if (!of) return "it is another operator";
   if (const char* problem = problem_of_types(node, *of)) return problem;
