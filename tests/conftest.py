@@ -124,6 +124,7 @@ def optimized(tmp_path_factory):
         "issp_upscale",
         "kernels_test",
         "delegate_test",
+        "soak",
         ISSP_TESTS="ON",
     )
 

@@ -15,6 +15,7 @@ _TESTS = sorted(path.stem for path in DELEGATE.glob("tests/*_test.cc"))
 # This share of the random cases takes about a minute. CI may run more.
 _SCALE = os.environ.get("ISSP_TEST_SCALE", "0.05")
 _VALGRIND_SCALE = "0.01"
+_FUZZERS = ["fuzz_constant", "fuzz_delegate", "fuzz_engine"]
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def sanitized(tmp_path_factory):
     )
 
 
-@pytest.mark.parametrize("name", _TESTS)
+@pytest.mark.parametrize("name", _TESTS + _FUZZERS)
 def test_address_and_undefined_behaviour_sanitizers_find_nothing(
     sanitized, name
 ):
@@ -62,6 +63,11 @@ def test_valgrind_finds_nothing(optimized):
             *only,
             ISSP_TEST_SCALE=_VALGRIND_SCALE,
         )
+
+
+def test_memory_does_not_grow(optimized):
+    text = run(optimized / "soak", "3000")
+    assert text.count(" inferences ") == 10
 
 
 def test_it_does_not_compile_for_32_bits():

@@ -8,6 +8,7 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "issp_engine.h"
@@ -52,7 +53,8 @@ constexpr char kNoTile[] = "there is no such tile";
 constexpr char kChannels[] = "a pixel has 3 or 4 channels";
 constexpr int kMostThreads = 256;
 
-void copy_text(const std::string& text, char* to, size_t size) {
+// The text is no `std::string`, because there may be no memory for one.
+void copy_text(std::string_view text, char* to, size_t size) {
   if (!to || !size) return;
   const size_t length = std::min(text.size(), size - 1);
   std::memcpy(to, text.data(), length);

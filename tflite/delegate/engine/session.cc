@@ -91,7 +91,10 @@ std::string Session::open() {
   if (error.empty()) error = read_ends(graph_);
   if (!error.empty()) return error;
   error = build_whole(&graph_, &part_);
-  if (error.empty()) return make_plan(input_.size_in_file);
+  if (error.empty()) {
+    error = check_ends(part_.network);
+    return error.empty() ? make_plan(input_.size_in_file) : error;
+  }
   // The graph may compute sizes itself. Then it is built for one size at a
   // time.
   builds_for_each_size_ = true;
@@ -118,9 +121,31 @@ std::string Session::read_ends(const GraphCopy& graph) {
   return error;
 }
 
+// Compares the images of a network with those that the file declares. The
+// caller allocates the declared ones.
+std::string Session::check_ends(const Network& network) const {
+  for (const Operation& of : network.operations) {
+    const bool is_input = of.kind == Operation::kInput;
+    if (!is_input && of.kind != Operation::kOutput) continue;
+    const Image& image = is_input ? input_ : output_;
+    const int value = is_input ? of.output : of.input;
+    const int channels = network.values[value].channels;
+    const std::string name = is_input ? "its input" : "its output";
+    if (channels != image.channels) {
+      return name + " has " + std::to_string(channels) +
+             " channels, and the file says " + std::to_string(image.channels);
+    }
+    if (of.pixels != image.type) {
+      return name + " has another type than the file says";
+    }
+  }
+  return "";
+}
+
 std::string Session::build_of_size(const Size& size, Part* part) const {
-  return build_whole(graph_, {1, size.height, size.width, input_.channels},
-                     part);
+  const std::string error = build_whole(
+      graph_, {1, size.height, size.width, input_.channels}, part);
+  return error.empty() ? check_ends(part->network) : error;
 }
 
 std::string Session::resize(const Size& size) {

@@ -53,6 +53,7 @@ class Session {
  private:
   Bytes file() const;
   std::string read_ends(const GraphCopy& graph);
+  std::string check_ends(const Network& network) const;
   std::string build_of_size(const Size& size, Part* part) const;
   std::string make_plan(const Size& size);
 

@@ -194,6 +194,17 @@ int prepare(Context* context, Node* node) {
   return guarded(context, [&] { return prepare_kernel(context, node); });
 }
 
+// Whether tensors have memory for images of these sizes.
+bool have_memory(const Context& context, const std::vector<int>& tensors,
+                 const std::vector<size_t>& steps, int batch) {
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const tflite::Tensor& tensor = context.tensors[tensors[i]];
+    const size_t bytes = steps[i] * size_t(batch);
+    if (bytes && (!tensor.data || tensor.bytes < bytes)) return false;
+  }
+  return true;
+}
+
 int invoke_kernel(Context* context, Node* node) {
   auto* kernel = static_cast<Kernel*>(node->user_data);
   State* state = kernel->state;
@@ -204,6 +215,11 @@ int invoke_kernel(Context* context, Node* node) {
   for (Job& job : kernel->jobs) {
     const Part& part = job.part;
     if (!job.plan) return fail(context, "it has no network for one pixel");
+    // A file may lie about which tensors are made.
+    if (!have_memory(*context, part.inputs, job.input_steps, job.batch) ||
+        !have_memory(*context, part.outputs, job.output_steps, job.batch)) {
+      return fail(context, "a tensor has too little memory for its image");
+    }
     for (int image = 0; image < job.batch; ++image) {
       for (size_t i = 0; i < part.inputs.size(); ++i) {
         job.inputs[i] =

@@ -63,8 +63,9 @@ std::string Builder::build(const std::vector<int>& nodes) {
   for (int index : nodes) {
     const GraphNode& node = graph_.node(index);
     node_ = index;
-    const std::string error =
-        find_operator(node, tensors())->build(node, this);
+    const Operator* of = find_operator(node, tensors());
+    if (!of) return "its operator is another one now";
+    const std::string error = of->build(node, this);
     if (!error.empty()) return error;
     built_.insert(index);
     ++part_.nodes;

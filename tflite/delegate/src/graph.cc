@@ -46,6 +46,7 @@ std::vector<int> Graph::users(int tensor) const {
 
 // Reads the nodes, the users of tensors, and the constants.
 bool Graph::read_nodes(const std::vector<int>& order, std::string* error) {
+  std::set<int> seen;  // Tensors that earlier nodes make or use.
   for (int index : order) {
     tflite::Node* node = nullptr;
     tflite::Registration* registration = nullptr;
@@ -57,10 +58,16 @@ bool Graph::read_nodes(const std::vector<int>& order, std::string* error) {
     // Nodes of other delegates use tensors too.
     for (int i = 0; i < node->inputs->size; ++i) {
       users_[node->inputs->data[i]].push_back(index);
+      seen.insert(node->inputs->data[i]);
+    }
+    for (int i = 0; i < node->outputs->size; ++i) {
+      const bool is_new = seen.insert(node->outputs->data[i]).second;
+      if (!is_new) late_.insert(index);
     }
     if (node->delegate || node->outputs->size < 1) continue;
     const GraphNode of{index, registration->operator_code, node};
     nodes_.emplace(index, of);
+    if (late_.count(index)) continue;
     const bool unpacks =
         of.code == tflite::kDensify || of.code == tflite::kDequantize;
     // A file could give the unpacked tensor a wrong shape.
@@ -163,7 +170,9 @@ std::set<int> Graph::known_nodes(const std::vector<int>& order,
     const auto node = nodes_.find(index);
     if (node == nodes_.end()) continue;
     const int output = node->second.output();
-    if (tensors_.is_constant(output)) {
+    if (late_.count(index)) {
+      problems_[index] = "an earlier node makes or uses its output";
+    } else if (tensors_.is_constant(output)) {
       if (!outputs_.count(output)) known.insert(index);
     } else if (left.count(index)) {
       problems_[index] = "its output is used by a node that is not taken";
@@ -215,6 +224,9 @@ bool Graph::is_convolved(int tensor, const std::set<int>& known) const {
 const char* Graph::problem_of(const GraphNode& node) {
   if (node.node->outputs->size != 1 && node.code != tflite::kSplit) {
     return "it makes more than one tensor";
+  }
+  for (int output : to_vector(node.node->outputs)) {
+    if (output < 0) return "it makes nothing";
   }
   const Operator* of = find_operator(node, tensors_);
   if (!of) return "it is another operator";

@@ -79,6 +79,8 @@ class Graph {
   std::set<int> outputs_;  // Of the whole graph.
   std::vector<int> supported_;
   std::map<int, std::string> problems_;
+  // Nodes that make tensors that earlier nodes make or use.
+  std::set<int> late_;
 };
 
 }  // namespace issp

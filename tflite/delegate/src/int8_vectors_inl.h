@@ -9,6 +9,14 @@ namespace {
 
 typedef float Floats __attribute__((vector_size(kBytes), may_alias));
 
+typedef unsigned Unsigned __attribute__((vector_size(kBytes), may_alias));
+
+// Adds to sums. Biases of a hostile file may make them overflow. They wrap, as
+// those of vector instructions do.
+ISSP_INLINE Vector wrapped(Vector a, Vector b) {
+  return Vector(Unsigned(a) + Unsigned(b));
+}
+
 #ifdef ISSP_SIGNED
 constexpr int kOffset = 0;
 #else
@@ -111,8 +119,8 @@ struct Pairs {
   ISSP_INLINE Vector dot(Vector sum, Vector x) const {
     const Vector of_even = x & spread(0x00ff00ff);
     const Vector of_odd = Vector(Halves(x) >> 8);
-    return sum + Vector(ISSP_MADD(of_even, even)) +
-           Vector(ISSP_MADD(of_odd, odd));
+    return wrapped(wrapped(sum, Vector(ISSP_MADD(of_even, even))),
+                   Vector(ISSP_MADD(of_odd, odd)));
   }
 
   Shorts even;
@@ -127,7 +135,7 @@ struct Pairs {
 ISSP_INLINE Vector dot(Vector sum, Vector x, int w) {
   ISSP_UNROLL
   for (int i = 0; i < kBlock; ++i) {
-    sum += channel_of(x, 8 * i) * spread(int(int8_t(w >> 8 * i)));
+    sum = wrapped(sum, channel_of(x, 8 * i) * spread(int(int8_t(w >> 8 * i))));
   }
   return sum;
 }

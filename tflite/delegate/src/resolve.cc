@@ -103,6 +103,10 @@ std::string resolve(const std::vector<int>& shape, GraphCopy* graph) {
   std::vector<int> plan;
   for (int i = 0; i < graph->nodes(); ++i) {
     const tflite::Node& node = graph->node(i);
+    // TFLite allows -1 for a tensor that does not exist.
+    for (int output : tflite::to_vector(node.outputs)) {
+      if (output < 0) return graph->operator_name(i) + " makes nothing";
+    }
     std::vector<Known> made = make(Step(*graph, i, known));
     if (int(made.size()) != node.outputs->size) {
       return "the size of what " + graph->operator_name(i) +

@@ -9,6 +9,10 @@
 namespace issp {
 namespace {
 
+// Larger than any image. `measure.cc` has the same limit of sides.
+constexpr int kLargestSize = 1 << 26;
+constexpr double kMostElements = 1e15;
+
 using Made = std::optional<Known>;
 
 // The dimension of an axis, or -1. A negative axis counts from the end.
@@ -230,7 +234,7 @@ struct Strides {
             bool vanishes) {
     if (vanishes) end = begin + 1;
     if (stride < 1 || (vanishes && begin >= size)) return false;
-    const int length = end > begin ? (end - begin + stride - 1) / stride : 0;
+    const int length = end > begin ? (end - begin - 1) / stride + 1 : 0;
     first += begin * apart;
     picked.push_back(length);
     steps.push_back(apart * stride);
@@ -375,6 +379,7 @@ Made concatenate(const Step& step) {
     const Shape* next = step.shape(i);
     if (!next || next->size() != first->size()) return std::nullopt;
     made.shape[axis] += (*next)[axis];
+    if (made.shape[axis] > kLargestSize) return std::nullopt;
     has_all = has_all && step.numbers(i);
     if (!has_all) continue;
     const std::vector<double>& more = step.numbers(i)->values;
@@ -598,6 +603,16 @@ Maker maker(int code) {
   }
 }
 
+// Whether sums and products of sizes cannot overflow. A file may have any.
+bool is_sane(const Shape& shape) {
+  double count = 1;
+  for (int size : shape) {
+    if (size < 0 || size > kLargestSize) return false;
+    count *= std::max(size, 1);
+  }
+  return count < kMostElements;
+}
+
 std::vector<Known> split(const Step& step) {
   const auto axis = step.whole(0, 1);
   const Shape* from = step.shape(1);
@@ -614,7 +629,8 @@ std::vector<Known> split(const Step& step) {
 const Shape* Step::shape(int i) const {
   if (i >= node_.inputs->size) return nullptr;
   const auto known = known_.find(node_.inputs->data[i]);
-  return known == known_.end() ? nullptr : &known->second.shape;
+  if (known == known_.end() || !is_sane(known->second.shape)) return nullptr;
+  return &known->second.shape;
 }
 
 const Array* Step::numbers(int i) const {
@@ -651,7 +667,7 @@ std::vector<Known> make(const Step& step) {
   const Maker of = maker(step.code());
   if (!of || step.outputs() != 1) return {};
   Made made = of(step);
-  if (!made) return {};
+  if (!made || !is_sane(made->shape)) return {};
   return {*std::move(made)};
 }
 

@@ -52,6 +52,7 @@ bool Tensors::is_int8(int i) const {
 }
 
 bool Tensors::is_quantized(int i, int type) const {
+  if (i < 0) return false;
   const tflite::Tensor& of = at(i);
   if (of.type != type || of.quantization.type != tflite::kAffine ||
       !of.quantization.parameters) {
@@ -172,6 +173,10 @@ bool Tensors::may_be_list(int i) const {
 bool Tensors::is_new_image(int i) const {
   if (!is_float(i) && !is_int8(i)) return false;
   if (is_constant(i) || !at(i).shape) return false;
+  // A constant that cannot be read. Its data may be shorter than an image.
+  if (at(i).allocation_type == tflite::kReadOnly || at(i).sparsity) {
+    return false;
+  }
   return (rank(i) == 4 || rank(i) == 2) && channels(i) > 0 &&
          channels(i) <= kLargestChannels;
 }

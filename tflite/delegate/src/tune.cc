@@ -18,6 +18,11 @@ constexpr double kProductsOfWaking = 2000000;
 // Timed rows of a step.
 constexpr int kTimedRows = 12;
 constexpr int kRepetitions = 3;
+// A file may declare an image so wide that a try takes gigabytes or minutes.
+// Then nothing is timed.
+constexpr double kMostNumbers = 1 << 26;
+constexpr double kMostProducts = 1e10;
+constexpr double kMostSeconds = 2;
 
 using TileShape = std::pair<int, int>;  // Rows and vectors.
 
@@ -32,10 +37,12 @@ class Tuner {
   Tuner(const Kernels& kernels, const Executor& executor, double end)
       : kernels_(kernels), executor_(executor), end_(end) {}
 
-  // The fastest tile of those that there is time to try.
-  TileShape fastest(const Step& step, Program* program) const {
+  // The fastest tile of those that there is time to try. Pixels of the step
+  // have this many channels.
+  TileShape fastest(const Step& step, int channels, Program* program) const {
     Step part = step;
     part.rows = std::min(step.rows, kTimedRows);
+    if (is_long(part, channels, *program)) return first(step, *program);
     TileShape best{1, 1};
     double least = INFINITY;
     for (const TileShape& tile : kTiles) {
@@ -51,6 +58,22 @@ class Tuner {
   }
 
  private:
+  bool is_long(const Step& part, int channels, const Program& program) const {
+    const double vectors = double(part.rows) * program.strip;
+    const double numbers =
+        vectors * kernels_.lanes * (double(channels) + program.outputs);
+    return numbers > kMostNumbers ||
+           vectors * double(program.products()) > kMostProducts ||
+           now() > end_ + kMostSeconds;
+  }
+
+  TileShape first(const Step& step, const Program& program) const {
+    for (const TileShape& tile : kTiles) {
+      if (fits(tile, step, program)) return tile;
+    }
+    return {1, 1};
+  }
+
   bool fits(const TileShape& tile, const Step& step,
             const Program& program) const {
     const auto [rows, vectors] = tile;
@@ -123,9 +146,10 @@ void tune(const Network& network, const Layout& layout,
       const int density =
           int(4 * std::log2(1 + double(program.products()) /
                                     std::max(program.outputs, 1)));
+      const int channels = layout.images[of.input].channels;
       const Key key{density,
                     program.outputs,
-                    layout.images[of.input].channels,
+                    channels,
                     program.strip,
                     std::min(step->rows, 8),
                     of.stride.width,
@@ -133,8 +157,9 @@ void tune(const Network& network, const Layout& layout,
                     program.group,
                     program.int8.is_used};
       const auto found = known.find(key);
-      const TileShape tile = found != known.end() ? found->second
-                                             : tuner.fastest(*step, &program);
+      const TileShape tile =
+          found != known.end() ? found->second
+                               : tuner.fastest(*step, channels, &program);
       known[key] = tile;
       std::tie(program.tile_rows, program.tile_vectors) = tile;
     }

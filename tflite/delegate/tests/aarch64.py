@@ -275,7 +275,7 @@ def _compile(half, command, builder):
         is_tests = folder.name == "tests"
         flags = (*builder.FLAGS, "-O1") if is_tests else builder.FLAGS
         for source in sorted(folder.glob("*.cc")):
-            if source.stem.startswith("fuzz"):
+            if source.stem.startswith(("fuzz", "soak")):
                 continue
             objects[source.stem] = half / f"{source.stem}.o"
             run(

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "fake_runtime.h"
+#include "forking.h"
 #include "layers.h"
 #include "testing.h"
 
@@ -89,6 +90,26 @@ TEST(sizes_that_do_not_fit_are_refused) {
   EXPECT(is_right(model, &interpreter, {1, 4, 4, 3}));
 }
 
+TEST(images_without_memory_are_refused) {
+  const Model model = some_network();
+  for (int tensor : {model.inputs[0], model.outputs[0]}) {
+    const auto delegate = new_delegate(kAlways);
+    Interpreter interpreter(model);
+    EXPECT(interpreter.apply(delegate.get()));
+    EXPECT(is_right(model, &interpreter, {1, 4, 4, 3}));
+    tflite::Tensor& image = interpreter.tensor(tensor);
+    --image.bytes;
+    EXPECT(!interpreter.invoke());
+    ++image.bytes;
+    EXPECT(interpreter.invoke());
+    image.data = nullptr;
+    EXPECT(!interpreter.invoke());
+    EXPECT(interpreter.errors().find("too little memory") !=
+           std::string::npos)
+        << interpreter.errors();
+  }
+}
+
 TEST(a_delegate_is_destroyed_before_the_interpreter) {
   const Model model = some_network();
   auto delegate = new_delegate(kAlways);
@@ -141,7 +162,7 @@ TEST(a_second_delegate_takes_what_the_first_left) {
   EXPECT(is_right(model, &interpreter, {1, 6, 20, 4}));
 }
 
-TEST(two_interpreters_run_in_two_threads) {
+TEST(two_interpreters_run_in_two_threads_at_different_sizes) {
   for (bool shares : {false, true}) {
     for (const char* threads : {"1", "2"}) {
       Options options = kAlways;
@@ -158,7 +179,8 @@ TEST(two_interpreters_run_in_two_threads) {
           right[t] =
               interpreter.apply(shares ? shared.get() : own.get());
           for (int i = 0; i < cases(12); ++i) {
-            const Shape shape{1, 5 + i % 3, 20 + i / 4, 3};
+            // The threads never have the same size at the same time.
+            const Shape shape{1, 5 + i % 3 + 9 * t, 20 + i / 4 + 13 * t, 3};
             right[t] = right[t] && is_right(model, &interpreter, shape);
           }
         });
@@ -174,6 +196,26 @@ TEST(two_interpreters_run_in_two_threads) {
     }
   }
 }
+
+#ifndef __SANITIZE_THREAD__  // It allows no threads after a fork.
+
+TEST(a_forked_process_computes_with_threads_of_its_own) {
+  const Model model = some_network();
+  Options options = kAlways;
+  options["num_threads"] = "3";
+  const auto delegate = new_delegate(options);
+  Interpreter interpreter(model);
+  EXPECT(interpreter.apply(delegate.get()));
+  EXPECT(is_right(model, &interpreter, {1, 9, 31, 3}));
+  EXPECT(returned_by_fork([&] {
+    // At the size of its parent, and at another one.
+    return 3 + is_right(model, &interpreter, {1, 9, 31, 3}) +
+           is_right(model, &interpreter, {1, 12, 20, 3});
+  }) == 5);
+  EXPECT(is_right(model, &interpreter, {1, 9, 31, 3}));
+}
+
+#endif
 
 TEST(an_interpreter_is_used_by_threads_in_turn) {
   const Model model = some_network();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <new>
 #include <numeric>
 #include <set>
 
@@ -24,12 +25,15 @@ int quantized(double value, float scale) {
 }  // namespace
 
 Memory new_memory(size_t bytes) {
-  return Memory(static_cast<char*>(std::malloc(bytes)));
+  char* memory = static_cast<char*>(std::malloc(bytes));
+  if (!memory && bytes) throw std::bad_alloc();
+  return Memory(memory);
 }
 
 Integers new_integers(const std::vector<int>& numbers) {
   auto* array = static_cast<tflite::IntArray*>(
       std::malloc(sizeof(int) * (1 + numbers.size())));
+  if (!array) throw std::bad_alloc();
   array->size = int(numbers.size());
   std::copy(numbers.begin(), numbers.end(), array->data);
   return Integers(array);

@@ -2,6 +2,8 @@
 
 #include "issp_engine.h"
 
+#include <sys/resource.h>
+
 #include <cmath>
 #include <cstring>
 #include <memory>
@@ -97,6 +99,23 @@ TEST(a_file_makes_what_its_graph_makes) {
     const Array made = run(network.get(), image);
     EXPECT(made.shape == expected.exact.at(out).shape);
     EXPECT(difference(made, expected.exact.at(out)) < kTolerance) << i;
+  }
+}
+
+TEST(a_file_may_have_its_data_behind_it_and_more_graphs) {
+  Random random(13);
+  const Model model =
+      upscaler({1, 6, 7, 3}, false, tflite::kFloat32, true, &random);
+  const Array image = random_image({1, 6, 7, 3}, &random);
+  const Array expected = run(open(model).get(), image);
+  for (const FileForm& form : {FileForm{true, 1}, {false, 2}, {true, 2}}) {
+    Interpreter interpreter(model);
+    std::string error;
+    const Network network =
+        open(write_file(model, &interpreter, form), &error);
+    EXPECT(network != nullptr) << error;
+    if (!network) continue;
+    EXPECT(run(network.get(), image).values == expected.values);
   }
 }
 
@@ -222,6 +241,45 @@ TEST(broken_files_do_no_harm) {
     if (outputs > kMost * 64) continue;
     std::vector<float> output(size_t(outputs), 0.0f);
     EXPECT(issp_run(network.get(), input.data(), output.data()) == 0);
+  }
+}
+
+#ifndef __SANITIZE_ADDRESS__  // It uses memory for what is only reserved.
+
+// The most memory that this process had, in bytes.
+int64_t peak() {
+  rusage used{};
+  getrusage(RUSAGE_SELF, &used);
+  return int64_t{used.ru_maxrss} * 1024;
+}
+
+// Tiles were timed with images of the size in the file.
+TEST(a_small_file_with_a_huge_size_needs_no_memory_when_it_is_opened) {
+  Random random(14);
+  const std::vector<uint8_t> file = write_file(
+      upscaler({1, 64, 1 << 22, 3}, false, tflite::kFloat32, true, &random));
+  const int64_t before = peak();
+  std::string error;
+  open(file, &error);
+  EXPECT(peak() - before < int64_t{1} << 29) << (peak() - before) / 1000000;
+}
+
+#endif
+
+// The caller allocates an image of the declared channels.
+TEST(a_file_that_declares_other_channels_than_it_makes_is_refused) {
+  Random random(15);
+  for (bool is_dynamic : {false, true}) {
+    Model model;
+    Convolution by;
+    by.outputs = 4;
+    model.output(convolve(&model, model.input({1, 5, 4, 1}, is_dynamic), by,
+                          &random));
+    Interpreter interpreter(model);
+    interpreter.resize(model.outputs[0], {1, 5, 4, 3});
+    std::string error;
+    EXPECT(!open(write_file(model, &interpreter), &error));
+    EXPECT(error == "its output has 4 channels, and the file says 3") << error;
   }
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdarg>
 #include <cstdio>
+#include <new>
 
 #include "kernels.h"
 #include "testing.h"
@@ -243,6 +244,7 @@ std::vector<Interpreter::Part> Interpreter::partition(const IntArray* chosen) {
       left.erase(index);
       for (int t : to_vector(nodes_[index]->outputs)) missing.erase(t);
     }
+    if (part.nodes.empty()) return {};  // A cycle.
     parts.push_back(std::move(part));
   }
   std::map<int, size_t> maker;
@@ -282,6 +284,7 @@ int Interpreter::preview(Context* context, const IntArray* nodes,
                          tflite::DelegateParameters** partitions, int* count) {
   Interpreter& self = of(context);
   self.previewed_ = self.partition(nodes);
+  if (self.previewed_.empty() && !self.plan_.empty()) return tflite::kError;
   self.previewed_parameters_.clear();
   for (const Part& part : self.previewed_) {
     if (part.is_chosen) self.previewed_parameters_.push_back(part.parameters);
@@ -315,6 +318,7 @@ int Interpreter::replace(Context* context, Registration registration,
 int Interpreter::resize_tensor(Context* context, Tensor* tensor,
                                IntArray* shape) {
   const Integers owned(shape);
+  if (tensor->allocation_type == tflite::kReadOnly) return tflite::kError;
   Interpreter& self = of(context);
   self.set_shape(int(tensor - self.tensors_.data()), to_vector(shape));
   return tflite::kOk;
@@ -326,7 +330,12 @@ void Interpreter::report(Context* context, const char* format, ...) {
   va_start(arguments, format);
   std::vsnprintf(text, sizeof(text), format, arguments);
   va_end(arguments);
-  of(context).errors_ += text;
+  try {
+    of(context).errors_ += text;
+  } catch (const std::bad_alloc&) {
+    // TFLite prints errors, which needs no memory.
+    of(context).errors_.clear();
+  }
 }
 
 bool Interpreter::apply(tflite::Delegate* delegate) {
@@ -348,6 +357,24 @@ Array Interpreter::input_of(int tensor) const {
   return {shape_of_tensor(tensors_[tensor]), {}};
 }
 
+bool Interpreter::prepare_parts() {
+  for (int index : plan_) {
+    const Registration& of = *registrations_[index];
+    if (of.prepare && of.prepare(&context_, nodes_[index].get())) return false;
+  }
+  return true;
+}
+
+// The bytes of a tensor, or -1 if no memory has as many.
+int64_t Interpreter::bytes_of(int tensor) const {
+  int64_t bytes = computes(tensor) ? int64_t(sizeof(float)) : 1;
+  for (int size : shape_of_tensor(tensors_[tensor])) {
+    if (size < 0 || (size && bytes > (int64_t{1} << 40) / size)) return -1;
+    bytes *= size;
+  }
+  return bytes;
+}
+
 bool Interpreter::allocate() {
   for (int index : plan_) {
     Node& node = *nodes_[index];
@@ -356,6 +383,7 @@ bool Interpreter::allocate() {
       if (registration.prepare(&context_, &node) != tflite::kOk) return false;
       continue;
     }
+    if (skips_) continue;
     std::vector<Array> inputs;
     for (int t : to_vector(node.inputs)) inputs.push_back(input_of(t));
     std::vector<const Array*> pointers;
@@ -369,12 +397,17 @@ bool Interpreter::allocate() {
   // Tensors between nodes of the plan, and not those inside of a node.
   std::set<int> passed(model_.inputs.begin(), model_.inputs.end());
   for (int index : plan_) {
-    for (int t : to_vector(nodes_[index]->outputs)) passed.insert(t);
+    for (int t : to_vector(nodes_[index]->outputs)) {
+      if (t >= 0) passed.insert(t);
+    }
   }
+  int64_t all = 0;
   for (int i : passed) {
     Tensor& tensor = tensors_[i];
-    tensor.bytes = (computes(i) ? sizeof(float) : 1) *
-                   size_t(size_of(shape_of_tensor(tensor)));
+    if (tensor.allocation_type == tflite::kReadOnly) continue;
+    const int64_t bytes = bytes_of(i);
+    if (bytes < 0 || (all += bytes) > most_bytes_) return false;
+    tensor.bytes = size_t(bytes);
     memory_[i] = new_memory(tensor.bytes);
     tensor.data = memory_[i].get();
     // All bits are those of a NaN, to show missing writes.
@@ -412,7 +445,7 @@ bool Interpreter::invoke() {
       if (registration.invoke(&context_, &node) != tflite::kOk) return false;
       continue;
     }
-    if (!computes(node.outputs->data[0])) continue;
+    if (skips_ || !computes(node.outputs->data[0])) continue;
     std::vector<Array> inputs;
     for (int t : to_vector(node.inputs)) {
       inputs.push_back(model_.tensors[t].is_constant ? model_.tensors[t].array

@@ -99,8 +99,16 @@ class Interpreter {
   // Returns whether the delegate succeeds.
   bool apply(tflite::Delegate* delegate);
   void resize(int tensor, const Shape& shape);
+  // Only prepares the nodes of delegates. Returns whether all succeed.
+  bool prepare_parts();
   bool allocate();
   bool invoke();
+  // From now on, it computes only what a delegate takes, and refuses to
+  // allocate more than this. For graphs that no runtime can compute.
+  void skip_others(int64_t most_bytes) {
+    skips_ = true;
+    most_bytes_ = most_bytes;
+  }
 
   void set(int tensor, const Array& array);
   Array get(int tensor) const;
@@ -113,6 +121,7 @@ class Interpreter {
   tflite::Context* context() { return &context_; }
   tflite::Tensor& tensor(int i) { return tensors_[i]; }
   tflite::Node& node(int i) { return *nodes_[i]; }
+  int code(int node) const { return registrations_[node]->operator_code; }
   std::deque<Stored>& stored() { return stored_; }
   const std::string& errors() const { return errors_; }
   void recommend_threads(int threads) {
@@ -149,6 +158,7 @@ class Interpreter {
   void set_shape(int tensor, const Shape& shape);
   // Whether this runtime can compute a tensor. Tests may change others to int8.
   bool computes(int tensor) const;
+  int64_t bytes_of(int tensor) const;
   Array input_of(int tensor) const;
   int add_node(const tflite::Registration& registration,
                const std::vector<int>& inputs, const std::vector<int>& outputs);
@@ -170,6 +180,8 @@ class Interpreter {
   std::vector<Part> previewed_;
   std::vector<tflite::DelegateParameters> previewed_parameters_;
   std::string errors_;
+  bool skips_ = false;
+  int64_t most_bytes_ = int64_t{1} << 40;
 };
 
 // A delegate with options. It is destroyed automatically.

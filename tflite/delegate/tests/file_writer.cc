@@ -258,6 +258,12 @@ Record options_of(int code, const void* parameters) {
       of.number(1, uint8_t(from.adjoint_y));
       break;
     }
+    case tflite::kPack: {
+      const auto& from = as<tflite::PackParameters>(parameters);
+      of.number(0, from.count);
+      of.number(1, from.axis);
+      break;
+    }
     case tflite::kLeakyRelu:
       of.number(0,
                 as<tflite::LeakyReluParameters>(parameters).alpha);
@@ -322,8 +328,10 @@ Record tensor_of(const tflite::Tensor& from, uint32_t buffer) {
 
 }  // namespace
 
-std::vector<uint8_t> write_file(const Model& model, Interpreter* interpreter) {
+std::vector<uint8_t> write_file(const Model& model, Interpreter* interpreter,
+                                const FileForm& form) {
   Record file, graph;
+  std::vector<std::vector<uint8_t>> following;
   file.number(0, uint32_t{3});
   file.lists[4].emplace_back();  // The first buffer is always empty.
   for (size_t i = 0; i < model.tensors.size(); ++i) {
@@ -333,8 +341,15 @@ std::vector<uint8_t> write_file(const Model& model, Interpreter* interpreter) {
       buffer = uint32_t(file.lists[4].size());
       const auto* data = static_cast<const uint8_t*>(tensor.data);
       file.lists[4].emplace_back();
-      file.lists[4].back().vector(
-          0, std::vector<uint8_t>(data, data + tensor.bytes));
+      std::vector<uint8_t> bytes(data, data + tensor.bytes);
+      if (form.data_follows) {
+        // Its place is set when the size of the flatbuffer is known.
+        file.lists[4].back().number(1, uint64_t{1});
+        file.lists[4].back().number(2, uint64_t(bytes.size()));
+        following.push_back(std::move(bytes));
+      } else {
+        file.lists[4].back().vector(0, bytes);
+      }
     }
     graph.lists[0].push_back(tensor_of(tensor, buffer));
   }
@@ -342,12 +357,13 @@ std::vector<uint8_t> write_file(const Model& model, Interpreter* interpreter) {
   graph.vector(2, model.outputs);
   std::map<int, uint32_t> codes;
   for (size_t i = 0; i < model.layers.size(); ++i) {
-    const int code = model.layers[i].code;
+    const int code = interpreter->code(int(i));
     if (!codes.count(code)) {
       codes[code] = uint32_t(codes.size());
       Record made;
       made.number(0, int8_t(code < 127 ? code : 127));
       made.number(3, code);
+      if (code == tflite::kCustom) made.text(1, "Other");
       file.lists[1].push_back(std::move(made));
     }
     const tflite::Node& node = interpreter->node(int(i));
@@ -358,8 +374,19 @@ std::vector<uint8_t> write_file(const Model& model, Interpreter* interpreter) {
     if (node.parameters) made.records[4] = options_of(code, node.parameters);
     graph.lists[3].push_back(std::move(made));
   }
-  file.lists[2].push_back(std::move(graph));
-  return Writer().write(file);
+  file.lists[2].assign(size_t(form.graphs), graph);
+  size_t end = Writer().write(file).size();
+  for (size_t i = 0; i < following.size(); ++i) {
+    end = (end + 15) / 16 * 16;
+    file.lists[4][i + 1].number(1, uint64_t(end));
+    end += following[i].size();
+  }
+  std::vector<uint8_t> written = Writer().write(file);
+  for (const std::vector<uint8_t>& bytes : following) {
+    written.resize((written.size() + 15) / 16 * 16);
+    written.insert(written.end(), bytes.begin(), bytes.end());
+  }
+  return written;
 }
 
 std::vector<uint8_t> write_file(const Model& model) {

@@ -10,8 +10,15 @@
 
 namespace issp::testing {
 
+struct FileForm {
+  // Constants follow the flatbuffer, like in files of more than 2 GB.
+  bool data_follows = false;
+  int graphs = 1;  // How often the file has the graph.
+};
+
 // Uses the tensors and nodes of an interpreter, which tests may have changed.
-std::vector<uint8_t> write_file(const Model& model, Interpreter* interpreter);
+std::vector<uint8_t> write_file(const Model& model, Interpreter* interpreter,
+                                const FileForm& form = {});
 
 std::vector<uint8_t> write_file(const Model& model);
 

@@ -460,6 +460,25 @@ TEST(a_constant_that_is_broken_leaves_its_part_to_the_runtime) {
   }
 }
 
+TEST(a_node_that_makes_what_an_earlier_one_makes_is_left) {
+  Random random(16);
+  Model model;
+  Convolution of;
+  of.outputs = 3;
+  const int first = convolve(&model, model.input({1, 4, 5, 3}), of, &random);
+  const int second = model.node(tflite::kRelu, {first});
+  model.output(model.node(tflite::kRelu6, {second}));
+  Interpreter interpreter(model);
+  const Integers outputs = new_integers({first});
+  interpreter.node(2).outputs = outputs.get();
+  const auto delegate = new_delegate({{"always", "1"}});
+  EXPECT(interpreter.apply(delegate.get()));
+  const std::string report = issp_delegate_report(delegate.get());
+  EXPECT(report.find("\"2\": \"an earlier node makes or uses its output\"") !=
+         std::string::npos)
+      << report;
+}
+
 TEST(a_node_that_unpacks_into_nothing_is_left_to_the_runtime) {
   Random random(11);
   Model model;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "fake_runtime.h"
+#include "int8_graphs.h"
 #include "kernels.h"
 #include "testing.h"
 
@@ -22,214 +23,6 @@ namespace {
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInfinite = std::numeric_limits<float>::infinity();
-
-// The quantization of a tensor.
-struct Numbers {
-  std::vector<float> scales;
-  std::vector<int> zero_points;
-  int dimension = 0;
-  bool is_affine = true;
-  bool has_parameters = true;
-  bool has_scales = true;
-  bool has_zero_points = true;
-};
-
-// The same in the structures of the runtime.
-class Quantised {
- public:
-  Quantised(const Numbers& of, tflite::Tensor* tensor)
-      : scales_(static_cast<tflite::FloatArray*>(
-            std::malloc(sizeof(int) + sizeof(float) * of.scales.size()))),
-        zero_points_(new_integers(of.zero_points)) {
-    scales_->size = int(of.scales.size());
-    std::copy(of.scales.begin(), of.scales.end(), scales_->data);
-    // All bytes are read, including padding.
-    std::memset(&affine_, 0, sizeof(affine_));
-    affine_.scale = of.has_scales ? scales_.get() : nullptr;
-    affine_.zero_point = of.has_zero_points ? zero_points_.get() : nullptr;
-    affine_.dimension = of.dimension;
-    tensor->quantization.type =
-        of.is_affine ? tflite::kAffine : tflite::kNoQuantization;
-    tensor->quantization.parameters = of.has_parameters ? &affine_ : nullptr;
-  }
-
- private:
-  Floats scales_;
-  Integers zero_points_;
-  tflite::AffineQuantization affine_;
-};
-
-// A random graph in int8. All tensors but integers have `numbers`.
-class Graph {
- public:
-  explicit Graph(uint64_t seed, bool is_hostile = false)
-      : random_(seed), is_hostile_(is_hostile) {
-    last_ = model.input({random_.between(1, 2), random_.between(1, 12),
-                         random_.between(1, 40), random_.between(1, 9)});
-    images.push_back(last_);
-    numbers[last_] = of_image();
-    for (int i = random_.between(1, 4); i > 0; --i) {
-      convolve();
-      for (int j = random_.below(3); j > 0; --j) add_layer();
-    }
-    model.output(last_);
-  }
-
-  Model model;
-  std::map<int, Numbers> numbers;
-  std::vector<int> images;
-  std::vector<int> kernels;  // Inputs of convolutions.
-  std::vector<int> biases;
-  std::vector<int> sparse;   // Constants.
-
- private:
-  Numbers of_image() {
-    return {{float(0.01 + random_.uniform())}, {random_.between(-128, 127)}};
-  }
-
-  int channels() const { return model.shape(last_)[3]; }
-
-  void follow(int tensor, const Numbers& made) {
-    numbers[tensor] = made;
-    images.push_back(tensor);
-    last_ = tensor;
-  }
-
-  int constant(const Shape& shape, int scales) {
-    Encoding encoding;
-    encoding.type = tflite::kInt8;
-    Numbers made;
-    for (int i = 0; i < scales; ++i) {
-      encoding.scales.push_back(float(0.002 + 0.01 * random_.uniform()));
-    }
-    made.scales = encoding.scales;
-    made.zero_points.assign(scales, 0);
-    const bool is_sparse = shape.size() == 4 && random_.chance(0.5);
-    if (is_sparse) {
-      const std::vector<float> all = encoding.scales;
-      encoding = converter_encoding(shape, tflite::kInt8);
-      encoding.scales = all;
-    }
-    const Array array = random_array(shape, 0.7, &random_);
-    int tensor = model.constant(array, encoding);
-    numbers[tensor] = made;
-    if (is_sparse) {
-      sparse.push_back(tensor);
-      tensor = model.node(tflite::kDensify, {tensor});
-      numbers[tensor] = made;
-    }
-    return tensor;
-  }
-
-  void convolve(int outputs = 0) {
-    if (!outputs) outputs = random_.chance(0.5) ? channels()
-                                                : random_.between(1, 9);
-    const int side = random_.of<int>({1, 2, 3});
-    const int activation = random_.below(4);
-    const bool is_depthwise = outputs == channels() && random_.chance(0.2);
-    const Shape shape =
-        is_depthwise ? Shape{1, side, side, outputs}
-                     : Shape{outputs, side, side, channels()};
-    // Scales by output are in the first dimension.
-    const int scales = is_depthwise || random_.below(2) ? 1 : outputs;
-    kernels.push_back(constant(shape, scales));
-    std::vector<int> inputs{last_, kernels.back()};
-    if (random_.chance(0.8)) {
-      std::vector<int> bias;
-      for (int i = 0; i < outputs; ++i) {
-        bias.push_back(random_.between(-3000, 3000));
-      }
-      biases.push_back(model.integers(bias));
-      inputs.push_back(biases.back());
-    }
-    follow(is_depthwise
-               ? model.node(tflite::kDepthwiseConv2D, inputs,
-                            tflite::DepthwiseConvParameters{
-                                tflite::kSame, 1, 1, 1, activation, 1, 1})
-               : model.node(tflite::kConv2D, inputs,
-                            tflite::ConvParameters{tflite::kSame, 1, 1,
-                                                   activation, 1, 1}),
-           of_image());
-  }
-
-  float slope() {
-    return is_hostile_ && random_.chance(0.5)
-               ? random_.of<float>({kNan, kInfinite, -kInfinite, 3e38f, 1e-40f})
-               : 0.2f;
-  }
-
-  void add_layer() {
-    const tflite::ElementwiseParameters parameters{random_.below(4)};
-    const Numbers same = numbers[last_];
-    switch (random_.below(10)) {
-      case 0: {
-        const int before = last_;
-        convolve(channels());
-        follow(model.node(tflite::kAdd, {last_, before}, parameters),
-               of_image());
-        return;
-      }
-      case 1: {
-        const int before = last_;
-        convolve(channels());
-        follow(model.node(tflite::kMul, {before, last_}, parameters),
-               of_image());
-        return;
-      }
-      case 2:
-      case 3: {
-        const int code = random_.of<int>({tflite::kAdd, tflite::kMul,
-                                          tflite::kSub});
-        kernels.push_back(constant({channels()}, 1));
-        follow(model.node(code, {last_, kernels.back()}, parameters),
-               of_image());
-        return;
-      }
-      case 4:
-        kernels.push_back(constant({channels()}, 1));
-        follow(model.node(tflite::kPrelu, {last_, kernels.back()}),
-               of_image());
-        return;
-      case 5:
-        follow(model.node(tflite::kLeakyRelu, {last_},
-                          tflite::LeakyReluParameters{slope()}),
-               of_image());
-        return;
-      case 6:
-        follow(model.node(tflite::kRelu, {last_}), of_image());
-        return;
-      case 7:
-        follow(model.node(tflite::kConcatenation, {last_, last_},
-                          tflite::ConcatenationParameters{3, 0}),
-               same);
-        return;
-      case 8: {
-        const int image = last_;
-        int pixel = model.node(tflite::kMean,
-                               {image, model.integers({1, 2})},
-                               tflite::ReducerParameters{true});
-        follow(pixel, of_image());
-        pixel = model.node(tflite::kLogistic, {pixel});
-        follow(pixel, of_image());
-        follow(model.node(tflite::kMul, {image, pixel}, parameters),
-               of_image());
-        return;
-      }
-      case 9: {
-        if (model.shape(last_)[1] > 20) return;
-        convolve(4 * random_.between(1, 3));
-        const Numbers of = numbers[last_];
-        follow(model.node(tflite::kDepthToSpace, {last_},
-                          tflite::DepthToSpaceParameters{2}),
-               of);
-      }
-    }
-  }
-
-  Random random_;
-  const bool is_hostile_;
-  int last_;
-};
 
 struct Outcome {
   bool is_refused = false;
@@ -240,17 +33,12 @@ struct Outcome {
 
 using Change = std::function<void(Interpreter*)>;
 
-Outcome run(const Graph& graph, const std::string& kernels,
+Outcome run(const Int8Graph& graph, const std::string& kernels,
             const Change& change) {
   const auto delegate = new_delegate(
       {{"always", "1"}, {"tuning_seconds", "0"}, {"kernels", kernels}});
   Interpreter interpreter(graph.model);
-  std::vector<std::unique_ptr<Quantised>> kept;
-  for (const auto& [tensor, of] : graph.numbers) {
-    interpreter.tensor(tensor).type = tflite::kInt8;
-    kept.push_back(
-        std::make_unique<Quantised>(of, &interpreter.tensor(tensor)));
-  }
+  const auto kept = quantise(graph.numbers, &interpreter);
   if (change) change(&interpreter);
   Outcome made;
   made.is_refused =
@@ -280,7 +68,7 @@ Outcome run(const Graph& graph, const std::string& kernels,
 }
 
 // Runs a graph with all kernels, which must agree. Returns the result.
-Outcome run_all(const Graph& graph, const std::string& what,
+Outcome run_all(const Int8Graph& graph, const std::string& what,
                 const Change& change = nullptr) {
   Outcome first;
   bool is_first = true;
@@ -370,7 +158,7 @@ int users_of(const Model& model, int tensor) {
 TEST(all_kernels_make_the_same_of_graphs_in_int8) {
   int whole = 0;
   for (int i = 0; i < cases(200); ++i) {
-    const Graph graph(uint64_t(i), i % 3 == 0);
+    const Int8Graph graph(uint64_t(i), i % 3 == 0);
     const Outcome made = run_all(graph, "graph " + std::to_string(i));
     EXPECT(!made.is_refused);
     whole += made.left == 0;
@@ -382,7 +170,7 @@ TEST(images_whose_quantisation_is_wrong_are_left_with_a_reason) {
   int sane = 0;
   for (int i = 0; i < cases(1000); ++i) {
     Random random{uint64_t(9000 + i)};
-    Graph graph{uint64_t(i % 97)};
+    Int8Graph graph{uint64_t(i % 97)};
     const int image = random.of(graph.images);
     for (int k = random.between(1, 2); k > 0; --k) {
       change(&graph.numbers[image], &random);
@@ -400,7 +188,7 @@ TEST(images_whose_quantisation_is_wrong_are_left_with_a_reason) {
 TEST(kernels_whose_quantisation_is_wrong_are_left_with_a_reason) {
   for (int i = 0; i < cases(1000); ++i) {
     Random random{uint64_t(19000 + i)};
-    Graph graph{uint64_t(i % 97)};
+    Int8Graph graph{uint64_t(i % 97)};
     std::vector<int> constants = graph.kernels;
     constants.insert(constants.end(), graph.sparse.begin(),
                      graph.sparse.end());
@@ -415,7 +203,7 @@ TEST(kernels_whose_quantisation_is_wrong_are_left_with_a_reason) {
 TEST(tensors_of_other_types_or_sizes_do_no_harm) {
   for (int i = 0; i < cases(1000); ++i) {
     Random random{uint64_t(29000 + i)};
-    const Graph graph{uint64_t(i % 97)};
+    const Int8Graph graph{uint64_t(i % 97)};
     std::vector<int> constants = graph.kernels;
     for (const auto& more : {graph.biases, graph.sparse, graph.biases}) {
       constants.insert(constants.end(), more.begin(), more.end());
@@ -448,6 +236,40 @@ TEST(tensors_of_other_types_or_sizes_do_no_harm) {
     const bool is_wrong = kind > 0 || type != tflite::kInt32;
     EXPECT(!is_bias || !is_wrong || made.is_refused || made.left > 0)
         << "graph " << i << ": " << made.report;
+  }
+}
+
+TEST(sums_that_overflow_are_the_same_with_all_kernels) {
+  for (int i = 0; i < cases(60); ++i) {
+    const Int8Graph graph{uint64_t(i)};
+    run_all(graph, "graph " + std::to_string(i), [&](Interpreter* of) {
+      for (int bias : graph.biases) {
+        tflite::Tensor& tensor = of->tensor(bias);
+        for (size_t k = 0; k < tensor.bytes / sizeof(int); ++k) {
+          static_cast<int*>(tensor.data)[k] = k % 2 ? INT_MAX : INT_MIN;
+        }
+      }
+    });
+  }
+}
+
+TEST(an_addition_without_an_operand_is_left_to_the_runtime) {
+  Model model;
+  const int image = model.input({1, 4, 5, 4});
+  const int sum =
+      model.node(tflite::kAdd, {image, image}, tflite::ElementwiseParameters{});
+  model.output(sum);
+  const Numbers numbers{{0.5f}, {0}};
+  for (const std::vector<int>& inputs :
+       {std::vector<int>{image, -1}, {-1, image}, {-1, -1}, {image}}) {
+    Interpreter interpreter(model);
+    const auto kept =
+        quantise({{image, numbers}, {sum, numbers}}, &interpreter);
+    const Integers operands = new_integers(inputs);
+    interpreter.node(0).inputs = operands.get();
+    const auto delegate = new_delegate({{"always", "1"}});
+    EXPECT(interpreter.apply(delegate.get()));
+    EXPECT(interpreter.left() == 1);
   }
 }
 
@@ -557,7 +379,7 @@ TEST(sparse_kernels_in_int8_with_wrong_metadata_do_no_harm) {
   int refused = 0;
   for (int i = 0; i < cases(1000); ++i) {
     Random random{uint64_t(39000 + i)};
-    const Graph graph{uint64_t(i % 97)};
+    const Int8Graph graph{uint64_t(i % 97)};
     if (graph.sparse.empty()) continue;
     const int tensor = random.of(graph.sparse);
     const uint64_t seed = random.bits();

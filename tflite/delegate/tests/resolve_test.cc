@@ -46,6 +46,13 @@ class Sizes {
     return node(code, inputs, &parameters, sizeof(parameters), tflite::kInt32);
   }
 
+  void node_without_output(int code, const Numbers& inputs) {
+    tflite::Node of{};
+    of.inputs = graph_.keep(inputs);
+    of.outputs = graph_.keep(Numbers{-1});
+    graph_.add(of, code);
+  }
+
   // The height of the image.
   int height() {
     const int shape = node(tflite::kShape, {0});
@@ -191,6 +198,30 @@ TEST(numbers_are_moved_repeated_and_chosen) {
   EXPECT((of.numbers(joined) == Numbers{1, 2, 3}));
   EXPECT((of.numbers(gathered) == Numbers{7, 5}));
   EXPECT((of.numbers(product) == Numbers{720}));
+}
+
+TEST(a_node_that_makes_nothing_is_refused) {
+  Sizes of;
+  of.node_without_output(tflite::kNeg, {of.height()});
+  EXPECT(of.resolve(4, 4) == "NEG makes nothing") << of.resolve(4, 4);
+}
+
+TEST(sizes_whose_sums_overflow_are_refused) {
+  for (int size : {-2147483641, 2147483647, 1 << 27}) {
+    Sizes of;
+    const int odd = of.constant({size}, {});
+    of.node(tflite::kConcatenation, {odd, odd},
+            tflite::ConcatenationParameters{0, 0});
+    EXPECT(!of.resolve(4, 4).empty()) << size;
+  }
+  Sizes of;
+  const int shape = of.node(tflite::kShape, {0});
+  const int last = of.node(
+      tflite::kStridedSlice,
+      {shape, of.list({3}), of.list({4}), of.list({2147483647})},
+      tflite::StridedSliceParameters{});
+  EXPECT(of.resolve(4, 4).empty());
+  EXPECT(of.numbers(last) == Numbers{3});
 }
 
 TEST(what_is_too_large_or_senseless_is_refused) {

@@ -2,9 +2,6 @@
 
 #include "thread_pool.h"
 
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <chrono>
 #include <memory>
@@ -12,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "forking.h"
 #include "testing.h"
 
 namespace issp::testing {
@@ -136,19 +134,6 @@ TEST(one_pool_is_run_by_other_threads_in_turn) {
 }
 
 #ifndef __SANITIZE_THREAD__  // It allows no threads after a fork.
-
-// The exit status of a forked process, or -1 if it does not end.
-template <class Function>
-int returned_by_fork(const Function& function) {
-  const pid_t child = fork();
-  if (child == 0) {
-    alarm(20);
-    _exit(function());
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
 
 TEST(a_forked_process_has_threads_of_its_own) {
   ThreadPool pool(3);
