@@ -34,7 +34,12 @@ from issp_keras.tflite import inspect
 _SCALE = 2
 # What a run measures, so that it differs between two runs.
 _MEASURED = ("seconds", "latency_ms")
-_TIMES = re.compile(r"[\d.,]+ (ms|s|seconds)\b")
+_TIMES = re.compile(
+    r"[\d.,]+ (ms|s|seconds)\b"
+    # The time of day, and a column of seconds in a table of a page.
+    r"|[\d-]+ [\d:]+ UTC"
+    r'|data-value="[\d.]+">\d\.\d\d<'
+)
 # The next run replaces or removes files of this name.
 _PARTIAL = ".partial-"
 _PNG_END = b"IEND\xaeB`\x82"
@@ -119,14 +124,17 @@ class Commands(killing.Campaign):
         folder: As in `Campaign`, like the next two.
         ways: Sequence of strings.
         seed: Integer.
-        commands: Dict of `Command` by name. Defaults to `COMMANDS`.
+        commands: Dict of `Command` by name. Defaults to None, `COMMANDS`.
+        only: Sequence of names, the commands to kill. Defaults to all.
 
     Attributes:
         commands: Dict from names of commands to a `Counter` of kills by way.
         finished: Integer, how many runs after kills were compared.
     """
 
-    def __init__(self, folder, ways, seed, commands=COMMANDS):
+    def __init__(self, folder, ways, seed, commands=None, only=None):
+        commands = commands or COMMANDS
+        commands = {name: commands[name] for name in only or commands}
         super().__init__(folder, ways, seed)
         self.commands = collections.defaultdict(collections.Counter)
         self.finished = 0
@@ -228,8 +236,8 @@ def make_inputs(folder):
     photographs = folder / "photographs"
     photographs.mkdir(parents=True)
     rng = np.random.default_rng(0)
-    for number in range(5):
-        pixels = rng.integers(0, 256, (40, 44 + 2 * number, 3), np.uint8)
+    for number in range(4):
+        pixels = rng.integers(0, 256, (40, 44, 3), np.uint8)
         write_photograph(photographs / f"{number}.png", pixels)
     deep = rng.integers(0, 1 << 16, (40, 40, 3), np.uint16)
     write_photograph(folder / "deep.png", deep)
@@ -375,4 +383,8 @@ _READERS = {
 
 
 if __name__ == "__main__":
-    killing.main(Commands, __doc__.partition("\n")[0])
+    killing.main(
+        Commands,
+        __doc__.partition("\n")[0],
+        only={"action": "append", "choices": [*COMMANDS]},
+    )

@@ -53,6 +53,8 @@ _TINY = {
     "data.batch_size": 2,
     "sparsity.end_step": 40,
 }
+# Steps of two processes take longer.
+_FEWER_STEPS = {"steps": 36, "sparsity.end_step": 24}
 _LATENT = {"sparsity.method": "latent", "sparsity.ramp": "cubic"}
 # What differs between the trainings. "prepared" is a prepared folder.
 TRAININGS = {
@@ -148,6 +150,7 @@ class Trainings(killing.Campaign):
         photographs = self.folder / "photographs"
         config = {
             **_TINY,
+            **(_FEWER_STEPS if self._count > 1 else {}),
             "data.train": photographs,
             "data.held_out": photographs,
             **TRAININGS[name],

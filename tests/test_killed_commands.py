@@ -22,6 +22,9 @@ if is_killed:
 partial.write_text('{{"a": 1}}\\n')
 {end}
 """
+_PAGE = """<html>1.5 s, 2027-01-15 12:15:00 UTC
+<td data-value="1.5">1.50</td></html>
+"""
 _RENAME = "partial.replace(path)"
 
 
@@ -31,7 +34,7 @@ def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")
     killed_commands.make_inputs(folder)
     (folder / "table.csv").write_text("data,seconds\na,1.5\n")
-    (folder / "page.html").write_text("<html>1.5 s</html>\n")
+    (folder / "page.html").write_text(_PAGE)
     (folder / "scores.json").write_text('{"seconds": 1.5}\n')
     (folder / "table.md").write_text("| 1.5 ms |\n")
     return folder
@@ -87,7 +90,7 @@ def test_measured_times_may_differ(files, tmp_path):
     shutil.copytree(files, folder)
     for name in ("table.csv", "page.html", "scores.json", "table.md"):
         text = (folder / name).read_text()
-        (folder / name).write_text(text.replace("1.5", "2.75"))
+        (folder / name).write_text(text.replace("1.5", "2.7"))
     assert killed_commands.differences(folder, whole) == []
 
 
