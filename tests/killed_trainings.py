@@ -54,7 +54,7 @@ _TINY = {
     "sparsity.end_step": 40,
 }
 # Steps of two processes take longer.
-_FEWER_STEPS = {"steps": 36, "sparsity.end_step": 24}
+_FEWER_STEPS = {"steps": 24, "sparsity.end_step": 16}
 _LATENT = {"sparsity.method": "latent", "sparsity.ramp": "cubic"}
 # What differs between the trainings. "prepared" is a prepared folder.
 TRAININGS = {

@@ -4,6 +4,7 @@
 """
 
 import argparse
+import atexit
 import collections
 import contextlib
 import json
@@ -116,7 +117,12 @@ def _run(words, paths):
     module = words[0]
     sys.modules.pop(module, None)
     sys.argv = words
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    finally:
+        # Python does this at its end, but `multiprocessing` does not. JAX
+        # then waits for the other processes.
+        atexit._run_exitfuncs()
 
 
 class Campaign:
