@@ -179,7 +179,9 @@ class Trainings(killing.Campaign):
         if all(program.process.exitcode == 0 for program in started):
             return False
         for program in hit:
-            self.check_end(name, way, program)
+            # One of two processes may have finished before.
+            if program.process.exitcode != 0:
+                self.check_end(name, way, program)
         for program in started:
             if program not in hit:
                 self._check_survivor(name, way, program)
