@@ -42,6 +42,12 @@ _TIMES = re.compile(
 )
 # The next run replaces or removes files of this name.
 _PARTIAL = ".partial-"
+# Commands import these when they need them.
+_IMPORTED_LATE = (
+    "tensorflow",
+    "issp_keras.models",
+    "issp_keras.tflite.variants",
+)
 _PNG_END = b"IEND\xaeB`\x82"
 # A command that ends before the kill is not counted.
 _MOST_RUNS = 3
@@ -142,7 +148,8 @@ class Commands(killing.Campaign):
         self._inputs = folder / "inputs"
         self._outputs = self.disk / "outputs"
         self._seconds = 0.0
-        killing.preload(*(of.module for of in commands.values()))
+        modules = [of.module for of in commands.values()]
+        killing.preload(*modules, *_IMPORTED_LATE)
 
     def run(self, kills):
         """Kills each command so often.
