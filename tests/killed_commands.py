@@ -211,13 +211,20 @@ class Commands(killing.Campaign):
                 program = self._fill(command)
             else:
                 program = self._start(command)
-                time.sleep(self.random.uniform(0, self._seconds))
+                self._wait(program)
                 program.send(way)
                 program.wait()
             if program.process.exitcode != 0:
                 self.check_end(name, way, program)
                 return True
         return False
+
+    def _wait(self, program):
+        """Waits for a random part of the time that a run takes."""
+        begin = time.monotonic()
+        if program.wait(self.random.uniform(0, self._seconds)) is not None:
+            # The machine has become idler.
+            self._seconds = time.monotonic() - begin
 
     def _fill(self, command):
         """Runs the command on a disk that has no room for all its files."""
