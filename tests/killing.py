@@ -158,6 +158,7 @@ class Campaign:
         lines = program.errors.strip().splitlines() or [""]
         if any(line.startswith("Traceback") for line in lines):
             self.find(name, f"{way}: a traceback that ends with {lines[-1]}")
+            print(program.errors, file=sys.stderr, flush=True)
         elif way == "full disk" and "No space left" not in program.errors:
             self.find(name, f"{way}: does not say so, but {lines[-1]!r}")
 

@@ -388,6 +388,8 @@ _INTERRUPTED = {
     "while it imports": "cli.load('interrupting')",
     "while it works": "interrupt()",
     "where C++ calls Python": "lose_it()",
+    # Python prints a traceback of such an error, and goes on.
+    "while Python deletes an object": "delete_it()",
 }
 
 
@@ -418,6 +420,13 @@ def lose_it():
         interrupt()
     except KeyboardInterrupt:
         pass
+    signal.pause()
+    print("lost")
+class Deleted:
+    def __del__(self):
+        interrupt()
+def delete_it():
+    Deleted()
     signal.pause()
     print("lost")
 def main(argv):

@@ -74,8 +74,8 @@ def raising():
     """Makes Ctrl-C and SIGTERM raise an error while the block runs.
 
     It is `KeyboardInterrupt` for Ctrl-C, and `Terminated` for SIGTERM. The
-    error may get lost if C++ calls Python. So it is raised again until the
-    block ends.
+    error may get lost if C++ calls Python, or if Python deletes an object. So
+    it is raised again until the block ends.
     """
     error: type[KeyboardInterrupt] = KeyboardInterrupt
 
@@ -88,9 +88,11 @@ def raising():
 
     before = _handle(end)
     again = signal.signal(signal.SIGALRM, end)
+    tell_lost, sys.unraisablehook = sys.unraisablehook, _tell_lost
     try:
         yield
     finally:
+        sys.unraisablehook = tell_lost
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, again)
         _restore(before)
@@ -111,6 +113,12 @@ def ending_with_the_reader():
         # Otherwise Python tries to write the rest when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_BROKEN_PIPE)
+
+
+def _tell_lost(lost):
+    """Prints an error that Python cannot raise, unless it is raised again."""
+    if not isinstance(lost.exc_value, KeyboardInterrupt):
+        sys.__unraisablehook__(lost)
 
 
 def _handle(handler):
