@@ -6,6 +6,8 @@ import pathlib
 import signal
 import sys
 
+from issp_keras import files
+
 # The words for the signals that end a program. Clusters send SIGTERM some
 # seconds before they kill a process.
 _WORDS: dict[int, str] = {
@@ -75,12 +77,19 @@ def raising():
 
     It is `KeyboardInterrupt` for Ctrl-C, and `Terminated` for SIGTERM. The
     error may get lost if C++ calls Python, or if Python deletes an object. So
-    it is raised again until the block ends.
+    it is raised again until the block ends. No file gets its name after it,
+    since the file may hold what a broken computation made.
     """
     error: type[KeyboardInterrupt] = KeyboardInterrupt
+    is_ending = False
+
+    def check():
+        if is_ending:
+            raise error
 
     def end(number, frame):
-        nonlocal error
+        nonlocal error, is_ending
+        is_ending = True
         if number == signal.SIGTERM:
             error = Terminated
         signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
@@ -89,9 +98,11 @@ def raising():
     before = _handle(end)
     again = signal.signal(signal.SIGALRM, end)
     tell_lost, sys.unraisablehook = sys.unraisablehook, _tell_lost
+    files.before_renaming.append(check)
     try:
         yield
     finally:
+        files.before_renaming.remove(check)
         sys.unraisablehook = tell_lost
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, again)
