@@ -71,6 +71,8 @@ TRAININGS = {
 }
 # What begins the line of an epoch.
 _LINE = "Step "
+# What a process says if the other one has ended.
+_APART = "can no longer compute together"
 # A process waits for another one no longer than this after the other's end.
 _ALONE_SECONDS = 60
 
@@ -179,8 +181,11 @@ class Trainings(killing.Campaign):
         if all(program.process.exitcode == 0 for program in started):
             return False
         for program in hit:
-            # One of two processes may have finished before.
-            if program.process.exitcode != 0:
+            # One of two processes may have finished before, or may have seen
+            # the end of the other one before its own signal.
+            if program.process.exitcode != 0 and not (
+                len(hit) > 1 and _APART in program.errors
+            ):
                 self.check_end(name, way, program)
         for program in started:
             if program not in hit:
