@@ -8,6 +8,7 @@ import os
 import pathlib
 import shutil
 import tempfile
+from collections.abc import Callable
 from collections.abc import Iterator
 
 from issp_keras.errors import InputError
@@ -15,6 +16,9 @@ from issp_keras.errors import blame
 
 # The type of a file's path.
 StrPath = str | os.PathLike[str]
+# They are called before a finished file or folder gets its name. Their errors
+# prevent it.
+before_renaming: list[Callable[[], None]] = []
 
 
 def cache_folder() -> pathlib.Path:
@@ -46,10 +50,16 @@ def replacing(path) -> Iterator[pathlib.Path]:
     try:
         with blame(f"{path}: cannot be written", OSError):
             yield partial
+            _check_before_renaming()
             partial.replace(path)
     finally:
         with contextlib.suppress(OSError):
             partial.unlink()
+
+
+def _check_before_renaming():
+    for check in before_renaming:
+        check()
 
 
 @contextlib.contextmanager
@@ -86,6 +96,7 @@ def replacing_folder(path) -> Iterator[pathlib.Path]:
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
             yield partial
+            _check_before_renaming()
             partial.rename(path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -1,35 +1,30 @@
 """Kills trainings at random times, and compares what they become.
 
     python tests/killed_trainings.py --kills=200 --output=killed_trainings.json
+    KERAS_BACKEND=jax python tests/killed_trainings.py --processes=2
 
 Each training runs once to its end. Then it runs in another folder. There it is
 killed and started again until it ends. Both must have the same weights,
 optimizer and tables. The kills are SIGKILL, SIGTERM, and a full disk. A full
-disk needs Linux, and the right to mount a small file system. The seed chooses
-the kills and when they come, but the speed of the machine decides which step
-they hit.
+disk needs Linux, and the right to mount a small file system. With two
+processes, a signal hits one of them or both. The seed chooses the kills and
+when they come, but the speed of the machine decides which step they hit.
 """
 
-import argparse
 import collections
-import contextlib
 import csv
 import io
 import itertools
 import json
 import os
 import pathlib
-import random
-import select
 import shutil
-import signal
-import subprocess
-import sys
-import tempfile
+import socket
 import time
 import zipfile
 
 import h5py
+import killing
 import numpy as np
 
 from issp_keras.data import load_pairs
@@ -58,6 +53,8 @@ _TINY = {
     "data.batch_size": 2,
     "sparsity.end_step": 40,
 }
+# Steps of two processes take longer.
+_FEWER_STEPS = {"steps": 24, "sparsity.end_step": 16}
 _LATENT = {"sparsity.method": "latent", "sparsity.ramp": "cubic"}
 # What differs between the trainings. "prepared" is a prepared folder.
 TRAININGS = {
@@ -72,154 +69,192 @@ TRAININGS = {
     "AC/DC": {"sparsity.method": "ac_dc", "sparsity.ramp": "cubic"},
     "averages": {"ema_momentum": 0.9},
 }
-WAYS = ("SIGKILL", "SIGTERM", "full disk")
-_DISK_BYTES = 24 << 20
-# It imports TensorFlow and compiles first.
-_MOST_SECONDS = 300
+# What begins the line of an epoch.
+_LINE = "Step "
+# What a process says if the other one has ended.
+_APART = "can no longer compute together"
+# A process waits for another one no longer than this after the other's end.
+_ALONE_SECONDS = 60
 
 
-class Campaign:
+class Trainings(killing.Campaign):
     """Kills trainings, and counts what happens.
 
     Args:
-        folder: Path of an empty folder.
-        ways: Sequence of strings of `WAYS`.
-        seed: Integer, of the random times.
+        folder: As in `Campaign`, like the next two.
+        ways: Sequence of strings.
+        seed: Integer.
+        processes: Integer, how many train together. Defaults to `1`.
 
     Attributes:
-        kills: `Counter` of kills by way.
         trainings: Integer, how many killed trainings were compared.
-        findings: List of dicts with what was wrong.
+        survivors: `Counter` of the statuses of processes whose other process
+            was killed.
     """
 
-    def __init__(self, folder, ways, seed):
-        self.kills = collections.Counter()
+    def __init__(self, folder, ways, seed, processes=1):
+        super().__init__(folder, ways, seed)
         self.trainings = 0
-        self.findings = []
-        self._folder = folder
-        self._ways = ways
-        self._random = random.Random(seed)
+        self.survivors = collections.Counter()
+        self._count = processes
         self._seconds = 0.2
+        killing.preload("issp_keras.programs.train")
         (folder / "config.py").write_text(_CONFIG)
-        self._make_photographs()
+        make_photographs(folder)
 
-    def run(self, name, most):
-        """Kills one training until it ends, at most `most` times.
+    def run(self, kills):
+        """Kills each training, until there were so many kills.
 
-        Args:
-            name: String, a key of `TRAININGS`.
-            most: Integer.
+        Yields:
+            String, what was done so far.
         """
-        whole = self._folder / "whole" / name
+        for name in itertools.cycle(TRAININGS):
+            left = kills - self.kills.total()
+            if left <= 0:
+                return
+            self._run(name, min(left, 8))
+            yield f"{name}: {dict(self.kills)}"
+
+    def told(self):
+        """Returns what happened, as a dict for JSON."""
+        return {
+            "kills": self.kills,
+            "trainings": self.trainings,
+            "survivors": self.survivors,
+        }
+
+    def _run(self, name, most):
+        whole = self.folder / "whole" / name
         if not whole.exists():
             begin = time.monotonic()
-            lines = self._end(self._start(name, whole))
+            started = self._start(name, whole)
+            for program in started:
+                program.finish()
             seconds = time.monotonic() - begin
             # Most of it is the start; an epoch is much shorter.
+            lines = started[0].output.splitlines()
             self._seconds = seconds / max(1, 4 * len(lines))
-        killed = self._folder / "disk" / "killed"
+        killed = self.disk / "killed"
         shutil.rmtree(killed, ignore_errors=True)
         for _ in range(most):
-            way = self._random.choice(self._ways)
+            way = self.random.choice(self.ways)
             if not self._kill(name, killed, way):
                 break
             self.kills[way] += 1
         if not (killed / "model.keras").exists():
-            self._end(self._start(name, killed))
+            for program in self._start(name, killed):
+                program.finish()
         self.trainings += 1
         for what in differences(whole, killed):
-            self._find(name, what)
-
-    def _make_photographs(self):
-        rng = np.random.default_rng(0)
-        photographs = self._folder / "photographs"
-        photographs.mkdir()
-        for number in range(3):
-            pixels = rng.integers(0, 256, (40, 44, 3), np.uint8)
-            write_photograph(photographs / f"{number}.png", pixels)
-        pairs = load_pairs(str(photographs), "train", 2)
-        prepare(
-            [lambda of=of: of for of in pairs], 2, self._folder / "prepared"
-        )
+            self.find(name, what)
 
     def _start(self, name, workdir):
-        photographs = self._folder / "photographs"
+        photographs = self.folder / "photographs"
         config = {
             **_TINY,
+            **(_FEWER_STEPS if self._count > 1 else {}),
             "data.train": photographs,
             "data.held_out": photographs,
             **TRAININGS[name],
         }
         if config["data.train"] == "prepared":
-            config["data.train"] = self._folder / "prepared"
-        return subprocess.Popen(
-            [
-                *(sys.executable, "-m", "issp_keras.programs.train"),
-                f"--config={self._folder / 'config.py'}",
+            config["data.train"] = self.folder / "prepared"
+        return [
+            killing.Program(
+                "issp_keras.programs.train",
+                f"--config={self.folder / 'config.py'}",
                 f"--workdir={workdir}",
                 *(f"--config.{key}={of}" for key, of in config.items()),
-            ],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def _end(self, process):
-        """Lets a training end. Returns the lines that it printed."""
-        output, errors = process.communicate(timeout=_MOST_SECONDS)
-        if process.returncode:
-            raise RuntimeError(errors)
-        return output.splitlines()
+                *together,
+            )
+            for together in _flags_of_processes(self._count)
+        ]
 
     def _kill(self, name, workdir, way):
         """Starts and kills a training; returns whether it was still running."""
-        process = self._start(name, workdir)
-        epochs = self._random.choice((0, 0, 1, 1, 2, 3))
-        _wait_for_lines(process, epochs)
+        started = self._start(name, workdir)
+        epochs = self.random.choice((0, 0, 1, 1, 2, 3))
+        started[0].wait_for_lines(epochs, _LINE)
         longest = self._seconds if epochs else 40 * self._seconds
-        time.sleep(self._random.uniform(0, longest))
-        if way == "full disk":
-            ballast = self._folder / "disk" / "ballast"
-            _fill(ballast)
-            try:
-                _, errors = process.communicate(timeout=_MOST_SECONDS)
-            finally:
-                ballast.unlink()
-        else:
-            process.send_signal(signal.Signals[way])
-            _, errors = process.communicate(timeout=_MOST_SECONDS)
-        if process.returncode == 0:
+        time.sleep(self.random.uniform(0, longest))
+        hit = self._hit(started, way)
+        if all(program.process.exitcode == 0 for program in started):
             return False
-        expected = {"SIGKILL": (-9,), "SIGTERM": (143, -15), "full disk": (1,)}
-        if process.returncode not in expected[way]:
-            self._find(name, f"{way}: ends with {process.returncode}")
-        if "Traceback" in errors:
-            last = errors.strip().splitlines()[-1]
-            self._find(name, f"{way}: a traceback that ends with {last}")
+        for program in hit:
+            # One of two processes may have finished before, or may have seen
+            # the end of the other one before its own signal.
+            if program.process.exitcode != 0 and not (
+                len(hit) > 1 and _APART in program.errors
+            ):
+                self.check_end(name, way, program)
+        for program in started:
+            if program not in hit:
+                self._check_survivor(name, way, program)
         for what in unreadable(workdir):
-            self._find(name, f"{way}: {what}")
+            self.find(name, f"{way}: {what}")
         return True
 
-    def _find(self, name, what):
-        self.findings.append({"training": name, "what": what})
-        print(f"{name}: {what}", file=sys.stderr, flush=True)
+    def _hit(self, started, way):
+        """Kills some processes, and waits for all. Returns the killed ones."""
+        if way == "full disk":
+            with self.full_disk():
+                started[0].wait()
+                _wait_for_survivors(started[1:])
+            return started[:1]
+        # One of them, or all.
+        hit = self.random.choice([*([one] for one in started), started])
+        for program in hit:
+            program.send(way)
+        for program in hit:
+            program.wait()
+        _wait_for_survivors([one for one in started if one not in hit])
+        return hit
+
+    def _check_survivor(self, name, way, program):
+        """Notes a wrong end of a process whose other process was killed."""
+        status = program.process.exitcode
+        # A process may have finished. JAX ends a process with SIGABRT if it
+        # misses process 0. SIGKILL: it had to be killed, since JAX waits long
+        # for a process that is missing.
+        if status not in (0, 1, -6, -9):
+            self.find(name, f"{way}: the other process ends with {status}")
+        self.survivors[str(status)] += 1
 
 
-def _wait_for_lines(process, count):
-    """Waits until a training has told of so many epochs, or has ended."""
-    while count:
-        ready, _, _ = select.select([process.stdout], [], [], _MOST_SECONDS)
-        line = process.stdout.readline() if ready else ""
-        if not line:
-            return
-        count -= line.startswith("Step ")
+def _wait_for_survivors(programs):
+    for program in programs:
+        if program.wait(_ALONE_SECONDS) is None:
+            program.send("SIGKILL")
+            program.wait()
 
 
-def _fill(path):
-    """Writes a file until the disk has no room."""
-    with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
-        while True:
-            file.write(bytes(1 << 12))
+def _flags_of_processes(count):
+    """Returns the flags of each process that trains together with others."""
+    if count == 1:
+        return [[]]
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port = probe.getsockname()[1]
+    return [
+        [
+            f"--processes={count}",
+            f"--coordinator=localhost:{port}",
+            f"--process_id={index}",
+        ]
+        for index in range(count)
+    ]
+
+
+def make_photographs(folder):
+    """Writes the folders `photographs` and `prepared`."""
+    rng = np.random.default_rng(0)
+    photographs = folder / "photographs"
+    photographs.mkdir()
+    for number in range(3):
+        pixels = rng.integers(0, 256, (40, 44, 3), np.uint8)
+        write_photograph(photographs / f"{number}.png", pixels)
+    pairs = load_pairs(str(photographs), "train", 2)
+    prepare([lambda of=of: of for of in pairs], 2, folder / "prepared")
 
 
 def unreadable(workdir) -> list[str]:
@@ -305,52 +340,9 @@ def _scalars(folder):
     return found
 
 
-@contextlib.contextmanager
-def small_disk(folder):
-    """Mounts a small disk where it can; yields whether it could."""
-    folder.mkdir()
-    size = f"size={_DISK_BYTES}"
-    mount = ["mount", "-t", "tmpfs", "-o", size, "issp", str(folder)]
-    try:
-        done = subprocess.run(mount, capture_output=True).returncode == 0
-    except FileNotFoundError:
-        done = False
-    try:
-        yield done
-    finally:
-        if done:
-            subprocess.run(["umount", "--lazy", folder], check=False)
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=pathlib.Path, help="a JSON file")
-    flags = parser.parse_args()
-    begin = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        folder = pathlib.Path(folder)
-        with small_disk(folder / "disk") as is_small:
-            ways = WAYS if is_small else WAYS[:2]
-            campaign = Campaign(folder, ways, flags.seed)
-            for name in itertools.cycle(TRAININGS):
-                left = flags.kills - campaign.kills.total()
-                if left <= 0:
-                    break
-                campaign.run(name, min(left, 8))
-                print(f"{name}: {dict(campaign.kills)}", flush=True)
-    made = {
-        "kills": campaign.kills,
-        "trainings": campaign.trainings,
-        "findings": campaign.findings,
-        "hours": round((time.monotonic() - begin) / 3600, 2),
-    }
-    if flags.output:
-        flags.output.write_text(json.dumps(made, indent=2) + "\n")
-    print(json.dumps(made, indent=2))
-    sys.exit(bool(campaign.findings))
-
-
 if __name__ == "__main__":
-    main()
+    killing.main(
+        Trainings,
+        __doc__.partition("\n")[0],
+        processes={"type": int, "default": 1},
+    )

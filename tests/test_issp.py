@@ -388,6 +388,9 @@ _INTERRUPTED = {
     "while it imports": "cli.load('interrupting')",
     "while it works": "interrupt()",
     "where C++ calls Python": "lose_it()",
+    "before it writes what C++ made of it": "write_it()",
+    # Python prints a traceback of such an error, and goes on.
+    "while Python deletes an object": "delete_it()",
 }
 
 
@@ -407,6 +410,7 @@ def test_an_interrupted_program_says_so_in_one_line(
     )
     script = f"""
 import os, signal, sys
+from issp_keras import files
 from issp_keras.programs import cli
 from issp_keras.programs import interrupts
 sys.argv = ["issp train"]
@@ -420,6 +424,21 @@ def lose_it():
         pass
     signal.pause()
     print("lost")
+class Deleted:
+    def __del__(self):
+        interrupt()
+def delete_it():
+    Deleted()
+    signal.pause()
+    print("lost")
+def write_it():
+    interrupts.AGAIN_SECONDS = 60
+    try:
+        interrupt()
+    except KeyboardInterrupt:
+        pass
+    with files.replacing("file") as partial:
+        partial.touch()
 def main(argv):
     {_INTERRUPTED[when]}
 cli.run(main)
@@ -437,6 +456,9 @@ cli.run(main)
     )
     assert done.returncode == 128 + signal.Signals[number]
     assert (done.stdout, done.stderr) == ("", f"issp train: {word}.\n")
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == [
+        "interrupting.py"
+    ]
 
 
 _NOISE = """

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from issp_keras.errors import InputError
+from issp_keras.programs.interrupts import Terminated
 from issp_keras.programs.processes import Processes
 
 EDSR_SMALL = pathlib.Path(__file__).parent.parent / "configs/edsr_small.py"
@@ -25,6 +26,8 @@ TINY = {
     "data.batch_size": 4,
     "sparsity.end_step": 14,
 }
+# The beginning of the error if another process has ended.
+_APART = "--processes: the processes can no longer compute together ("
 
 
 def _start(workdir, photographs, *flags):
@@ -100,3 +103,57 @@ def test_refuses_a_batch_that_cannot_be_shared():
     with pytest.raises(InputError, match=r"batch_size: is 8.*--processes=3"):
         Processes(3).check_batch(8)
     assert Processes.connect(1, None, 0) == Processes()
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (InputError("a.png: is bad."), 1, "a.png: is bad."),
+        (RuntimeError("INTERNAL: Gloo all-reduce failed\nline"), 1, _APART),
+        # JAX also raises this type.
+        (ValueError("UNKNOWN: Gloo AllGather failed"), 1, _APART),
+        (Terminated(), 143, "terminated."),
+    ],
+)
+def test_a_process_that_fails_does_not_wait_for_others(
+    monkeypatch, capsys, error, status, message
+):
+    def end(status):
+        raise SystemExit(status)
+
+    monkeypatch.setattr("os._exit", end)
+    monkeypatch.setattr("sys.argv", ["issp train"])
+    with pytest.raises(SystemExit) as found, Processes(2).ending_at_once():
+        raise error
+    assert found.value.code == status
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"issp train: {message}")
+
+
+@pytest.mark.parametrize(
+    ("count", "error"), [(2, ValueError("a bug")), (1, InputError("is bad."))]
+)
+def test_other_errors_are_passed_on(count, error):
+    with pytest.raises(type(error)), Processes(count).ending_at_once():
+        raise error
+    with Processes(count).ending_at_once():
+        pass
+
+
+def test_sigterm_is_not_left_to_jax(monkeypatch):
+    import jax
+
+    monkeypatch.setattr("keras.backend.backend", lambda: "jax")
+    name = "jax_enable_preemption_service"
+    found = []
+    monkeypatch.setattr(
+        "keras.distribution.initialize",
+        lambda *_: found.append(jax.config.values[name]),
+    )
+    before = jax.config.values[name]
+    assert before
+    try:
+        Processes.connect(2, "localhost:1234", 0)
+    finally:
+        jax.config.update(name, before)
+    assert found == [False]

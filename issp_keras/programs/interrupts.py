@@ -6,6 +6,8 @@ import pathlib
 import signal
 import sys
 
+from issp_keras import files
+
 # The words for the signals that end a program. Clusters send SIGTERM some
 # seconds before they kill a process.
 _WORDS: dict[int, str] = {
@@ -74,13 +76,20 @@ def raising():
     """Makes Ctrl-C and SIGTERM raise an error while the block runs.
 
     It is `KeyboardInterrupt` for Ctrl-C, and `Terminated` for SIGTERM. The
-    error may get lost if C++ calls Python. So it is raised again until the
-    block ends.
+    error may get lost if C++ calls Python, or if Python deletes an object. So
+    it is raised again until the block ends. No file gets its name after it,
+    since the file may hold what a broken computation made.
     """
     error: type[KeyboardInterrupt] = KeyboardInterrupt
+    is_ending = False
+
+    def check():
+        if is_ending:
+            raise error
 
     def end(number, frame):
-        nonlocal error
+        nonlocal error, is_ending
+        is_ending = True
         if number == signal.SIGTERM:
             error = Terminated
         signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
@@ -88,9 +97,13 @@ def raising():
 
     before = _handle(end)
     again = signal.signal(signal.SIGALRM, end)
+    tell_lost, sys.unraisablehook = sys.unraisablehook, _tell_lost
+    files.before_renaming.append(check)
     try:
         yield
     finally:
+        files.before_renaming.remove(check)
+        sys.unraisablehook = tell_lost
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, again)
         _restore(before)
@@ -111,6 +124,12 @@ def ending_with_the_reader():
         # Otherwise Python tries to write the rest when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_BROKEN_PIPE)
+
+
+def _tell_lost(lost):
+    """Prints an error that Python cannot raise, unless it is raised again."""
+    if not isinstance(lost.exc_value, KeyboardInterrupt):
+        sys.__unraisablehook__(lost)
 
 
 def _handle(handler):

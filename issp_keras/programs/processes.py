@@ -2,12 +2,18 @@
 
 import contextlib
 import dataclasses
+import os
 import re
+import sys
 
 import keras
 
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
+from issp_keras.programs import interrupts
+
+# What the errors of JAX name if another process has ended. Their types differ.
+_CONNECTIONS = re.compile("gloo|nccl|coordination", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +62,10 @@ class Processes:
                 f"--processes: is {count}, but Keras trains in several "
                 "processes only on JAX; set KERAS_BACKEND=jax."
             )
+        import jax
+
+        # This service of JAX would catch SIGTERM, and then ignore it.
+        jax.config.update("jax_enable_preemption_service", False)
         with blame(f"--coordinator: {coordinator}", RuntimeError, ValueError):
             keras.distribution.initialize(coordinator, count, index)
         return cls(count, index)
@@ -67,6 +77,34 @@ class Processes:
                 f"--config.data.batch_size: is {batch_size}, expected a "
                 f"multiple of --processes={self.count}."
             )
+
+    @contextlib.contextmanager
+    def ending_at_once(self):
+        """Ends this process with one sentence if the block fails.
+
+        At its normal end, JAX waits for the other processes. They may have
+        ended, or wait for this one.
+        """
+        if self.count == 1:
+            yield
+            return
+        try:
+            yield
+        except InputError as error:
+            reason, status = str(error), 1
+        except (RuntimeError, ValueError) as error:
+            if not _CONNECTIONS.search(str(error)):
+                raise
+            reason, status = _failed_together(error), 1
+        except KeyboardInterrupt as error:
+            reason, status = "", interrupts.status_of(error)
+        else:
+            return
+        if reason:
+            print(f"{interrupts.name()}: {reason}", file=sys.stderr)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
 
     def sharing_data(self):
         """Returns a context that replicates models and splits batches."""
@@ -81,6 +119,15 @@ class Processes:
         if self.count == 1:
             return contextlib.nullcontext()
         return _distribution(None)
+
+
+def _failed_together(error):
+    reason = str(error).splitlines()[0]
+    return (
+        "--processes: the processes can no longer compute together "
+        f"({reason}). If one of them has ended, start all of them again; "
+        "they continue from the last epoch."
+    )
 
 
 @contextlib.contextmanager

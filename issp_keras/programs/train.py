@@ -228,7 +228,8 @@ def main(argv):
     processes = Processes.connect(
         flag.processes, flag.coordinator, flag.process_id
     )
-    network = train(flag.config, flag.workdir, processes)
+    with processes.ending_at_once():
+        network = train(flag.config, flag.workdir, processes)
     if not processes.is_first:
         return
     zeros, weights = count_zeros(network)
