@@ -81,7 +81,10 @@ def test_help_shows_own_flags_with_defaults_and_examples(name):
     _, _, flags = done.stdout.partition("\nFlags:\n")
     for line in filter(None, flags.partition("\n\n")[0].splitlines()):
         assert re.match(r"  (-\w,|   ) --(\[no\])?\w+", line), line
-        assert re.search(r" (Default: .+|Required)\.$", line), line
+        told = re.findall(r"by default .+\.$|Default: .+\.$|Required\.$", line)
+        assert len(told) == 1, line
+        # A flag that tells its default does not deny it.
+        assert "by default" not in line or "Default: none" not in line
     for name_of_another in ("alsologtostderr", "helpxml", "log_dir", "pdb"):
         assert name_of_another not in done.stdout
 
