@@ -2,7 +2,10 @@
 
 import contextlib
 import dataclasses
+import io
+import os
 import re
+import sys
 
 import keras
 
@@ -57,6 +60,7 @@ class Processes:
                 "processes only on JAX; set KERAS_BACKEND=jax."
             )
         with blame(f"--coordinator: {coordinator}", RuntimeError, ValueError):
+            _python_stdout_alone()
             keras.distribution.initialize(coordinator, count, index)
         return cls(count, index)
 
@@ -81,6 +85,22 @@ class Processes:
         if self.count == 1:
             return contextlib.nullcontext()
         return _distribution(None)
+
+
+def _python_stdout_alone():
+    """Lets only Python write to stdout; Gloo tells there whom it meets."""
+    sys.stdout.flush()
+    alone = os.dup(1)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)
+    sys.stdout = io.TextIOWrapper(
+        io.FileIO(alone, "w"),
+        encoding=sys.stdout.encoding,
+        errors=sys.stdout.errors,
+        line_buffering=True,
+        write_through=True,
+    )
 
 
 @contextlib.contextmanager
