@@ -147,7 +147,7 @@ def test_all_variants_and_a_table_of_them(
     assert result.returncode == 0, result.stderr
     table = json.loads((tmp_path / "model_variants.json").read_text())
     lines = (tmp_path / "model_variants.md").read_text().splitlines()
-    assert "for an LR image of 8x8 pixels" in table["note"]
+    assert "for an LR image of 8x8 pixels, 1 thread, this" in table["note"]
     names = [variant["name"] for variant in table["variants"]]
     assert {"float32 dense", "float32 sparse", "int8 dense"} <= set(names)
     for variant, line in zip(table["variants"], lines[2:], strict=False):

@@ -1,6 +1,7 @@
 """The configs, and the arguments that follow a colon."""
 
 import importlib
+import re
 
 import pytest
 
@@ -15,6 +16,7 @@ from issp_keras.configs.setting import SettingError
 from issp_keras.configs.setting import parse_setting
 from issp_keras.models import NETWORKS
 from issp_keras.programs import configuration
+from issp_keras.programs.commands import train
 from issp_keras.programs.trainings import list_trainings
 
 
@@ -68,6 +70,25 @@ def test_edsr_large_alone_is_scored_on_rgb():
     assert [name for name in found if found[name] == "rgb"] == [
         "issp_keras.configs.edsr_large"
     ]
+
+
+@pytest.mark.parametrize(
+    "example", re.findall(r"^    issp train .*", train.__doc__, re.MULTILINE)
+)
+def test_a_training_takes_the_examples_of_its_help(example):
+    found = dict(re.findall(r"--([\w.]+)=(\S+)", example))
+    name, _, setting = found.pop("config").partition(":")
+    module = importlib.import_module(f"issp_keras.configs.{name}")
+    config = module.get_config(*filter(None, [setting]))
+    config.update_from_flattened_dict(
+        {
+            entry.removeprefix("config."): int(value)
+            for entry, value in found.items()
+            if entry.startswith("config.")
+        }
+    )
+    configuration.check(config)
+    assert configuration.sparse_training(config).schedule.end_step > 0
 
 
 def test_a_network_is_named_with_and_without_its_name():

@@ -92,8 +92,9 @@ _SHORT = {
 }
 # Flags that shorten trainings of minutes, or of days on a GPU.
 _MOMENTS = {
+    "--workdir=runs/mine": _SHORT,
     "--workdir=runs/int8": {**_SHORT, "simulated_int8.begin_step": 1},
-    "configs/edsr_large.py": {
+    "--config=edsr_large": {
         **_SHORT,
         "network.features": 4,
         "network.blocks": 1,
@@ -117,7 +118,8 @@ def test_commands_run_as_they_stand_after_quickstart(tmp_path, monkeypatch):
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     for name, size in {
         "photo.jpg": (61, 45),
-        "photographs/teal.png": (61, 45),
+        "photographs/teal.png": (96, 96),
+        "held_out/teal.png": (96, 96),
         "DF2K/HR/1.png": (258, 261),
         "data/Set5/HR/baby.png": (40, 33),
         "data/Set14/HR/comic.png": (40, 33),

@@ -81,7 +81,10 @@ def test_help_shows_own_flags_with_defaults_and_examples(name):
     _, _, flags = done.stdout.partition("\nFlags:\n")
     for line in filter(None, flags.partition("\n\n")[0].splitlines()):
         assert re.match(r"  (-\w,|   ) --(\[no\])?\w+", line), line
-        assert re.search(r" (Default: .+|Required)\.$", line), line
+        told = re.findall(r"by default .+\.$|Default: .+\.$|Required\.$", line)
+        assert len(told) == 1, line
+        # A flag that tells its default does not deny it.
+        assert "by default" not in line or "Default: none" not in line
     for name_of_another in ("alsologtostderr", "helpxml", "log_dir", "pdb"):
         assert name_of_another not in done.stdout
 
@@ -345,12 +348,18 @@ print(data.layouts.__name__)
     assert done.stdout == "True True\nissp_keras.data.layouts\n"
 
 
-def _complete(words, tmp_path):
-    """The completions that bash offers for the last of `words`."""
+def _with_issp(tmp_path):
+    """An environment in which a shell finds `issp`."""
     (tmp_path / "issp").write_text(
         f'#!/bin/sh\nexec {sys.executable} -m issp_keras.programs.issp "$@"\n'
     )
     (tmp_path / "issp").chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    return os.environ | {"PATH": path, "HOME": str(tmp_path)}
+
+
+def _complete(words, tmp_path):
+    """The completions that bash offers for the last of `words`."""
     script = f"""
 source <(issp completion bash)
 COMP_WORDS=({" ".join(words)})
@@ -364,7 +373,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
         capture_output=True,
         text=True,
         check=True,
-        env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        env=_with_issp(tmp_path),
     )
     return done.stdout.split()
 
@@ -377,6 +386,72 @@ def test_bash_completes_commands_and_flags(tmp_path):
     ]
     assert _complete(["issp-train", "--conf"], tmp_path) == ["--config="]
     assert _complete(["issp", "upscale", "pho"], tmp_path) == []
+
+
+def _after_tab(words, tmp_path):
+    """What stands on the line of zsh after `words`, the Tab key and "x"."""
+    # zsh completes only at a terminal. Ctrl-A and Ctrl-E go to the ends of
+    # the line, which then prints itself.
+    keys = f"{words}\tx\x01print -r - '<\x05>'\nexit\n"
+    terminal, inner = pty.openpty()
+    os.write(terminal, keys.encode())
+    with subprocess.Popen(
+        ["zsh", "-d", "-i", "-o", "emacs"],
+        stdin=inner,
+        stdout=inner,
+        stderr=inner,
+        cwd=tmp_path,
+        env=_with_issp(tmp_path) | {"TERM": "dumb", "COLUMNS": "200"},
+    ):
+        os.close(inner)
+        shown = b""
+        # On Linux, reading fails when the shell has left.
+        with contextlib.suppress(OSError):
+            while part := os.read(terminal, 1 << 16):
+                shown += part
+    os.close(terminal)
+    return re.findall(r"^<(.*)>\r$", shown.decode(), re.MULTILINE)
+
+
+@pytest.mark.skipif(not shutil.which("zsh"), reason="needs zsh")
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("issp completi", "issp completion x"),
+        ("issp upscale --self", "issp upscale --self_ensemble x"),
+        ("issp upscale --mod", "issp upscale --model=x"),
+        ("issp-train --conf", "issp-train --config=x"),
+        ("issp upscale --model=pho", "issp upscale --model=photo.jpg x"),
+        ("issp upscale pho", "issp upscale photo.jpg x"),
+    ],
+)
+def test_zsh_completes_commands_flags_and_files(words, line, tmp_path):
+    (tmp_path / "photo.jpg").touch()
+    # The line that the guide names, and nothing else.
+    (tmp_path / ".zshrc").write_text("source <(issp completion zsh)\n")
+    assert _after_tab(words, tmp_path) == [line]
+
+
+@pytest.mark.skipif(not shutil.which("fish"), reason="needs fish")
+def test_fish_completes_commands_and_flags(tmp_path):
+    def complete(words):
+        done = subprocess.run(
+            [
+                "fish",
+                "--command",
+                "issp completion fish | source; complete --do-complete "
+                f"'{words}'",
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=_with_issp(tmp_path),
+        )
+        return [line.split("\t")[0] for line in done.stdout.splitlines()]
+
+    assert complete("issp comp") == ["compare", "completion"]
+    assert complete("issp upscale --mod") == ["--model="]
+    assert complete("issp-train --conf") == ["--config="]
 
 
 def test_other_shells_get_their_script():

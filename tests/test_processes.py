@@ -58,6 +58,33 @@ def _start_two(workdir, photographs):
     ]
 
 
+_MEET = """
+import sys
+from issp_keras.programs.processes import Processes
+Processes.connect(2, sys.argv[1], int(sys.argv[2]))
+import jax
+from jax.experimental import multihost_utils
+print(multihost_utils.process_allgather(jax.process_index()).tolist())
+"""
+
+
+def test_processes_meet_without_a_word():
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        coordinator = f"localhost:{probe.getsockname()[1]}"
+    two = [
+        subprocess.Popen(
+            [sys.executable, "-c", _MEET, coordinator, str(index)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"KERAS_BACKEND": "jax"},
+        )
+        for index in range(2)
+    ]
+    shown = [process.communicate()[0] for process in two]
+    assert shown == ["[0, 1]\n", "[0, 1]\n"]
+
+
 @pytest.mark.long
 def test_two_processes_that_were_killed_once_equal_one(
     tmp_path, folder_of_photographs

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import io
 import os
 import re
 import sys
@@ -67,6 +68,7 @@ class Processes:
         # This service of JAX would catch SIGTERM, and then ignore it.
         jax.config.update("jax_enable_preemption_service", False)
         with blame(f"--coordinator: {coordinator}", RuntimeError, ValueError):
+            _python_stdout_alone()
             keras.distribution.initialize(coordinator, count, index)
         return cls(count, index)
 
@@ -127,6 +129,22 @@ def _failed_together(error):
         "--processes: the processes can no longer compute together "
         f"({reason}). If one of them has ended, start all of them again; "
         "they continue from the last epoch."
+    )
+
+
+def _python_stdout_alone():
+    """Lets only Python write to stdout; Gloo tells there whom it meets."""
+    sys.stdout.flush()
+    alone = os.dup(1)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)
+    sys.stdout = io.TextIOWrapper(
+        io.FileIO(alone, "w"),
+        encoding=sys.stdout.encoding,
+        errors=sys.stdout.errors,
+        line_buffering=True,
+        write_through=True,
     )
 
 

@@ -106,12 +106,13 @@ def _write_all(network, options):
             _variant(exported, latency)
             for exported, latency in zip(written, times, strict=True)
         ]
+        threads = "1 thread" if flag.threads == 1 else f"{flag.threads} threads"
         note = (
             f"PSNR (dB) is on {', '.join(flag.data)}. Drop is the loss against "
             "the Keras model, which has "
             f"{written[0].parity.keras_psnr:.2f} dB. Latency: median of "
             f"{flag.rounds} runs for an LR image of "
-            f"{width}x{height} pixels, {flag.threads} thread(s), this host."
+            f"{width}x{height} pixels, {threads}, this host."
         )
         _write_table(f"{stem}_variants", rows, note)
     if failures:

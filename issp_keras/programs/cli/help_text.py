@@ -94,9 +94,13 @@ def _left(flag):
 
 
 def _right(flag):
+    text = about(flag)
     default = default_of(flag)
+    # A default that depends on other flags is in the description.
+    if default == "none" and "by default" in text:
+        return text
     told = f"Default: {default}." if default else "Required."
-    return f"{about(flag)} {told}"
+    return f"{text} {told}"
 
 
 def _parts(docstring):

@@ -33,6 +33,7 @@ complete -o default -F _issp NAMES
 """
 
 _ZSH = """\
+(($+functions[compdef])) || { autoload -Uz compinit && compinit }
 _issp() {
     local -a asked=(issp) found
     if [[ ${words[1]:t} == issp-* ]]; then
@@ -40,11 +41,14 @@ _issp() {
     elif ((CURRENT > 2)); then
         asked+=($words[2])
     fi
-    if ((${#asked} == 1)) || [[ $words[CURRENT] == -* ]]; then
+    if ((${#asked} == 1)) || [[ $words[CURRENT] == -[^=]# ]]; then
         found=(${(f)"$($asked --completions 2>/dev/null)"})
         found=(${found/$'\\t'/:})
-        _describe 'issp' found
+        # No space follows a flag that takes a value.
+        local -a values=(${(M)found:#[^:]#=:*}) others=(${found:#[^:]#=:*})
+        _describe issp values -S '' -- others
     else
+        compset -P '-*='
         _files
     fi
 }

@@ -1,9 +1,10 @@
 """Trains a super-resolution network sparse with ISS-P or another method.
 
     issp train --config=quickstart --workdir=runs/quickstart
-    issp train --config=cat_r:scale=2 --workdir=runs/cat --config.steps=500
+    issp train --config=cat_r:scale=2 --workdir=runs/cat --config.seed=11
 
-A flag can override every entry of the config, for example --config.steps=500.
+A flag can override every entry of the config, for example --config.seed=11. To
+shorten a training, override steps and sparsity.end_step.
 The training writes metrics.csv, sparsity.csv and tensorboard/ to the workdir.
 It writes checkpoint.keras after every epoch; the same command continues from
 it. At the end it writes model.keras, whose kernels hold exact zeros.
