@@ -1064,7 +1064,7 @@ def test_only_what_was_compiled_from_these_sources_is_current(tmp_path):
     assert not build.is_current(library)
     library.write_bytes(b"0123" + build.version().encode() + b"0123")
     assert build.is_current(library)
-    library.write_bytes(b"0123" + build.version()[:-1].encode() + b"0123")
+    library.write_bytes(b"zzzz" + build.version()[:-1].encode() + b"zzzz")
     assert not build.is_current(library)
 
 
