@@ -20,6 +20,7 @@ import os
 import pathlib
 import shutil
 import socket
+import sys
 import time
 import zipfile
 
@@ -218,6 +219,11 @@ class Trainings(killing.Campaign):
         # for a process that is missing.
         if status not in (0, 1, -6, -9):
             self.find(name, f"{way}: the other process ends with {status}")
+        if status == 1 and (
+            _APART not in program.errors or "Traceback" in program.errors
+        ):
+            self.find(name, f"{way}: the other process does not say why")
+            print(program.errors, file=sys.stderr, flush=True)
         self.survivors[str(status)] += 1
 
 
