@@ -115,10 +115,20 @@ def read_json(path):
     Raises:
         InputError: If the file cannot be read as JSON.
     """
-    # Lists in lists in lists may be too deep.
-    causes = OSError, ValueError, RecursionError
-    with blame(f"{path}: cannot be read as JSON", *causes):
-        return json.loads(pathlib.Path(path).read_text())
+    with blame(f"{path}: cannot be read as JSON", OSError, ValueError):
+        return parse_json(pathlib.Path(path).read_text())
+
+
+def parse_json(text: str | bytes):
+    """Parses JSON of unknown origin.
+
+    Raises:
+        ValueError: If it is not JSON, or lists are nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("is too deep") from error
 
 
 def whole_lines(path) -> list[str]:

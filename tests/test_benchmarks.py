@@ -1,4 +1,3 @@
-import importlib.util
 import json
 import pathlib
 import statistics
@@ -7,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from loading import load_benchmark
 
 from issp_keras import models
 
@@ -118,10 +118,7 @@ def test_the_benchmark_of_data_compares_with_whole_files(figures):
 def test_multiply_adds_are_those_of_the_paper(monkeypatch):
     """C.2: 4.36 G for 64x64 LR pixels, with the products of attention."""
     monkeypatch.syspath_prepend(BENCHMARKS)
-    path = BENCHMARKS / "networks.py"
-    spec = importlib.util.spec_from_file_location("network_benchmark", path)
-    benchmark = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(benchmark)
+    benchmark = load_benchmark("networks")
     count = benchmark.multiply_adds(models.swinir(4), (1, 64, 64, 3))
     assert round(count / 1e9, 2) == 4.36
 
@@ -160,10 +157,7 @@ def test_the_benchmark_of_ordinary_networks_fits_and_compares(figures):
 
 def test_constants_that_were_put_in_are_found(monkeypatch):
     monkeypatch.syspath_prepend(BENCHMARKS)
-    path = BENCHMARKS / "cost_model.py"
-    spec = importlib.util.spec_from_file_location("cost_model", path)
-    cost_model = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(cost_model)
+    cost_model = load_benchmark("cost_model")
     rng = np.random.default_rng(0)
     true = {"run": 3.0, "call": 0.0, "product": 0.02}
     amounts = [

@@ -5,11 +5,10 @@ import functools
 import graphlib
 import pathlib
 import re
-import runpy
 import sys
-import types
 
 import pytest
+from loading import setup_arguments
 
 from issp_keras.extras import EXTRAS
 from issp_keras.tflite.delegate import build
@@ -98,19 +97,6 @@ def _glob(patterns, exclude=()):
         if path.is_file()
         and (source := str(path.relative_to(ROOT))) not in excluded
     )
-
-
-@functools.cache
-def _setup():
-    """The arguments that `setup.py` gives to `setup`."""
-    found = {}
-    with pytest.MonkeyPatch.context() as patch:
-        # Old versions of setuptools in a test environment lack this module.
-        wheels = types.SimpleNamespace(bdist_wheel=object)
-        patch.setitem(sys.modules, "setuptools.command.bdist_wheel", wheels)
-        patch.setattr("setuptools.setup", lambda **given: found.update(given))
-        runpy.run_path(str(ROOT / "setup.py"))
-    return found
 
 
 TARGETS = _rules()
@@ -265,22 +251,22 @@ def test_the_lock_file_has_every_distribution_that_is_named():
 
 
 def test_the_least_versions_are_those_that_are_tested():
-    extras = _setup()["extras_require"]
-    required = [*_setup()["install_requires"], *extras["all"]]
+    extras = setup_arguments()["extras_require"]
+    required = [*setup_arguments()["install_requires"], *extras["all"]]
     least = re.findall(r"([a-z-]+)>=([\d.]+)", "\n".join(required))
     tested = (ROOT / "requirements_lowest.txt").read_text().splitlines()[1:]
     assert {f"{name}=={version}" for name, version in least} == {*tested}
 
 
 def test_one_extra_has_what_those_of_tensorflow_have():
-    extras = _setup()["extras_require"]
+    extras = setup_arguments()["extras_require"]
     together = {*extras["tensorflow"], *extras["sr"], *extras["edge"]}
     assert {*extras["all"]} == together
 
 
 def test_every_package_is_named_with_an_extra_that_has_it():
-    extras = _setup()["extras_require"]
-    base = "\n".join(_setup()["install_requires"])
+    extras = setup_arguments()["extras_require"]
+    base = "\n".join(setup_arguments()["install_requires"])
     for module, (_, extra) in EXTRAS.items():
         name = DISTRIBUTIONS.get(module, module).replace("_", "-")
         assert any(each.startswith(f"{name}>=") for each in extras[extra])
@@ -288,7 +274,10 @@ def test_every_package_is_named_with_an_extra_that_has_it():
 
 
 def test_what_one_callback_needs_is_little():
-    names = [re.match("[a-z-]+", of)[0] for of in _setup()["install_requires"]]
+    names = [
+        re.match("[a-z-]+", of)[0]
+        for of in setup_arguments()["install_requires"]
+    ]
     # Keras depends on all of these too.
     assert names == ["absl-py", "keras", "ml-dtypes", "numpy", "rich"]
 

@@ -3,7 +3,6 @@
 The Android app calls the engine from Java, and is tested here too.
 """
 
-import importlib.util
 import pathlib
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ import PIL.ImageOps
 import pytest
 import test_android
 from ai_edge_litert import interpreter as litert
+from loading import load_benchmark
 from native import DELEGATE
 from native import need
 from native import run
@@ -33,15 +33,7 @@ _TOLERANCE = 1e-5
 _ANY_SIZE = [name for name in TINY if name != "cat_axial"]
 
 
-def _load_wrapper():
-    path = _ROOT / "benchmarks" / "engine_library.py"
-    spec = importlib.util.spec_from_file_location("engine_library", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-_engine = _load_wrapper()
+_engine = load_benchmark("engine_library")
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,4 @@
 import csv
-import importlib.util
 import json
 import pathlib
 import subprocess
@@ -9,23 +8,14 @@ import keras
 import numpy as np
 import PIL.Image
 import pytest
+from loading import load_benchmark
 
 from issp_keras import models
 
 _BENCHMARKS = pathlib.Path(__file__).parent.parent / "benchmarks"
 
 
-def _module():
-    path = _BENCHMARKS / "fronts.py"
-    spec = importlib.util.spec_from_file_location("fronts", path)
-    module = importlib.util.module_from_spec(spec)
-    # Dataclasses look for their module here.
-    sys.modules["fronts"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-fronts = _module()
+fronts = load_benchmark("fronts")
 
 
 def _point(ms, psnr, name="", is_sparse=False):

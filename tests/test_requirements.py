@@ -3,11 +3,8 @@
 import functools
 import pathlib
 import re
-import runpy
-import sys
-import types
 
-import pytest
+from loading import setup_arguments
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -25,13 +22,7 @@ _HELD_BACK = {"absl-py"}
 @functools.cache
 def _requirements():
     """The `Requirement`s of setup.py, and those of them that are locked."""
-    found = {}
-    with pytest.MonkeyPatch.context() as patch:
-        # Old versions of setuptools in a test environment lack this module.
-        wheels = types.SimpleNamespace(bdist_wheel=object)
-        patch.setitem(sys.modules, "setuptools.command.bdist_wheel", wheels)
-        patch.setattr("setuptools.setup", lambda **given: found.update(given))
-        runpy.run_path(str(ROOT / "setup.py"))
+    found = setup_arguments()
     extras = found["extras_require"]
     groups = {"": found["install_requires"], **extras}
     every = {

@@ -5,6 +5,8 @@ import json
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from issp_keras import files
+
 _NAME = b"issp_keras"
 
 
@@ -28,9 +30,6 @@ def read_metadata(model: schema.ModelT) -> dict | None:
     for entry in model.metadata or ():
         data = model.buffers[entry.buffer].data
         if entry.name == _NAME and data is not None:
-            try:
-                content = json.loads(bytes(data))
-            except RecursionError as error:
-                raise ValueError("is too deep") from error
+            content = files.parse_json(bytes(data))
             return content if isinstance(content, dict) else None
     return None

@@ -1,8 +1,8 @@
 """The origin of an exported network, and the photographs to compare it on."""
 
-import json
 import pathlib
 
+from issp_keras import files
 from issp_keras.data import Pair
 from issp_keras.data import find_source
 from issp_keras.scores import SMALLEST
@@ -33,6 +33,6 @@ def method_of(path: pathlib.Path) -> str | None:
     """The method that `issp train` says it pruned a network with, or None."""
     config = path.with_name("config.json")
     try:
-        return json.loads(config.read_text())["sparsity"]["method"]
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return files.parse_json(config.read_text())["sparsity"]["method"]
+    except (OSError, ValueError, LookupError, TypeError):
         return None

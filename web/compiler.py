@@ -35,7 +35,7 @@ _SMALL = ("-Oz", "-Xclang", "-Oz")
 # only caller makes a larger one. --ignore-implicit-traps is not used: it made
 # the engine read outside of its memory.
 _SMALLER = (
-    "--one-caller-inline-max-function-size=17",
+    "--one-caller-inline-max-function-size=22",
     "--skip-pass=local-cse",
     *("--flatten", "--rereloop"),
     *(("-Oz", "--converge") * 2),

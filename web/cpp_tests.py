@@ -15,6 +15,8 @@ _HERE = compiler.WEB / "tests"
 # Nothing throws: there is no `throw`, and `new` ends the program.
 _DELEGATE_FLAGS = ["-fexceptions", "-include", str(_HERE / "one_thread.h")]
 _DELEGATE = ("choice", "delegate", "node", "report", "shapes")
+# The first words of the names of programs that are no tests.
+_OTHER_PROGRAMS = ("fuzz_", "soak")
 # Programs, and words that select their tests. Without words, all tests run.
 # The other tests need more memory than 32 bits can address.
 TESTS = {
@@ -54,7 +56,8 @@ def build_tests(output) -> dict[str, pathlib.Path]:
     shared = [
         path
         for path in sorted(_TESTS.glob("*.cc"))
-        if not path.stem.endswith("_test") and not path.stem.startswith("fuzz_")
+        if not path.stem.endswith("_test")
+        and not path.stem.startswith(_OTHER_PROGRAMS)
     ]
     flags = engine.KINDS["simd"]
     door = [compiler.DELEGATE / "plugin" / f"{name}.cc" for name in _DELEGATE]

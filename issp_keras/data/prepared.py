@@ -9,7 +9,6 @@ shard holds the RGB bytes of HR, then those of LR, both as `Strips`.
 
 import concurrent.futures
 import itertools
-import json
 import os
 import pathlib
 import weakref
@@ -101,9 +100,8 @@ def open_prepared(folder: StrPath, scale: int) -> list[Pair]:
     path = folder / _INDEX
     broken = f"{path}: is not an index that issp-prepare wrote"
     causes = OSError, ValueError, TypeError, KeyError, OverflowError
-    # Lists in lists in lists may be too deep.
-    with blame(broken, *causes, RecursionError):
-        index = json.loads(path.read_text())
+    with blame(broken, *causes):
+        index = files.parse_json(path.read_text())
         if index["format"] != _FORMAT:
             raise ValueError(f"has the format {index['format']!r}")
         entries = [

@@ -51,9 +51,9 @@ def check_same(config, path):
     """
     current = _decisive(json.loads(config.to_json_best_effort()))
     if path.exists():
-        broken = (OSError, ValueError, TypeError, KeyError, RecursionError)
+        broken = (OSError, ValueError, TypeError, KeyError)
         with blame(f"{path}: is not a readable config", *broken):
-            before = _decisive(dict(json.loads(path.read_text())))
+            before = _decisive(dict(files.parse_json(path.read_text())))
         changed = [
             f"{name} ({before.get(name)} before, {current.get(name)} now)"
             for name in sorted({*before, *current})

@@ -60,14 +60,15 @@ bool Graph::read_nodes(const std::vector<int>& order, std::string* error) {
       users_[node->inputs->data[i]].push_back(index);
       seen.insert(node->inputs->data[i]);
     }
+    bool is_late = false;
     for (int i = 0; i < node->outputs->size; ++i) {
       const bool is_new = seen.insert(node->outputs->data[i]).second;
-      if (!is_new) late_.insert(index);
+      is_late = is_late || !is_new;
     }
     if (node->delegate || node->outputs->size < 1) continue;
-    const GraphNode of{index, registration->operator_code, node};
+    const GraphNode of{index, registration->operator_code, node, is_late};
     nodes_.emplace(index, of);
-    if (late_.count(index)) continue;
+    if (is_late) continue;
     const bool unpacks =
         of.code == tflite::kDensify || of.code == tflite::kDequantize;
     // A file could give the unpacked tensor a wrong shape.
@@ -170,7 +171,7 @@ std::set<int> Graph::known_nodes(const std::vector<int>& order,
     const auto node = nodes_.find(index);
     if (node == nodes_.end()) continue;
     const int output = node->second.output();
-    if (late_.count(index)) {
+    if (node->second.is_late) {
       problems_[index] = "an earlier node makes or uses its output";
     } else if (tensors_.is_constant(output)) {
       if (!outputs_.count(output)) known.insert(index);

@@ -20,6 +20,7 @@ struct GraphNode {
   int index;
   int code;
   const tflite::Node* node;
+  bool is_late;  // It makes a tensor that an earlier node makes or uses.
 
   int input(int i) const {
     return i < node->inputs->size ? node->inputs->data[i] : -1;
@@ -79,8 +80,6 @@ class Graph {
   std::set<int> outputs_;  // Of the whole graph.
   std::vector<int> supported_;
   std::map<int, std::string> problems_;
-  // Nodes that make tensors that earlier nodes make or use.
-  std::set<int> late_;
 };
 
 }  // namespace issp

@@ -42,12 +42,13 @@ class Tuner {
   TileShape fastest(const Step& step, int channels, Program* program) const {
     Step part = step;
     part.rows = std::min(step.rows, kTimedRows);
-    if (is_long(part, channels, *program)) return first(step, *program);
+    const bool is_timed = !is_long(part, channels, *program);
     TileShape best{1, 1};
     double least = INFINITY;
     for (const TileShape& tile : kTiles) {
       if (least < INFINITY && now() > end_) break;
       if (!fits(tile, step, *program)) continue;
+      if (!is_timed) return tile;
       const double seconds = time(tile, part, program);
       if (seconds < least) {
         least = seconds;
@@ -65,13 +66,6 @@ class Tuner {
     return numbers > kMostNumbers ||
            vectors * double(program.products()) > kMostProducts ||
            now() > end_ + kMostSeconds;
-  }
-
-  TileShape first(const Step& step, const Program& program) const {
-    for (const TileShape& tile : kTiles) {
-      if (fits(tile, step, program)) return tile;
-    }
-    return {1, 1};
   }
 
   bool fits(const TileShape& tile, const Step& step,

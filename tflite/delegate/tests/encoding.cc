@@ -22,18 +22,27 @@ int quantized(double value, float scale) {
   return int(std::clamp(std::round(value / scale), -127., 127.));
 }
 
+// Memory that `std::free` returns. Without exceptions, a program that has no
+// memory ends.
+void* allocated(size_t bytes) {
+  void* memory = std::malloc(bytes);
+  if (memory || !bytes) return memory;
+#ifdef __cpp_exceptions
+  throw std::bad_alloc();
+#else
+  std::abort();
+#endif
+}
+
 }  // namespace
 
 Memory new_memory(size_t bytes) {
-  char* memory = static_cast<char*>(std::malloc(bytes));
-  if (!memory && bytes) throw std::bad_alloc();
-  return Memory(memory);
+  return Memory(static_cast<char*>(allocated(bytes)));
 }
 
 Integers new_integers(const std::vector<int>& numbers) {
   auto* array = static_cast<tflite::IntArray*>(
-      std::malloc(sizeof(int) * (1 + numbers.size())));
-  if (!array) throw std::bad_alloc();
+      allocated(sizeof(int) * (1 + numbers.size())));
   array->size = int(numbers.size());
   std::copy(numbers.begin(), numbers.end(), array->data);
   return Integers(array);

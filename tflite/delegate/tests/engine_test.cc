@@ -2,7 +2,9 @@
 
 #include "issp_engine.h"
 
+#ifndef __wasm__
 #include <sys/resource.h>
+#endif
 
 #include <cmath>
 #include <cstring>
@@ -244,7 +246,9 @@ TEST(broken_files_do_no_harm) {
   }
 }
 
-#ifndef __SANITIZE_ADDRESS__  // It uses memory for what is only reserved.
+// AddressSanitizer uses memory for what is only reserved. WASI does not tell how
+// much memory a program uses.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__wasm__)
 
 // The most memory that this process had, in bytes.
 int64_t peak() {

@@ -4,13 +4,16 @@
 #include <cmath>
 #include <cstdarg>
 #include <cstdio>
-#include <new>
+#include <cstring>
 
 #include "kernels.h"
 #include "testing.h"
 
 namespace issp::testing {
 namespace {
+
+// Room for the errors of an interpreter.
+constexpr size_t kErrorBytes = 1 << 14;
 
 using tflite::Context;
 using tflite::IntArray;
@@ -116,6 +119,7 @@ std::map<int, Array> evaluate(const Model& model,
 }
 
 Interpreter::Interpreter(const Model& model) : model_(model) {
+  errors_.reserve(kErrorBytes);
   const size_t count = model.tensors.size();
   tensors_.resize(count);
   shapes_.resize(count);
@@ -330,12 +334,10 @@ void Interpreter::report(Context* context, const char* format, ...) {
   va_start(arguments, format);
   std::vsnprintf(text, sizeof(text), format, arguments);
   va_end(arguments);
-  try {
-    of(context).errors_ += text;
-  } catch (const std::bad_alloc&) {
-    // TFLite prints errors, which needs no memory.
-    of(context).errors_.clear();
-  }
+  // TFLite prints errors, which needs no memory.
+  std::string& errors = of(context).errors_;
+  const size_t room = errors.capacity() - errors.size();
+  errors.append(text, std::min(std::strlen(text), room));
 }
 
 bool Interpreter::apply(tflite::Delegate* delegate) {
@@ -468,15 +470,20 @@ int Interpreter::left() const {
   return count;
 }
 
-OwnedDelegate new_delegate(const Options& options) {
+OwnedDelegate new_delegate(const Options& options, bool listens) {
   std::vector<const char*> keys, values;
   for (const auto& [key, value] : options) {
     keys.push_back(key.c_str());
     values.push_back(value.c_str());
   }
-  return OwnedDelegate(tflite_plugin_create_delegate(keys.data(), values.data(),
-                                                     keys.size(), nullptr),
-                       tflite_plugin_destroy_delegate);
+  const auto print = [](const char* error) {
+    std::fprintf(stderr, "ERROR: %s\n", error);
+  };
+  return OwnedDelegate(
+      tflite_plugin_create_delegate(
+          keys.data(), values.data(), keys.size(),
+          listens ? static_cast<void (*)(const char*)>(print) : nullptr),
+      tflite_plugin_destroy_delegate);
 }
 
 std::vector<std::string> kernel_names() {

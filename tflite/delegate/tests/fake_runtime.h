@@ -184,11 +184,12 @@ class Interpreter {
   int64_t most_bytes_ = int64_t{1} << 40;
 };
 
-// A delegate with options. It is destroyed automatically.
+// A delegate with options. It is destroyed automatically. For wrong options, it
+// is null, or a delegate that refuses all graphs if nobody listens to errors.
 using Options = std::map<std::string, std::string>;
 using OwnedDelegate =
     std::unique_ptr<tflite::Delegate, void (*)(tflite::Delegate*)>;
-OwnedDelegate new_delegate(const Options& options);
+OwnedDelegate new_delegate(const Options& options, bool listens = true);
 
 // The kernels that this CPU runs, except those in float16.
 std::vector<std::string> kernel_names();
