@@ -432,7 +432,8 @@ def test_links_that_form_a_loop_do_not_end_a_batch(
     model = f"--model={sparse_model_path}"
     result = run("upscale", model, "in", cwd=tmp_path)
     assert result.returncode == 1
-    assert result.stderr.splitlines() == [
+    # TensorFlow may print a line before, if a GPU is missing.
+    assert result.stderr.splitlines()[-3:] == [
         "upscale.py: 2 of 4 photographs failed:",
         "  in/b.png: no such file.",
         "  in/d.png: no such file.",

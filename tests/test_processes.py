@@ -171,6 +171,10 @@ def test_sigterm_is_not_left_to_jax(monkeypatch):
     import jax
 
     monkeypatch.setattr("keras.backend.backend", lambda: "jax")
+    # It would take stdout from pytest.
+    monkeypatch.setattr(
+        "issp_keras.programs.processes._python_stdout_alone", lambda: None
+    )
     name = "jax_enable_preemption_service"
     found = []
     monkeypatch.setattr(
