@@ -57,6 +57,9 @@ TEST(the_fake_runtime_is_accepted) {
 // A pointer to no memory.
 void* garbage(uint64_t bits) { return reinterpret_cast<void*>(bits); }
 
+// The first page is never mapped. Other small addresses may be part of a program
+// or its heap.
+constexpr uint64_t kUnmapped = 0x567;
 const std::vector<uint64_t> kGarbage{1, 8, 0x1234567, 0x00007fffdead0000,
                                      0xdeadbeefdeadbeef};
 
@@ -210,7 +213,7 @@ TEST(nodes_with_other_fields_are_refused) {
       [](tflite::Node* of) { of->inputs = nullptr; },
       [](tflite::Node* of) { of->outputs = nullptr; },
       [](tflite::Node* of) {
-        of->inputs = static_cast<tflite::IntArray*>(garbage(0x1234567));
+        of->inputs = static_cast<tflite::IntArray*>(garbage(kUnmapped));
       },
       [](tflite::Node* of) { of->inputs->data[0] = 1 << 20; },
       [](tflite::Node* of) { of->outputs->data[0] = -7; },
@@ -277,7 +280,7 @@ TEST(operators_that_are_external_alone_are_accepted) {
     tflite::Registration* registration = nullptr;
     of->get_node_and_registration(of, 0, &node, &registration);
     registration->invoke = nullptr;
-    registration->external = garbage(0x1234567);
+    registration->external = garbage(kUnmapped);
   }));
 }
 
@@ -293,7 +296,7 @@ TEST(tensors_behind_many_others_are_looked_at) {
   Interpreter interpreter(model);
   EXPECT(check_runtime(interpreter.context()).empty());
   interpreter.tensor(int(model.tensors.size()) - 5).shape =
-      static_cast<tflite::IntArray*>(garbage(0x1234567));
+      static_cast<tflite::IntArray*>(garbage(kUnmapped));
   EXPECT(is_refused(interpreter.context()));
 }
 
