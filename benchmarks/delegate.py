@@ -54,7 +54,9 @@ from absl import flags
 from engine_library import Engine
 
 from issp_keras import models
+from issp_keras.data import load_pairs
 from issp_keras.programs import cli
+from issp_keras.tflite import Reference
 from issp_keras.tflite import delegate
 from issp_keras.tflite import export
 from issp_keras.tflite import inspect
@@ -143,10 +145,18 @@ def files_of(name, percent, size, folder, alike=None, **variants):
     """Exports a network for images of a size, in variants."""
     width, height = size
     model = network(name, percent, alike)
+    # The PSNR of random weights means nothing, so one photograph is enough.
+    reference = Reference(model, load_pairs("embedded", "held_out", SCALE)[:1])
     for variant, options in variants.items():
         path = folder / f"{name}_{width}_{percent}_{variant}.tflite"
         export(
-            model, path, height=height, width=width, tolerance=999, **options
+            model,
+            path,
+            height=height,
+            width=width,
+            tolerance=999,
+            reference=reference,
+            **options,
         )
         yield variant, path
 

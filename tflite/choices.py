@@ -6,6 +6,8 @@ PRECISIONS = ("float32", "float16", "int8", "int8_dynamic")
 INPUTS = ("float32", "uint8")
 # How int8 finds the ranges of activations: "best" tries all ways.
 RANGES = ("best", "min_max", "percentile", "mse")
+# The operators that turn channels into pixels.
+UPSAMPLINGS = ("depth_to_space", "transposed_conv", "zero_stuffed_conv")
 # The most PSNR in dB that a file may lose.
 TOLERANCES = {
     "float32": 0.01,

@@ -22,6 +22,7 @@ from issp_keras.tflite.choices import INPUTS
 from issp_keras.tflite.choices import PRECISIONS
 from issp_keras.tflite.choices import RANGES
 from issp_keras.tflite.choices import TOLERANCES
+from issp_keras.tflite.choices import UPSAMPLINGS
 from issp_keras.tflite.choices import check_choice
 from issp_keras.tflite.contents import Inspection
 from issp_keras.tflite.convert import convert
@@ -33,6 +34,7 @@ from issp_keras.tflite.parity import Reference
 from issp_keras.tflite.parity import patch
 from issp_keras.tflite.sparse import check
 from issp_keras.tflite.sparse import shrink
+from issp_keras.tflite.upsampling import replace_depth_to_space
 from issp_keras.tflite.weights import share_of_zeros
 from issp_keras.version import __version__
 
@@ -55,6 +57,8 @@ class Exported:
         sparse: Whether the export stored kernels sparse where that is smaller.
         parity: `Parity` with the Keras network.
         inspection: `Inspection` of the file.
+        upsampling_macs: Integer, how many multiply-adds for one image
+            `upsampling` adds.
         path: Path of the file.
     """
 
@@ -62,6 +66,7 @@ class Exported:
     sparse: bool
     parity: Parity
     inspection: Inspection = dataclasses.field(repr=False)
+    upsampling_macs: int = 0
 
     @property
     def path(self) -> pathlib.Path:
@@ -70,7 +75,7 @@ class Exported:
 
     def __str__(self):
         about, parity = self.inspection, self.parity
-        return (
+        text = (
             f"Wrote {about.path}: {about.bytes:,} bytes (its constants need "
             f"at least {about.floor_bytes:,.0f}), "
             f"{about.weights.sparse_kernels} of {about.weights.kernels} "
@@ -78,6 +83,13 @@ class Exported:
             f"{parity.max_error:.1e}. Its PSNR is {parity.psnr:.2f} dB, that "
             f"of the Keras model is {parity.keras_psnr:.2f} dB."
         )
+        if self.upsampling_macs and about.macs:
+            text += (
+                f" {self.upsampling_macs / 1e6:,.1f} M of its "
+                f"{about.macs / 1e6:,.1f} M multiply-adds only turn channels "
+                "into pixels."
+            )
+        return text
 
 
 def export(
@@ -93,6 +105,7 @@ def export(
     calibration: list[np.ndarray] | None = None,
     method: str | None = None,
     ranges: str = "best",
+    upsampling: str = "depth_to_space",
 ) -> Exported:
     """Converts a super-resolution network to TFLite, and checks the result.
 
@@ -133,6 +146,14 @@ def export(
             has the least squared error. `"best"` tries these three and the
             ranges of `SimulatedInt8`, and keeps the one with the least squared
             error of the network's output. Defaults to `"best"`.
+        upsampling: String, the operators that turn channels into pixels. The
+            result is the same. `"depth_to_space"` is the fastest on CPUs, but
+            some GPUs and NPUs refuse it. `"transposed_conv"` writes
+            TRANSPOSE_CONV, and `"zero_stuffed_conv"` writes
+            RESIZE_NEAREST_NEIGHBOR, MUL and CONV_2D. Both need `height` and
+            `width`, and more multiply-adds, which the result counts. Give
+            `sparse=False` too, since accelerators compute dense kernels.
+            Defaults to `"depth_to_space"`.
 
     Returns:
         An `Exported`.
@@ -147,7 +168,14 @@ def export(
     files.make_folder(pathlib.Path(path).parent)
     size = size_of_file(model, height, width)
     conversion = Conversion(
-        model, precision, size, input, reference, calibration, ranges
+        model,
+        precision,
+        size,
+        input,
+        reference,
+        calibration,
+        ranges,
+        upsampling,
     )
     return conversion.write(path, sparse, tolerance, method)
 
@@ -163,6 +191,7 @@ class Conversion:
         reference: `Reference`, or None.
         calibration: List of LR images, or None.
         ranges: String.
+        upsampling: String.
 
     Raises:
         InputError: As in `export`.
@@ -177,10 +206,12 @@ class Conversion:
         reference: Reference | None = None,
         calibration: list[np.ndarray] | None = None,
         ranges: str = "best",
+        upsampling: str = "depth_to_space",
     ):
         check_choice("precision", precision, PRECISIONS)
         check_choice("input", input, INPUTS)
         check_choice("ranges", ranges, RANGES)
+        check_upsampling(upsampling, size)
         check_finite(model, model.name)
         model = in_float32(model)
         self._network = model.name
@@ -197,6 +228,10 @@ class Conversion:
             self._converted = convert(
                 model, precision, size, input, ranges, patches
             )
+        self._sparsity = round(share_of_zeros(self._converted), 6)
+        self._upsampling_macs = replace_depth_to_space(
+            self._converted, upsampling, halves=precision == "float16"
+        )
 
     def write(
         self,
@@ -217,7 +252,7 @@ class Conversion:
             "precision": self._precision,
             "input": {"dtype": self._input, "range": _RANGES[self._input]},
             "method": method,
-            "sparsity": round(share_of_zeros(converted), 6),
+            "sparsity": self._sparsity,
         }
         add_metadata(converted, about)
         content = flatbuffer.write(converted)
@@ -228,7 +263,9 @@ class Conversion:
             parity = self._reference.compare(partial)
             _check_parity(path, parity, self._precision, self._input, tolerance)
             inspection = dataclasses.replace(inspect(partial), path=str(path))
-        return Exported(self._precision, sparse, parity, inspection)
+        return Exported(
+            self._precision, sparse, parity, inspection, self._upsampling_macs
+        )
 
 
 def size_of_file(
@@ -260,6 +297,21 @@ def size_of_file(
             f"height={height}, width={width}"
         )
     return height, width
+
+
+def check_upsampling(upsampling: str, size: tuple[int, int] | None):
+    """Checks that a file of a size can have an upsampling.
+
+    Raises:
+        InputError: If the upsampling is not known, or needs a fixed size.
+    """
+    check_choice("upsampling", upsampling, UPSAMPLINGS)
+    if size is None and upsampling != "depth_to_space":
+        raise ArgumentError(
+            "upsampling",
+            f"is {upsampling!r}, which needs a file of a fixed size. Expected "
+            "`height` and `width`.",
+        )
 
 
 def _images(calibration, scale):

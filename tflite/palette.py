@@ -23,6 +23,8 @@ _USERS = {"ADD", "MUL", "SLICE", "STRIDED_SLICE", "SUB"}
 _DTYPES = (np.float32, np.float16, np.int8)
 # Constants with fewer values stay as they are.
 _LEAST = 1024
+# The name of new tensors.
+_NAME = "palette"
 # Bytes of two more tensors and one more operator.
 _OVERHEAD = 200
 
@@ -86,7 +88,7 @@ def _palettes(model, graph, shape, members):
     if gain <= places.nbytes:
         return []
     index = shape if members[0].values.ndim == 1 else shape[:1]
-    index = _add(model, graph, index, np.int32, places)
+    index = flatbuffer.add_tensor(model, graph, _NAME, index, np.int32, places)
     gathers = []
     for member in members:
         gathers += _gather(model, graph, member, index, first)
@@ -131,13 +133,22 @@ def _gather(model, graph, constant, index, first):
     """The operators that compute a constant from its palette, in order."""
     stored = graph.tensors[constant.number]
     values = constant.values[first]
-    palette = _add(model, graph, values.shape, values.dtype.type, values)
-    graph.tensors[palette].quantization = stored.quantization
+    palette = flatbuffer.add_tensor(
+        model,
+        graph,
+        _NAME,
+        values.shape,
+        values.dtype.type,
+        values,
+        stored.quantization,
+    )
     stored.buffer = 0
     operators = []
     if constant.unpack is not None:
         # The float16 palette is unpacked before its values are copied.
-        unpacked = _add(model, graph, values.shape, np.float32)
+        unpacked = flatbuffer.add_tensor(
+            model, graph, _NAME, values.shape, np.float32
+        )
         constant.unpack.inputs = np.array([palette], np.int32)
         constant.unpack.outputs = np.array([unpacked], np.int32)
         operators.append(constant.unpack)
@@ -147,22 +158,3 @@ def _gather(model, graph, constant, index, first):
         flatbuffer.operator(model, "GATHER", inputs, constant.made)
     )
     return operators
-
-
-def _add(model, graph, shape, dtype, values=None):
-    """Adds a tensor, constant if `values` is given. Returns its number."""
-    buffer = 0
-    if values is not None:
-        model.buffers.append(schema.BufferT(values.ravel().view(np.uint8)))
-        buffer = len(model.buffers) - 1
-    (number,) = (n for n, known in flatbuffer.DTYPES.items() if known is dtype)
-    graph.tensors.append(
-        schema.TensorT(
-            shape=np.array(shape, np.int32),
-            type=number,
-            buffer=buffer,
-            name=b"palette",
-            hasRank=True,
-        )
-    )
-    return len(graph.tensors) - 1

@@ -12,6 +12,7 @@ from issp_keras.files import StrPath
 from issp_keras.tflite.choices import PRECISIONS
 from issp_keras.tflite.export import Conversion
 from issp_keras.tflite.export import Exported
+from issp_keras.tflite.export import check_upsampling
 from issp_keras.tflite.export import size_of_file
 from issp_keras.tflite.parity import Reference
 
@@ -40,7 +41,8 @@ def export_all(
         tolerance: Float, or None.
         method: String, or None.
         progress: Callable that receives the share that is done.
-        **options: `input`, `reference`, `calibration` and `ranges`.
+        **options: `input`, `reference`, `calibration`, `ranges` and
+            `upsampling`.
 
     Returns:
         List of `Exported`, and a list of errors, one for each variant that
@@ -51,6 +53,7 @@ def export_all(
     """
     files.make_folder(pathlib.Path(stem).parent)
     size = size_of_file(model, height, width)
+    check_upsampling(options.get("upsampling", "depth_to_space"), size)
     options.setdefault("reference", Reference(model))
     written, failures = [], []
     for i, precision in enumerate(PRECISIONS):

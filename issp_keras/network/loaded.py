@@ -147,8 +147,8 @@ class LoadedNetwork(Readable):
                 the form of `data`. Defaults to the embedded training
                 photographs.
             data_dir: Path of the folder of test sets.
-            **options: `height`, `width`, `input`, `tolerance` and `ranges`,
-                see `issp_keras.tflite.export`.
+            **options: `height`, `width`, `input`, `tolerance`, `ranges` and
+                `upsampling`, see `issp_keras.tflite.export`.
 
         Returns:
             An `Exported`, which prints as a sentence.
@@ -184,8 +184,8 @@ class LoadedNetwork(Readable):
             calibration: The photographs for int8, see `export`.
             data_dir: Path of the folder of test sets.
             progress: Callable that receives the finished share, a float.
-            **options: `height`, `width`, `input`, `tolerance` and `ranges`,
-                see `export`.
+            **options: `height`, `width`, `input`, `tolerance`, `ranges` and
+                `upsampling`, see `export`.
 
         Returns:
             The result of `issp_keras.tflite.export_all`.

@@ -7,6 +7,7 @@ from issp_keras.tflite.flatbuffer.levels import leaves
 from issp_keras.tflite.flatbuffer.levels import levels_of
 from issp_keras.tflite.flatbuffer.levels import places_of
 from issp_keras.tflite.flatbuffer.objects import DTYPES
+from issp_keras.tflite.flatbuffer.objects import add_tensor
 from issp_keras.tflite.flatbuffer.objects import code_of
 from issp_keras.tflite.flatbuffer.objects import kind_of
 from issp_keras.tflite.flatbuffer.objects import name
@@ -22,6 +23,7 @@ __all__ = [
     "DTYPES",
     "Graph",
     "Level",
+    "add_tensor",
     "check_constants",
     "code_of",
     "inputs_of",

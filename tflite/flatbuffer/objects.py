@@ -1,4 +1,4 @@
-"""Reads objects of the schema, and makes new operators."""
+"""Reads objects of the schema, and makes new operators and tensors."""
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -54,8 +54,9 @@ def operator(
     inputs: list[int],
     output: int,
     version: int = 1,
+    options=None,
 ):
-    """Creates an operator with default options, and adds its code.
+    """Creates an operator, and adds its code.
 
     Args:
         model: `schema.ModelT`.
@@ -63,14 +64,18 @@ def operator(
         inputs: List of integers, numbers of tensors.
         output: Integer, likewise.
         version: Integer, the least version of the operator that is needed.
+        options: Object of the schema, such as `schema.MulOptionsT()`. Defaults
+            to the default options of the operator, whose name is one word.
     """
-    name = f"{kind.capitalize()}Options"
+    if options is None:
+        options = getattr(schema, f"{kind.capitalize()}OptionsT")()
+    name = type(options).__name__.removesuffix("T")
     return schema.OperatorT(
         opcodeIndex=code_of(model, kind, version),
         inputs=np.array(inputs, np.int32),
         outputs=np.array([output], np.int32),
         builtinOptionsType=getattr(schema.BuiltinOptions, name),
-        builtinOptions=getattr(schema, f"{name}T")(),
+        builtinOptions=options,
     )
 
 
@@ -88,6 +93,48 @@ def code_of(model: schema.ModelT, kind: str, version: int) -> int:
         )
     )
     return len(model.operatorCodes) - 1
+
+
+def add_tensor(
+    model: schema.ModelT,
+    graph,
+    name: str,
+    shape: tuple[int, ...],
+    dtype: type[np.generic],
+    values: np.ndarray | None = None,
+    quantization=None,
+) -> int:
+    """Adds a tensor to a graph.
+
+    Args:
+        model: `schema.ModelT`.
+        graph: One of its subgraphs.
+        name: String.
+        shape: Tuple of integers.
+        dtype: One of the values of `DTYPES`.
+        values: Array of `dtype`, the values of a constant. None for a tensor
+            that an operator computes.
+        quantization: Object of the schema, or None.
+
+    Returns:
+        Integer, the number of the tensor.
+    """
+    buffer = 0
+    if values is not None:
+        model.buffers.append(schema.BufferT(values.ravel().view(np.uint8)))
+        buffer = len(model.buffers) - 1
+    (number,) = (n for n, known in DTYPES.items() if known is dtype)
+    graph.tensors.append(
+        schema.TensorT(
+            shape=np.array(shape, np.int32),
+            type=number,
+            buffer=buffer,
+            name=name.encode(),
+            quantization=quantization,
+            hasRank=True,
+        )
+    )
+    return len(graph.tensors) - 1
 
 
 def shape(tensor) -> tuple[int, ...]:

@@ -74,6 +74,7 @@ def main(argv):
         "input": flag.input,
         "tolerance": flag.tolerance,
         "ranges": flag.ranges,
+        "upsampling": flag.upsampling,
     }
     if flag.all:
         _write_all(network, options)

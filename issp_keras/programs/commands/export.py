@@ -17,6 +17,7 @@ from issp_keras.tflite.choices import INPUTS
 from issp_keras.tflite.choices import PRECISIONS
 from issp_keras.tflite.choices import RANGES
 from issp_keras.tflite.choices import TOLERANCES
+from issp_keras.tflite.choices import UPSAMPLINGS
 
 
 def main(argv):
@@ -82,6 +83,14 @@ def run():
         "best",
         RANGES,
         "How int8 finds the ranges of activations.",
+    )
+    flags.DEFINE_enum(
+        "upsampling",
+        "depth_to_space",
+        UPSAMPLINGS,
+        "The operators that turn channels into pixels. Use the last two for "
+        "GPUs and NPUs that refuse DEPTH_TO_SPACE, with --height, --width and "
+        "--nosparse.",
     )
     cli.define_data_flags()
     cli.define_latency_flags()
