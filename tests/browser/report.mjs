@@ -160,7 +160,12 @@ async function touch(page) {
     const box = await first.boundingBox();
     const x = box.x + 0.5 * box.width;
     const y = box.y + 0.5 * box.height;
+    const { top } = states.at(-1);
     await swipe(page, x, y, right * box.width, down * 844);
+    // A busy machine scrolls late. If the page never moves, the test fails.
+    const mayMove = (was) => window.scrollY !== was;
+    const limit = { timeout: down ? 5000 : 300 };
+    await page.waitForFunction(mayMove, limit, top).catch(() => {});
     states.push(await state());
   }
   return states;
@@ -172,8 +177,6 @@ async function swipe(page, x, y, right, down) {
     await finger.move(x + (right * i) / 20, y + (down * i) / 20);
   }
   await finger.end();
-  // The browser scrolls between its frames.
-  await page.evaluate(() => new Promise((done) => setTimeout(done, 300)));
 }
 
 async function drag(page, x, y, right) {
