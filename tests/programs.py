@@ -6,9 +6,10 @@ import subprocess
 import sys
 
 # Programs take seconds to import, and little time to run. So one process
-# imports them all, and forks for each run.
+# imports them all, and forks for each run. With TensorFlow, the clean-up of Python
+# takes more than a second at the end, so the forks skip it.
 _SERVER = """
-import json, os, runpy, sys, tempfile
+import atexit, json, os, runpy, sys, tempfile, traceback
 from issp_keras.programs import compare, evaluate, import_checkpoint
 from issp_keras.programs import prepare, train, upscale
 import issp_keras.tflite.programs.benchmark, issp_keras.tflite.programs.export
@@ -24,8 +25,21 @@ for line in sys.stdin:
         os.chdir(folder)
         sys.modules.pop(module, None)
         sys.argv = [module, *arguments]
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
-        sys.exit()
+        code = 0
+        try:
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
+        except SystemExit as end:
+            code = end.code or 0
+            if not isinstance(code, int):
+                print(code, file=sys.stderr)
+                code = 1
+        except BaseException:
+            traceback.print_exc()
+            code = 1
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     for stream in streams:
         stream.seek(0)
