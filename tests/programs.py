@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 # Programs take seconds to import, and little time to run. So one process
-# imports them all, and forks for each run. With TensorFlow, the clean-up of Python
-# takes more than a second at the end, so the forks skip it.
+# imports them all, and forks for each run. The forks skip Python's clean-up at
+# the end, which takes more than a second with TensorFlow.
 _SERVER = """
 import atexit, json, os, runpy, sys, tempfile, traceback
 from issp_keras.programs import compare, evaluate, import_checkpoint

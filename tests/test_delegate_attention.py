@@ -295,7 +295,11 @@ def test_a_file_of_any_size_is_one_node(network, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "precision, sparse", [("float32", True), ("float16", False)]
+    "precision, sparse",
+    [
+        ("float32", True),
+        pytest.param("float16", False, marks=pytest.mark.long),
+    ],
 )
 @pytest.mark.parametrize(
     "network",

@@ -85,7 +85,9 @@ def network(request):
     ("network", "side"),
     [
         *((network, 16) for network in NETWORKS if network != "cat"),
-        *((network, None) for network in NETWORKS if network != "cat"),
+        *((network, None) for network in ("edge_sr", "edsr")),
+        pytest.param("rcan", None, marks=pytest.mark.long),
+        pytest.param("swinir", None, marks=pytest.mark.long),
         # CAT is tested with only one size.
         pytest.param("cat", 16, marks=pytest.mark.long),
     ],

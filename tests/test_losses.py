@@ -58,8 +58,15 @@ def test_l1_fft_refuses_a_negative_weight():
 
 
 @pytest.mark.versions
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize(
+    ("policy", "jit_compile"),
+    [
+        ("float32", False),
+        ("mixed_bfloat16", True),
+        pytest.param("float32", True, marks=pytest.mark.long),
+        pytest.param("mixed_bfloat16", False, marks=pytest.mark.long),
+    ],
+)
 def test_fit_minimises_l1_fft(policy, jit_compile, tmp_path):
     keras.utils.set_random_seed(0)
     keras.config.set_dtype_policy(policy)

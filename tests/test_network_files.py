@@ -15,7 +15,15 @@ RNG = np.random.default_rng(0)
 
 
 @pytest.mark.versions
-@pytest.mark.parametrize("network", TINY)
+@pytest.mark.parametrize(
+    "network",
+    [
+        pytest.param(name, marks=pytest.mark.long)
+        if name.startswith("cat")
+        else name
+        for name in TINY
+    ],
+)
 def test_a_file_takes_any_size_with_what_every_tflite_has(network, tmp_path):
     """The file has no TensorFlow operations. `export` does not allow them."""
     model = TINY[network]()

@@ -68,6 +68,7 @@ print(multihost_utils.process_allgather(jax.process_index()).tolist())
 """
 
 
+@pytest.mark.long
 def test_processes_meet_without_a_word():
     with socket.socket() as probe:
         probe.bind(("localhost", 0))

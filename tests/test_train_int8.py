@@ -73,6 +73,7 @@ def _in_pieces(config, workdir):
     pytest.fail("the training never ends")
 
 
+@pytest.mark.long
 def test_flags_train_for_int8_and_the_file_is_exported(
     folder_of_photographs, tmp_path
 ):
