@@ -24,6 +24,8 @@ from issp_keras.sparsity import NM
 from issp_keras.sparsity import Method
 
 HERE = pathlib.Path(__file__)
+# JAX compiles these trainings faster.
+_LONG = [pytest.mark.long] if keras.backend.backend() == "tensorflow" else []
 
 
 class Kill(keras.callbacks.Callback):
@@ -137,7 +139,7 @@ def train_elsewhere():
         ("latent", 1),
         ("regrowth", 2),
         *(
-            pytest.param(*of, marks=pytest.mark.long)
+            pytest.param(*of, marks=_LONG)
             for of in [("iss_p", 4), ("iss_r", 2), ("srp", 1), ("assl", 2)]
             + [("ac_dc", 1)]
         ),

@@ -276,9 +276,7 @@ def test_kernels_that_do_not_train_stay_as_they_are():
 
 
 @pytest.mark.versions
-@pytest.mark.parametrize(
-    "jit_compile", [False, pytest.param(True, marks=pytest.mark.long)]
-)
+@pytest.mark.parametrize("jit_compile", [False, True])
 @pytest.mark.parametrize(
     "optimizer",
     [
