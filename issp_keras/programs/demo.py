@@ -31,7 +31,7 @@ def main(argv):
         )
     page = find_demo(networks)
     if page is None:
-        print("Compiling the page; this takes a minute or two.", flush=True)
+        print("Compiling the page; this takes about two minutes.", flush=True)
         page = make_demo(networks)
     if output:
         with files.replacing(output) as partial:
