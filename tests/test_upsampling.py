@@ -1,10 +1,9 @@
 """Files for accelerators that refuse DEPTH_TO_SPACE."""
 
+import graphs
 import keras
 import numpy as np
 import pytest
-from ai_edge_litert import interpreter as litert
-from ai_edge_litert import schema_py_generated as schema
 from networks import small_pairs
 
 from issp_keras import models
@@ -67,39 +66,18 @@ def test_no_value_differs_from_depth_to_space(network, precision, tmp_path):
 
 def _shuffle(height, width, channels, scale):
     """A graph that only contains DEPTH_TO_SPACE."""
-    model = schema.ModelT(
-        version=3,
-        operatorCodes=[],
-        subgraphs=[
-            schema.SubGraphT(
-                tensors=[],
-                operators=[],
-                inputs=np.array([0], np.int32),
-                outputs=np.array([1], np.int32),
-            )
-        ],
-        buffers=[schema.BufferT()],
+    graph = graphs.Graph((1, height, width, channels))
+    output = graph.image(
+        (1, scale * height, scale * width, channels // scale**2)
     )
-    (graph,) = model.subgraphs
-    s = scale
-    for name, shape in (
-        ("lr", (1, height, width, channels)),
-        ("sr", (1, s * height, s * width, channels // s**2)),
-    ):
-        flatbuffer.add_tensor(model, graph, name, shape, np.float32)
-    options = schema.DepthToSpaceOptionsT(s)
-    graph.operators.append(
-        flatbuffer.operator(model, "DEPTH_TO_SPACE", [0], 1, options=options)
-    )
-    return model
+    graph.operator("DEPTH_TO_SPACE", graph.inputs, output, blockSize=scale)
+    return flatbuffer.parse(graph.write(output), "the graph")
 
 
 def _run(model, image):
-    interpreter = litert.Interpreter(model_content=flatbuffer.write(model))
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(0, image)
-    interpreter.invoke()
-    return interpreter.get_tensor(1)
+    interpreter = graphs.interpreter(flatbuffer.write(model))
+    (output,) = graphs.run(interpreter, image)
+    return output
 
 
 @pytest.mark.parametrize("upsampling", UPSAMPLINGS)

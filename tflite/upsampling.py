@@ -97,44 +97,25 @@ class _Place:
         In int8, each index of the first axis has the scale 1.
         """
         if self.is_int8:
-            count = len(zeros_and_ones)
-            scale = schema.QuantizationParametersT(
-                scale=np.ones(count, np.float32),
-                zeroPoint=np.zeros(count, np.int64),
-            )
-            return self.add_tensor(name, zeros_and_ones, np.int8, scale)
+            scales = _scales(1, len(zeros_and_ones))
+            return self.constant_of(np.int8, name, zeros_and_ones, scales)
         if not self._halves:
-            return self.add_tensor(name, zeros_and_ones, np.float32)
-        half = self.add_tensor(name, zeros_and_ones, np.float16)
-        whole = flatbuffer.add_tensor(
-            self._model,
-            self._subgraph,
-            self._named(name),
-            zeros_and_ones.shape,
-            np.float32,
-        )
+            return self.constant_of(np.float32, name, zeros_and_ones)
+        half = self.constant_of(np.float16, name, zeros_and_ones)
+        whole = self._add(name, zeros_and_ones.shape, np.float32)
         self.add_operator("DEQUANTIZE", [half], whole)
         return whole
 
-    def add_tensor(self, name, values, dtype, quantization=None):
-        """Adds a constant."""
-        return flatbuffer.add_tensor(
-            self._model,
-            self._subgraph,
-            self._named(name),
-            values.shape,
-            dtype,
-            np.ascontiguousarray(values, dtype),
-            quantization,
-        )
+    def constant_of(self, dtype, name, values, quantization=None):
+        """Adds a constant of this type."""
+        values = np.ascontiguousarray(values, dtype)
+        return self._add(name, values.shape, dtype, values, quantization)
 
-    def add_larger(self, name):
+    def larger_image(self, name):
         """Adds the tensor of an enlarged image, with all channels."""
         s = self.scale
-        return flatbuffer.add_tensor(
-            self._model,
-            self._subgraph,
-            self._named(name),
+        return self._add(
+            name,
             (1, s * self.height, s * self.width, self.channels),
             flatbuffer.DTYPES[self._image.type],
             quantization=self._image.quantization,
@@ -142,80 +123,82 @@ class _Place:
 
     def bias(self, count):
         """Adds a bias of zeros. Some accelerators do not accept its absence."""
+        zeros = np.zeros(count)
         if not self.is_int8:
-            return self.add_tensor("bias", np.zeros(count), np.float32)
-        scale = self._image.quantization.scale[0]
-        quantization = schema.QuantizationParametersT(
-            scale=np.full(count, scale, np.float32),
-            zeroPoint=np.zeros(count, np.int64),
-        )
-        return self.add_tensor("bias", np.zeros(count), np.int32, quantization)
+            return self.constant_of(np.float32, "bias", zeros)
+        scales = _scales(self._image.quantization.scale[0], count)
+        return self.constant_of(np.int32, "bias", zeros, scales)
 
-    def add_operator(self, kind, inputs, output, options=None, version=1):
+    def add_operator(self, kind, inputs, output, options=None, int8_version=1):
+        """Adds an operator. int8 needs at least the version `int8_version`."""
+        version = int8_version if self.is_int8 else 1
         self._subgraph.operators.append(
             flatbuffer.operator(
                 self._model, kind, inputs, output, version, options
             )
         )
 
-    def _named(self, name):
-        return f"{self._name}/{name}"
+    def _add(self, name, *about, **others):
+        return flatbuffer.add_tensor(
+            self._model,
+            self._subgraph,
+            f"{self._name}/{name}",
+            *about,
+            **others,
+        )
+
+
+def _scales(scale, count):
+    """The quantization of a constant with a scale for each of its indices."""
+    return schema.QuantizationParametersT(
+        scale=np.full(count, scale, np.float32),
+        zeroPoint=np.zeros(count, np.int64),
+    )
 
 
 def _transposed_conv(place: _Place) -> int:
-    kernel = place.kernel()
-    s = place.scale
-    size = np.array(
-        [1, s * place.height, s * place.width, len(kernel)], np.int32
-    )
+    s, kernel = place.scale, place.kernel()
+    size = [1, s * place.height, s * place.width, len(kernel)]
     inputs = [
-        place.add_tensor("shape", size, np.int32),
+        place.constant_of(np.int32, "shape", size),
         place.constant("kernel", kernel),
         place.input,
     ]
     options = schema.TransposeConvOptionsT(
         padding=schema.Padding.VALID, strideW=s, strideH=s
     )
-    version = 2 if place.is_int8 else 1
-    place.add_operator("TRANSPOSE_CONV", inputs, place.output, options, version)
+    place.add_operator("TRANSPOSE_CONV", inputs, place.output, options, 2)
     return kernel.size * place.height * place.width
 
 
 def _zero_stuffed_conv(place: _Place) -> int:
     s = place.scale
-    version = 2 if place.is_int8 else 1
-    size = np.array([s * place.height, s * place.width], np.int32)
-    size = place.add_tensor("size", size, np.int32)
-    blocks = place.add_larger("blocks")
-    nearest = schema.ResizeNearestNeighborOptionsT()
+    size = s * place.height, s * place.width
+    blocks, stuffed = map(place.larger_image, ("blocks", "stuffed"))
     place.add_operator(
         "RESIZE_NEAREST_NEIGHBOR",
-        [place.input, size],
+        [place.input, place.constant_of(np.int32, "size", size)],
         blocks,
-        nearest,
-        version,
+        schema.ResizeNearestNeighborOptionsT(),
+        2,
     )
     # With SAME, TFLite pads (s - 1) // 2 rows above the image. So the row of
     # the kernel that meets the pixel `s // 2` of a block is s - 1 for the first
     # row of the block, and 0 for the last.
     mask = np.zeros((place.height, s, place.width, s), np.int8)
     mask[:, s // 2, :, s // 2] = 1
-    mask = mask.reshape(1, s * place.height, s * place.width, 1)
-    stuffed = place.add_larger("stuffed")
-    multiply = schema.MulOptionsT()
-    inputs = [blocks, place.constant("mask", mask)]
-    place.add_operator("MUL", inputs, stuffed, multiply, version)
+    inputs = [blocks, place.constant("mask", mask.reshape(1, *size, 1))]
+    place.add_operator("MUL", inputs, stuffed, schema.MulOptionsT(), 2)
     kernel = place.kernel()[:, ::-1, ::-1]
-    convolve = schema.Conv2DOptionsT(
-        padding=schema.Padding.SAME, strideW=1, strideH=1
-    )
     inputs = [
         stuffed,
         place.constant("kernel", kernel),
         place.bias(len(kernel)),
     ]
-    version = 3 if place.is_int8 else 1
-    place.add_operator("CONV_2D", inputs, place.output, convolve, version)
+    options = schema.Conv2DOptionsT(
+        padding=schema.Padding.SAME, strideW=1, strideH=1
+    )
+    place.add_operator("CONV_2D", inputs, place.output, options, 3)
     return kernel.size * mask.size
 
 

@@ -163,9 +163,9 @@ async function touch(page) {
     const { top } = states.at(-1);
     await swipe(page, x, y, right * box.width, down * 844);
     // A busy machine scrolls late. If the page never moves, the test fails.
-    const mayMove = (was) => window.scrollY !== was;
+    const hasMoved = (was) => window.scrollY !== was;
     const limit = { timeout: down ? 5000 : 300 };
-    await page.waitForFunction(mayMove, limit, top).catch(() => {});
+    await page.waitForFunction(hasMoved, limit, top).catch(() => {});
     states.push(await state());
   }
   return states;
