@@ -127,37 +127,29 @@ void pack(const Int8Row& row) {
   pack_row<1>(row, [&](const char* from) { return uint8_t(*from ^ flip); });
 }
 
-// Index of number `i`, if only the first three of every four numbers count.
-constexpr int three_of_four(int i) {
-  return i < kLanes / 4 * 3 ? i / 3 * 4 + i % 3 : 0;
-}
-
 // Writes three channels of the first `count` pixels of a vector.
-ISSP_INLINE void write_three(const uint8_t* lanes, int count, float* to,
+ISSP_INLINE void write_three(Vector pixels, int count, float* to,
                              const Int8Scale& scale) {
-  typedef uint8_t Bytes __attribute__((vector_size(kLanes)));
-  constexpr int kPixels = kLanes / kBlock;
   const Vector zero = spread(scale.range.zero);
   const Floats factor = spread_float(scale.factor);
-  for (int i = 0; i < count; i += kPixels) {
-    Bytes bytes;
-    __builtin_memcpy(&bytes, lanes + i * kBlock, kLanes);
-    Vector numbers = __builtin_convertvector(bytes, Vector);
-#ifdef ISSP_SIGNED
-    numbers = (numbers << 24) >> 24;
-#endif
-    const Floats four = to_floats(numbers - zero) * factor;
-    const Floats three = ISSP_SHUFFLE(four, four, three_of_four);
-    if (i + kPixels <= count) {
-      __builtin_memcpy(to + 3 * i, &three, sizeof(float) * 3 * kPixels);
-    } else {
-      for (int k = 0; k < 3 * (count - i); ++k) to[3 * i + k] = three[k];
-    }
+  const Floats a = to_floats(channel_of(pixels, 0) - zero) * factor;
+  const Floats b = to_floats(channel_of(pixels, 8) - zero) * factor;
+  const Floats c = to_floats(channel_of(pixels, 16) - zero) * factor;
+  const Floats made[] = {interleave<0>(a, b, c), interleave<1>(a, b, c),
+                         interleave<2>(a, b, c)};
+  if (count == kLanes) {
+    __builtin_memcpy(to, made, sizeof(made));
+    return;
   }
+  float numbers[3 * kLanes];
+  __builtin_memcpy(numbers, made, sizeof(made));
+  for (int i = 0; i < 3 * count; ++i) to[i] = numbers[i];
 }
 
-ISSP_INLINE void write_three(const uint8_t* lanes, int count, uint8_t* to,
+ISSP_INLINE void write_three(Vector pixels, int count, uint8_t* to,
                              uint8_t flip) {
+  uint8_t lanes[kBytes];
+  __builtin_memcpy(lanes, &pixels, kBytes);
   for (int i = 0; i < count; ++i) {
     for (int c = 0; c < 3; ++c) {
       to[3 * i + c] = lanes[kBlock * i + c] ^ flip;
@@ -174,13 +166,11 @@ ISSP_INLINE void unpack_three(const Int8Row& row, int t, const How& how) {
     x[i] = load(row.strips + (t + i) * kBytes);
   }
   transpose(x);
-  alignas(kBytes) uint8_t lanes[kBytes];
   for (int l = 0; l < kLanes; ++l) {
     const int begin = l * row.strip + t;
     if (begin >= row.width) break;
-    store(reinterpret_cast<char*>(lanes), x[l]);
     const int left = row.width - begin;
-    write_three(lanes, left < kLanes ? left : kLanes,
+    write_three(x[l], left < kLanes ? left : kLanes,
                 static_cast<Number*>(row.pixels) +
                     3 * static_cast<ptrdiff_t>(begin),
                 how);

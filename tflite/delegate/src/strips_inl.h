@@ -88,12 +88,12 @@ void unpack_three(const Row& row, int t) {
     const int begin = l * row.strip + t;
     float* to = row.pixels + 3 * static_cast<ptrdiff_t>(begin);
     if (begin + kLanes <= row.width) {
-      ISSP_UNROLL
-      for (int i = 0; i < kLanes; ++i) {
-        to[3 * i] = float(planes[0][l][i]);
-        to[3 * i + 1] = float(planes[1][l][i]);
-        to[3 * i + 2] = float(planes[2][l][i]);
-      }
+      const Vector a = load(reinterpret_cast<const char*>(planes[0][l]));
+      const Vector b = load(reinterpret_cast<const char*>(planes[1][l]));
+      const Vector c = load(reinterpret_cast<const char*>(planes[2][l]));
+      write(to, interleave<0>(a, b, c));
+      write(to + kLanes, interleave<1>(a, b, c));
+      write(to + 2 * static_cast<ptrdiff_t>(kLanes), interleave<2>(a, b, c));
       continue;
     }
     for (int i = 0; begin + i < row.width; ++i) {

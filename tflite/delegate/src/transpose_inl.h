@@ -1,4 +1,4 @@
-// Transposes lanes and vectors.
+// Transposes lanes and vectors, and interleaves vectors.
 
 namespace {
 
@@ -22,6 +22,28 @@ ISSP_INLINE void transpose(Vector (&x)[kLanes]) {
     ISSP_UNROLL
     for (int i = 0; i < kLanes; ++i) x[i] = y[i];
   }
+}
+
+// Lane `l` of part `kPart` of three interleaved vectors a, b and c: where it
+// is in a and b together.
+template <int kPart>
+constexpr int in_two(int l) {
+  const int i = kPart * kLanes + l;
+  return i / 3 + (i % 3 == 1 ? kLanes : 0);
+}
+
+// Where it is in this result and c together.
+template <int kPart>
+constexpr int in_three(int l) {
+  const int i = kPart * kLanes + l;
+  return i % 3 == 2 ? kLanes + i / 3 : l;
+}
+
+// Part `kPart` of a[0], b[0], c[0], a[1], b[1], c[1], and so on.
+template <int kPart, class Lanewise>
+ISSP_INLINE Lanewise interleave(Lanewise a, Lanewise b, Lanewise c) {
+  const Lanewise two = ISSP_SHUFFLE(a, b, in_two<kPart>);
+  return ISSP_SHUFFLE(two, c, in_three<kPart>);
 }
 
 }  // namespace
