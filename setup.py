@@ -143,7 +143,7 @@ setup(
             "engine/examples/*",
         ],
         "issp_keras.data.tfds": ["*/*.bib", "*/*.md", "*/*.tsv", "*/*.txt"],
-        "issp_keras.inference": ["*.keras"],
+        "issp_keras.inference": ["networks/*"],
         "issp_keras.report": ["*.css", "*.js"],
         # A page that was built before comes along.
         "issp_keras.web": ["abort.cc", "page/*", "src/*", "dist/demo.html"],

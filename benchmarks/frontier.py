@@ -25,7 +25,6 @@ Writes the JSON file, and beside it a CSV file, a picture and tables
 network.
 """
 
-import dataclasses
 import pathlib
 import subprocess
 import sys
@@ -36,16 +35,13 @@ from timing import circumstances  # First, since it chooses the backend.
 # isort: split
 import fronts
 import keras
+import trained as trainings
 from absl import app
 from absl import flags
 
 from issp_keras import files
 from issp_keras import models
-from issp_keras.data import find_source
 from issp_keras.errors import InputError
-from issp_keras.inference import load_network
-from issp_keras.scores import SMALLEST
-from issp_keras.scores import mean_score
 from issp_keras.tflite import inspect
 from issp_keras.tflite.benchmarking.contest import Contest
 from issp_keras.tflite.benchmarking.latency import Contender
@@ -67,69 +63,6 @@ flags.DEFINE_list("child", None, "For this program's own use.")
 
 _PRECISIONS = ("float32", "int8")
 _DOORS = {None: "XNNPACK", "sparse": "delegate"}
-
-
-@dataclasses.dataclass(frozen=True)
-class Trained:
-    """A network that `issp-compare` has trained.
-
-    Attributes:
-        path: Path of the `.keras` file.
-        result: Dict, the content of its `result.json`.
-        config: Dict, the content of its `config.json`.
-    """
-
-    path: pathlib.Path
-    result: dict
-    config: dict
-
-    @property
-    def key(self) -> str:
-        """A string that no other training has."""
-        return f"{self.result['settings']}-{self.result['seed']}"
-
-    @property
-    def scale(self) -> int:
-        """The magnification."""
-        return self.config["network"]["scale"]
-
-    def facts(self) -> dict:
-        """What is known about the network before it is measured."""
-        sparsity = self.config.get("sparsity", {})
-        copied = ("name", "seed", "steps", "weights", "non_zeros")
-        return {
-            "key": self.key,
-            **{name: self.result[name] for name in copied},
-            "network": self.config["network"]["name"],
-            "scale": self.scale,
-            "is_sparse": sparsity.get("method") != "dense",
-        }
-
-
-def find_trained(folders) -> list[Trained]:
-    """Finds the networks in folders of `issp-compare`, each only once.
-
-    Raises:
-        InputError: If there is none.
-    """
-    found: dict[str, Trained] = {}
-    for folder in map(pathlib.Path, folders):
-        for path in sorted(folder.glob("*/model.keras")):
-            result = path.with_name("result.json")
-            # Without a result, the training is not finished.
-            if not result.exists():
-                continue
-            config = files.read_json(path.with_name("config.json"))
-            trained = Trained(path, files.read_json(result), config)
-            # A training that diverged has no scores.
-            if trained.result["scores"]:
-                found.setdefault(trained.key, trained)
-    if not found:
-        raise InputError(
-            f"--runs: {', '.join(map(str, folders))} has no trained network, "
-            "expected folders that issp-compare has written."
-        )
-    return list(found.values())
 
 
 def measure(trained, sizes, earlier) -> list[dict]:
@@ -160,7 +93,7 @@ def measure(trained, sizes, earlier) -> list[dict]:
             row["forms"]["float32"]["scores"] = _chosen(of.result["scores"])
             row["forms"]["int8"]["scores"] = known.get("int8", {}).get(
                 "scores"
-            ) or _int8_scores(model, of.scale, folder)
+            ) or _int8_scores(model, of, folder)
             rows.append(row)
             keras.backend.clear_session()
         rows.append(_reference(trained[0].scale, sizes, folder))
@@ -180,18 +113,11 @@ def _chosen(scores):
     return {of: scores[of] for of in flags.FLAGS.score_on}
 
 
-def _int8_scores(model, scale, folder):
-    flag = flags.FLAGS
+def _int8_scores(model, of, folder):
     path = folder / "any_size.tflite"
     _write(model, "int8", None, path)
-    network = load_network(path, threads=1)
-    scores = {}
-    for source in flag.score_on:
-        photographs = find_source(source, "held_out", scale, flag.data_dir)
-        pairs = [of.read(scale, SMALLEST) for of in photographs]
-        mean = mean_score(network.upscale, pairs)
-        scores[source] = {"psnr": mean.psnr, "ssim": mean.ssim}
-    return scores
+    flag = flags.FLAGS
+    return trainings.scores(path, of.scale, flag.score_on, flag.data_dir)
 
 
 def _exported(model, precision, sizes, stem):
@@ -291,7 +217,7 @@ def main(_):
     output = pathlib.Path(flag.output)
     known = files.read_json(output) if output.exists() else {}
     if not flag.only_draw:
-        trained = find_trained(flag.runs)
+        trained = trainings.find(flag.runs)
         sizes = [tuple(map(int, size.split("x"))) for size in flag.sizes]
         earlier = {row["key"]: row for row in known.get("networks", [])}
         found = circumstances()

@@ -12,6 +12,7 @@ not count.
 import json
 import pathlib
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -23,9 +24,7 @@ from absl import app
 from absl import flags
 
 from issp_keras import host
-from issp_keras.inference import BUNDLED
-from issp_keras.models import load_model
-from issp_keras.tflite import export
+from issp_keras.inference import bundled_networks
 
 flags.DEFINE_string("output", None, "JSON file for all figures.")
 flags.DEFINE_integer("repeats", 7, "Turns of each command.", lower_bound=1)
@@ -55,14 +54,16 @@ def commands():
             "--model=model.tflite",
             "--delegate=sparse",
         ],
-        "upscale, .keras": upscale,
+        "upscale, .keras": [*upscale, "--model=model.keras"],
     }
 
 
 def prepare(folder):
     """Makes the photograph and the network."""
     PIL.Image.new("RGB", (SIDE, SIDE), "teal").save(folder / "photo.png")
-    export(load_model(BUNDLED), folder / "model.tflite")
+    network = bundled_networks()[0]
+    for file in (network.keras, network.tflite):
+        shutil.copyfile(file, folder / f"model{file.suffix}")
 
 
 def seconds(words, folder):

@@ -730,8 +730,8 @@ BAD_INPUT = [
     ),
     (
         "evaluate",
-        ["--model=x2.keras", "--model=quickstart_x4"],
-        "--model: quickstart_x4 magnifies 4 times, expected 2 as x2.keras.",
+        ["--model=x2.keras", "--model=x4_fast"],
+        "--model: x4_fast magnifies 4 times, expected 2 as x2.keras.",
     ),
     (
         "evaluate",

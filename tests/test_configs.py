@@ -101,7 +101,6 @@ def test_a_network_is_named_with_and_without_its_name():
     ("name", "expected"),
     [
         ("quickstart", "c2358e75b40005a0"),
-        ("quickstart_x4", "af99363ab1f0b7d6"),
         ("edsr_small", "151b5e9e4ea7fe8d"),
     ],
 )

@@ -6,6 +6,7 @@ import pytest
 from absl import flags
 
 from issp_keras.errors import InputError
+from issp_keras.inference import bundled_networks
 from issp_keras.programs import demo as program
 from issp_keras.web import demo
 from issp_keras.web import engine
@@ -61,13 +62,11 @@ def test_another_name_is_another_page(made, networks):
     assert "Yours" in renamed.read_text()
 
 
-def test_a_packaged_page_is_taken_if_it_is_of_these_sources(
-    made, networks, monkeypatch
-):
-    monkeypatch.setattr(page, "export_bundled", lambda _: networks)
+def test_a_packaged_page_is_taken_if_it_is_of_these_sources(made):
     demo.write_demo(demo._PACKAGED)
     assert demo.find_demo() == demo._PACKAGED
     text = demo._PACKAGED.read_text()
+    assert all(network.label in text for network in bundled_networks())
     version = page.version_of(demo._PACKAGED)
     demo._PACKAGED.write_text(text.replace(version, "older"))
     assert demo.find_demo() is None

@@ -11,7 +11,7 @@ from issp_keras import data
 from issp_keras import models
 from issp_keras.data import imresize
 from issp_keras.errors import InputError
-from issp_keras.inference import BUNDLED
+from issp_keras.inference import DEFAULT
 from issp_keras.inference import Network
 from issp_keras.inference import load_network
 from issp_keras.inference import tiles
@@ -179,8 +179,8 @@ def test_real_photographs_in_tiles_equal_the_whole():
     """Uses the network of the package, and a photograph of scikit-image."""
     (photograph, *_) = data.find_source(data.EMBEDDED, "held_out", 1)
     pixels = photograph.read(1).hr.astype(np.float32) / 255
-    whole = load_network(BUNDLED, tile=0).upscale(pixels)
-    tiled = load_network(BUNDLED, tile=128).upscale(pixels)
+    whole = load_network(DEFAULT, tile=0).upscale(pixels)
+    tiled = load_network(DEFAULT, tile=128).upscale(pixels)
     np.testing.assert_allclose(tiled, whole, rtol=0, atol=1e-5)
 
 
@@ -245,7 +245,10 @@ def test_a_delegate_that_cannot_be_loaded_is_refused(
     path = tmp_path / "model.tflite"
     export(load_model(sparse_model_path), path)
     for delegate, problem in (
-        (tmp_path / "no.so", "no such file, expected 'sparse' or a delegate"),
+        (
+            tmp_path / "no.so",
+            "no such file, expected 'sparse', 'none' or",
+        ),
         (path, "cannot be loaded"),
     ):
         with pytest.raises(InputError, match=f"`delegate`: .*: {problem}"):

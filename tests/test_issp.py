@@ -287,10 +287,13 @@ def test_networks_that_come_along_are_listed_and_used_by_name(tmp_path):
         assert f"{network.bytes:,}" in done.stdout
         for text in (network.name, f"x{network.scale}", network.licence):
             assert text in done.stdout
-        model = load_model(network.path)
-        assert network_of(model, network.path).scale == network.scale
+        model = load_model(network.keras)
+        assert network_of(model, network.keras).scale == network.scale
         zeros, weights = count_zeros(model)
-        assert (weights, zeros) == (network.weights, network.zeros * weights)
+        assert (weights, weights - zeros) == (
+            network.weights,
+            network.non_zeros,
+        )
     assert networks[0].name == DEFAULT
     PIL.Image.new("RGB", (7, 5)).save(tmp_path / "photo.png")
     for flag in (f"--model={DEFAULT}", f"-s={networks[0].scale}"):

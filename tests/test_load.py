@@ -16,6 +16,7 @@ from issp_keras.data import to_pil
 from issp_keras.data import write_photograph
 from issp_keras.errors import ArgumentError
 from issp_keras.errors import InputError
+from issp_keras.inference import DEFAULT
 from issp_keras.inference import load_network
 from issp_keras.tflite import delegate
 
@@ -76,14 +77,13 @@ def test_dir_shows_the_public_surface_and_nothing_else():
 
 def test_networks_lists_what_can_be_loaded():
     table = issp_keras.networks()
-    assert table[0]["name"] == "quickstart_x4"
-    assert pathlib.Path(table[0]["path"]).stat().st_size == table[0]["bytes"]
-    assert (
-        str(table).splitlines()[1].startswith("quickstart_x4     x4  edge_sr")
-    )
-    network = issp_keras.load(table[0]["name"])
+    assert table[0]["name"] == DEFAULT
+    for row, line in zip(table, str(table).splitlines()[1:], strict=True):
+        assert pathlib.Path(row["path"]).exists()
+        assert line.split()[:2] == [row["name"], f"x{row['scale']}"]
+    network = issp_keras.load(DEFAULT)
     assert network.scale == table[0]["scale"] == 4
-    assert repr(network) == "LoadedNetwork('quickstart_x4')"
+    assert repr(network) == f"LoadedNetwork('{DEFAULT}')"
 
 
 # Images.
@@ -237,12 +237,12 @@ def test_refuses_options_that_are_none(tflite_path, arguments, message):
 
 def test_refuses_threads_that_are_none_for_any_network():
     with pytest.raises(ArgumentError, match="`threads`: is 0, expected"):
-        issp_keras.load("quickstart_x4", threads=0)
+        issp_keras.load(DEFAULT, threads=0)
 
 
 def test_refuses_what_is_no_network():
-    with pytest.raises(InputError, match=r"quickstart_x3: no such file"):
-        issp_keras.load("quickstart_x3")
+    with pytest.raises(InputError, match=r"x9_fast: no such file"):
+        issp_keras.load("x9_fast")
 
 
 def test_a_keras_network_gives_its_model(network, tflite_path):
@@ -264,8 +264,8 @@ def test_exports_beside_the_network(
     assert str(exported).startswith(f"Wrote {exported.path}: ")
     assert "inspection" not in repr(exported)
     # The file is not written into the package.
-    named = issp_keras.load("quickstart_x4").export(data=photographs)
-    assert named.path == pathlib.Path("quickstart_x4_float32_sparse.tflite")
+    named = issp_keras.load("x4_fast").export(data=photographs)
+    assert named.path == pathlib.Path("x4_fast_float32_sparse.tflite")
     assert named.path.exists()
 
 
@@ -332,7 +332,7 @@ def test_refuses_an_evaluation_of_nothing(network, arguments, message):
 
 
 def test_networks_of_other_scales_do_not_compare(network):
-    other = issp_keras.load("quickstart_x4")
+    other = issp_keras.load("x4_fast")
     with pytest.raises(ArgumentError, match="magnifies 4 times, expected 2"):
         network.evaluate("embedded", other)
 

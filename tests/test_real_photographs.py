@@ -7,7 +7,7 @@ import pytest
 
 from issp_keras import data
 from issp_keras import metrics
-from issp_keras.inference import BUNDLED
+from issp_keras.inference import bundled_networks
 from issp_keras.inference import load_network
 from issp_keras.scores import bicubic
 from issp_keras.scores import mean_score
@@ -18,31 +18,29 @@ def set5(shared_data):
     return data.load_pairs(str(shared_data / "Set5"), "held_out", 4)
 
 
-@pytest.fixture(scope="module")
-def network():
-    return load_network(BUNDLED)
-
-
+@pytest.mark.parametrize("name", ["Set5", "Set14"])
 @pytest.mark.parametrize(
-    ("folder", "psnr", "of_bicubic"),
-    [("Set5", 29.77, 28.43), ("Set14", 26.99, 25.99)],
+    "network", bundled_networks(), ids=lambda network: network.name
 )
-def test_the_network_that_comes_along_beats_bicubic(
-    shared_data, network, folder, psnr, of_bicubic
-):
-    pairs = data.load_pairs(str(shared_data / folder), "held_out", 4)
-    score = mean_score(network.upscale, pairs)
-    assert score.psnr == pytest.approx(psnr, abs=0.01)
-    assert mean_score(bicubic(4), pairs).psnr == pytest.approx(
-        of_bicubic, abs=0.01
+def test_networks_that_come_along_have_their_scores(shared_data, network, name):
+    scale = network.scale
+    pairs = data.load_pairs(str(shared_data / name), "held_out", scale)
+    for precision, of in (("float32", ""), ("int8", "_int8")):
+        upscale = load_network(f"{network.name}{of}").upscale
+        score = mean_score(upscale, pairs)
+        expected = network.scores[precision][name]
+        assert score.psnr == pytest.approx(expected["psnr"], abs=0.005)
+        assert score.ssim == pytest.approx(expected["ssim"], abs=0.0005)
+        assert score.psnr > mean_score(bicubic(scale), pairs).psnr + 1.5
+
+
+def test_a_self_ensemble_is_better_than_one_turn(set5):
+    one, eight = (
+        load_network("x4_fast", self_ensemble=of) for of in (False, True)
     )
-
-
-def test_a_self_ensemble_is_better_than_one_turn(set5, network):
-    ensemble = load_network(BUNDLED, self_ensemble=True)
     gain = (
-        mean_score(ensemble.upscale, set5[1:]).psnr
-        - mean_score(network.upscale, set5[1:]).psnr
+        mean_score(eight.upscale, set5[1:]).psnr
+        - mean_score(one.upscale, set5[1:]).psnr
     )
     assert 0.05 < gain < 0.5
 

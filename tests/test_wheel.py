@@ -13,6 +13,7 @@ import native
 import pytest
 
 from issp_keras import __version__
+from issp_keras.inference import bundled_networks
 from issp_keras.tflite import delegate
 from issp_keras.tflite.delegate import build
 
@@ -90,7 +91,12 @@ def test_a_wheel_has_what_is_no_python(wheel):
     assert {
         "issp_keras/py.typed",
         "issp_keras/configs/quickstart.py",
-        "issp_keras/inference/quickstart_x4.keras",
+        "issp_keras/inference/networks/networks.json",
+        *(
+            f"issp_keras/inference/networks/{path.name}"
+            for network in bundled_networks()
+            for path in (network.keras, network.tflite, network.int8)
+        ),
         "issp_keras/report/report.css",
         "issp_keras/tflite/delegate/CMakeLists.txt",
         f"issp_keras/tflite/delegate/{build.NAME}",

@@ -7,12 +7,10 @@ from issp_keras.web.demo import find_demo
 from issp_keras.web.demo import make_demo
 from issp_keras.web.engine import build_wasm
 from issp_keras.web.page import build_page
-from issp_keras.web.page import export_bundled
 
 __all__ = [
     "build_page",
     "build_wasm",
-    "export_bundled",
     "find_demo",
     "make_demo",
 ]

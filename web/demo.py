@@ -5,7 +5,7 @@ import tempfile
 
 from issp_keras import files
 from issp_keras.files import StrPath
-from issp_keras.inference import BUNDLED
+from issp_keras.inference import bundled_networks
 from issp_keras.web import compiler
 from issp_keras.web import engine
 from issp_keras.web import page
@@ -68,12 +68,16 @@ def write_demo(output, networks=None, wasm=None) -> pathlib.Path:
     """
     with tempfile.TemporaryDirectory() as folder:
         wasm = wasm or engine.build_wasm(folder)
-        made = networks or page.export_bundled(folder)
-        return page.build_page(output, made, wasm, _version(networks))
+        networks = networks or _bundled()
+        return page.build_page(output, networks, wasm, _version(networks))
 
 
 def _version(networks):
-    return page.sources_version(networks or {"": BUNDLED})
+    return page.sources_version(networks or _bundled())
+
+
+def _bundled():
+    return {of.label: of.tflite for of in bundled_networks()}
 
 
 def _cached(version):

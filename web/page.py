@@ -11,7 +11,6 @@ from issp_keras import files
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
 from issp_keras.files import StrPath
-from issp_keras.inference import BUNDLED
 from issp_keras.web import compiler
 from issp_keras.web import engine
 
@@ -106,24 +105,6 @@ def sources_version(networks) -> str:
         with blame(f"{path}: cannot be read", OSError):
             parts += [name, compiler.hash_of([path])]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-
-def export_bundled(folder: StrPath) -> dict[str, pathlib.Path]:
-    """Exports the networks of the package as `.tflite` files.
-
-    Args:
-        folder: Path of a folder.
-
-    Returns:
-        Dict of their paths by the names that visitors see.
-    """
-    # Imported late because they load TensorFlow, which takes long.
-    from issp_keras.models import load_model
-    from issp_keras.tflite import export
-
-    path = pathlib.Path(folder) / "quickstart_x4.tflite"
-    export(load_model(BUNDLED), path, "float16")
-    return {"Quickstart x4": path}
 
 
 def _network(path):

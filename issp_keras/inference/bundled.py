@@ -1,12 +1,16 @@
 """The networks that come with the package."""
 
 import dataclasses
+import importlib.util
+import json
 import pathlib
 
 from issp_keras.errors import ArgumentError
 from issp_keras.files import StrPath
 
-_FOLDER = pathlib.Path(__file__).parent
+_FOLDER = pathlib.Path(__file__).parent / "networks"
+_LIST = _FOLDER / "networks.json"
+_INT8 = "_int8"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,56 +18,81 @@ class BundledNetwork:
     """A network that comes with the package.
 
     Attributes:
-        name: String, for `load_network`.
+        name: String, for `load_network`. The name with "_int8" is that of the
+            same network in full integers.
         scale: Integer, the magnification.
         architecture: String, a key of `issp_keras.models.NETWORKS`.
         weights: Integer, the number of kernel weights.
-        zeros: Float, the share of these weights that is zero.
-        psnr: Dict from test sets to PSNR in dB on Y.
+        non_zeros: Integer, how many of them are not zero.
+        steps: Integer, the steps of the training.
+        seed: Integer, the seed of the training.
         photographs: String, the training data.
         licence: String, the licence of the training data.
         made_by: String, the config that trains it.
+        scores: Dict from "float32" and "int8" to dicts from test sets to dicts
+            with "psnr" in dB and "ssim", both on Y.
     """
 
     name: str
     scale: int
     architecture: str
     weights: int
-    zeros: float
-    psnr: dict[str, float]
+    non_zeros: int
+    steps: int
+    seed: int
     photographs: str
     licence: str
     made_by: str
+    scores: dict[str, dict[str, dict[str, float]]]
 
     @property
-    def path(self) -> pathlib.Path:
-        """The file."""
+    def zeros(self) -> float:
+        """The share of the weights that is zero."""
+        return 1 - self.non_zeros / self.weights
+
+    @property
+    def label(self) -> str:
+        """The name for people, such as "x4 good"."""
+        return self.name.replace("_", " ")
+
+    @property
+    def keras(self) -> pathlib.Path:
+        """The network for Keras."""
         return _FOLDER / f"{self.name}.keras"
 
     @property
+    def tflite(self) -> pathlib.Path:
+        """The network for TFLite, in float32."""
+        return _FOLDER / f"{self.name}.tflite"
+
+    @property
+    def int8(self) -> pathlib.Path:
+        """The network for TFLite, in full integers."""
+        return _FOLDER / f"{self.name}{_INT8}.tflite"
+
+    @property
+    def path(self) -> pathlib.Path:
+        """The file that `load_network` loads.
+
+        It is a `.tflite` file if LiteRT is installed, since LiteRT starts
+        faster than Keras.
+        """
+        has_litert = importlib.util.find_spec("ai_edge_litert")
+        return self.tflite if has_litert else self.keras
+
+    @property
     def bytes(self) -> int:
-        """The size of the file."""
-        return self.path.stat().st_size
+        """The size of the `.tflite` file in float32."""
+        return self.tflite.stat().st_size
 
 
-# The first is the default. Each is saved with the oldest supported version of
-# Keras, so that all versions can load it.
-_NETWORKS = (
-    BundledNetwork(
-        name="quickstart_x4",
-        scale=4,
-        architecture="edge_sr_100k",
-        weights=101_232,
-        zeros=73_739 / 101_232,
-        psnr={"Set5": 29.77, "Set14": 26.99},
-        photographs="scikit-image",
-        licence="public domain, CC0, or no known restrictions",
-        made_by="configs/quickstart_x4.py",
-    ),
-)
+def _read() -> list[BundledNetwork]:
+    return [BundledNetwork(**entry) for entry in json.loads(_LIST.read_text())]
+
+
+# The first is the default.
+_NETWORKS = _read()
 DEFAULT = _NETWORKS[0].name
-# The file of the default.
-BUNDLED = _NETWORKS[0].path
 
 
 def bundled_networks() -> list[BundledNetwork]:
@@ -79,16 +108,42 @@ def bundled_networks() -> list[BundledNetwork]:
     return list(_NETWORKS)
 
 
+def find_bundled(name: StrPath) -> BundledNetwork | None:
+    """Returns the bundled network with a name, or None.
+
+    Args:
+        name: String, the name of a bundled network, or of its form in full
+            integers. If a file has this name too, the result is None.
+    """
+    if pathlib.Path(name).exists():
+        return None
+    plain = str(name).removesuffix(_INT8)
+    return next((of for of in _NETWORKS if of.name == plain), None)
+
+
 def network_path(path: StrPath) -> pathlib.Path:
-    """Returns the path of a network's file.
+    """Returns the path of the file that `load_network` loads.
 
     Args:
         path: Path of a file, or string, the name of a bundled network. If a
             file has this name too, the file is used.
     """
-    path = pathlib.Path(path)
-    named = {network.name: network.path for network in _NETWORKS}
-    return path if path.exists() else named.get(str(path), path)
+    network = find_bundled(path)
+    if network is None:
+        return pathlib.Path(path)
+    return network.path if network.name == str(path) else network.int8
+
+
+def keras_path(path: StrPath) -> pathlib.Path:
+    """Returns the path of the file from which Keras loads a network.
+
+    Args:
+        path: As for `network_path`.
+    """
+    network = find_bundled(path)
+    if network is None or network.name != str(path):
+        return network_path(path)
+    return network.keras
 
 
 def name_for_scale(scale: int) -> str:

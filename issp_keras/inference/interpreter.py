@@ -13,9 +13,9 @@ from issp_keras.errors import InputError
 from issp_keras.errors import blame
 from issp_keras.extras import needed_by
 from issp_keras.files import StrPath
+from issp_keras.inference.delegate_names import NO_DELEGATE
+from issp_keras.inference.delegate_names import SPARSE
 
-# The delegate of this package.
-SPARSE = "sparse"
 # TFLite crashes if the system gives it no more threads.
 MOST_THREADS = 256
 _WHITE = 255
@@ -28,7 +28,7 @@ class TFLiteInterpreter:
         path: Path of the file.
         threads: Integer. Defaults to `1`.
         delegate: Path of a TFLite delegate library (`.so`), `"sparse"` for
-            the delegate of this package, a loaded delegate, or None.
+            the delegate of this package, a loaded delegate, `"none"` or None.
 
     Attributes:
         delegate: The loaded delegate, or None.
@@ -57,8 +57,8 @@ class TFLiteInterpreter:
         from issp_keras.tflite import flatbuffer
 
         flatbuffer.check_constants(path)
-        self.delegate = _load(delegate) if delegate else None
-        delegates = [self.delegate] if delegate else []
+        self.delegate = _load(delegate)
+        delegates = [self.delegate] if self.delegate else []
         with blame(f"{path}: is not a TFLite model", ValueError, RuntimeError):
             self._interpreter = litert.Interpreter(
                 model_path=str(path),
@@ -122,6 +122,8 @@ def check_threads(threads: int):
 
 
 def _load(delegate):
+    if not delegate or delegate == NO_DELEGATE:
+        return None
     if delegate == SPARSE:
         from issp_keras.tflite.delegate import load
 
@@ -135,8 +137,8 @@ def _load(delegate):
     if not path.is_file():
         raise ArgumentError(
             "delegate",
-            f"{delegate}: no such file, expected '{SPARSE}' or a delegate "
-            "library.",
+            f"{delegate}: no such file, expected '{SPARSE}', "
+            f"'{NO_DELEGATE}' or a delegate library.",
         )
     # Without a folder, the system would search its library folders.
     library = str(path.resolve())

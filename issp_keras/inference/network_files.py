@@ -10,7 +10,10 @@ import numpy as np
 from issp_keras.errors import ArgumentError
 from issp_keras.errors import blame
 from issp_keras.files import StrPath
+from issp_keras.inference.bundled import find_bundled
 from issp_keras.inference.bundled import network_path
+from issp_keras.inference.delegate_names import NO_DELEGATE
+from issp_keras.inference.delegate_names import SPARSE
 from issp_keras.inference.interpreter import TFLiteInterpreter
 from issp_keras.inference.interpreter import check_threads
 from issp_keras.inference.network import Network
@@ -29,7 +32,9 @@ def load_network(
             package (`bundled_networks()` lists them).
         threads: Integer, threads of the TFLite interpreter.
         delegate: Path of a TFLite delegate library, `"sparse"` for the
-            delegate of this package, or None.
+            delegate of this package, or `"none"`. Defaults to `"sparse"` for
+            networks that come with this package, if the delegate is compiled.
+            Defaults to `"none"` for others.
         **options: `tile` and `self_ensemble` of `Network`.
 
     Raises:
@@ -40,11 +45,14 @@ def load_network(
             `ArgumentError`.
     """
     check_threads(threads)
+    is_bundled = find_bundled(path) is not None
     path = network_path(path)
     if path.suffix.lower() == ".tflite":
+        if is_bundled and delegate is None:
+            delegate = _compiled_delegate()
         interpreter = TFLiteInterpreter(path, threads, delegate)
         return _network(path, interpreter, interpreter.size, **options)
-    if delegate:
+    if delegate not in (None, NO_DELEGATE):
         raise ArgumentError(
             "delegate",
             f"{delegate}: is for .tflite files, but the network is {path}.",
@@ -56,6 +64,12 @@ def load_network(
     model = load_model(path)
     check_finite(model, path)
     return network_of(model, path, **options)
+
+
+def _compiled_delegate():
+    from issp_keras.tflite.delegate import is_compiled
+
+    return SPARSE if is_compiled() else None
 
 
 def network_of(model: keras.Model, path: StrPath, **options: Any) -> Network:

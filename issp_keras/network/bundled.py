@@ -11,7 +11,8 @@ _COLUMNS = {
     "zeros": lambda row: f"{row['zeros']:.0%}",
     "bytes": lambda row: f"{row['bytes']:,}",
     "PSNR in dB on Y": lambda row: ", ".join(
-        f"{name} {of:.2f}" for name, of in row["psnr"].items()
+        f"{name} {of['psnr']:.2f}"
+        for name, of in row["scores"]["float32"].items()
     ),
     "trained on": lambda row: row["photographs"],
     "licence of the photographs": lambda row: row["licence"],
@@ -27,13 +28,19 @@ def networks() -> Table:
     >>> issp_keras.load(issp_keras.networks()[0]["name"])
 
     Returns:
-        `Table` of dicts with the keys `name`, `scale`, `architecture`,
-        `weights`, `zeros` (the share of weights), `psnr` (a dict, in dB on Y),
-        `photographs`, `licence`, `made_by`, `path` and `bytes`. The first is
-        the default of `load`.
+        `Table` of dicts with the attributes of `BundledNetwork` as keys:
+        `name`, `scale`, `architecture`, `weights`, `non_zeros`, `zeros` (the
+        share of weights), `steps`, `seed`, `photographs`, `licence`,
+        `made_by`, `scores`, `path` and `bytes`. The first is the default of
+        `load`.
     """
     rows = [
-        {**vars(network), "path": str(network.path), "bytes": network.bytes}
+        {
+            **vars(network),
+            "zeros": network.zeros,
+            "path": str(network.path),
+            "bytes": network.bytes,
+        }
         for network in bundled_networks()
     ]
     return Table(rows, _COLUMNS)

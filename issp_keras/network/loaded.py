@@ -13,9 +13,11 @@ from issp_keras.errors import ArgumentError
 from issp_keras.errors import InputError
 from issp_keras.files import StrPath
 from issp_keras.inference import DEFAULT
+from issp_keras.inference import NO_DELEGATE
 from issp_keras.inference import TILE
 from issp_keras.inference import Network
 from issp_keras.inference import check_tile
+from issp_keras.inference import keras_path
 from issp_keras.inference import load_network
 from issp_keras.inference import network_path
 from issp_keras.network.images import upscale_image
@@ -62,6 +64,7 @@ class LoadedNetwork(Readable):
         check_tile(tile)
         self.name = str(model)
         self.path: pathlib.Path = network_path(model)
+        self._keras_path = keras_path(model)
         self._threads = threads
         self._delegate = delegate
         self._network: Network = load_network(
@@ -113,7 +116,7 @@ class LoadedNetwork(Readable):
         from issp_keras.models import load_model
 
         self._check_keras("model", "has none")
-        return load_model(self.path)
+        return load_model(self._keras_path)
 
     def export(
         self,
@@ -292,7 +295,7 @@ class LoadedNetwork(Readable):
             return benchmark(
                 paths,
                 self._threads,
-                self._delegate or _delegate_of(others),
+                _delegate_of((self, *others)),
                 size,
                 rounds,
                 protocol,
@@ -323,14 +326,13 @@ class LoadedNetwork(Readable):
         from issp_keras.tflite.sources import pairs_of
 
         self._check_keras("export", "is one already")
-        # No copy is needed, since an export does not change the model.
-        model = self._network.apply.model
+        model = self.model
         scale, pairs = self.scale, _strings("data", data)
         given: dict[str, Any] = {
             "reference": Reference(
                 model, pairs_of(pairs, "held_out", scale, data_dir)
             ),
-            "method": method_of(self.path),
+            "method": method_of(self._keras_path),
         }
         if calibration is not None:
             names = _strings("calibration", calibration)
@@ -339,10 +341,10 @@ class LoadedNetwork(Readable):
         return model, given
 
     def _check_keras(self, what, why):
-        if self.path.suffix.lower() == _TFLITE:
+        if self._keras_path.suffix.lower() == _TFLITE:
             raise InputError(
-                f"{self.path}: {why}: `{what}` needs a .keras network, but "
-                "this is a .tflite file."
+                f"{self._keras_path}: {why}: `{what}` needs a .keras network, "
+                "but this is a .tflite file."
             )
 
 
@@ -358,18 +360,20 @@ def load(
 
     Example:
 
-    >>> network = issp_keras.load("quickstart_x4")
+    >>> network = issp_keras.load("x4_good")
     >>> large = network.upscale(PIL.Image.open("photo.jpg"))
 
     Args:
         model: Path of a `.keras` or `.tflite` file, or the name of a network
             that comes with issp_keras (`networks()` lists them). Defaults to
-            the first of these. A `.tflite` file does not import Keras and
-            TensorFlow.
+            the first of these. Neither a `.tflite` file nor a network that
+            comes along imports Keras and TensorFlow, if LiteRT is installed.
         threads: Integer, threads of the TFLite interpreter. Defaults to `1`.
         delegate: A delegate for a `.tflite` file: `"sparse"` for the sparse
-            delegate of issp_keras, which skips zeros, or the path of another
-            delegate library. Defaults to none.
+            delegate of issp_keras, which skips zeros, the path of another
+            delegate library, or `"none"`. Defaults to `"sparse"` for networks
+            that come with issp_keras, if the delegate is compiled. Defaults to
+            `"none"` for others.
         tile: Integer, height and width in LR pixels of the tiles that large
             images are cut into. It is a multiple of 16 of at least 64, or 0
             for no tiles. Defaults to `384`.
@@ -401,7 +405,9 @@ def _by_name(networks):
 
 
 def _delegate_of(networks):
-    return next((of._delegate for of in networks if of._delegate), None)
+    """Returns the first delegate that was given, or None."""
+    given = (of._delegate for of in networks)
+    return next((of for of in given if of not in (None, NO_DELEGATE)), None)
 
 
 def _strings(argument, sources) -> list[str]:

@@ -4,8 +4,8 @@ import dataclasses
 import pathlib
 from collections.abc import Callable
 
+from issp_keras.inference import SPARSE
 from issp_keras.inference import TFLiteInterpreter
-from issp_keras.inference.interpreter import SPARSE
 from issp_keras.tflite import delegate as sparse_delegate
 from issp_keras.tflite import probe
 from issp_keras.tflite.benchmarking.delegation import profiled

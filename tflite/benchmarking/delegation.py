@@ -3,7 +3,7 @@
 import collections
 import dataclasses
 
-from issp_keras.inference.interpreter import SPARSE
+from issp_keras.inference import SPARSE
 from issp_keras.tflite import delegate as sparse_delegate
 from issp_keras.tflite.benchmarking.latency import Contender
 from issp_keras.tflite.delegate import Layer

@@ -10,6 +10,7 @@ from issp_keras.late import import_late
 
 if TYPE_CHECKING:
     from issp_keras.tflite.delegate.compiled import compiled_model
+    from issp_keras.tflite.delegate.loading import is_compiled
     from issp_keras.tflite.delegate.loading import library
     from issp_keras.tflite.delegate.loading import load
     from issp_keras.tflite.delegate.report import Layer
@@ -22,6 +23,7 @@ __all__ = [
     "Part",
     "Report",
     "compiled_model",
+    "is_compiled",
     "library",
     "load",
     "report",

@@ -29,12 +29,10 @@ def library() -> pathlib.Path:
         InputError: If it cannot be compiled.
     """
     version = build.version()
-    if _version_of(_PACKAGED) == version:
-        return _PACKAGED
     try:
-        cached = files.cache_folder() / version / build.NAME
-        if _version_of(cached) == version:
-            return cached
+        if found := _find(version):
+            return found
+        cached = _cached(version)
         build.build(cached)
     except build.BuildError as error:
         raise InputError(
@@ -49,6 +47,15 @@ def library() -> pathlib.Path:
             "XDG_CACHE_HOME."
         ) from error
     return cached
+
+
+def is_compiled() -> bool:
+    """Returns whether the delegate can be loaded without compiling it."""
+    try:
+        return _find(build.version()) is not None
+    # There may be no home folder.
+    except (OSError, RuntimeError):
+        return False
 
 
 def load(**options: Any) -> Any:
@@ -114,6 +121,18 @@ def load(**options: Any) -> Any:
                 )
             raise ArgumentError(name, problem) from error
         raise InputError(f"the sparse delegate: {reason}") from error
+
+
+def _find(version):
+    """The compiled delegate, or None."""
+    if _version_of(_PACKAGED) == version:
+        return _PACKAGED
+    cached = _cached(version)
+    return cached if _version_of(cached) == version else None
+
+
+def _cached(version):
+    return files.cache_folder() / version / build.NAME
 
 
 def _version_of(path):

@@ -6,6 +6,7 @@ from absl import flags
 
 from issp_keras.data import EMBEDDED
 from issp_keras.errors import InputError
+from issp_keras.inference import NO_DELEGATE
 from issp_keras.inference import TILE
 from issp_keras.inference import check_tile
 from issp_keras.inference import network_path
@@ -46,7 +47,8 @@ def define_network_flags(model: str | None = None):
         "delegate",
         None,
         "For .tflite networks: 'sparse' for the sparse delegate of issp_keras, "
-        "which skips zeros, or the path of another delegate library.",
+        "which skips zeros, the path of another delegate library, or 'none'. "
+        "Networks that come with issp_keras use 'sparse' if it is compiled.",
         short_name="d",
     )
     _define_threads_flag()
@@ -62,7 +64,8 @@ def check_network():
     check_tile(flag.tile)
     for model in [flag.model] if isinstance(flag.model, str) else flag.model:
         path = network_path(model)
-        if flag.delegate and path.suffix.lower() != ".tflite":
+        has_delegate = flag.delegate not in (None, NO_DELEGATE)
+        if has_delegate and path.suffix.lower() != ".tflite":
             raise InputError(
                 f"--delegate: {flag.delegate}: is for .tflite files, but the "
                 f"network is {model}."

@@ -2,7 +2,6 @@
 
 import datetime
 import importlib.metadata
-import pathlib
 import platform
 import shlex
 import sys
@@ -13,6 +12,7 @@ from absl import flags
 import issp_keras
 from issp_keras import host
 from issp_keras.errors import InputError
+from issp_keras.inference import network_path
 from issp_keras.programs import interrupts
 from issp_keras.report.page import check_path
 
@@ -111,7 +111,7 @@ def facts(threads: str) -> list[tuple[str, str]]:
 
 def network_threads(model: str, threads: int) -> str:
     """Returns the number of threads that apply a network, for `facts`."""
-    if pathlib.Path(model).suffix == ".tflite":
+    if network_path(model).suffix.lower() == ".tflite":
         return str(threads)
     import keras
 

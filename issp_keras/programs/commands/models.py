@@ -2,7 +2,7 @@
 
     issp models
     issp models --output=models.json
-    issp upscale --model=quickstart_x4 photo.jpg
+    issp upscale --model=x4_fast photo.jpg
 
 Prints the name, magnification, architecture, zeros, file size, PSNR and
 training data of each network. --model of every command takes such a name.

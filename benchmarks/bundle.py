@@ -1,0 +1,158 @@
+r"""Puts trained networks into the package.
+
+    issp-compare --config=configs/bundled.py --workdir=runs/bundled
+    python benchmarks/bundle.py --runs=runs/bundled
+
+The name of each training is the name of the bundled network. If a training has
+several seeds, the network with the best PSNR on Kodak24 is taken. Each network
+becomes three files in `--output`: a `.keras` file, and `.tflite` files in
+float32 and in full integers. Both `.tflite` files are scored. The facts and the
+scores are written to `networks.json`. Networks of earlier calls stay, unless a
+new one has their name.
+"""
+
+import pathlib
+import zipfile
+
+from timing import circumstances  # First, since it chooses the backend.
+
+# isort: split
+import trained as trainings
+from absl import app
+from absl import flags
+
+from issp_keras import files
+from issp_keras import models
+from issp_keras.errors import InputError
+from issp_keras.tflite import export
+
+_PACKAGE = pathlib.Path(__file__).parent.parent / "issp_keras"
+
+flags.DEFINE_list("runs", ["runs/bundled"], "Folders of `issp-compare`.")
+flags.DEFINE_list("only", [], "Names of trainings. Defaults to all.")
+flags.DEFINE_string(
+    "output", str(_PACKAGE / "inference" / "networks"), "Folder of the package."
+)
+flags.DEFINE_string("data_dir", "data", "Folder of the test sets.")
+
+_CHOOSE_BY = "Kodak24"
+_SETS = {"Kodak24": "data/Kodak24", "Set5": "set5", "Set14": "set14"}
+# What is known about photographs, by the entry `data.train` of a config.
+_PHOTOGRAPHS = {
+    "data/T91,data/BSD200,data/DIV2K_quarter": {
+        "photographs": "T91, BSD200, DIV2K (a quarter of the size)",
+        "licence": "research only",
+    }
+}
+_MADE_BY = "configs/bundled.py"
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def best_by_name(found) -> dict[str, trainings.Trained]:
+    """Returns the best network of each name, judged by Kodak24."""
+    best: dict[str, trainings.Trained] = {}
+    for of in found:
+        name = of.result["name"]
+        if name not in best or _quality(of) > _quality(best[name]):
+            best[name] = of
+    return best
+
+
+def _quality(of):
+    try:
+        return of.result["scores"][_CHOOSE_BY]["psnr"]
+    except KeyError:
+        raise InputError(
+            f"{of.path}: was not scored on {_CHOOSE_BY}, which chooses between "
+            "seeds."
+        ) from None
+
+
+def bundle(of, folder, data_dir) -> dict:
+    """Writes the files of a network, and returns its entry of the list.
+
+    Args:
+        of: `Trained`.
+        folder: Path of the folder for the files.
+        data_dir: Path of the folder of test sets.
+    """
+    name, train = of.result["name"], of.config["data"]["train"]
+    if train not in _PHOTOGRAPHS:
+        raise InputError(
+            f"{name}: was trained on {train}, whose licence this program does "
+            f"not know; expected {' or '.join(_PHOTOGRAPHS)}."
+        )
+    compress(of.path, folder / f"{name}.keras")
+    model = models.load_model(of.path)
+    scores = {}
+    for precision, suffix in (("float32", ""), ("int8", "_int8")):
+        path = folder / f"{name}{suffix}.tflite"
+        print(export(model, path, precision, method=of.method), flush=True)
+        found = trainings.scores(path, of.scale, _SETS.values(), data_dir)
+        scores[precision] = {
+            shown: found[source] for shown, source in _SETS.items()
+        }
+    return {
+        "name": name,
+        "scale": of.scale,
+        "architecture": of.config["network"]["name"],
+        **{
+            key: of.result[key]
+            for key in ("weights", "non_zeros", "steps", "seed")
+        },
+        **_PHOTOGRAPHS[train],
+        "made_by": _MADE_BY,
+        "scores": scores,
+    }
+
+
+def compress(source, target):
+    """Copies a `.keras` file. Most of its weights are zero and need no bytes.
+
+    Args:
+        source: Path.
+        target: Path.
+    """
+    with (
+        files.replacing(target) as partial,
+        zipfile.ZipFile(source) as whole,
+        zipfile.ZipFile(
+            partial, "w", zipfile.ZIP_DEFLATED, compresslevel=9
+        ) as small,
+    ):
+        for name in whole.namelist():
+            # Equal networks are equal files.
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            small.writestr(entry, whole.read(name))
+
+
+def _rank(entry):
+    """Sorts x4 to the front, and the best of a magnification before others."""
+    scale, quality = entry["scale"], entry["scores"]["float32"][_CHOOSE_BY]
+    return scale != 4, scale, -quality["psnr"]
+
+
+def main(_):
+    flag = flags.FLAGS
+    circumstances()
+    best = best_by_name(trainings.find(flag.runs))
+    for name in flag.only:
+        if name not in best:
+            raise InputError(
+                f"--only: {name} is no training, expected some of "
+                f"{', '.join(best)}."
+            )
+    folder = pathlib.Path(flag.output)
+    files.make_folder(folder)
+    listed = folder / "networks.json"
+    entries = files.read_json(listed) if listed.exists() else []
+    for name in flag.only or best:
+        entry = bundle(best[name], folder, flag.data_dir)
+        entries = [of for of in entries if of["name"] != name] + [entry]
+        files.write_json(listed, sorted(entries, key=_rank))
+    print(f"Wrote {listed}.")
+
+
+if __name__ == "__main__":
+    app.run(main)

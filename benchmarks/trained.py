@@ -1,0 +1,100 @@
+"""Networks that `issp-compare` has trained, for other programs here."""
+
+import dataclasses
+import pathlib
+
+from issp_keras import files
+from issp_keras.data import find_source
+from issp_keras.errors import InputError
+from issp_keras.inference import load_network
+from issp_keras.scores import SMALLEST
+from issp_keras.scores import mean_score
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A network that `issp-compare` has trained.
+
+    Attributes:
+        path: Path of the `.keras` file.
+        result: Dict, the content of its `result.json`.
+        config: Dict, the content of its `config.json`.
+    """
+
+    path: pathlib.Path
+    result: dict
+    config: dict
+
+    @property
+    def key(self) -> str:
+        """A string that no other training has."""
+        return f"{self.result['settings']}-{self.result['seed']}"
+
+    @property
+    def scale(self) -> int:
+        """The magnification."""
+        return self.config["network"]["scale"]
+
+    @property
+    def method(self) -> str:
+        """The pruning method, or "dense"."""
+        return self.config.get("sparsity", {}).get("method", "dense")
+
+    def facts(self) -> dict:
+        """What is known about the network before it is measured."""
+        copied = ("name", "seed", "steps", "weights", "non_zeros")
+        return {
+            "key": self.key,
+            **{name: self.result[name] for name in copied},
+            "network": self.config["network"]["name"],
+            "scale": self.scale,
+            "is_sparse": self.method != "dense",
+        }
+
+
+def find(folders) -> list[Trained]:
+    """Finds the networks in folders of `issp-compare`, each only once.
+
+    Raises:
+        InputError: If there is none.
+    """
+    found: dict[str, Trained] = {}
+    for folder in map(pathlib.Path, folders):
+        for path in sorted(folder.glob("*/model.keras")):
+            result = path.with_name("result.json")
+            # Without a result, the training is not finished.
+            if not result.exists():
+                continue
+            config = files.read_json(path.with_name("config.json"))
+            trained = Trained(path, files.read_json(result), config)
+            # A training that diverged has no scores.
+            if trained.result["scores"]:
+                found.setdefault(trained.key, trained)
+    if not found:
+        raise InputError(
+            f"--runs: {', '.join(map(str, folders))} has no trained network, "
+            "expected folders that issp-compare has written."
+        )
+    return list(found.values())
+
+
+def scores(path, scale, sources, data_dir) -> dict[str, dict[str, float]]:
+    """Scores a `.tflite` file.
+
+    Args:
+        path: Path of the file.
+        scale: Integer, the magnification.
+        sources: List of strings, test sets or folders of photographs.
+        data_dir: Path of the folder of test sets.
+
+    Returns:
+        Dict from sources to dicts with `psnr` in dB and `ssim`, both on Y.
+    """
+    network = load_network(path, threads=1)
+    found = {}
+    for source in sources:
+        photographs = find_source(source, "held_out", scale, data_dir)
+        pairs = [of.read(scale, SMALLEST) for of in photographs]
+        mean = mean_score(network.upscale, pairs)
+        found[source] = {"psnr": mean.psnr, "ssim": mean.ssim}
+    return found
