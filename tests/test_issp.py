@@ -299,6 +299,11 @@ def test_networks_that_come_along_are_listed_and_used_by_name(tmp_path):
     for flag in (f"--model={DEFAULT}", f"-s={networks[0].scale}"):
         done = _call("upscale", flag, "photo.png", "-o", "o.png", cwd=tmp_path)
         assert done.stdout.startswith("Wrote o.png"), done.stderr
+        assert not {"keras", "tensorflow"} & {*done.imported}
+    done = _call("inspect", f"{DEFAULT}_int8", cwd=tmp_path)
+    assert f"{networks[0].int8}: " in done.stdout, done.stderr
+    done = _call("export", DEFAULT, cwd=tmp_path)
+    assert done.stdout.startswith(f"Wrote {DEFAULT}_float32"), done.stderr
     done = _call("upscale", "-s", "9", "photo.png", cwd=tmp_path)
     assert done.stderr.startswith("issp upscale: --scale: is 9, but the netwo")
 

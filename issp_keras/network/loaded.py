@@ -107,6 +107,18 @@ class LoadedNetwork(Readable):
         return upscale_image(self._network, image, progress)
 
     @property
+    def stem(self) -> pathlib.Path:
+        """The path of the network's exports, without suffix.
+
+        It is in the folder of the network. For a network that comes with
+        issp_keras, it is in the current folder.
+        """
+        is_file = pathlib.Path(self.name).exists()
+        return (self.path if is_file else pathlib.Path(self.name)).with_suffix(
+            ""
+        )
+
+    @property
     def model(self) -> keras.Model:
         """A new copy of the `keras.Model`, to change or to train it.
 
@@ -164,7 +176,7 @@ class LoadedNetwork(Readable):
         from issp_keras.tflite.variants import variant_path
 
         model, given = self._to_export(data, calibration, data_dir)
-        path = path or variant_path(self._stem(), precision, sparse)
+        path = path or variant_path(self.stem, precision, sparse)
         return export(model, path, precision, sparse, **given, **options)
 
     def export_all(
@@ -200,7 +212,7 @@ class LoadedNetwork(Readable):
         from issp_keras.tflite import export_all
 
         model, given = self._to_export(data, calibration, data_dir)
-        stem = stem or self._stem()
+        stem = stem or self.stem
         return export_all(model, stem, progress=progress, **given, **options)
 
     def evaluate(
@@ -310,13 +322,6 @@ class LoadedNetwork(Readable):
             return self.path
         path = pathlib.Path(folder) / f"{self.path.stem}{_TFLITE}"
         return self.export(path).path
-
-    def _stem(self):
-        """Returns the path of the network's exports, without suffix."""
-        is_file = pathlib.Path(self.name).exists()
-        return (self.path if is_file else pathlib.Path(self.name)).with_suffix(
-            ""
-        )
 
     def _to_export(self, data, calibration, data_dir):
         """Returns the model, and the export options that depend on it."""

@@ -1,7 +1,6 @@
 """The command `issp export`."""
 
 import dataclasses
-import pathlib
 
 from absl import flags
 
@@ -64,7 +63,7 @@ class Variant:
 
 def main(argv):
     flag = flags.FLAGS
-    network = load(pathlib.Path(argv[1]))
+    network = load(argv[1])
     options = {
         "data": flag.data,
         "calibration": flag.calibration or None,
@@ -88,7 +87,7 @@ def main(argv):
 
 def _write_all(network, options):
     flag = flags.FLAGS
-    stem = network.path.with_suffix("")
+    stem = network.stem
     any_size = cli.image_size(flag.size)
     with cli.progress_bar("Exporting", 1) as progress:
         written, failures = network.export_all(progress=progress, **options)

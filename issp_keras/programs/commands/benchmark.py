@@ -4,6 +4,7 @@
     issp benchmark model.tflite --output=results.json,results.png
     issp benchmark model.tflite --protocol=mlperf-mobile
     issp benchmark model.tflite --target=adb --benchmark_model=benchmark_model
+    issp benchmark x4_fast x4_fast_int8 --delegate=sparse
 
 Prints tables. Their first row is bicubic interpolation. --output writes the
 tables to files; the suffix of a file makes it JSON, CSV, Markdown or a picture.
@@ -16,6 +17,9 @@ and plots.
 Android, on a phone. It uses the fastest cores, waits until the phone has
 cooled down, and removes its files from the phone. With --android_delegate, it
 also times this delegate. Quality is always measured on this machine.
+
+FILE may be the name of a network that comes with issp_keras, as in the last
+example (`issp models` lists them).
 """
 
 import pathlib
@@ -23,6 +27,7 @@ import pathlib
 from absl import flags
 
 from issp_keras.errors import InputError
+from issp_keras.inference import network_path
 from issp_keras.programs import cli
 from issp_keras.tflite.benchmarking.protocol import PROTOCOLS
 
@@ -31,7 +36,7 @@ FORMATS = (".json", ".csv", ".md", ".png")
 
 def main(argv):
     flag = flags.FLAGS
-    paths = argv[1:]
+    paths = [str(network_path(path)) for path in argv[1:]]
     if not paths:
         raise InputError("expected one or more .tflite files. Received: none")
     _check_outputs(flag.output)
@@ -41,7 +46,7 @@ def main(argv):
         cli.check_file(path, "a .tflite file")
     cli.check_photographs("data", flag.data, flag.data_dir)
     cli.check_page("report", flag.report)
-    cli.load("issp_keras.tflite.programs.benchmark").main(argv)
+    cli.load("issp_keras.tflite.programs.benchmark").main([argv[0], *paths])
 
 
 def _check_outputs(paths):

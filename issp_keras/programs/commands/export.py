@@ -2,16 +2,21 @@
 
     issp export model.keras --precision=float16
     issp export model.keras --all
+    issp export x4_fast --precision=float16
 
 The first example writes model_float16_sparse.tflite beside the model. Before
 that, the interpreter runs the file, and its output is compared with that of
 the Keras model. --all writes every sensible variant, and a table of them as
 JSON and Markdown.
+
+MODEL may be the name of a network that comes with issp_keras, as in the last
+example (`issp models` lists them). Its files are written to the current folder.
 """
 
 from absl import flags
 
 from issp_keras.errors import InputError
+from issp_keras.inference import keras_path
 from issp_keras.programs import cli
 from issp_keras.tflite.choices import INPUTS
 from issp_keras.tflite.choices import PRECISIONS
@@ -22,7 +27,7 @@ from issp_keras.tflite.choices import UPSAMPLINGS
 
 def main(argv):
     (source,) = cli.arguments(argv, "a .keras file")
-    cli.check_file(source, "a .keras file")
+    cli.check_file(keras_path(source), "a .keras file")
     _check(flags.FLAGS)
     cli.load("issp_keras.tflite.programs.export").main(argv)
 
