@@ -4,13 +4,11 @@ import pathlib
 import subprocess
 import sys
 
-import keras
+import finished
 import numpy as np
 import PIL.Image
 import pytest
 from loading import load_benchmark
-
-from issp_keras import models
 
 _BENCHMARKS = pathlib.Path(__file__).parent.parent / "benchmarks"
 
@@ -97,42 +95,12 @@ def test_published_networks_get_the_speed_of_this_machine():
     assert fronts.published([], "160x90", "1") == []
 
 
-def _write_training(folder, name, zeros):
-    """Writes what `issp-compare` leaves of a training."""
-    folder.mkdir(parents=True)
-    keras.utils.set_random_seed(0)
-    # Small networks are left to TFLite.
-    model = models.plain(2, features=32, blocks=1)
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.Conv2D):
-            kernel = keras.ops.convert_to_numpy(layer.kernel)
-            edge = np.quantile(abs(kernel), zeros)
-            layer.kernel.assign(np.where(abs(kernel) < edge, 0, kernel))
-    model.save(folder / "model.keras")
-    method = "latent" if zeros else "dense"
-    config = {
-        "network": {"name": "plain_32x16", "scale": 2},
-        "sparsity": {"method": method},
-    }
-    result = {
-        "name": name,
-        "seed": 0,
-        "settings": name,
-        "steps": 5,
-        "weights": 100,
-        "non_zeros": 100,
-        "scores": {"set5": {"psnr": 20.0, "ssim": 0.5}},
-    }
-    (folder / "config.json").write_text(json.dumps(config))
-    (folder / "result.json").write_text(json.dumps(result))
-
-
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
     """The folder of a benchmark of two networks."""
     folder = tmp_path_factory.mktemp("frontier")
-    _write_training(folder / "runs" / "a", "dense", 0)
-    _write_training(folder / "runs" / "b", "sparse", 0.95)
+    finished.write_training(folder / "runs" / "a", "dense", 0)
+    finished.write_training(folder / "runs" / "b", "sparse", 0.95)
     unfinished = folder / "runs" / "c"
     unfinished.mkdir()
     (unfinished / "model.keras").touch()

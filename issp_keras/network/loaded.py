@@ -371,8 +371,8 @@ def load(
     Args:
         model: Path of a `.keras` or `.tflite` file, or the name of a network
             that comes with issp_keras (`networks()` lists them). Defaults to
-            the first of these. Neither a `.tflite` file nor a network that
-            comes along imports Keras and TensorFlow, if LiteRT is installed.
+            the first of these. If LiteRT is installed, `.tflite` files and
+            these networks do not import Keras and TensorFlow.
         threads: Integer, threads of the TFLite interpreter. Defaults to `1`.
         delegate: A delegate for a `.tflite` file: `"sparse"` for the sparse
             delegate of issp_keras, which skips zeros, the path of another

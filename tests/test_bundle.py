@@ -1,0 +1,91 @@
+"""The program that puts trained networks into the package."""
+
+import json
+import pathlib
+import subprocess
+import sys
+import zipfile
+
+import finished
+import numpy as np
+import PIL.Image
+import pytest
+
+from issp_keras.inference import bundled
+from issp_keras.inference import load_network
+from issp_keras.models import load_model
+
+_BUNDLE = pathlib.Path(__file__).parent.parent / "benchmarks" / "bundle.py"
+
+pytestmark = pytest.mark.long
+
+
+def _run(folder, *flags):
+    command = [sys.executable, _BUNDLE, "--runs=runs", "--output=networks"]
+    command += ["--data_dir=data", *flags]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with trainings, test sets and a package."""
+    folder = tmp_path_factory.mktemp("bundle")
+    finished.write_training(folder / "runs" / "a", "x2_small", 0.95)
+    finished.write_training(folder / "runs" / "b", "x2_other", 0.9)
+    noise = np.random.default_rng(0).integers(0, 256, (64, 72, 3), np.uint8)
+    for name in ("Set5", "Set14", "Kodak24"):
+        path = folder / "data" / name / "HR" / "noise.png"
+        path.parent.mkdir(parents=True)
+        PIL.Image.fromarray(noise).save(path)
+    (folder / "networks").mkdir()
+    older = {
+        "name": "x4_old",
+        "scale": 4,
+        "scores": {"float32": {"Kodak24": {"psnr": 1}}},
+    }
+    (folder / "networks" / "networks.json").write_text(json.dumps([older]))
+    done = _run(folder, "--only=x2_small")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_a_network_is_put_into_the_package(folder):
+    listed = json.loads((folder / "networks" / "networks.json").read_text())
+    assert [entry["name"] for entry in listed] == ["x4_old", "x2_small"]
+    network = bundled.BundledNetwork(**listed[1])
+    assert (network.scale, network.steps) == (2, 5)
+    names = [f"x2_small{of}" for of in (".keras", ".tflite", "_int8.tflite")]
+    made = {path.name for path in (folder / "networks").iterdir()}
+    assert made == {"networks.json", *names}
+    for scores in network.scores.values():
+        assert list(scores) == ["Kodak24", "Set5", "Set14"]
+        # They are measured, not copied from the training.
+        assert scores["Set5"]["psnr"] != 20
+    for name in names:
+        assert load_network(folder / "networks" / name).scale == 2
+
+
+def test_the_keras_file_is_the_same_but_smaller(folder):
+    before = folder / "runs" / "a" / "model.keras"
+    after = folder / "networks" / "x2_small.keras"
+    assert after.stat().st_size < before.stat().st_size / 2
+    with zipfile.ZipFile(before) as a, zipfile.ZipFile(after) as b:
+        assert a.namelist() == b.namelist()
+        assert all(a.read(name) == b.read(name) for name in a.namelist())
+    assert load_model(after).count_params() == load_model(before).count_params()
+
+
+def test_a_name_that_was_not_trained_is_refused(folder):
+    done = _run(folder, "--only=x9")
+    assert done.returncode
+    assert "--only: x9 is no training, expected some of x2_" in done.stderr
+
+
+def test_photographs_of_unknown_licence_are_refused(folder):
+    path = folder / "runs" / "b" / "config.json"
+    config = json.loads(path.read_text())
+    config["data"]["train"] = "holidays"
+    path.write_text(json.dumps(config))
+    done = _run(folder, "--only=x2_other")
+    assert done.returncode
+    assert "was trained on holidays, whose licence" in done.stderr
