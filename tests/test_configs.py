@@ -151,9 +151,9 @@ def test_the_frontier_has_dense_and_sparse_networks(
     config = frontier.get_config()
     trainings = _trainings(config, folder_of_photographs, tmp_path)
     dense = [of for of in trainings if ", dense" in of.label]
-    assert (len(dense), len(trainings)) == (13, 13 + 4 * 4 * 2)
+    assert (len(dense), len(trainings)) == (13, 13 + 2 * 24)
     for training in trainings:
         configuration.check(training.config)
         assert training.config.network.name in NETWORKS
     only = frontier.get_config("blocks").trainings
-    assert len(only) == 16 and all("blocks" in name for name in only)
+    assert len(only) == 24 and all("blocks" in name for name in only)
