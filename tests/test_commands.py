@@ -816,8 +816,8 @@ BAD_INPUT = [
         "train",
         ["--config=quikstart", "--workdir=run"],
         "--config: quikstart: no such file, expected a file or one of the "
-        "configs of issp_keras: block_comparison, cat_r, compare_methods, "
-        "edsr_large, ",
+        "configs of issp_keras: block_comparison, bundled, cat_r, "
+        "compare_methods, edsr_large, ",
     ),
     (
         "train",
