@@ -12,11 +12,14 @@ new one has their name.
 """
 
 import pathlib
+import tempfile
 import zipfile
+from unittest import mock
 
 from timing import circumstances  # First, since it chooses the backend.
 
 # isort: split
+import keras
 import trained as trainings
 from absl import app
 from absl import flags
@@ -82,8 +85,12 @@ def bundle(of, folder, data_dir) -> dict:
             f"{name}: was trained on {train}, whose licence this program does "
             f"not know; expected {' or '.join(_PHOTOGRAPHS)}."
         )
-    compress(of.path, folder / f"{name}.keras")
     model = models.load_model(of.path)
+    architecture, options = of.network
+    with tempfile.TemporaryDirectory() as scratch:
+        whole = pathlib.Path(scratch) / "whole.keras"
+        for_all_versions(model, architecture, options).save(whole)
+        compress(whole, folder / f"{name}.keras")
     scores = {}
     for precision, suffix in (("float32", ""), ("int8", "_int8")):
         path = folder / f"{name}{suffix}.tflite"
@@ -95,7 +102,7 @@ def bundle(of, folder, data_dir) -> dict:
     return {
         "name": name,
         "scale": of.scale,
-        "architecture": of.config["network"]["name"],
+        "architecture": architecture,
         **{
             key: of.result[key]
             for key in ("weights", "non_zeros", "steps", "seed")
@@ -104,6 +111,24 @@ def bundle(of, folder, data_dir) -> dict:
         "made_by": _MADE_BY,
         "scores": scores,
     }
+
+
+def for_all_versions(model, architecture, options):
+    """Returns a copy of a network that all supported versions of Keras load.
+
+    Keras before 3.14 has no operation `depth_to_space`. Networks that are built
+    without it have a layer of issp_keras in its place.
+
+    Args:
+        model: `keras.Model`.
+        architecture: String, a key of `issp_keras.models.NETWORKS`.
+        options: Dict, its arguments.
+    """
+    with mock.patch.dict(vars(keras.ops)):
+        vars(keras.ops).pop("depth_to_space", None)
+        copy = models.NETWORKS[architecture](**options)
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def compress(source, target):

@@ -36,6 +36,12 @@ class Trained:
         return self.config["network"]["scale"]
 
     @property
+    def network(self) -> tuple[str, dict]:
+        """A key of `issp_keras.models.NETWORKS`, and its arguments."""
+        options = dict(self.config["network"])
+        return options.pop("name"), options
+
+    @property
     def method(self) -> str:
         """The pruning method, or "dense"."""
         return self.config.get("sparsity", {}).get("method", "dense")

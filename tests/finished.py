@@ -28,7 +28,7 @@ def write_training(folder, name, zeros):
     model.save(folder / "model.keras")
     method = "latent" if zeros else "dense"
     config = {
-        "network": {"name": "plain_32x16", "scale": 2},
+        "network": {"name": "plain_32x16", "scale": 2, "blocks": 1},
         "sparsity": {"method": method},
         "data": {"train": "data/T91,data/BSD200,data/DIV2K_quarter"},
     }

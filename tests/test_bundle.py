@@ -69,10 +69,12 @@ def test_the_keras_file_is_the_same_but_smaller(folder):
     before = folder / "runs" / "a" / "model.keras"
     after = folder / "networks" / "x2_small.keras"
     assert after.stat().st_size < before.stat().st_size / 2
-    with zipfile.ZipFile(before) as a, zipfile.ZipFile(after) as b:
-        assert a.namelist() == b.namelist()
-        assert all(a.read(name) == b.read(name) for name in a.namelist())
-    assert load_model(after).count_params() == load_model(before).count_params()
+    image = np.random.default_rng(0).random((1, 9, 8, 3), np.float32)
+    a, b = (load_model(path)(image) for path in (before, after))
+    np.testing.assert_array_equal(a, b)
+    # Keras before 3.14 has no such operation.
+    with zipfile.ZipFile(after) as content:
+        assert b"DepthToSpace" not in content.read("config.json")
 
 
 def test_a_name_that_was_not_trained_is_refused(folder):
