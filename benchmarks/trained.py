@@ -4,11 +4,10 @@ import dataclasses
 import pathlib
 
 from issp_keras import files
-from issp_keras.data import find_source
 from issp_keras.errors import InputError
 from issp_keras.inference import load_network
-from issp_keras.scores import SMALLEST
 from issp_keras.scores import mean_score
+from issp_keras.tflite.sources import pairs_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,8 +98,7 @@ def scores(path, scale, sources, data_dir) -> dict[str, dict[str, float]]:
     network = load_network(path, threads=1)
     found = {}
     for source in sources:
-        photographs = find_source(source, "held_out", scale, data_dir)
-        pairs = [of.read(scale, SMALLEST) for of in photographs]
+        pairs = pairs_of([source], "held_out", scale, data_dir)
         mean = mean_score(network.upscale, pairs)
         found[source] = {"psnr": mean.psnr, "ssim": mean.ssim}
     return found

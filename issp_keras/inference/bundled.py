@@ -52,7 +52,7 @@ class BundledNetwork:
 
     @property
     def label(self) -> str:
-        """The name for people, such as "x4 good"."""
+        """The name for people, such as "x4 fast"."""
         return self.name.replace("_", " ")
 
     @property

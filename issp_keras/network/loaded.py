@@ -15,8 +15,10 @@ from issp_keras.files import StrPath
 from issp_keras.inference import DEFAULT
 from issp_keras.inference import NO_DELEGATE
 from issp_keras.inference import TILE
+from issp_keras.inference import KerasNetwork
 from issp_keras.inference import Network
 from issp_keras.inference import check_tile
+from issp_keras.inference import find_bundled
 from issp_keras.inference import keras_path
 from issp_keras.inference import load_network
 from issp_keras.inference import network_path
@@ -113,10 +115,9 @@ class LoadedNetwork(Readable):
         It is in the folder of the network. For a network that comes with
         issp_keras, it is in the current folder.
         """
-        is_file = pathlib.Path(self.name).exists()
-        return (self.path if is_file else pathlib.Path(self.name)).with_suffix(
-            ""
-        )
+        is_bundled = find_bundled(self.name) is not None
+        path = pathlib.Path(self.name) if is_bundled else self.path
+        return path.with_suffix("")
 
     @property
     def model(self) -> keras.Model:
@@ -331,7 +332,9 @@ class LoadedNetwork(Readable):
         from issp_keras.tflite.sources import pairs_of
 
         self._check_keras("export", "is one already")
-        model = self.model
+        apply = self._network.apply
+        # No copy is needed, since an export does not change the model.
+        model = apply.model if isinstance(apply, KerasNetwork) else self.model
         scale, pairs = self.scale, _strings("data", data)
         given: dict[str, Any] = {
             "reference": Reference(
@@ -365,7 +368,7 @@ def load(
 
     Example:
 
-    >>> network = issp_keras.load("x4_good")
+    >>> network = issp_keras.load("x4_fast")
     >>> large = network.upscale(PIL.Image.open("photo.jpg"))
 
     Args:
