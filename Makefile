@@ -21,7 +21,7 @@ COMPILER := command -v c++ || command -v g++ || command -v clang++
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .PHONY: quickstart web test test-long test-native test-web test-lowest test-jax
-.PHONY: install-lowest wheels docs lint lock audit clean
+.PHONY: install-lowest install-others wheels docs lint lock audit clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/issp-train --config=configs/quickstart.py --workdir=$(RUN)
@@ -59,6 +59,11 @@ test-web: $(VENV)/installed-test $(VENV)/installed-web web/node_modules
 LOWEST := VENV=.venv-lowest PIP_CONSTRAINT=requirements_lowest.txt
 install-lowest:
 	$(MAKE) .venv-lowest/installed-test $(LOWEST)
+
+# One after the other, because each writes the metadata of the package.
+install-others:
+	$(MAKE) .venv-jax/installed
+	$(MAKE) install-lowest
 
 test-lowest:
 	$(MAKE) test $(LOWEST) TESTS='versions and not long'
@@ -119,6 +124,11 @@ $(VENV)/installed-test: $(VENV)/installed
 $(VENV)/installed-web: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --editable '.[all,web]'
 	touch $@
+
+# All of these at once, which takes less time.
+$(VENV)/installed-all: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable '.[all,test,web,docs]'
+	touch $(VENV)/installed-test $(VENV)/installed-web $(VENV)/installed-docs $@
 
 $(VENV)/installed-wheels: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --editable '.[all,delegate]'

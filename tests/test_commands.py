@@ -342,7 +342,6 @@ def test_upscale_takes_photographs_of_every_kind(run, tmp_path):
     assert not list(tmp_path.rglob(".partial*"))
 
 
-@pytest.mark.versions
 def test_upscale_does_what_its_flags_say(run, sparse_model_path, tmp_path):
     """Upscales a real photograph that is larger than a tile."""
     skimage = pathlib.Path(pytest.importorskip("skimage").__file__).parent

@@ -20,8 +20,6 @@ from issp_keras.tflite import encode_sparse
 from issp_keras.tflite import export
 from issp_keras.tflite import flatbuffer
 
-pytestmark = pytest.mark.versions
-
 RNG = np.random.default_rng(0)
 
 
@@ -43,6 +41,7 @@ def _blur(images):
     )
 
 
+@pytest.mark.versions
 @pytest.mark.parametrize("shape", [(1, 1), (7, 12), (33, 50), (40, 9)])
 def test_tiles_leave_no_seam(shape):
     pixels = RNG.integers(0, 256, (*shape, 3), np.uint8)
@@ -216,6 +215,7 @@ def test_a_self_ensemble_needs_tiles_that_can_be_turned():
         Network(_nearest, size=(8, 10), self_ensemble=True)
 
 
+@pytest.mark.versions
 @pytest.mark.parametrize("shape", [(6, 5), (6, 5, 3)])
 def test_16_bits_and_floats_stay_what_they_are(shape):
     deep = RNG.integers(0, 65536, shape, np.uint16)
@@ -239,6 +239,7 @@ def test_progress_is_told_tile_by_tile():
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 
+@pytest.mark.versions
 def test_a_delegate_that_cannot_be_loaded_is_refused(
     sparse_model_path, tmp_path
 ):
@@ -257,6 +258,7 @@ def test_a_delegate_that_cannot_be_loaded_is_refused(
         load_network(sparse_model_path, delegate="no.so")
 
 
+@pytest.mark.versions
 def test_a_delegate_is_given_to_the_interpreter(
     sparse_model_path, tmp_path, monkeypatch
 ):
@@ -295,6 +297,7 @@ def test_outputs_are_rounded_and_clipped_to_8_bits():
     assert (Network(apply).upscale(pixels) == [0, 100, 255]).all()
 
 
+@pytest.mark.versions
 def test_keras_and_tflite_files_give_the_same_photograph(
     sparse_model_path, tmp_path
 ):
@@ -316,6 +319,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path, suffix, content):
         load_network(path)
 
 
+@pytest.mark.versions
 @pytest.mark.parametrize("suffix", [".keras", ".tflite"])
 def test_half_a_model_is_refused(sparse_model_path, tmp_path, suffix):
     path = tmp_path / f"model{suffix}"
@@ -328,6 +332,7 @@ def test_half_a_model_is_refused(sparse_model_path, tmp_path, suffix):
         load_network(path)
 
 
+@pytest.mark.versions
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
 def test_weights_that_are_no_numbers_are_refused(tiny_edsr, tmp_path, number):
     model = keras.models.clone_model(tiny_edsr)

@@ -22,7 +22,6 @@ def _edsr_large(scale):
     return models.edsr(scale, features=256, blocks=32, residual_scale=0.1)
 
 
-@pytest.mark.versions
 @pytest.mark.parametrize(
     ("network", "scale", "parameters", "kernels", "weights", "kept"),
     [
@@ -149,6 +148,7 @@ def test_each_image_of_a_batch_is_enlarged_by_itself(network):
     np.testing.assert_allclose(both, np.concatenate([one, two]), atol=1e-5)
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("network", TINY)
 def test_networks_begin_near_the_range_of_an_image(network):
     image = RNG.random((1, 16, 16, 3), np.float32)

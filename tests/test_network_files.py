@@ -14,13 +14,17 @@ from issp_keras.tflite import export
 RNG = np.random.default_rng(0)
 
 
-@pytest.mark.versions
 @pytest.mark.parametrize(
     "network",
     [
-        pytest.param(name, marks=pytest.mark.long)
-        if name.startswith("cat")
-        else name
+        pytest.param(
+            name,
+            marks=[pytest.mark.long]
+            if name.startswith("cat")
+            else [pytest.mark.versions]
+            if name in ("edsr", "plain", "swinir")
+            else [],
+        )
         for name in TINY
     ],
 )

@@ -275,8 +275,9 @@ def test_kernels_that_do_not_train_stay_as_they_are():
     _assert_exact_zeros(model)
 
 
-@pytest.mark.versions
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize(
+    "jit_compile", [pytest.param(False, marks=pytest.mark.versions), True]
+)
 @pytest.mark.parametrize(
     "optimizer",
     [
@@ -996,8 +997,10 @@ def _assert_same_weights(one, other):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.versions
-@pytest.mark.parametrize("method", [ISSP(), Latent(), SRP()])
+@pytest.mark.parametrize(
+    "method",
+    [pytest.param(ISSP(), marks=pytest.mark.versions), Latent(), SRP()],
+)
 def test_a_share_is_that_of_all_steps_of_the_fit(method):
     """There are 2 epochs of 20 batches."""
     shares, steps = _sequential(), _sequential()

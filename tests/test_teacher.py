@@ -181,7 +181,6 @@ def test_another_file_under_the_name_is_refused(path, pairs, tmp_path):
         Teacher(path, 2).teach(pairs, folder)
 
 
-@pytest.mark.versions
 @pytest.mark.long
 def test_training_learns_from_the_teacher_and_goes_on_the_same(
     config, tmp_path, enlarged

@@ -103,7 +103,6 @@ def test_trains_with_every_part_that_a_config_can_name(config, tmp_path):
     assert shares["conv_first"] >= 0.9
 
 
-@pytest.mark.versions
 def test_trains_on_the_loss_that_a_config_names(config, trained, tmp_path):
     plain, _ = trained
     losses = {}
