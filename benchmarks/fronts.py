@@ -30,6 +30,7 @@ class Point:
         is_sparse: Whether it was trained sparse.
         ms: Float, the latency in milliseconds.
         psnr: Float, mean over the test sets in dB.
+        label: String, a short name for a picture.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Point:
     is_sparse: bool
     ms: float
     psnr: float
+    label: str = ""
 
 
 def points(rows: list[dict], size: str, threads: str) -> list[Point]:
@@ -49,12 +51,28 @@ def points(rows: list[dict], size: str, threads: str) -> list[Point]:
         threads: String, the number of threads.
     """
     return [
-        Point(row["name"], precision, door, row["is_sparse"], ms, mean(form))
+        Point(
+            row["name"],
+            precision,
+            door,
+            row["is_sparse"],
+            ms,
+            mean(form),
+            _label(row),
+        )
         for row in rows
         for precision, form in row["forms"].items()
         for door, ms in _latencies(form, size, threads).items()
         if "scores" in form
     ]
+
+
+def _label(row):
+    """For example `32x16, 90 %`: features, layers and zeros."""
+    label = row.get("network", row["name"]).removeprefix("plain_")
+    if not row["is_sparse"]:
+        return label
+    return f"{label}, {1 - row['non_zeros'] / row['weights']:.0%}"
 
 
 def mean(form: dict) -> float:
@@ -165,6 +183,7 @@ def published(rows: list[dict], size: str, threads: str) -> list[Point]:
                 False,
                 reference / float(of["times as fast as EDSR-baseline"]),
                 (float(of["Set5"]) + float(of["Set14"])) / 2,
+                of["network"],
             )
             for of in csv.DictReader(file)
         ]
@@ -308,6 +327,14 @@ def _fronts(rows):
     )
 
 
+def fastest(of: Iterable[Point]) -> list[Point]:
+    """The fastest runtime of each network in each precision."""
+    found: dict[tuple[str, str], Point] = {}
+    for point in sorted(of, key=lambda p: p.ms):
+        found.setdefault((point.name, point.precision), point)
+    return list(found.values())
+
+
 def _draw(rows, path):
     """Draws PSNR against latency for x4."""
     from matplotlib import ticker
@@ -324,34 +351,22 @@ def _draw(rows, path):
     axes.grid(color="#e4e4e4")
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xscale("log")
+    axes.margins(x=0.08)
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda v, _: f"{v:g}"))
+    axes.xaxis.set_minor_formatter(ticker.NullFormatter())
     others = published(rows, _SIZE, _THREADS)
-    axes.plot(
-        [of.ms for of in others],
-        [of.psnr for of in others],
-        "x",
-        color=_GREY,
-        label="published, dense, trained longer",
-    )
-    for of in others:
-        _annotate(axes, of, _GREY)
-    found = points(rows, _SIZE, _THREADS)
-    kinds = {False: ("dense", _DENSE), True: ("sparse", _SPARSE)}
+    _plot(axes, others, "x", _GREY, "published, dense, trained longer")
+    labels = [(of, _GREY) for of in others]
+    found = fastest(points(rows, _SIZE, _THREADS))
+    kinds = {True: ("sparse", _SPARSE), False: ("dense", _DENSE)}
     for is_sparse, (kind, colour) in kinds.items():
+        own = [of for of in found if of.is_sparse == is_sparse]
         for precision, marker in (("float32", "o"), ("int8", "D")):
-            own = [
-                of
-                for of in found
-                if (of.is_sparse, of.precision) == (is_sparse, precision)
-            ]
-            axes.plot(
-                [of.ms for of in own],
-                [of.psnr for of in own],
-                marker,
-                color=colour,
-                alpha=0.45,
-                label=f"{kind}, {precision}",
-            )
-        best = front(of for of in found if of.is_sparse == is_sparse)
+            of_kind = [of for of in own if of.precision == precision]
+            _plot(axes, of_kind, marker, colour, f"{kind}, {precision}")
+        best = front(own)
         axes.step(
             [of.ms for of in best],
             [of.psnr for of in best],
@@ -359,22 +374,43 @@ def _draw(rows, path):
             color=colour,
             label=f"{kind} front",
         )
-        for of in best:
-            _annotate(axes, of, colour)
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda v, _: f"{v:g}"))
-    axes.xaxis.set_minor_formatter(ticker.NullFormatter())
+        labels += [(of, colour) for of in best]
     axes.legend(loc="lower right", frameon=False)
+    figure.draw_without_rendering()
+    _annotate(axes, labels)
     figure.savefig(path, format="png")
 
 
-def _annotate(axes, point, colour):
-    axes.annotate(
-        point.name,
-        (point.ms, point.psnr),
-        (4, -10),
-        textcoords="offset points",
+def _plot(axes, of, marker, colour, label):
+    axes.plot(
+        [point.ms for point in of],
+        [point.psnr for point in of],
+        marker,
         color=colour,
-        fontsize=7,
+        alpha=1 if marker == "x" else 0.45,
+        label=label,
     )
+
+
+def _annotate(axes, labels):
+    """Labels points. A label that would lie on another label is left out."""
+    boxes = []
+    # The two fronts have their labels on opposite sides, where there is room.
+    places = [("right", -5, 4), ("right", -5, -10)]
+    places += [("left", 5, 4), ("left", 5, -10)]
+    for point, colour in labels:
+        for side, x, y in places if point.is_sparse else places[::-1]:
+            text = axes.annotate(
+                point.label,
+                (point.ms, point.psnr),
+                (x, y),
+                textcoords="offset points",
+                horizontalalignment=side,
+                color=colour,
+                fontsize=8,
+            )
+            box = text.get_window_extent()
+            if not any(box.overlaps(other) for other in boxes):
+                boxes.append(box)
+                break
+            text.remove()

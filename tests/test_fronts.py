@@ -46,6 +46,22 @@ def test_a_speedup_compares_networks_of_the_same_quality():
     ]
 
 
+def test_the_picture_shows_the_fastest_runtime_of_a_network():
+    stock = fronts.Point("a", "int8", "XNNPACK", True, 9, 31)
+    delegate = fronts.Point("a", "int8", "delegate", True, 2, 31)
+    other = fronts.Point("a", "float32", "XNNPACK", True, 20, 32)
+    assert fronts.fastest([stock, delegate, other]) == [delegate, other]
+
+
+def test_a_label_tells_the_shape_and_the_zeros():
+    row = _row("a long name, 90% zeros", True, {"XNNPACK": 9.0}, 31)
+    [point] = fronts.points([{**row, "network": "plain_32x16"}], "160x90", "1")
+    assert point.label == "32x16, 90%"
+    row = _row("fsrcnn", False, {"XNNPACK": 9.0}, 31)
+    [point] = fronts.points([row], "160x90", "1")
+    assert point.label == "fsrcnn"
+
+
 def _row(name, is_sparse, ms, psnr):
     form = {
         "scores": {"set5": {"psnr": psnr}, "set14": {"psnr": psnr - 2}},
