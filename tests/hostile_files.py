@@ -449,17 +449,17 @@ def work(jobs, folder):
         seeds = {name: _seeds(name, folder) for name, *_ in jobs}
         # A first call makes each reader import its libraries.
         for name, content in seeds.items():
-            _outcome(KINDS[name], content[0], folder)
+            outcome(KINDS[name], content[0], folder)
     _limit_memory()
     _forget_peak()
     _say("ready")
     for name, seed, first, last in jobs:
         for number in range(first, last):
             content = make_file(name, seeds[name], seed, number)
-            outcome = _outcome(KINDS[name], content, folder)
+            found = outcome(KINDS[name], content, folder)
             if _peak_bytes() > MOST_BYTES:
                 sys.exit("more memory than 2 GB")
-            _say([name, number, outcome])
+            _say([name, number, found])
 
 
 def _seeds(name, folder):
@@ -481,7 +481,7 @@ def make_file(name, seeds, seed, number):
     return way(chance, chance.choice(seeds), seeds)
 
 
-def _outcome(kind, content, folder):
+def outcome(kind, content, folder):
     """Returns "taken", "refused", or what went wrong and where."""
     from issp_keras.errors import InputError
 

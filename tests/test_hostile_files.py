@@ -36,7 +36,7 @@ def test_what_is_no_input_error_is_a_finding(tmp_path, error, outcome):
             raise error
 
     kind = hostile_files.Kind(".bin", None, read)
-    found = hostile_files._outcome(kind, b"content", tmp_path)
+    found = hostile_files.outcome(kind, b"content", tmp_path)
     assert found.partition(":")[0] == outcome
 
 
