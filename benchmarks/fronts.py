@@ -68,7 +68,7 @@ def points(rows: list[dict], size: str, threads: str) -> list[Point]:
 
 
 def _label(row):
-    """For example `32x16, 90 %`: features, layers and zeros."""
+    """For example `32x16, 90%`: features, layers and zeros."""
     label = row.get("network", row["name"]).removeprefix("plain_")
     if not row["is_sparse"]:
         return label

@@ -80,7 +80,7 @@ def main(name, corpus, *arguments):
             (corpus / f"seed_{number}").write_bytes(content)
         limits = [
             f"-timeout={hostile_files.MOST_SECONDS}",
-            f"-rss_limit_mb={2 * hostile_files.MOST_BYTES >> 20}",
+            f"-rss_limit_mb={hostile_files.MOST_BYTES >> 20}",
             f"-max_len={_MOST_BYTES}",
             f"-artifact_prefix={corpus}/finding_",
         ]

@@ -12,21 +12,15 @@ from issp_keras.tflite import Reference
 from issp_keras.tflite import export
 
 RNG = np.random.default_rng(0)
+_MARKS = {
+    **dict.fromkeys(("cat", "cat_axial"), pytest.mark.long),
+    **dict.fromkeys(("edsr", "plain", "swinir"), pytest.mark.versions),
+}
 
 
 @pytest.mark.parametrize(
     "network",
-    [
-        pytest.param(
-            name,
-            marks=[pytest.mark.long]
-            if name.startswith("cat")
-            else [pytest.mark.versions]
-            if name in ("edsr", "plain", "swinir")
-            else [],
-        )
-        for name in TINY
-    ],
+    [pytest.param(name, marks=_MARKS.get(name, ())) for name in TINY],
 )
 def test_a_file_takes_any_size_with_what_every_tflite_has(network, tmp_path):
     """The file has no TensorFlow operations. `export` does not allow them."""
