@@ -1,5 +1,6 @@
 """The training program on tiny networks and photographs."""
 
+import contextlib
 import csv
 import functools
 import importlib.util
@@ -24,6 +25,8 @@ from killed_trainings import differences
 from issp_keras import data
 from issp_keras.callbacks import prunable_kernels
 from issp_keras.errors import InputError
+from issp_keras.programs import interrupts
+from issp_keras.programs.interrupts import Terminated
 from issp_keras.programs.train import train
 
 EDSR_SMALL = pathlib.Path(__file__).parent.parent / "configs/edsr_small.py"
@@ -208,6 +211,32 @@ def test_a_killed_run_goes_on_to_the_same_weights(
     train(config, workdir)
     assert differences(tmp_path / "whole", workdir) == []
     assert _epochs(workdir) == list(range(8))
+
+
+class _LosesTheError(keras.callbacks.Callback):
+    """Gets SIGTERM where every error is caught, as Keras does on JAX."""
+
+    def __init__(self, batch):
+        super().__init__()
+        self.left = batch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.left -= 1
+        if self.left == 0:
+            with contextlib.suppress(Terminated):
+                signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_lost_sigterm_ends_the_training_after_its_step(
+    config, trained, tmp_path
+):
+    loses = _LosesTheError(batch=5)
+    with interrupts.raising(), pytest.raises(Terminated):
+        train(config, tmp_path, callbacks=[loses])
+    assert loses.left == 0
+    # The first epoch has 3 steps.
+    assert _epochs(tmp_path) == [0]
+    np.testing.assert_equal(train(config, tmp_path).get_weights(), trained[0])
 
 
 def test_a_run_that_was_killed_in_its_first_epoch_begins_again(

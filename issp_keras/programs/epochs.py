@@ -1,4 +1,4 @@
-"""Callbacks that act at the end of each epoch."""
+"""Callbacks of a training: what happens after each step and each epoch."""
 
 import math
 import pathlib
@@ -9,7 +9,18 @@ import keras
 import numpy as np
 
 from issp_keras import files
+from issp_keras.programs import interrupts
 from issp_keras.scores import score_network
+
+
+class EndAfterSignal(keras.callbacks.Callback):
+    """Ends a training after Ctrl-C or SIGTERM.
+
+    On JAX, a program waits for a step where Keras catches every error.
+    """
+
+    def on_train_batch_end(self, batch, logs=None):
+        interrupts.check()
 
 
 class StopIfDiverged(keras.callbacks.Callback):

@@ -13,6 +13,7 @@ from issp_keras.errors import InputError
 from issp_keras.errors import blame
 from issp_keras.fused_steps import fuse_steps
 from issp_keras.programs import cli
+from issp_keras.programs.epochs import EndAfterSignal
 from issp_keras.programs.epochs import StopInTime
 from issp_keras.programs.epochs import TellEpochs
 
@@ -44,7 +45,7 @@ def fit(model, config, patches, done, callbacks, until, is_told) -> bool:
     epochs = config.steps // config.steps_per_epoch
     stop = StopInTime(float("inf") if until is None else until, epochs)
     dataset, at_once = _dataset(model, config, patches, done)
-    callbacks = [*callbacks, stop]
+    callbacks = [*callbacks, stop, EndAfterSignal()]
     with warnings.catch_warnings(), contextlib.ExitStack() as stack:
         # If the time is over, the next call continues the training.
         warnings.filterwarnings("ignore", "Training ended after")

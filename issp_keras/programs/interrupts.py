@@ -19,6 +19,9 @@ _BROKEN_PIPE = 128 + 13
 # Longer than the clean-up at the end takes.
 AGAIN_SECONDS = 2.0
 
+# The error of the signal that came, while `raising` runs a block.
+_raised: type[KeyboardInterrupt] | None = None
+
 
 def name() -> str:
     """Returns the name of this program from the command line."""
@@ -76,27 +79,13 @@ def raising():
     """Makes Ctrl-C and SIGTERM raise an error while the block runs.
 
     It is `KeyboardInterrupt` for Ctrl-C, and `Terminated` for SIGTERM. The
-    error may get lost if C++ calls Python, or if Python deletes an object. So
-    it is raised again until the block ends. No file gets its name after it,
-    since the file may hold what a broken computation made.
+    error may get lost if C++ calls Python, if Python deletes an object, or if
+    a library catches every error. So it is raised again until the block ends.
+    No file gets its name after it, since the file may hold what a broken
+    computation made.
     """
-    error: type[KeyboardInterrupt] = KeyboardInterrupt
-    is_ending = False
-
-    def check():
-        if is_ending:
-            raise error
-
-    def end(number, frame):
-        nonlocal error, is_ending
-        is_ending = True
-        if number == signal.SIGTERM:
-            error = Terminated
-        signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
-        raise error
-
-    before = _handle(end)
-    again = signal.signal(signal.SIGALRM, end)
+    before = _handle(_raise)
+    again = signal.signal(signal.SIGALRM, _raise)
     tell_lost, sys.unraisablehook = sys.unraisablehook, _tell_lost
     files.before_renaming.append(check)
     try:
@@ -107,6 +96,16 @@ def raising():
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, again)
         _restore(before)
+        _forget()
+
+
+def check():
+    """Raises the error of `raising` again if its signal has come.
+
+    Call it in each turn of a loop in which a library catches every error.
+    """
+    if _raised is not None:
+        raise _raised
 
 
 @contextlib.contextmanager
@@ -144,6 +143,21 @@ def _restore(handlers):
         # A shell may make a background program ignore the signal.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, handler)
+
+
+def _raise(number, frame):
+    global _raised
+    if number == signal.SIGTERM:
+        _raised = Terminated
+    elif _raised is None:
+        _raised = KeyboardInterrupt
+    signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
+    raise _raised
+
+
+def _forget():
+    global _raised
+    _raised = None
 
 
 def _end(number, frame):
