@@ -127,7 +127,7 @@ $(VENV)/installed-web: $(VENV)/installed
 
 # All of these at once, which takes less time.
 $(VENV)/installed-all: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --editable '.[all,test,web,docs]'
+	$(BIN)/python -m pip install --quiet --editable '.[all,test,web,docs,fuzz]'
 	touch $(VENV)/installed-test $(VENV)/installed-web $(VENV)/installed-docs $@
 
 $(VENV)/installed-wheels: $(VENV)/installed

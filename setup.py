@@ -172,6 +172,11 @@ setup(
         "delegate": ["ziglang>=0.13,<0.18"],
         # The site.
         "docs": ["mkdocs-material>=9.6,<10", "mkdocstrings[python]>=0.29,<2"],
+        # The fuzzer of Python code. Other machines would have to compile it.
+        "fuzz": [
+            "atheris>=3.0.0,<4; sys_platform == 'linux' and "
+            "platform_machine == 'x86_64' and python_version < '3.15'"
+        ],
         "test": _TEST,
         # A compiler for WebAssembly.
         "web": ["ziglang>=0.17,<0.18"],

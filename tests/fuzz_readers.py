@@ -1,6 +1,6 @@
 """Fuzzes the readers of files in Python, guided by coverage.
 
-    pip install atheris
+    pip install --editable '.[fuzz]'
     python tests/fuzz_readers.py KIND FOLDER -runs=20000
 
 The first argument is a kind of file of `hostile_files.py`. The second is a
@@ -67,7 +67,7 @@ def main(name, corpus, *arguments):
         # It has wheels for few systems, so it is not among the dependencies.
         atheris = importlib.import_module("atheris")
     except ModuleNotFoundError:
-        sys.exit("Fuzzing needs Atheris: pip install atheris")
+        sys.exit("Fuzzing needs Atheris: pip install --editable '.[fuzz]'")
     corpus = pathlib.Path(corpus)
     corpus.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:

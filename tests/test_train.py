@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import functools
+import gc
 import importlib.util
 import json
 import math
@@ -227,16 +228,42 @@ class _LosesTheError(keras.callbacks.Callback):
                 signal.raise_signal(signal.SIGTERM)
 
 
-def test_a_lost_sigterm_ends_the_training_after_its_step(
-    config, trained, tmp_path
+# The steps of each run, before the run that ends. An epoch has 3 steps.
+@pytest.mark.parametrize(
+    ("runs", "done", "epochs", "momentum"),
+    [
+        # Twice in the same epoch.
+        ((4, 1), 5, 1, None),
+        # After the last step of an epoch, it ends in the next one.
+        ((3,), 4, 1, None),
+        # The last epoch, after which averages replace the weights.
+        ((11,), 11, 3, 0.9),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
+def test_a_terminated_run_keeps_its_steps(
+    runs, done, epochs, momentum, config, trained, tmp_path
 ):
-    loses = _LosesTheError(batch=5)
-    with interrupts.raising(), pytest.raises(Terminated):
-        train(config, tmp_path, callbacks=[loses])
-    assert loses.left == 0
-    # The first epoch has 3 steps.
-    assert _epochs(tmp_path) == [0]
-    np.testing.assert_equal(train(config, tmp_path).get_weights(), trained[0])
+    whole = trained[1]
+    if momentum:
+        config.ema_momentum = momentum
+        whole = tmp_path / "whole"
+        train(config, whole)
+    workdir = tmp_path / "terminated"
+    for steps in runs:
+        loses = _LosesTheError(steps)
+        with interrupts.raising(), pytest.raises(Terminated):
+            train(config, workdir, callbacks=[loses])
+        # Keras leaves `metrics.csv` open.
+        gc.collect()
+    checkpoint = keras.models.load_model(workdir / "checkpoint.keras")
+    assert int(checkpoint.optimizer.iterations) == done
+    assert _epochs(workdir) == list(range(epochs))
+    assert not (workdir / "model.keras").exists()
+    train(config, workdir)
+    assert differences(whole, workdir) == []
+    assert _epochs(workdir) == [0, 1, 2, 3]
+    assert not (workdir / "part_epoch.npz").exists()
 
 
 def test_a_run_that_was_killed_in_its_first_epoch_begins_again(

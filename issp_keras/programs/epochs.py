@@ -1,4 +1,4 @@
-"""Callbacks of a training: what happens after each step and each epoch."""
+"""Callbacks that act at the end of each epoch."""
 
 import math
 import pathlib
@@ -9,18 +9,7 @@ import keras
 import numpy as np
 
 from issp_keras import files
-from issp_keras.programs import interrupts
 from issp_keras.scores import score_network
-
-
-class EndAfterSignal(keras.callbacks.Callback):
-    """Ends a training after Ctrl-C or SIGTERM.
-
-    On JAX, a program waits for a step where Keras catches every error.
-    """
-
-    def on_train_batch_end(self, batch, logs=None):
-        interrupts.check()
 
 
 class StopIfDiverged(keras.callbacks.Callback):
@@ -71,8 +60,10 @@ class Checkpoint(keras.callbacks.Callback):
         self._processes = processes
 
     def on_epoch_end(self, epoch, logs=None):
-        if self.model.stop_training:
-            return
+        if not self.model.stop_training:
+            self.save()
+
+    def save(self):
         if self._processes.is_first:
             with files.replacing(self._path) as partial:
                 self.model.save(partial)
@@ -87,15 +78,26 @@ class CpuSeconds(keras.callbacks.Callback):
 
     On a shared machine, CPU time is steadier than wall time. The work of other
     callbacks at the end of an epoch counts for the next epoch.
+
+    Args:
+        before: Float, the CPU time that earlier programs spent on the epoch in
+            which the training goes on.
     """
 
+    def __init__(self, before):
+        super().__init__()
+        self._before = before
+
     def on_train_begin(self, logs=None):
-        self._start = time.process_time()
+        self._start = time.process_time() - self._before
 
     def on_epoch_end(self, epoch, logs=None):
-        now = time.process_time()
-        logs["cpu_seconds"] = now - self._start
-        self._start = now
+        logs["cpu_seconds"] = self.seconds()
+        self._start = time.process_time()
+
+    def seconds(self):
+        """Returns the CPU time of the present epoch."""
+        return time.process_time() - self._start
 
 
 class TellEpochs(keras.callbacks.Callback):
@@ -103,27 +105,29 @@ class TellEpochs(keras.callbacks.Callback):
 
     Args:
         config: `ml_collections.ConfigDict`.
+        at_once: Integer, the steps in each batch of patches.
         progress: Callable that receives the number of finished steps.
     """
 
-    def __init__(self, config, progress):
+    def __init__(self, config, at_once, progress):
         super().__init__()
         self._config = config
+        self._at_once = at_once
         self._progress = progress
 
     def on_epoch_begin(self, epoch, logs=None):
         self._start = time.monotonic()
-        self._before = epoch * self._config.steps_per_epoch
+        # An epoch that was interrupted has fewer steps left.
+        left = self.params["steps"] * self._at_once
+        self._before = (epoch + 1) * self._config.steps_per_epoch - left
 
     def on_train_batch_end(self, batch, logs=None):
-        # One execution, and one batch of patches, may be several steps.
-        at_once = self._config.steps_per_epoch / self.params["steps"]
-        self._progress(self._before + (batch + 1) * at_once)
+        self._progress(self._before + (batch + 1) * self._at_once)
 
     def on_epoch_end(self, epoch, logs=None):
         if not math.isfinite(logs["loss"]):
             return
-        step = self._before + self._config.steps_per_epoch
+        step = (epoch + 1) * self._config.steps_per_epoch
         psnr = logs.get("val_psnr", math.nan)
         score = "" if math.isnan(psnr) else f", {psnr:.2f} dB held out"
         print(

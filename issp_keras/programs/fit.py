@@ -13,7 +13,7 @@ from issp_keras.errors import InputError
 from issp_keras.errors import blame
 from issp_keras.fused_steps import fuse_steps
 from issp_keras.programs import cli
-from issp_keras.programs.epochs import EndAfterSignal
+from issp_keras.programs import interrupts
 from issp_keras.programs.epochs import StopInTime
 from issp_keras.programs.epochs import TellEpochs
 
@@ -23,7 +23,9 @@ class Diverged(InputError):
 
 
 def fit(model, config, patches, done, callbacks, until, is_told) -> bool:
-    """Trains from step `done` on.
+    """Trains from step `done` on, to the end of the training.
+
+    From the middle of an epoch, it trains to the end of this epoch only.
 
     Args:
         model: A compiled `keras.Model`.
@@ -37,27 +39,29 @@ def fit(model, config, patches, done, callbacks, until, is_told) -> bool:
             progress bar on a terminal.
 
     Returns:
-        Boolean, whether the training is finished.
+        Boolean, False if the time `until` came first.
 
     Raises:
         Diverged: If the training diverges.
     """
     epochs = config.steps // config.steps_per_epoch
+    first, in_epoch = divmod(done, config.steps_per_epoch)
     stop = StopInTime(float("inf") if until is None else until, epochs)
     dataset, at_once = _dataset(model, config, patches, done)
-    callbacks = [*callbacks, stop, EndAfterSignal()]
+    callbacks = [*callbacks, stop]
     with warnings.catch_warnings(), contextlib.ExitStack() as stack:
         # If the time is over, the next call continues the training.
         warnings.filterwarnings("ignore", "Training ended after")
         if is_told:
             bar = cli.progress_bar("Training", config.steps)
             progress = stack.enter_context(bar)
-            callbacks.append(TellEpochs(config, progress))
+            callbacks.append(TellEpochs(config, at_once, progress))
+        stack.enter_context(interrupts.postponing())
         model.fit(
             dataset,
-            epochs=epochs,
-            initial_epoch=done // config.steps_per_epoch,
-            steps_per_epoch=config.steps_per_epoch // at_once,
+            epochs=first + 1 if in_epoch else epochs,
+            initial_epoch=first,
+            steps_per_epoch=(config.steps_per_epoch - in_epoch) // at_once,
             shuffle=False,
             verbose=0,
             callbacks=callbacks,

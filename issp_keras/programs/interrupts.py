@@ -18,9 +18,15 @@ _WORDS: dict[int, str] = {
 _BROKEN_PIPE = 128 + 13
 # Longer than the clean-up at the end takes.
 AGAIN_SECONDS = 2.0
+# Longer than a step of a training takes, and much shorter than the time that
+# clusters give.
+POSTPONED_SECONDS = 8.0
 
 # The error of the signal that came, while `raising` runs a block.
-_raised: type[KeyboardInterrupt] | None = None
+_coming: type[KeyboardInterrupt] | None = None
+# Whether this error has been raised, so that a computation may be broken.
+_was_raised = False
+_is_postponed = False
 
 
 def name() -> str:
@@ -84,14 +90,14 @@ def raising():
     No file gets its name after it, since the file may hold what a broken
     computation made.
     """
-    before = _handle(_raise)
-    again = signal.signal(signal.SIGALRM, _raise)
+    before = _handle(_come)
+    again = signal.signal(signal.SIGALRM, _come)
     tell_lost, sys.unraisablehook = sys.unraisablehook, _tell_lost
-    files.before_renaming.append(check)
+    files.before_renaming.append(_check_raised)
     try:
         yield
     finally:
-        files.before_renaming.remove(check)
+        files.before_renaming.remove(_check_raised)
         sys.unraisablehook = tell_lost
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, again)
@@ -99,13 +105,34 @@ def raising():
         _forget()
 
 
+@contextlib.contextmanager
+def postponing():
+    """Lets the block work on after a signal, until it calls `check`.
+
+    The block can then save its work. The error of `raising` comes anyway after
+    `POSTPONED_SECONDS`, after a second signal, and when the block ends.
+    """
+    global _is_postponed
+    _is_postponed = True
+    try:
+        yield
+        check()
+    finally:
+        _is_postponed = False
+
+
+def is_coming() -> bool:
+    """Returns whether a signal has come that is to end the program."""
+    return _coming is not None
+
+
 def check():
-    """Raises the error of `raising` again if its signal has come.
+    """Raises the error of `raising` if its signal has come.
 
     Call it in each turn of a loop in which a library catches every error.
     """
-    if _raised is not None:
-        raise _raised
+    if _coming is not None:
+        _raise()
 
 
 @contextlib.contextmanager
@@ -145,19 +172,35 @@ def _restore(handlers):
             signal.signal(number, handler)
 
 
-def _raise(number, frame):
-    global _raised
+def _come(number, frame):
+    """Handles a signal that is to end the program, or the timer after it."""
+    global _coming
+    is_first = _coming is None
     if number == signal.SIGTERM:
-        _raised = Terminated
-    elif _raised is None:
-        _raised = KeyboardInterrupt
+        _coming = Terminated
+    elif is_first:
+        _coming = KeyboardInterrupt
+    if is_first and _is_postponed:
+        signal.setitimer(signal.ITIMER_REAL, POSTPONED_SECONDS)
+    else:
+        _raise()
+
+
+def _raise():
+    global _was_raised
+    _was_raised = True
     signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
-    raise _raised
+    raise _coming
+
+
+def _check_raised():
+    if _was_raised:
+        raise _coming
 
 
 def _forget():
-    global _raised
-    _raised = None
+    global _coming, _was_raised
+    _coming, _was_raised = None, False
 
 
 def _end(number, frame):

@@ -24,6 +24,8 @@ from issp_keras.programs.epochs import CpuSeconds
 from issp_keras.programs.epochs import HeldOutScore
 from issp_keras.programs.epochs import StopIfDiverged
 from issp_keras.programs.fit import fit
+from issp_keras.programs.part_epochs import SaveWhenInterrupted
+from issp_keras.programs.part_epochs import load_part
 from issp_keras.programs.processes import Processes
 from issp_keras.programs.resume import keep_rows
 from issp_keras.programs.resume import restore
@@ -134,27 +136,37 @@ def _train(config, workdir, parts, processes, until, callbacks):
         if pairs is None:
             return None
     network = parts.network
-    with processes.sharing_data():
+    patches = RandomPatches(
+        pairs,
+        config.data.patch_size,
+        config.data.batch_size,
+        config.seed,
+        shard=(processes.index, processes.count),
+    )
+
+    def begin():
         model = _compiled(config, network.get_weights())
-        done = _go_on(model, config, workdir, parts, processes)
-        if done < config.steps:
-            patches = RandomPatches(
-                pairs,
-                config.data.patch_size,
-                config.data.batch_size,
-                config.seed,
-                shard=(processes.index, processes.count),
+        return model, _go_on(model, config, workdir, parts, processes)
+
+    def is_in_time(model, done):
+        every_callback = _callbacks(
+            config, workdir, parts, processes, done, callbacks
+        )
+        is_told = processes.is_first and not callbacks
+        with files.blaming_a_full_disk(workdir):
+            return fit(
+                model, config, patches, done, every_callback, until, is_told
             )
-            every_callback = [
-                *_callbacks(config, workdir, parts, processes),
-                *callbacks,
-            ]
-            is_told = processes.is_first and not callbacks
-            with files.blaming_a_full_disk(workdir):
-                is_finished = fit(
-                    model, config, patches, done, every_callback, until, is_told
-                )
-            if not is_finished:
+
+    with processes.sharing_data():
+        model, done = begin()
+        if done % config.steps_per_epoch:
+            # The rest of an interrupted epoch leaves a checkpoint of its end.
+            if not is_in_time(model, done):
+                return None
+            model, done = begin()
+        if done < config.steps:
+            if not is_in_time(model, done):
                 return None
         else:
             # Keras replaces the weights by their averages, if any, at the end
@@ -193,9 +205,12 @@ def _go_on(model, config, workdir, parts, processes):
     return done
 
 
-def _callbacks(config, workdir, parts, processes):
-    return [
-        CpuSeconds(),
+def _callbacks(config, workdir, parts, processes, done, further):
+    part = load_part(workdir, done)
+    cpu = CpuSeconds(part.cpu_seconds if part else 0.0)
+    checkpoint = Checkpoint(workdir / "checkpoint.keras", processes)
+    callbacks = [
+        cpu,
         StopIfDiverged(),
         *parts.compressing(),
         HeldOutScore(
@@ -205,8 +220,17 @@ def _callbacks(config, workdir, parts, processes):
             processes,
         ),
         *(_writers(workdir, parts.sparse) if processes.is_first else []),
-        Checkpoint(workdir / "checkpoint.keras", processes),
+        checkpoint,
+        *further,
     ]
+    # Of several processes, only some may get a signal.
+    if processes.count == 1:
+        callbacks.append(
+            SaveWhenInterrupted(
+                workdir, config.steps_per_epoch, checkpoint, cpu, part
+            )
+        )
+    return callbacks
 
 
 def _writers(workdir, sparse):

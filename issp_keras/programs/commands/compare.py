@@ -3,10 +3,11 @@
     issp compare --config=compare_methods --workdir=runs/compare
     issp compare --config=recipe_search --workdir=runs/search --turn=20
 
-Each training has its own folder in the workdir. After an interruption, the
-same command continues after the last finished epoch. Finished trainings are
-not repeated. --minutes=N stops after the last epoch that probably ends within
-N minutes, but not before the first epoch. Each training then has a checkpoint.
+Each training has its own folder in the workdir. After Ctrl-C or SIGTERM, the
+same command continues after the last step; after another end, it continues
+after the last finished epoch. Finished trainings are not repeated.
+--minutes=N stops after the last epoch that probably ends within N minutes, but
+not before the first epoch. Each training then has a checkpoint.
 The trainings run in the order of the config. With --turn=N, they take turns of
 N minutes. Several of these commands may share one workdir: each takes a
 training that no other command runs. They run at low priority (--nice).

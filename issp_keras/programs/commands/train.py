@@ -6,8 +6,9 @@
 A flag can override every entry of the config, for example --config.seed=11. To
 shorten a training, override steps and sparsity.end_step.
 The training writes metrics.csv, sparsity.csv and tensorboard/ to the workdir.
-It writes checkpoint.keras after every epoch; the same command continues from
-it. At the end it writes model.keras, whose kernels hold exact zeros.
+It writes checkpoint.keras after every epoch, and after the current step if
+Ctrl-C or SIGTERM ends it. The same command continues from there. At the end it
+writes model.keras, whose kernels hold exact zeros.
 
 With config.teacher, the training also learns from the outputs of another
 network. These outputs are in teacher/. From

@@ -1,0 +1,107 @@
+"""Saves a training in the middle of an epoch, after Ctrl-C or SIGTERM."""
+
+from typing import Any
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from issp_keras import files
+from issp_keras.errors import blame
+from issp_keras.programs import interrupts
+
+_FILE = "part_epoch.npz"
+_BROKEN = (OSError, ValueError, KeyError, EOFError)
+
+
+class PartEpoch(NamedTuple):
+    """What a checkpoint in the middle of an epoch lacks.
+
+    Attributes:
+        cpu_seconds: Float, the CPU time of this part of the epoch.
+        metrics: List of arrays, the sums in the model's metrics.
+    """
+
+    cpu_seconds: float
+    metrics: list[Any]
+
+
+def load_part(workdir, done):
+    """Reads what a checkpoint in the middle of an epoch lacks.
+
+    Args:
+        workdir: `pathlib.Path` of the folder of a training.
+        done: Integer, the steps of the optimizer in its checkpoint.
+
+    Returns:
+        `PartEpoch`; None if the checkpoint is from the end of an epoch.
+
+    Raises:
+        InputError: If the file cannot be read.
+    """
+    path = workdir / _FILE
+    if not path.exists():
+        return None
+    with (
+        blame(f"{path}: is not a readable part of an epoch", *_BROKEN),
+        np.load(path, allow_pickle=False) as arrays,
+    ):
+        # A program may end between the two files of a checkpoint.
+        if int(arrays["done"]) != done:
+            return None
+        metrics = [arrays[str(n)] for n in range(len(arrays) - 2)]
+        return PartEpoch(float(arrays["cpu_seconds"]), metrics)
+
+
+class SaveWhenInterrupted(keras.callbacks.Callback):
+    """Saves a checkpoint after the step in which Ctrl-C or SIGTERM comes.
+
+    Then it ends the training. It must come after all callbacks with a state,
+    so that they have acted on the step.
+
+    Args:
+        workdir: `pathlib.Path` of the folder of the training.
+        steps_per_epoch: Integer.
+        checkpoint: `Checkpoint`.
+        cpu: `CpuSeconds` of the training.
+        part: `PartEpoch` to go on from, or None.
+    """
+
+    def __init__(self, workdir, steps_per_epoch, checkpoint, cpu, part):
+        super().__init__()
+        self._path = workdir / _FILE
+        self._steps_per_epoch = steps_per_epoch
+        self._checkpoint = checkpoint
+        self._cpu = cpu
+        self._part = part
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self._part:
+            # Keras has just reset them.
+            for variable, value in zip(
+                self.model.metrics_variables, self._part.metrics, strict=True
+            ):
+                variable.assign(value)
+            self._part = None
+
+    def on_train_batch_end(self, batch, logs=None):
+        if interrupts.is_coming():
+            # On JAX, `model` first brings its variables up to date.
+            done = int(keras.ops.copy(self.model.optimizer.iterations))
+            # The end of an epoch makes its own checkpoint.
+            if done % self._steps_per_epoch:
+                self._save(done)
+                interrupts.check()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._path.unlink(missing_ok=True)
+
+    def _save(self, done):
+        metrics = {
+            str(n): keras.ops.convert_to_numpy(variable)
+            for n, variable in enumerate(self.model.metrics_variables)
+        }
+        with files.replacing(self._path) as part, part.open("wb") as file:
+            seconds = self._cpu.seconds()
+            np.savez(file, done=done, cpu_seconds=seconds, **metrics)
+        self._checkpoint.save()
