@@ -59,11 +59,14 @@ _ONLY_TENSORFLOW = {
 
 def pytest_configure(config):
     if keras.backend.backend() == "jax":
-        _keep_compiled_programs(config)
+        _compile_fast(config)
 
 
-def _keep_compiled_programs(config):
-    """Lets JAX reuse the compiled programs of other models and processes."""
+def _compile_fast(config):
+    """Makes JAX compile in less time, since tests compute little.
+
+    It optimizes less, and reuses the programs of other models and processes.
+    """
     import jax
 
     # Each worker has its own folder, because JAX locks no files in it.
@@ -72,6 +75,7 @@ def _keep_compiled_programs(config):
     for name, value in {
         "jax_compilation_cache_dir": folder.name,
         "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_disable_most_optimizations": True,
     }.items():
         jax.config.update(name, value)
         # The processes that tests start read the environment.
