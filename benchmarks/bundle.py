@@ -13,7 +13,6 @@ new one has their name.
 
 import pathlib
 import tempfile
-import zipfile
 from unittest import mock
 
 from timing import circumstances  # First, since it chooses the backend.
@@ -48,7 +47,6 @@ _PHOTOGRAPHS = {
     }
 }
 _MADE_BY = "configs/bundled.py"
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def best_by_name(found) -> dict[str, trainings.Trained]:
@@ -90,7 +88,7 @@ def bundle(of, folder, data_dir) -> dict:
     with tempfile.TemporaryDirectory() as scratch:
         whole = pathlib.Path(scratch) / "whole.keras"
         for_all_versions(model, architecture, options).save(whole)
-        compress(whole, folder / f"{name}.keras")
+        trainings.compress(whole, folder / f"{name}.keras")
     scores = {}
     for precision, suffix in (("float32", ""), ("int8", "_int8")):
         path = folder / f"{name}{suffix}.tflite"
@@ -129,27 +127,6 @@ def for_all_versions(model, architecture, options):
         copy = models.NETWORKS[architecture](**options)
     copy.set_weights(model.get_weights())
     return copy
-
-
-def compress(source, target):
-    """Copies a `.keras` file. Most of its weights are zero and need no bytes.
-
-    Args:
-        source: Path.
-        target: Path.
-    """
-    with (
-        files.replacing(target) as partial,
-        zipfile.ZipFile(source) as whole,
-        zipfile.ZipFile(
-            partial, "w", zipfile.ZIP_DEFLATED, compresslevel=9
-        ) as small,
-    ):
-        for name in whole.namelist():
-            # Equal networks are equal files.
-            entry = zipfile.ZipInfo(name, _EPOCH)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            small.writestr(entry, whole.read(name))
 
 
 def _rank(entry):

@@ -2,12 +2,15 @@
 
 import dataclasses
 import pathlib
+import zipfile
 
 from issp_keras import files
 from issp_keras.errors import InputError
 from issp_keras.inference import load_network
 from issp_keras.scores import mean_score
 from issp_keras.tflite.sources import pairs_of
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,3 +105,24 @@ def scores(path, scale, sources, data_dir) -> dict[str, dict[str, float]]:
         mean = mean_score(network.upscale, pairs)
         found[source] = {"psnr": mean.psnr, "ssim": mean.ssim}
     return found
+
+
+def compress(source, target):
+    """Copies a `.keras` file. Most of its weights are zero and need no bytes.
+
+    Args:
+        source: Path.
+        target: Path.
+    """
+    with (
+        files.replacing(target) as partial,
+        zipfile.ZipFile(source) as whole,
+        zipfile.ZipFile(
+            partial, "w", zipfile.ZIP_DEFLATED, compresslevel=9
+        ) as small,
+    ):
+        for name in whole.namelist():
+            # Equal networks are equal files.
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            small.writestr(entry, whole.read(name))
