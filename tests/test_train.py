@@ -263,7 +263,25 @@ def test_a_terminated_run_keeps_its_steps(
     train(config, workdir)
     assert differences(whole, workdir) == []
     assert _epochs(workdir) == [0, 1, 2, 3]
-    assert not (workdir / "part_epoch.npz").exists()
+    assert not list(workdir.glob("part_epoch*"))
+
+
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
+def test_a_run_may_be_killed_while_it_saves_a_part_of_an_epoch(
+    config, trained, tmp_path
+):
+    for name, steps in (("earlier", 4), ("later", 5)):
+        with interrupts.raising(), pytest.raises(Terminated):
+            train(config, tmp_path / name, callbacks=[_LosesTheError(steps)])
+        gc.collect()
+    # The part of the later checkpoint is there, but not the checkpoint.
+    part = "part_epoch_5.npz"
+    shutil.copy(tmp_path / "later" / part, tmp_path / "earlier")
+    train(config, tmp_path / "earlier")
+    assert differences(trained[1], tmp_path / "earlier") == []
+    (tmp_path / "later" / part).write_bytes(b"no numbers")
+    with pytest.raises(InputError, match=f"{part}: is not a readable part"):
+        train(config, tmp_path / "later")
 
 
 def test_a_run_that_was_killed_in_its_first_epoch_begins_again(

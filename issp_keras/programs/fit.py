@@ -13,7 +13,6 @@ from issp_keras.errors import InputError
 from issp_keras.errors import blame
 from issp_keras.fused_steps import fuse_steps
 from issp_keras.programs import cli
-from issp_keras.programs import interrupts
 from issp_keras.programs.epochs import StopInTime
 from issp_keras.programs.epochs import TellEpochs
 
@@ -56,7 +55,6 @@ def fit(model, config, patches, done, callbacks, until, is_told) -> bool:
             bar = cli.progress_bar("Training", config.steps)
             progress = stack.enter_context(bar)
             callbacks.append(TellEpochs(config, at_once, progress))
-        stack.enter_context(interrupts.postponing())
         model.fit(
             dataset,
             epochs=first + 1 if in_epoch else epochs,

@@ -1,5 +1,6 @@
 """Saves a training in the middle of an epoch, after Ctrl-C or SIGTERM."""
 
+import zipfile
 from typing import Any
 from typing import NamedTuple
 
@@ -10,8 +11,10 @@ from issp_keras import files
 from issp_keras.errors import blame
 from issp_keras.programs import interrupts
 
-_FILE = "part_epoch.npz"
-_BROKEN = (OSError, ValueError, KeyError, EOFError)
+# The number is that of the steps in the checkpoint. So a program may end
+# between the two files of a checkpoint.
+_FILE = "part_epoch_{}.npz"
+_BROKEN = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 
 class PartEpoch(NamedTuple):
@@ -39,25 +42,22 @@ def load_part(workdir, done):
     Raises:
         InputError: If the file cannot be read.
     """
-    path = workdir / _FILE
+    path = workdir / _FILE.format(done)
     if not path.exists():
         return None
     with (
         blame(f"{path}: is not a readable part of an epoch", *_BROKEN),
         np.load(path, allow_pickle=False) as arrays,
     ):
-        # A program may end between the two files of a checkpoint.
-        if int(arrays["done"]) != done:
-            return None
-        metrics = [arrays[str(n)] for n in range(len(arrays) - 2)]
+        metrics = [arrays[str(n)] for n in range(len(arrays) - 1)]
         return PartEpoch(float(arrays["cpu_seconds"]), metrics)
 
 
-class SaveWhenInterrupted(keras.callbacks.Callback):
-    """Saves a checkpoint after the step in which Ctrl-C or SIGTERM comes.
+class EndWhenInterrupted(keras.callbacks.Callback):
+    """Ends a training after the step in which Ctrl-C or SIGTERM comes.
 
-    Then it ends the training. It must come after all callbacks with a state,
-    so that they have acted on the step.
+    One process alone first saves a checkpoint. The callback must come after
+    all callbacks with a state, so that they have acted on the step.
 
     Args:
         workdir: `pathlib.Path` of the folder of the training.
@@ -65,15 +65,19 @@ class SaveWhenInterrupted(keras.callbacks.Callback):
         checkpoint: `Checkpoint`.
         cpu: `CpuSeconds` of the training.
         part: `PartEpoch` to go on from, or None.
+        processes: `Processes` that train together.
     """
 
-    def __init__(self, workdir, steps_per_epoch, checkpoint, cpu, part):
+    def __init__(
+        self, workdir, steps_per_epoch, checkpoint, cpu, part, processes
+    ):
         super().__init__()
-        self._path = workdir / _FILE
+        self._workdir = workdir
         self._steps_per_epoch = steps_per_epoch
         self._checkpoint = checkpoint
         self._cpu = cpu
         self._part = part
+        self._is_alone = processes.count == 1
 
     def on_epoch_begin(self, epoch, logs=None):
         if self._part:
@@ -85,7 +89,9 @@ class SaveWhenInterrupted(keras.callbacks.Callback):
             self._part = None
 
     def on_train_batch_end(self, batch, logs=None):
-        if interrupts.is_coming():
+        if not self._is_alone:
+            interrupts.check()
+        elif interrupts.is_coming():
             # On JAX, `model` first brings its variables up to date.
             done = int(keras.ops.copy(self.model.optimizer.iterations))
             # The end of an epoch makes its own checkpoint.
@@ -94,14 +100,20 @@ class SaveWhenInterrupted(keras.callbacks.Callback):
                 interrupts.check()
 
     def on_epoch_end(self, epoch, logs=None):
-        self._path.unlink(missing_ok=True)
+        self._remove_others(None)
 
     def _save(self, done):
         metrics = {
             str(n): keras.ops.convert_to_numpy(variable)
             for n, variable in enumerate(self.model.metrics_variables)
         }
-        with files.replacing(self._path) as part, part.open("wb") as file:
-            seconds = self._cpu.seconds()
-            np.savez(file, done=done, cpu_seconds=seconds, **metrics)
+        path = self._workdir / _FILE.format(done)
+        with files.replacing(path) as partial, partial.open("wb") as file:
+            np.savez(file, cpu_seconds=self._cpu.seconds(), **metrics)
         self._checkpoint.save()
+        self._remove_others(path)
+
+    def _remove_others(self, kept):
+        for path in self._workdir.glob(_FILE.format("*")):
+            if path != kept:
+                path.unlink(missing_ok=True)

@@ -108,6 +108,16 @@ class Processes:
         sys.stderr.flush()
         os._exit(status)
 
+    def postponing(self):
+        """Returns a context in which a signal waits until work is saved.
+
+        Only one process alone can save after a signal. Of several, some may
+        not have got it.
+        """
+        if self.count == 1:
+            return interrupts.postponing()
+        return contextlib.nullcontext()
+
     def sharing_data(self):
         """Returns a context that replicates models and splits batches."""
         if self.count == 1:

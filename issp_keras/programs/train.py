@@ -24,7 +24,7 @@ from issp_keras.programs.epochs import CpuSeconds
 from issp_keras.programs.epochs import HeldOutScore
 from issp_keras.programs.epochs import StopIfDiverged
 from issp_keras.programs.fit import fit
-from issp_keras.programs.part_epochs import SaveWhenInterrupted
+from issp_keras.programs.part_epochs import EndWhenInterrupted
 from issp_keras.programs.part_epochs import load_part
 from issp_keras.programs.processes import Processes
 from issp_keras.programs.resume import keep_rows
@@ -153,7 +153,7 @@ def _train(config, workdir, parts, processes, until, callbacks):
             config, workdir, parts, processes, done, callbacks
         )
         is_told = processes.is_first and not callbacks
-        with files.blaming_a_full_disk(workdir):
+        with files.blaming_a_full_disk(workdir), processes.postponing():
             return fit(
                 model, config, patches, done, every_callback, until, is_told
             )
@@ -223,14 +223,10 @@ def _callbacks(config, workdir, parts, processes, done, further):
         checkpoint,
         *further,
     ]
-    # Of several processes, only some may get a signal.
-    if processes.count == 1:
-        callbacks.append(
-            SaveWhenInterrupted(
-                workdir, config.steps_per_epoch, checkpoint, cpu, part
-            )
-        )
-    return callbacks
+    ending = EndWhenInterrupted(
+        workdir, config.steps_per_epoch, checkpoint, cpu, part, processes
+    )
+    return [*callbacks, ending]
 
 
 def _writers(workdir, sparse):
