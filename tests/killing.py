@@ -214,6 +214,9 @@ def main(make_campaign, description, **more_flags):
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--way", action="append", choices=WAYS, help="all by default"
+    )
     parser.add_argument("--output", type=pathlib.Path, help="a JSON file")
     for flag, settings in more_flags.items():
         parser.add_argument(f"--{flag}", **settings)
@@ -223,7 +226,7 @@ def main(make_campaign, description, **more_flags):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         with small_disk(folder / "disk") as is_small:
-            ways = WAYS if is_small else WAYS[:2]
+            ways = flags.way or (WAYS if is_small else WAYS[:2])
             campaign = make_campaign(folder, ways, flags.seed, **more)
             for line in campaign.run(flags.kills):
                 print(line, flush=True)
