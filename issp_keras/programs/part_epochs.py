@@ -11,8 +11,8 @@ from issp_keras import files
 from issp_keras.errors import blame
 from issp_keras.programs import interrupts
 
-# The number is that of the steps in the checkpoint. So a program may end
-# between the two files of a checkpoint.
+# The name has the number of steps in the checkpoint. So the right file is found
+# even if a program ends before it has written the checkpoint.
 _FILE = "part_epoch_{}.npz"
 _BROKEN = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
@@ -100,7 +100,9 @@ class EndWhenInterrupted(keras.callbacks.Callback):
                 interrupts.check()
 
     def on_epoch_end(self, epoch, logs=None):
-        self._remove_others(None)
+        # A training that diverged keeps its last checkpoint.
+        if not self.model.stop_training:
+            self._remove_others(None)
 
     def _save(self, done):
         metrics = {
