@@ -64,7 +64,7 @@ def main(name, corpus, *arguments):
         sys.exit(f"KIND is {name}, expected {', '.join(hostile_files.KINDS)}.")
     kind = hostile_files.KINDS[name]
     try:
-        # It has wheels for few systems, so it is not among the dependencies.
+        # It has wheels for few systems, so only an extra installs it.
         atheris = importlib.import_module("atheris")
     except ModuleNotFoundError:
         sys.exit("Fuzzing needs Atheris: pip install --editable '.[fuzz]'")

@@ -19,20 +19,20 @@ def _terminate():
 def test_without_a_signal_nothing_happens():
     with interrupts.raising(), interrupts.postponing():
         interrupts.check()
-        assert not interrupts.is_coming()
+        assert not interrupts.is_waiting()
 
 
 def test_work_can_be_saved_after_a_postponed_signal(tmp_path):
     with pytest.raises(Terminated), interrupts.raising():
         with interrupts.postponing():
             _terminate()
-            assert interrupts.is_coming()
+            assert interrupts.is_waiting()
             with files.replacing(tmp_path / "saved") as partial:
                 partial.touch()
             interrupts.check()
         pytest.fail("the program goes on")
     assert (tmp_path / "saved").exists()
-    assert not interrupts.is_coming()
+    assert not interrupts.is_waiting()
 
 
 def test_the_end_of_the_block_raises_a_postponed_signal():

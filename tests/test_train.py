@@ -1,6 +1,5 @@
 """The training program on tiny networks and photographs."""
 
-import contextlib
 import csv
 import functools
 import gc
@@ -214,18 +213,17 @@ def test_a_killed_run_goes_on_to_the_same_weights(
     assert _epochs(workdir) == list(range(8))
 
 
-class _LosesTheError(keras.callbacks.Callback):
-    """Gets SIGTERM where every error is caught, as Keras does on JAX."""
+class _Terminates(keras.callbacks.Callback):
+    """Sends SIGTERM to this process in one of its steps, counted from 1."""
 
-    def __init__(self, batch):
+    def __init__(self, step):
         super().__init__()
-        self.left = batch
+        self._left = step
 
     def on_train_batch_begin(self, batch, logs=None):
-        self.left -= 1
-        if self.left == 0:
-            with contextlib.suppress(Terminated):
-                signal.raise_signal(signal.SIGTERM)
+        self._left -= 1
+        if self._left == 0:
+            signal.raise_signal(signal.SIGTERM)
 
 
 # The steps of each run, before the run that ends. An epoch has 3 steps.
@@ -251,9 +249,8 @@ def test_a_terminated_run_keeps_its_steps(
         train(config, whole)
     workdir = tmp_path / "terminated"
     for steps in runs:
-        loses = _LosesTheError(steps)
         with interrupts.raising(), pytest.raises(Terminated):
-            train(config, workdir, callbacks=[loses])
+            train(config, workdir, callbacks=[_Terminates(steps)])
         # Keras leaves `metrics.csv` open.
         gc.collect()
     checkpoint = keras.models.load_model(workdir / "checkpoint.keras")
@@ -272,7 +269,7 @@ def test_a_run_may_be_killed_while_it_saves_a_part_of_an_epoch(
 ):
     for name, steps in (("earlier", 4), ("later", 5)):
         with interrupts.raising(), pytest.raises(Terminated):
-            train(config, tmp_path / name, callbacks=[_LosesTheError(steps)])
+            train(config, tmp_path / name, callbacks=[_Terminates(steps)])
         gc.collect()
     # The part of the later checkpoint is there, but not the checkpoint.
     part = "part_epoch_5.npz"

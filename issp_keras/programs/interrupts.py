@@ -121,9 +121,9 @@ def postponing():
         _is_postponed = False
 
 
-def is_coming() -> bool:
-    """Returns whether a signal has come that is to end the program."""
-    return _coming is not None
+def is_waiting() -> bool:
+    """Returns whether a signal has come whose error is postponed."""
+    return _coming is not None and not _was_raised
 
 
 def check():

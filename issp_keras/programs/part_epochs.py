@@ -47,7 +47,7 @@ def load_part(workdir, done):
         return None
     with (
         blame(f"{path}: is not a readable part of an epoch", *_BROKEN),
-        np.load(path, allow_pickle=False) as arrays,
+        np.load(path) as arrays,
     ):
         metrics = [arrays[str(n)] for n in range(len(arrays) - 1)]
         return PartEpoch(float(arrays["cpu_seconds"]), metrics)
@@ -56,7 +56,7 @@ def load_part(workdir, done):
 class EndWhenInterrupted(keras.callbacks.Callback):
     """Ends a training after the step in which Ctrl-C or SIGTERM comes.
 
-    One process alone first saves a checkpoint. The callback must come after
+    If the signal is postponed, it saves a checkpoint first. It must come after
     all callbacks with a state, so that they have acted on the step.
 
     Args:
@@ -65,19 +65,15 @@ class EndWhenInterrupted(keras.callbacks.Callback):
         checkpoint: `Checkpoint`.
         cpu: `CpuSeconds` of the training.
         part: `PartEpoch` to go on from, or None.
-        processes: `Processes` that train together.
     """
 
-    def __init__(
-        self, workdir, steps_per_epoch, checkpoint, cpu, part, processes
-    ):
+    def __init__(self, workdir, steps_per_epoch, checkpoint, cpu, part):
         super().__init__()
         self._workdir = workdir
         self._steps_per_epoch = steps_per_epoch
         self._checkpoint = checkpoint
         self._cpu = cpu
         self._part = part
-        self._is_alone = processes.count == 1
 
     def on_epoch_begin(self, epoch, logs=None):
         if self._part:
@@ -89,15 +85,14 @@ class EndWhenInterrupted(keras.callbacks.Callback):
             self._part = None
 
     def on_train_batch_end(self, batch, logs=None):
-        if not self._is_alone:
-            interrupts.check()
-        elif interrupts.is_coming():
+        if interrupts.is_waiting():
             # On JAX, `model` first brings its variables up to date.
             done = int(keras.ops.copy(self.model.optimizer.iterations))
-            # The end of an epoch makes its own checkpoint.
-            if done % self._steps_per_epoch:
-                self._save(done)
-                interrupts.check()
+            if done % self._steps_per_epoch == 0:
+                # The end of an epoch makes its own checkpoint.
+                return
+            self._save(done)
+        interrupts.check()
 
     def on_epoch_end(self, epoch, logs=None):
         # A training that diverged keeps its last checkpoint.

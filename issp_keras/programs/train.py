@@ -224,7 +224,7 @@ def _callbacks(config, workdir, parts, processes, done, further):
         *further,
     ]
     ending = EndWhenInterrupted(
-        workdir, config.steps_per_epoch, checkpoint, cpu, part, processes
+        workdir, config.steps_per_epoch, checkpoint, cpu, part
     )
     return [*callbacks, ending]
 
