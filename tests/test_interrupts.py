@@ -73,6 +73,25 @@ def test_nothing_is_postponed_after_the_block():
         pytest.fail("the program goes on")
 
 
+def test_an_error_that_a_signal_became_does_not_hide_it():
+    with pytest.raises(Terminated), interrupts.raising():
+        try:
+            _terminate()
+        except Terminated as error:
+            # As pybind11 does while a library is imported.
+            raise ImportError("initialization failed") from error
+
+
+def test_an_error_before_a_postponed_signal_is_told():
+    with (
+        pytest.raises(ImportError),
+        interrupts.raising(),
+        interrupts.postponing(),
+    ):
+        _terminate()
+        raise ImportError("is not the signal's")
+
+
 def test_check_raises_a_lost_error_again(tmp_path):
     with pytest.raises(Terminated), interrupts.raising():
         with contextlib.suppress(Terminated):

@@ -87,6 +87,9 @@ def raising():
     It is `KeyboardInterrupt` for Ctrl-C, and `Terminated` for SIGTERM. The
     error may get lost if C++ calls Python, if Python deletes an object, or if
     a library catches every error. So it is raised again until the block ends.
+    A library may turn it into another error, such as the `ImportError` of a
+    broken import. If the block ends with such an error, it ends with the
+    signal's error instead.
     No file gets its name after it, since the file may hold what a broken
     computation made.
     """
@@ -96,6 +99,10 @@ def raising():
     files.before_renaming.append(_check_raised)
     try:
         yield
+    except Exception as error:
+        if _was_raised:
+            raise _coming from error
+        raise
     finally:
         files.before_renaming.remove(_check_raised)
         sys.unraisablehook = tell_lost

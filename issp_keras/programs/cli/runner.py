@@ -44,10 +44,7 @@ def _run(main, parse_flags):
     def guarded(argv):
         given = flags.FLAGS["verbosity"]
         verbosity = given.value if given.present else None
-        with (
-            quiet.only_ours(interrupts.name(), verbosity),
-            interrupts.raising(),
-        ):
+        with quiet.only_ours(interrupts.name(), verbosity):
             return _status(main, argv)
 
     try:
@@ -91,7 +88,11 @@ def _answer(main, arguments):
 def _status(main, argv):
     """Runs `main`; returns the status of the process."""
     try:
-        with needed_by("this command"), as_flags():
+        with (
+            interrupts.raising(),
+            needed_by("this command"),
+            as_flags(),
+        ):
             main(argv)
     except InputError as error:
         print(f"{interrupts.name()}: {error}", file=sys.stderr)
