@@ -15,12 +15,16 @@ include the work of a GPU, so read `wall` there.
   every step.
 - overhead: the same on one LR patch of 8x8. Such a step is short, so the
   difference to a dense step shows the time of the pruning itself.
+- precision: a dense train step of the plain network with 32 features and 16
+  layers, x4 (batch 16, LR patch 24), in bfloat16 and in float32. Run it with
+  both backends to compare these.
 - selection: the time to select the weights to prune in EDSR-L x4 (43 M in 69
   kernels), against sorting each kernel with `ops.sort`.
 - memory: the memory of the callback for each prunable weight, and the peak
   memory of processes that train with it and without it.
 """
 
+import functools
 import json
 import math
 import os
@@ -55,12 +59,12 @@ flags.DEFINE_integer("repeats", 7, "Turns of each candidate.", lower_bound=1)
 flags.DEFINE_multi_enum(
     "only",
     None,
-    ["step", "overhead", "selection", "memory"],
+    ["step", "overhead", "precision", "selection", "memory"],
     "Parts to run, else all.",
 )
 flags.DEFINE_integer("features", 64, "Channels of the EDSR.")
 flags.DEFINE_integer("blocks", 16, "Residual blocks of the EDSR.")
-flags.DEFINE_integer("batch", 16, "Batch of `step`.")
+flags.DEFINE_integer("batch", 16, "Batch of `step` and `precision`.")
 flags.DEFINE_enum("peak_of", None, ["plain", "issp"], "Used by `memory`.")
 
 SPARSITY = 0.95
@@ -98,11 +102,17 @@ def report(title, times, to):
     return result
 
 
-def network(batch=1, patch=8):
-    """EDSR x4, compiled, with a batch of noise."""
+def network(batch=1, patch=8, build=None):
+    """Returns a network x4, compiled, with a batch of noise.
+
+    Args:
+        batch: Integer, the size of the batch.
+        patch: Integer, the LR pixels of a side.
+        build: Callable that returns the network. Defaults to an EDSR.
+    """
     flag = flags.FLAGS
     keras.utils.set_random_seed(0)
-    model = models.edsr(4, flag.features, flag.blocks)
+    model = build() if build else models.edsr(4, flag.features, flag.blocks)
     model.compile(keras.optimizers.Adam(1e-4), "mean_absolute_error")
     rng = np.random.default_rng(0)
     lr = rng.random((batch, patch, patch, 3), np.float32)
@@ -169,6 +179,26 @@ def tfmot_step(repeats, batch, patch):
     ).stdout
     times = json.loads(output.splitlines()[-1])
     return report("The same in tf_keras", times, to="tf_keras, dense")
+
+
+def precision(repeats, batch):
+    """Compares train steps in bfloat16 and in float32."""
+    candidates = {}
+    for policy in ("float32", "mixed_bfloat16"):
+        model, lr, hr = network(batch, 24, functools.partial(_plain, policy))
+        candidates[policy] = functools.partial(model.train_on_batch, lr, hr)
+    times = timed(candidates, repeats)
+    title = f"Train step of plain_32x16 x4, batch {batch}, LR patch 24"
+    return report(title, times, to="float32")
+
+
+def _plain(policy):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        return models.NETWORKS["plain_32x16"](scale=4)
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def selection(repeats):
@@ -276,6 +306,7 @@ def main(argv):
     parts = {
         "step": lambda: step(flag.repeats, flag.batch, 48),
         "overhead": lambda: step(5 * flag.repeats, 1, 8),
+        "precision": lambda: precision(flag.repeats, flag.batch),
         "selection": lambda: selection(flag.repeats),
         "memory": memory,
     }

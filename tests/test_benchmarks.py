@@ -20,7 +20,13 @@ def figures(tmp_path_factory):
     """The output of each benchmark. All run at the same time."""
     folder = tmp_path_factory.mktemp("figures")
     flags = {
-        "sparse_training": ["--only=overhead", "--features=1", "--blocks=1"],
+        "sparse_training": [
+            "--only=overhead",
+            "--only=precision",
+            "--features=1",
+            "--blocks=1",
+            "--batch=1",
+        ],
         "networks": ["--quick"],
         "data": ["--photographs=1", "--batches=2"],
         "startup": [],
@@ -74,6 +80,13 @@ def test_the_benchmark_of_sparse_training_compares_all_peers(figures):
             assert entry[clock]["median"] == statistics.median(own) > 0
             ratios = [a / b for a, b in zip(own, other, strict=True)]
             assert entry[clock]["ratio"] == statistics.median(ratios)
+
+
+def test_the_benchmark_of_sparse_training_compares_precisions(figures):
+    step = figures["sparse_training"]["precision"]
+    assert set(step) == {"float32", "mixed_bfloat16"}
+    assert step["float32"]["cpu"]["ratio"] == 1
+    assert step["mixed_bfloat16"]["cpu"]["ratio"] > 0
 
 
 def test_the_benchmark_of_start_up_times_every_command(figures):

@@ -11,6 +11,7 @@ from issp_keras.configs import edsr_large
 from issp_keras.configs import frontier
 from issp_keras.configs import recipe_comparison
 from issp_keras.configs import short_x4
+from issp_keras.configs import swinir_comparison
 from issp_keras.configs import swinir_light
 from issp_keras.configs.setting import SettingError
 from issp_keras.configs.setting import parse_setting
@@ -157,3 +158,17 @@ def test_the_frontier_has_dense_and_sparse_networks(
         assert training.config.network.name in NETWORKS
     only = frontier.get_config("blocks").trainings
     assert len(only) == 24 and all("blocks" in name for name in only)
+
+
+def test_methods_are_compared_on_swinir(folder_of_photographs, tmp_path):
+    config = swinir_comparison.get_config()
+    trainings = _trainings(config, folder_of_photographs, tmp_path)
+    assert len(trainings) == 1 + 4 * 3
+    for training in trainings:
+        configuration.check(training.config)
+        assert training.config.network.name == "swinir"
+        assert training.config.sparsity.end_step == 1800
+    only = swinir_comparison.get_config("95%").trainings
+    assert list(only) == [
+        f"{name}, 95% zeros" for name in ("ISS-P", "L1-norm", "SRP", "recipe")
+    ]
