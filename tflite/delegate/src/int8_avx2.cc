@@ -14,6 +14,7 @@
 
 #define ISSP_NAME "avx2"
 #define ISSP_LANES 8
+#define ISSP_X86(name) _mm256_##name
 #define ISSP_GROUP 2
 #define ISSP_MADD(a, b) _mm256_madd_epi16(__m256i(a), __m256i(b))
 

@@ -14,6 +14,7 @@
 
 #define ISSP_NAME "avx512"
 #define ISSP_LANES 16
+#define ISSP_X86(name) _mm512_##name
 #define ISSP_GROUP 4
 #define ISSP_MADD(a, b) _mm512_madd_epi16(__m512i(a), __m512i(b))
 

@@ -12,6 +12,8 @@
 #include "vectors_inl.h"
 
 #include "int8_vectors_inl.h"
+
+#include "int8_packing_inl.h"
 #include "tiles_inl.h"
 #include "transpose_inl.h"
 

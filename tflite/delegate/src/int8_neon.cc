@@ -6,6 +6,7 @@
 
 #define ISSP_NAME "neon"
 #define ISSP_SIGNED
+#define ISSP_NEON
 #define ISSP_LANES 4
 #define ISSP_GROUP 4
 #define ISSP_WEIGHT(w) vreinterpretq_s8_s32(vdupq_n_s32(w))

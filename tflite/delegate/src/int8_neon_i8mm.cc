@@ -13,6 +13,7 @@
 #endif
 
 #define ISSP_NAME "neon_i8mm"
+#define ISSP_NEON
 #define ISSP_LANES 4
 #define ISSP_GROUP 4
 #define ISSP_WEIGHT(w) vreinterpretq_s8_s32(vdupq_n_s32(w))

@@ -14,6 +14,7 @@
 
 #define ISSP_NAME "sse4"
 #define ISSP_LANES 4
+#define ISSP_X86(name) _mm_##name
 #define ISSP_GROUP 1
 #define ISSP_MADD(a, b) _mm_madd_epi16(__m128i(a), __m128i(b))
 

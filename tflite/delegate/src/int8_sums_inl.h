@@ -2,66 +2,104 @@
 
 namespace {
 
+// The sums of filter f.
 template <int kRows, int kVectors, bool kStrided>
-void sums(const Int8Sums& tile) {
+ISSP_INLINE void add_products(const Int8Sums& tile, int f,
+                              Vector (&sum)[kRows][kVectors]) {
   const size_t input_vector = kStrided ? tile.input_vector : kBytes;
-  const Range range(tile.range), added(tile.added);
-  const Addition addition(tile.addition);
-  for (int o = 0; o < tile.outputs; ++o) {
-    Vector made[kRows][kVectors] = {};
-    for (int i = 0; i < kBlock; ++i) {
-      const int f = kBlock * o + i;
-      Vector sum[kRows][kVectors];
+  ISSP_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    ISSP_UNROLL
+    for (int v = 0; v < kVectors; ++v) sum[r][v] = spread(tile.bias[f]);
+  }
+  const uint32_t end = tile.begins[f + 1];
+  for (uint32_t k = tile.begins[f]; k < end; ++k) {
+    const char* input = tile.input + tile.offsets[k];
+    const auto weight = ISSP_WEIGHT(tile.weights[k]);
+    ISSP_UNROLL
+    for (int r = 0; r < kRows; ++r) {
       ISSP_UNROLL
-      for (int r = 0; r < kRows; ++r) {
-        ISSP_UNROLL
-        for (int v = 0; v < kVectors; ++v) sum[r][v] = spread(tile.bias[f]);
-      }
-      const uint32_t end = tile.begins[f + 1];
-      for (uint32_t k = tile.begins[f]; k < end; ++k) {
-        const char* input = tile.input + tile.offsets[k];
-        const auto weight = ISSP_WEIGHT(tile.weights[k]);
-        ISSP_UNROLL
-        for (int r = 0; r < kRows; ++r) {
-          ISSP_UNROLL
-          for (int v = 0; v < kVectors; ++v) {
-            sum[r][v] = ISSP_DOT(
-                sum[r][v],
-                load(input + r * tile.input_row + v * input_vector), weight);
-          }
-        }
-      }
-      const Floats multiplier = spread_float(tile.multipliers[f]);
-      ISSP_UNROLL
-      for (int r = 0; r < kRows; ++r) {
-        ISSP_UNROLL
-        for (int v = 0; v < kVectors; ++v) {
-          sum[r][v] = range.round(to_floats(sum[r][v]) * multiplier);
-        }
-      }
-      if (tile.add) {
-        const char* add = tile.add + tile.add_offsets[f];
-        const Vector bias = spread(tile.addition.bias);
-        ISSP_UNROLL
-        for (int r = 0; r < kRows; ++r) {
-          ISSP_UNROLL
-          for (int v = 0; v < kVectors; ++v) {
-            const Vector other = channel_of(
-                load(add + r * tile.add_row + v * tile.add_vector),
-                tile.add_bits[f]);
-            sum[r][v] = addition.of(sum[r][v], other, bias, added);
-          }
-        }
-      }
-      ISSP_UNROLL
-      for (int r = 0; r < kRows; ++r) {
-        ISSP_UNROLL
-        for (int v = 0; v < kVectors; ++v) {
-          made[r][v] |= as_channel(sum[r][v], 8 * i);
-        }
+      for (int v = 0; v < kVectors; ++v) {
+        sum[r][v] =
+            ISSP_DOT(sum[r][v],
+                     load(input + r * tile.input_row + v * input_vector),
+                     weight);
       }
     }
-    store_tile(tile, o, made);
+  }
+}
+
+// The constants of the ends of sums, in all lanes.
+struct Ends {
+  explicit ISSP_INLINE Ends(const Int8Sums& tile)
+      : sums(tile.range),
+        made(tile.add ? tile.added : tile.range),
+        addition(tile.addition),
+        bias(Packing::bias(tile.addition, tile.range.zero)) {}
+
+  Packing sums;
+  Packing made;
+  Addition addition;
+  Vector bias;
+};
+
+// Rounds the sums of filter f, and adds the other image.
+template <int kRows, int kVectors>
+ISSP_INLINE void end_sums(const Int8Sums& tile, int f, const Ends& ends,
+                          Vector (&sum)[kRows][kVectors]) {
+  const Floats multiplier = spread_float(tile.multipliers[f]);
+  ISSP_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    ISSP_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
+      sum[r][v] = ends.sums.round(to_floats(sum[r][v]) * multiplier);
+    }
+  }
+  if (!tile.add) return;
+  const char* add = tile.add + tile.add_offsets[f];
+  const int bits = tile.add_bits[f];
+  ISSP_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    ISSP_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
+      const Vector other =
+          channel_of(load(add + r * tile.add_row + v * tile.add_vector), bits);
+      const Vector x = ends.sums.operand(sum[r][v]);
+      sum[r][v] = ends.made.added(
+          (x * ends.addition.a + other * ends.addition.b + ends.bias) >>
+          ends.addition.shift);
+    }
+  }
+}
+
+// Stores output o of a tile.
+template <int kRows, int kVectors>
+ISSP_INLINE void store_channels(const Int8Sums& tile, int o,
+                                const Packing& packing,
+                                const Channels<kRows, kVectors>& channels) {
+  Vector made[kRows][kVectors];
+  ISSP_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    ISSP_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
+      made[r][v] = channels.packed(packing, r, v);
+    }
+  }
+  store_tile(tile, o, made);
+}
+
+template <int kRows, int kVectors, bool kStrided>
+void sums(const Int8Sums& tile) {
+  const Ends ends(tile);
+  for (int o = 0; o < tile.outputs; ++o) {
+    Channels<kRows, kVectors> channels;
+    for (int i = 0; i < kBlock; ++i) {
+      Vector sum[kRows][kVectors];
+      add_products<kRows, kVectors, kStrided>(tile, kBlock * o + i, sum);
+      end_sums(tile, kBlock * o + i, ends, sum);
+      channels.set(i, sum);
+    }
+    store_channels(tile, o, ends.made, channels);
   }
 }
 
@@ -101,43 +139,14 @@ ISSP_INLINE void add_products(const Int8Sums& tile, const uint32_t*& begins,
   }
 }
 
-// Rounds the sums of filter f, and adds the other image.
-template <int kRows, int kVectors>
-ISSP_INLINE void end_sums(const Int8Sums& tile, int f, const Range& range,
-                          const Addition& addition, const Range& added,
-                          Vector (&sum)[kRows][kVectors]) {
-  const Floats multiplier = spread_float(tile.multipliers[f]);
-  ISSP_UNROLL
-  for (int r = 0; r < kRows; ++r) {
-    ISSP_UNROLL
-    for (int v = 0; v < kVectors; ++v) {
-      sum[r][v] = range.round(to_floats(sum[r][v]) * multiplier);
-    }
-  }
-  if (!tile.add) return;
-  const char* add = tile.add + tile.add_offsets[f];
-  const Vector bias = spread(tile.addition.bias);
-  ISSP_UNROLL
-  for (int r = 0; r < kRows; ++r) {
-    ISSP_UNROLL
-    for (int v = 0; v < kVectors; ++v) {
-      const Vector other =
-          channel_of(load(add + r * tile.add_row + v * tile.add_vector),
-                     tile.add_bits[f]);
-      sum[r][v] = addition.of(sum[r][v], other, bias, added);
-    }
-  }
-}
-
 // The sums of groups of filters.
 template <int kGroup, int kRows, int kVectors>
 void group_sums(const Int8Sums& tile) {
-  const Range range(tile.range), added(tile.added);
-  const Addition addition(tile.addition);
+  const Ends ends(tile);
   const uint32_t* begins = tile.begins;
   const int32_t* weights = tile.weights;
   for (int o = 0; o < tile.outputs; ++o) {
-    Vector made[kRows][kVectors] = {};
+    Channels<kRows, kVectors> channels;
     for (int first = 0; first < kBlock; first += kGroup) {
       Vector sum[kGroup][kRows][kVectors];
       ISSP_UNROLL
@@ -153,17 +162,11 @@ void group_sums(const Int8Sums& tile) {
       add_products<(1 << kGroup) - 1>(tile, begins, weights, sum);
       ISSP_UNROLL
       for (int i = 0; i < kGroup; ++i) {
-        end_sums(tile, kBlock * o + first + i, range, addition, added, sum[i]);
-        ISSP_UNROLL
-        for (int r = 0; r < kRows; ++r) {
-          ISSP_UNROLL
-          for (int v = 0; v < kVectors; ++v) {
-            made[r][v] |= as_channel(sum[i][r][v], 8 * (first + i));
-          }
-        }
+        end_sums(tile, kBlock * o + first + i, ends, sum[i]);
+        channels.set(first + i, sum[i]);
       }
     }
-    store_tile(tile, o, made);
+    store_channels(tile, o, ends.made, channels);
   }
 }
 

@@ -1,0 +1,193 @@
+// How sums become the four channels of a lane.
+//
+// `ISSP_X86` makes the name of an instruction of x86 for vectors of this width.
+// `ISSP_NEON` is defined if there are the instructions of NEON.
+
+namespace {
+
+#if defined(ISSP_X86) || defined(ISSP_NEON)
+
+#ifdef ISSP_X86
+
+typedef long long Integers __attribute__((vector_size(kBytes), may_alias));
+
+// Rounds half to even. Numbers beyond the integers become the least integer,
+// and so does NaN.
+ISSP_INLINE Vector to_integers(Floats x, Floats, Floats high) {
+  return Vector(ISSP_X86(cvtps_epi32)(high < x ? high : x));
+}
+
+// Bounds what `to_integers` leaves unbounded.
+ISSP_INLINE Vector bounded(Vector x, Vector low, Vector) {
+  return x > low ? x : low;
+}
+
+// Two channels, of 16 bits. Adds `zeros`.
+ISSP_INLINE Vector narrow(Vector a, Vector b, Vector zeros) {
+  const Integers both = ISSP_X86(packs_epi32)(Integers(a), Integers(b));
+  return Vector(ISSP_X86(adds_epi16)(both, Integers(zeros)));
+}
+
+// Four channels, of 8 bits, within bounds. Four lanes of a channel are side by
+// side.
+ISSP_INLINE Vector narrow(Vector ab, Vector cd, Vector least, Vector most) {
+  Integers all = ISSP_X86(packus_epi16)(Integers(ab), Integers(cd));
+  all = ISSP_X86(max_epu8)(all, Integers(least));
+  return Vector(ISSP_X86(min_epu8)(all, Integers(most)));
+}
+
+ISSP_INLINE Vector move_bytes(Vector bytes, Vector places) {
+  return Vector(ISSP_X86(shuffle_epi8)(Integers(bytes), Integers(places)));
+}
+
+#else
+
+// Numbers beyond the integers become the nearest integer. NaN becomes `low`.
+ISSP_INLINE Vector to_integers(Floats x, Floats low, Floats) {
+  return Vector(
+      vcvtnq_s32_f32(vmaxnmq_f32(float32x4_t(x), float32x4_t(low))));
+}
+
+ISSP_INLINE Vector bounded(Vector x, Vector, Vector high) {
+  return x < high ? x : high;
+}
+
+ISSP_INLINE Vector narrow(Vector a, Vector b, Vector zeros) {
+  const int16x8_t both =
+      vqmovn_high_s32(vqmovn_s32(int32x4_t(a)), int32x4_t(b));
+  return Vector(vqaddq_s16(both, int16x8_t(zeros)));
+}
+
+ISSP_INLINE Vector narrow(Vector ab, Vector cd, Vector least, Vector most) {
+#ifdef ISSP_SIGNED
+  int8x16_t all = vqmovn_high_s16(vqmovn_s16(int16x8_t(ab)), int16x8_t(cd));
+  all = vmaxq_s8(all, int8x16_t(least));
+  return Vector(vminq_s8(all, int8x16_t(most)));
+#else
+  uint8x16_t all = vqmovun_high_s16(vqmovun_s16(int16x8_t(ab)), int16x8_t(cd));
+  all = vmaxq_u8(all, uint8x16_t(least));
+  return Vector(vminq_u8(all, uint8x16_t(most)));
+#endif
+}
+
+ISSP_INLINE Vector move_bytes(Vector bytes, Vector places) {
+  return Vector(vqtbl1q_s8(int8x16_t(bytes), uint8x16_t(places)));
+}
+
+#endif
+
+// Uses instructions that saturate, so most numbers need no bounds before. The
+// zero point is added last.
+struct Packing {
+  explicit ISSP_INLINE Packing(const Int8Range& of)
+      : low(spread_float(of.low)),
+        high(spread_float(of.high)),
+        low_integer(spread(int(of.low))),
+        high_integer(spread(int(of.high))),
+        zeros(spread(int(unsigned(of.zero & 65535) * 0x00010001u))),
+        least(four_times(int(of.low) + of.zero)),
+        most(four_times(int(of.high) + of.zero)) {}
+
+  ISSP_INLINE Vector round(Floats x) const {
+    return to_integers(x, low, high);
+  }
+
+  // The operand of an addition, of what `round` makes.
+  ISSP_INLINE Vector operand(Vector x) const {
+    return bounded(x, low_integer, high_integer);
+  }
+
+  // The bias of an addition of operands.
+  static ISSP_INLINE Vector bias(const Int8Addition& of, int zero) {
+    return spread(int(unsigned(of.bias) + unsigned(zero) * unsigned(of.a)));
+  }
+
+  // Ends an addition.
+  ISSP_INLINE Vector added(Vector x) const { return x; }
+
+  ISSP_INLINE Vector pack(Vector a, Vector b, Vector c, Vector d) const {
+    const Vector all =
+        narrow(narrow(a, b, zeros), narrow(c, d, zeros), least, most);
+#define ISSP_PLACES(lane) 0x0c080400 + 0x01010101 * (lane % 4)
+    return move_bytes(all, Vector{ISSP_LIST(ISSP_PLACES)});
+#undef ISSP_PLACES
+  }
+
+ private:
+  static ISSP_INLINE Vector four_times(int byte) {
+    return spread(int(unsigned(byte & 255) * 0x01010101u));
+  }
+
+  Floats low;
+  Floats high;
+  Vector low_integer;
+  Vector high_integer;
+  Vector zeros;
+  Vector least;
+  Vector most;
+};
+
+// The four channels of an output of a tile.
+template <int kRows, int kVectors>
+class Channels {
+ public:
+  ISSP_INLINE void set(int i, const Vector (&numbers)[kRows][kVectors]) {
+    ISSP_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      ISSP_UNROLL
+      for (int v = 0; v < kVectors; ++v) of_[i][r][v] = numbers[r][v];
+    }
+  }
+
+  ISSP_INLINE Vector packed(const Packing& packing, int r, int v) const {
+    return packing.pack(of_[0][r][v], of_[1][r][v], of_[2][r][v], of_[3][r][v]);
+  }
+
+ private:
+  Vector of_[kBlock][kRows][kVectors];
+};
+
+#else
+
+// Uses stored numbers within their bounds.
+struct Packing {
+  explicit ISSP_INLINE Packing(const Int8Range& of) : range(of) {}
+
+  ISSP_INLINE Vector round(Floats x) const { return range.round(x); }
+
+  ISSP_INLINE Vector operand(Vector x) const { return x; }
+
+  static ISSP_INLINE Vector bias(const Int8Addition& of, int) {
+    return spread(of.bias);
+  }
+
+  ISSP_INLINE Vector added(Vector x) const { return range.clamp(x); }
+
+ private:
+  Range range;
+};
+
+template <int kRows, int kVectors>
+class Channels {
+ public:
+  ISSP_INLINE void set(int i, const Vector (&numbers)[kRows][kVectors]) {
+    ISSP_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      ISSP_UNROLL
+      for (int v = 0; v < kVectors; ++v) {
+        made_[r][v] |= as_channel(numbers[r][v], 8 * i);
+      }
+    }
+  }
+
+  ISSP_INLINE Vector packed(const Packing&, int r, int v) const {
+    return made_[r][v];
+  }
+
+ private:
+  Vector made_[kRows][kVectors] = {};
+};
+
+#endif
+
+}  // namespace
