@@ -166,7 +166,7 @@ void Executor::run_int8_tile(const Step& step, int turn,
     tile.range = int8.range;
     tile.add_bits = int8.add_bits.data();
     tile.addition = int8.addition;
-    tile.added = int8.added;
+    tile.made = int8.made;
     int8.sums[rows][vectors](tile);
   }
   run_posts(step, turn, program, int8.posts, row, first,

@@ -54,7 +54,7 @@ struct Int8Sums : Tile {
   const int32_t* add_offsets;  // By filter.
   const uint8_t* add_bits;     // Shift to the channel, by filter.
   Int8Addition addition;
-  Int8Range added;
+  Int8Range made;  // That of the addition, or else `range`.
 };
 
 using Int8SumsFunction = void (*)(const Int8Sums&);

@@ -189,6 +189,7 @@ class Int8Lowering : public TileLowering {
     }
     of_program_.range =
         stored_range(of_.int8.low, of_.int8.high, of_.int8.zero_point);
+    of_program_.made = of_program_.range;
   }
 
   // If there are sums, the first addition is fused with them.
@@ -202,7 +203,7 @@ class Int8Lowering : public TileLowering {
       program_.add_vector = vector_of(post);
       set_other(post, &program_.add_offsets, &of_program_.add_bits);
       of_program_.addition = addition_of(post);
-      of_program_.added =
+      of_program_.made =
           stored_range(post.low, post.high, post.made_zero_point);
     }
     for (; next < of_.posts.size(); ++next) add_post(int(next));

@@ -33,7 +33,7 @@ ISSP_INLINE void add_products(const Int8Sums& tile, int f,
 struct Ends {
   explicit ISSP_INLINE Ends(const Int8Sums& tile)
       : sums(tile.range),
-        made(tile.add ? tile.added : tile.range),
+        made(tile.made),
         addition(tile.addition),
         bias(Packing::bias(tile.addition, tile.range.zero)) {}
 

@@ -23,7 +23,7 @@ struct Int8Program {
   std::vector<float> multipliers;
   Int8Range range{};
   Int8Addition addition;
-  Int8Range added{};
+  Int8Range made{};
   std::vector<uint8_t> add_bits;
   std::vector<Int8Post> posts;  // Without addresses.
   std::vector<std::vector<int32_t>> integers;  // Owns the data of `posts`.
