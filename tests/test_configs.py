@@ -9,6 +9,7 @@ from issp_keras.configs import block_comparison
 from issp_keras.configs import cat_r
 from issp_keras.configs import edsr_large
 from issp_keras.configs import frontier
+from issp_keras.configs import recipe
 from issp_keras.configs import recipe_comparison
 from issp_keras.configs import short_x4
 from issp_keras.configs import swinir_comparison
@@ -172,3 +173,16 @@ def test_methods_are_compared_on_swinir(folder_of_photographs, tmp_path):
     assert list(only) == [
         f"{name}, 95% zeros" for name in ("ISS-P", "L1-norm", "SRP", "recipe")
     ]
+
+
+def test_the_recipe_takes_settings():
+    config = recipe.get_config("scale=2,sparsity=0.95,steps=1000,inputs=4")
+    configuration.check(config)
+    training = configuration.sparse_training(config)
+    assert (training.pattern.inputs, training.pattern.outputs) == (4, 1)
+    assert training.schedule.target_sparsity == 0.95
+    assert training.schedule.end_step == 600
+    assert training.method.pruned_rate == 1
+    assert config.network.to_dict() == {"name": "plain_32x16", "scale": 2}
+    single = configuration.sparse_training(recipe.get_config("plain_16x8"))
+    assert not hasattr(single.pattern, "inputs")
