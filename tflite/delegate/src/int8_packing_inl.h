@@ -13,24 +13,24 @@ typedef long long Integers __attribute__((vector_size(kBytes), may_alias));
 
 // Rounds half to even. Numbers beyond the integers become the least integer,
 // and so does NaN.
-ISSP_INLINE Vector to_integers(Floats x, Floats, Floats high) {
-  return Vector(ISSP_X86(cvtps_epi32)(high < x ? high : x));
+ISSP_INLINE Vector to_integers(Floats x, const Range& range) {
+  return Vector(ISSP_X86(cvtps_epi32)(range.high < x ? range.high : x));
 }
 
 // Bounds what `to_integers` leaves unbounded.
-ISSP_INLINE Vector bounded(Vector x, Vector low, Vector) {
-  return x > low ? x : low;
+ISSP_INLINE Vector bounded(Vector x, const Range& range) {
+  return x > range.least ? x : range.least;
 }
 
 // Two channels, of 16 bits. Adds `zeros`.
-ISSP_INLINE Vector narrow(Vector a, Vector b, Vector zeros) {
+ISSP_INLINE Vector pair_of(Vector a, Vector b, Vector zeros) {
   const Integers both = ISSP_X86(packs_epi32)(Integers(a), Integers(b));
   return Vector(ISSP_X86(adds_epi16)(both, Integers(zeros)));
 }
 
 // Four channels, of 8 bits, within bounds. Four lanes of a channel are side by
 // side.
-ISSP_INLINE Vector narrow(Vector ab, Vector cd, Vector least, Vector most) {
+ISSP_INLINE Vector four_of(Vector ab, Vector cd, Vector least, Vector most) {
   Integers all = ISSP_X86(packus_epi16)(Integers(ab), Integers(cd));
   all = ISSP_X86(max_epu8)(all, Integers(least));
   return Vector(ISSP_X86(min_epu8)(all, Integers(most)));
@@ -40,25 +40,25 @@ ISSP_INLINE Vector move_bytes(Vector bytes, Vector places) {
   return Vector(ISSP_X86(shuffle_epi8)(Integers(bytes), Integers(places)));
 }
 
-#else
+#else  // NEON
 
 // Numbers beyond the integers become the nearest integer. NaN becomes `low`.
-ISSP_INLINE Vector to_integers(Floats x, Floats low, Floats) {
+ISSP_INLINE Vector to_integers(Floats x, const Range& range) {
   return Vector(
-      vcvtnq_s32_f32(vmaxnmq_f32(float32x4_t(x), float32x4_t(low))));
+      vcvtnq_s32_f32(vmaxnmq_f32(float32x4_t(x), float32x4_t(range.low))));
 }
 
-ISSP_INLINE Vector bounded(Vector x, Vector, Vector high) {
-  return x < high ? x : high;
+ISSP_INLINE Vector bounded(Vector x, const Range& range) {
+  return x < range.most ? x : range.most;
 }
 
-ISSP_INLINE Vector narrow(Vector a, Vector b, Vector zeros) {
+ISSP_INLINE Vector pair_of(Vector a, Vector b, Vector zeros) {
   const int16x8_t both =
       vqmovn_high_s32(vqmovn_s32(int32x4_t(a)), int32x4_t(b));
   return Vector(vqaddq_s16(both, int16x8_t(zeros)));
 }
 
-ISSP_INLINE Vector narrow(Vector ab, Vector cd, Vector least, Vector most) {
+ISSP_INLINE Vector four_of(Vector ab, Vector cd, Vector least, Vector most) {
 #ifdef ISSP_SIGNED
   int8x16_t all = vqmovn_high_s16(vqmovn_s16(int16x8_t(ab)), int16x8_t(cd));
   all = vmaxq_s8(all, int8x16_t(least));
@@ -80,22 +80,15 @@ ISSP_INLINE Vector move_bytes(Vector bytes, Vector places) {
 // zero point is added last.
 struct Packing {
   explicit ISSP_INLINE Packing(const Int8Range& of)
-      : low(spread_float(of.low)),
-        high(spread_float(of.high)),
-        low_integer(spread(int(of.low))),
-        high_integer(spread(int(of.high))),
+      : range(of),
         zeros(spread(int(unsigned(of.zero & 65535) * 0x00010001u))),
         least(four_times(int(of.low) + of.zero)),
         most(four_times(int(of.high) + of.zero)) {}
 
-  ISSP_INLINE Vector round(Floats x) const {
-    return to_integers(x, low, high);
-  }
+  ISSP_INLINE Vector round(Floats x) const { return to_integers(x, range); }
 
   // The operand of an addition, of what `round` makes.
-  ISSP_INLINE Vector operand(Vector x) const {
-    return bounded(x, low_integer, high_integer);
-  }
+  ISSP_INLINE Vector operand(Vector x) const { return bounded(x, range); }
 
   // The bias of an addition of operands.
   static ISSP_INLINE Vector bias(const Int8Addition& of, int zero) {
@@ -107,7 +100,7 @@ struct Packing {
 
   ISSP_INLINE Vector pack(Vector a, Vector b, Vector c, Vector d) const {
     const Vector all =
-        narrow(narrow(a, b, zeros), narrow(c, d, zeros), least, most);
+        four_of(pair_of(a, b, zeros), pair_of(c, d, zeros), least, most);
 #define ISSP_PLACES(lane) 0x0c080400 + 0x01010101 * (lane % 4)
     return move_bytes(all, Vector{ISSP_LIST(ISSP_PLACES)});
 #undef ISSP_PLACES
@@ -118,10 +111,7 @@ struct Packing {
     return spread(int(unsigned(byte & 255) * 0x01010101u));
   }
 
-  Floats low;
-  Floats high;
-  Vector low_integer;
-  Vector high_integer;
+  Range range;
   Vector zeros;
   Vector least;
   Vector most;
