@@ -93,6 +93,7 @@ _SHORT = {
 # Flags that shorten trainings of minutes, or of days on a GPU.
 _MOMENTS = {
     "--workdir=runs/mine": _SHORT,
+    "--workdir=runs/recipe": _SHORT,
     "--workdir=runs/int8": {**_SHORT, "simulated_int8.begin_step": 1},
     "--config=edsr_large": {
         **_SHORT,
@@ -154,6 +155,17 @@ def test_commands_run_as_they_stand_after_quickstart(tmp_path, monkeypatch):
     with PIL.Image.open(tmp_path / "photo_x4.png") as image:
         assert image.size == (244, 180)
     assert (tmp_path / "photo_x4_compare.png").exists()
+
+
+def test_a_workdir_belongs_to_one_config():
+    configs = {}
+    for command in _commands():
+        if "--config=" in command and "--workdir=" in command:
+            flags = dict(f.split("=", 1) for f in command.split() if "=" in f)
+            workdir = (command.split()[0], flags["--workdir"])
+            configs.setdefault(workdir, set()).add(flags["--config"])
+    assert ("issp-train", "runs/recipe") in configs
+    assert all(len(of) == 1 for of in configs.values()), configs
 
 
 def test_every_other_command_is_one_of_git():
