@@ -20,12 +20,12 @@ from timing import circumstances  # First, since it chooses the backend.
 # isort: split
 import keras
 import trained as trainings
-from absl import app
 from absl import flags
 
 from issp_keras import files
 from issp_keras import models
 from issp_keras.errors import InputError
+from issp_keras.programs import cli
 from issp_keras.tflite import export
 
 _PACKAGE = pathlib.Path(__file__).parent.parent / "issp_keras"
@@ -157,4 +157,4 @@ def main(_):
 
 
 if __name__ == "__main__":
-    app.run(main)
+    cli.run(main)

@@ -1,18 +1,18 @@
-r"""Measures quality against time: which network is best at a given latency?
+"""Measures quality against time: which network is best at a given latency?
 
-    python benchmarks/frontier.py --runs=runs/comparison,runs/frontier \
-        --output=benchmarks/frontier_cpu.json
-    python benchmarks/frontier.py --only_draw \
-        --output=benchmarks/frontier_cpu.json
+    python benchmarks/frontier.py
+    python benchmarks/frontier.py --only_draw
 
-The first command measures every network that `issp-compare` has trained in
-these folders. Each network has four forms: float32 and int8, each in stock
-TFLite (XNNPACK) and with the sparse delegate. The delegate declines a network
-that it does not make faster. Such a network has only the two stock forms.
+The first command measures the networks in `benchmarks/networks`, and those that
+come with the package. `--runs=` names other folders of `issp-compare`. Each
+network has four forms: float32 and int8, each in stock TFLite (XNNPACK) and
+with the sparse delegate. The delegate declines a network that it does not make
+faster. Such a network has only the two stock forms.
 
 - Quality: PSNR and SSIM on Y. A float32 file computes what the trained network
-  computes, so it has the scores of the training. The int8 file is scored here.
-  Scores that are already in `--output` are not computed again.
+  computes, so it has the scores of the training. The file is scored here on
+  other test sets, for example `--score_on=set5,set14,DATA/B100`. The int8 file
+  is always scored here. Scores in `--output` of the same weights are kept.
 - Latency: all files take turns in one process. The time is the CPU time of the
   thread. With more threads, each file runs in its own process, because threads
   of TFLite spin while they wait for work. The time is then wall time.
@@ -20,9 +20,9 @@ that it does not make faster. Such a network has only the two stock forms.
   networks of other authors (`published.csv`) is given as a multiple of its
   speed.
 
-Writes the JSON file, and beside it a CSV file, a picture and tables
-(`fronts.py`). `--only_draw` makes these from the JSON file, and needs no
-network.
+Writes the JSON file, and beside it a CSV file and a picture of each
+magnification (`fronts.py`). `--page=` names a Markdown file for the tables.
+`--only_draw` makes all of these from the JSON file, and needs no network.
 """
 
 import pathlib
@@ -36,12 +36,11 @@ from timing import circumstances  # First, since it chooses the backend.
 import fronts
 import keras
 import trained as trainings
-from absl import app
 from absl import flags
 
 from issp_keras import files
 from issp_keras import models
-from issp_keras.errors import InputError
+from issp_keras.programs import cli
 from issp_keras.tflite import inspect
 from issp_keras.tflite.benchmarking.contest import Contest
 from issp_keras.tflite.benchmarking.latency import Contender
@@ -49,8 +48,20 @@ from issp_keras.tflite.benchmarking.latency import take_turns
 from issp_keras.tflite.benchmarking.protocol import Protocol
 from issp_keras.tflite.export import Conversion
 
-flags.DEFINE_list("runs", ["runs/frontier"], "Folders of `issp-compare`.")
-flags.DEFINE_string("output", "frontier.json", "JSON file for all figures.")
+_FOLDER = pathlib.Path(__file__).parent
+
+flags.DEFINE_list(
+    "runs", [str(_FOLDER / "networks")], "Folders of `issp-compare`."
+)
+flags.DEFINE_bool("bundled", True, "Whether to measure bundled networks.")
+flags.DEFINE_string(
+    "output", str(_FOLDER / "frontier_cpu.json"), "JSON file for all figures."
+)
+flags.DEFINE_string(
+    "page",
+    str(_FOLDER / "networks" / "README.md"),
+    "Markdown file for the tables. Empty for none.",
+)
 flags.DEFINE_list("sizes", ["160x90", "320x180"], "LR sizes.")
 flags.DEFINE_list("threads", [1, 2], "Numbers of threads.")
 flags.DEFINE_list("score_on", ["set5", "set14"], "Test sets.")
@@ -71,7 +82,7 @@ def measure(trained, sizes, earlier) -> list[dict]:
     Args:
         trained: List of `Trained`.
         sizes: List of pairs, LR width and height.
-        earlier: Dict from keys to rows of an earlier call.
+        earlier: Dict from digests of weights to rows of an earlier call.
 
     Returns:
         List of dicts, a row for each network. The last row is the reference,
@@ -82,18 +93,17 @@ def measure(trained, sizes, earlier) -> list[dict]:
         rows = []
         for number, of in enumerate(trained):
             print(f"  {of.result['name']}: export, score", flush=True)
-            known = earlier.get(of.key, {}).get("forms", {})
             model = models.load_model(of.path)
             row = {**of.facts(), "forms": {}}
+            known = earlier.get(row["digest"], {}).get("forms", {})
             for precision in _PRECISIONS:
                 stem = folder / f"{number}_{precision}"
-                row["forms"][precision] = _exported(
-                    model, precision, sizes, stem
-                )
-            row["forms"]["float32"]["scores"] = _chosen(of.result["scores"])
-            row["forms"]["int8"]["scores"] = known.get("int8", {}).get(
-                "scores"
-            ) or _int8_scores(model, of, folder)
+                form = _exported(model, precision, sizes, stem)
+                found = known.get(precision, {}).get("scores", {})
+                if precision == "float32":
+                    found = {**found, **of.result["scores"]}
+                form["scores"] = _scores(model, of.scale, precision, found)
+                row["forms"][precision] = form
             rows.append(row)
             keras.backend.clear_session()
         rows.append(_reference(trained[0].scale, sizes, folder))
@@ -102,22 +112,17 @@ def measure(trained, sizes, earlier) -> list[dict]:
     return rows
 
 
-def _chosen(scores):
-    """The scores on the sets of the flag."""
-    missing = [of for of in flags.FLAGS.score_on if of not in scores]
-    if missing:
-        raise InputError(
-            f"--score_on: the trainings were not scored on {missing[0]}, "
-            f"expected some of {', '.join(scores)}."
-        )
-    return {of: scores[of] for of in flags.FLAGS.score_on}
-
-
-def _int8_scores(model, of, folder):
-    path = folder / "any_size.tflite"
-    _write(model, "int8", None, path)
+def _scores(model, scale, precision, known):
+    """The scores on the sets of the flag. Only unknown scores are computed."""
     flag = flags.FLAGS
-    return trainings.scores(path, of.scale, flag.score_on, flag.data_dir)
+    unknown = [of for of in flag.score_on if of not in known]
+    if unknown:
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "any_size.tflite"
+            _write(model, precision, None, path)
+            found = trainings.scores(path, scale, unknown, flag.data_dir)
+        known = {**known, **found}
+    return {of: known[of] for of in flag.score_on}
 
 
 def _exported(model, precision, sizes, stem):
@@ -218,8 +223,10 @@ def main(_):
     known = files.read_json(output) if output.exists() else {}
     if not flag.only_draw:
         trained = trainings.find(flag.runs)
+        if flag.bundled:
+            trained += trainings.bundled()
         sizes = [tuple(map(int, size.split("x"))) for size in flag.sizes]
-        earlier = {row["key"]: row for row in known.get("networks", [])}
+        earlier = {row.get("digest"): row for row in known.get("networks", [])}
         found = circumstances()
         found["networks"] = [
             row
@@ -231,8 +238,11 @@ def main(_):
         files.write_json(output, found)
         known = found
     fronts.write(known, output)
-    print(f"Wrote {output} and what belongs to it.")
+    print(f"Wrote {output}, and its table and picture.")
+    if flag.page:
+        fronts.write_page(known, pathlib.Path(flag.page), output)
+        print(f"Wrote {flag.page}.")
 
 
 if __name__ == "__main__":
-    app.run(main)
+    cli.run(main)

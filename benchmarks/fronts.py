@@ -2,11 +2,14 @@
 
 import csv
 import dataclasses
+import os
 import pathlib
 import statistics
+from collections.abc import Callable
 from collections.abc import Iterable
 
 from issp_keras import files
+from issp_keras.inference import find_bundled
 from issp_keras.programs import cli
 
 REFERENCE = "EDSR-baseline, dense, not trained"
@@ -15,8 +18,8 @@ _PUBLISHED = pathlib.Path(__file__).with_name("published.csv")
 # The claim of this project is about latencies up to this one.
 _LIMIT_MS = 30
 _SIZE, _THREADS = "160x90", "1"
-# Colours: dense, sparse, published.
-_DENSE, _SPARSE, _GREY = "#1f77b4", "#e6550d", "#9a9a9a"
+# Colours: dense, sparse, published, bundled.
+_DENSE, _SPARSE, _GREY, _BLACK = "#1f77b4", "#e6550d", "#9a9a9a", "#222222"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +72,8 @@ def points(rows: list[dict], size: str, threads: str) -> list[Point]:
 
 def _label(row):
     """For example `32x16, 90%`: features, layers and zeros."""
+    if row.get("is_bundled"):
+        return row["name"]
     label = row.get("network", row["name"]).removeprefix("plain_")
     if not row["is_sparse"]:
         return label
@@ -190,7 +195,7 @@ def published(rows: list[dict], size: str, threads: str) -> list[Point]:
 
 
 def write(figures: dict, output: pathlib.Path):
-    """Writes the CSV file and the picture, and prints the tables.
+    """Writes the CSV file and the pictures, and prints the tables.
 
     Args:
         figures: Dict, the content of the JSON file.
@@ -202,9 +207,106 @@ def write(figures: dict, output: pathlib.Path):
         partial.open("w", newline="") as file,
     ):
         csv.writer(file).writerows(_lines(rows))
-    with files.replacing(output.with_suffix(".png")) as partial:
-        _draw(rows, partial)
+    for scale in _scales(rows):
+        with files.replacing(_picture(output, scale)) as partial:
+            _draw(rows, scale, partial)
     print(f"\n{table(rows)}\n\n{claim(rows)}\n")
+
+
+def _scales(rows):
+    """The magnifications that have a front."""
+    return sorted({row["scale"] for row in _alike(rows)}, key=lambda of: -of)
+
+
+def _alike(rows):
+    """Networks that were trained alike. Bundled networks have more steps."""
+    return [
+        row
+        for row in rows
+        if row["key"] != REFERENCE and not row.get("is_bundled")
+    ]
+
+
+def _picture(output, scale):
+    """The path of a picture. That of x4 has the name of the JSON file."""
+    suffix = "" if scale == 4 else f"_x{scale}"
+    return output.with_name(f"{output.stem}{suffix}.png")
+
+
+def write_page(figures: dict, page: pathlib.Path, output: pathlib.Path):
+    """Writes a page in Markdown with links to all networks.
+
+    Args:
+        figures: Dict, the content of the JSON file.
+        page: Path of the page.
+        output: Path of the JSON file, beside the pictures.
+    """
+    with files.replacing(page) as partial:
+        partial.write_text(page_text(figures, page, output))
+
+
+def page_text(figures: dict, page: pathlib.Path, output: pathlib.Path) -> str:
+    """The text of the page; see `write_page`."""
+    rows = figures["networks"]
+
+    def link(path):
+        return os.path.relpath(path.resolve(), page.resolve().parent)
+
+    def name(row):
+        of = files_of(row, page.parent)
+        label = f"`{row['name']}`" if row.get("is_bundled") else row["name"]
+        return f"[{label}]({link(of)})" if of else label
+
+    parts = [_INTRODUCTION.format(machine=figures["machine"])]
+    bundled = [row for row in rows if row.get("is_bundled")]
+    if bundled:
+        parts += [_BUNDLED, table(bundled, name)]
+    for scale in _scales(rows):
+        own = [row for row in _alike(rows) if row["scale"] == scale]
+        steps = sorted({row["steps"] for row in own})
+        parts += [
+            f"## x{scale}, trained alike",
+            f"![PSNR against milliseconds]({link(_picture(output, scale))})",
+            _ALIKE.format(steps=" or ".join(f"{of:,}" for of in steps)),
+            table(own, name),
+            claim(own),
+        ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+_INTRODUCTION = """# Networks, their quality and their speed
+
+`python benchmarks/frontier.py` writes this page. Do not edit it.
+
+PSNR is the mean of the test sets in dB, on Y. The times are CPU times of one
+core ({machine}) for an LR image of 160x90 pixels. "+ delegate" is the sparse
+delegate of issp_keras. The other times are those of XNNPACK. A missing time
+means that the delegate leaves the network to XNNPACK. The sizes are those of
+the compressed int8 files. The names are links to the networks as `.keras`
+files. `issp export` makes `.tflite` files from them."""
+
+_BUNDLED = """## Networks that come with the package
+
+`issp upscale --model=` and `issp_keras.load` take these names.
+[Bundled networks](../../docs/guides/bundled.md) tells how they were made."""
+
+_ALIKE = """All these networks were trained alike: {steps} steps, the same
+photographs and the same learning rate. "Blocks" means zeros in blocks of 4
+input channels."""
+
+
+def files_of(row: dict, folder: pathlib.Path) -> pathlib.Path | None:
+    """The `.keras` file of a network, or None if it is not stored.
+
+    Args:
+        row: Dict, an entry of "networks" of the JSON file.
+        folder: Path of the folder of stored networks.
+    """
+    if row.get("is_bundled"):
+        network = find_bundled(row["name"])
+        return network.keras if network else None
+    path = folder / row["key"] / "model.keras"
+    return path if path.exists() else None
 
 
 def _lines(rows):
@@ -248,13 +350,20 @@ def _lines(rows):
                         ]
 
 
-def table(rows: list[dict]) -> str:
-    """A table of all networks in Markdown, ordered by their best latency.
+def table(
+    rows: list[dict], name: Callable[[dict], str] = lambda row: row["name"]
+) -> str:
+    """A table of networks in Markdown, ordered by their best latency.
 
     The latency is that of the main size with one thread.
+
+    Args:
+        rows: List of dicts, entries of "networks" of the JSON file.
+        name: Callable that makes the first cell of a row.
     """
-    header = ["network", "zeros", "PSNR float32", "PSNR int8", "gzip, int8"]
-    header += ["float32", "+ delegate", "int8", "+ delegate"]
+    header = ["network", "scale", "zeros", "non-zeros", "PSNR float32"]
+    header += ["PSNR int8", "file", "float32", "+ delegate"]
+    header += ["int8", "+ delegate"]
     lines = []
     for row in rows:
         forms = row["forms"]
@@ -265,36 +374,31 @@ def table(rows: list[dict]) -> str:
         }
         if not ms:
             continue
-        zeros = 1 - row.get("non_zeros", row["weights"]) / row["weights"]
+        non_zeros = row.get("non_zeros", row["weights"])
         quality = [
             f"{mean(forms[of]):.2f}" if "scores" in forms.get(of, {}) else ""
             for of in ("float32", "int8")
         ]
         size = forms.get("int8", {}).get("gzip_bytes")
-        lines.append(
-            (
-                min(ms.values()),
-                [
-                    f"{row['name']}, x{row['scale']}",
-                    f"{zeros:.0%}",
-                    *quality,
-                    f"{size / 1000:.0f} kB" if size else "",
-                    *(
-                        f"{ms[of, door]:.1f} ms" if (of, door) in ms else ""
-                        for of in ("float32", "int8")
-                        for door in ("XNNPACK", "delegate")
-                    ),
-                ],
-            )
+        times = (
+            f"{ms[of, door]:.1f} ms" if (of, door) in ms else ""
+            for of in ("float32", "int8")
+            for door in ("XNNPACK", "delegate")
         )
+        cells = [
+            *(name(row), f"x{row['scale']}"),
+            *(f"{1 - non_zeros / row['weights']:.0%}", f"{non_zeros:,}"),
+            *(*quality, f"{size / 1000:.0f} kB" if size else "", *times),
+        ]
+        lines.append((min(ms.values()), cells))
     return cli.markdown_table(header, [line for _, line in sorted(lines)])
 
 
 def claim(rows: list[dict]) -> str:
     """What the fronts say about sparse networks, in sentences."""
     sentences = []
-    for scale in sorted({row["scale"] for row in rows}):
-        of_scale = [row for row in rows if row["scale"] == scale]
+    for scale in _scales(rows):
+        of_scale = [row for row in _alike(rows) if row["scale"] == scale]
         dense, sparse = _fronts(of_scale)
         differences = [gap for _, gap in gaps(dense, sparse)]
         if not differences:
@@ -335,17 +439,17 @@ def fastest(of: Iterable[Point]) -> list[Point]:
     return list(found.values())
 
 
-def _draw(rows, path):
-    """Draws PSNR against latency for x4."""
+def _draw(rows, scale, path):
+    """Draws PSNR against latency for a magnification."""
     from matplotlib import ticker
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    rows = [row for row in rows if row["scale"] == 4]
+    rows = [row for row in rows if row["scale"] == scale]
     figure = Figure((11.2, 6.4), 100, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    axes.set_title("Quality against time, x4", loc="left")
+    axes.set_title(f"Quality against time, x{scale}", loc="left")
     axes.set_xlabel(f"ms for a {_SIZE} image, one core, log scale", loc="right")
     axes.set_ylabel("PSNR in dB on Y, mean of the test sets")
     axes.grid(color="#e4e4e4")
@@ -359,7 +463,11 @@ def _draw(rows, path):
     others = published(rows, _SIZE, _THREADS)
     _plot(axes, others, "x", _GREY, "published, dense, trained longer")
     labels = [(of, _GREY) for of in others]
-    found = fastest(points(rows, _SIZE, _THREADS))
+    bundled = [row for row in rows if row.get("is_bundled")]
+    stars = front(points(bundled, _SIZE, _THREADS))
+    _plot(axes, stars, "*", _BLACK, "bundled, trained longer")
+    labels += [(of, _BLACK) for of in stars]
+    found = fastest(points(_alike(rows), _SIZE, _THREADS))
     kinds = {True: ("sparse", _SPARSE), False: ("dense", _DENSE)}
     for is_sparse, (kind, colour) in kinds.items():
         own = [of for of in found if of.is_sparse == is_sparse]
@@ -387,7 +495,7 @@ def _plot(axes, of, marker, colour, label):
         [point.psnr for point in of],
         marker,
         color=colour,
-        alpha=1 if marker == "x" else 0.45,
+        alpha=1 if marker in "x*" else 0.45,
         label=label,
     )
 

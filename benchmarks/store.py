@@ -14,10 +14,10 @@ import pathlib
 import shutil
 
 import trained as trainings
-from absl import app
 from absl import flags
 
 from issp_keras import files
+from issp_keras.programs import cli
 
 flags.DEFINE_list("runs", ["runs/frontier"], "Folders of `issp-compare`.")
 flags.DEFINE_string(
@@ -53,4 +53,4 @@ def main(_):
 
 
 if __name__ == "__main__":
-    app.run(main)
+    cli.run(main)

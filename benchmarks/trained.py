@@ -1,16 +1,19 @@
 """Networks that `issp-compare` has trained, for other programs here."""
 
 import dataclasses
+import hashlib
 import pathlib
 import zipfile
 
 from issp_keras import files
 from issp_keras.errors import InputError
+from issp_keras.inference import bundled_networks
 from issp_keras.inference import load_network
 from issp_keras.scores import mean_score
 from issp_keras.tflite.sources import pairs_of
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+_COPIED = ("name", "seed", "steps", "weights", "non_zeros")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,16 +24,25 @@ class Trained:
         path: Path of the `.keras` file.
         result: Dict, the content of its `result.json`.
         config: Dict, the content of its `config.json`.
+        is_bundled: Whether it comes with the package.
     """
 
     path: pathlib.Path
     result: dict
     config: dict
+    is_bundled: bool = False
 
     @property
     def key(self) -> str:
         """A string that no other training has."""
+        if self.is_bundled:
+            return self.result["name"]
         return f"{self.result['settings']}-{self.result['seed']}"
+
+    @property
+    def digest(self) -> str:
+        """A string that no other weights have."""
+        return digest_of(self.path)
 
     @property
     def scale(self) -> int:
@@ -50,14 +62,22 @@ class Trained:
 
     def facts(self) -> dict:
         """What is known about the network before it is measured."""
-        copied = ("name", "seed", "steps", "weights", "non_zeros")
         return {
             "key": self.key,
-            **{name: self.result[name] for name in copied},
+            "digest": self.digest,
+            "is_bundled": self.is_bundled,
+            **{name: self.result[name] for name in _COPIED},
             "network": self.config["network"]["name"],
             "scale": self.scale,
             "is_sparse": self.method != "dense",
         }
+
+
+def digest_of(path: pathlib.Path) -> str:
+    """A string that no other weights of a `.keras` file have."""
+    with zipfile.ZipFile(path) as file:
+        weights = file.read("model.weights.h5")
+    return hashlib.sha256(weights).hexdigest()[:16]
 
 
 def find(folders) -> list[Trained]:
@@ -84,6 +104,28 @@ def find(folders) -> list[Trained]:
             "expected folders that issp-compare has written."
         )
     return list(found.values())
+
+
+def bundled() -> list[Trained]:
+    """Lists the networks that come with the package."""
+    return [
+        Trained(
+            of.keras,
+            {
+                **{name: getattr(of, name) for name in _COPIED},
+                "scores": {
+                    name.lower(): score
+                    for name, score in of.scores["float32"].items()
+                },
+            },
+            {
+                "network": {"name": of.architecture, "scale": of.scale},
+                "sparsity": {"method": "latent"},
+            },
+            is_bundled=True,
+        )
+        for of in bundled_networks()
+    ]
 
 
 def scores(path, scale, sources, data_dir) -> dict[str, dict[str, float]]:

@@ -34,6 +34,38 @@ def cache_folder() -> pathlib.Path:
     return pathlib.Path(home) / "issp_keras"
 
 
+def check_file(path, kind: str):
+    """Checks that a regular file exists.
+
+    A device or a pipe may have no end.
+
+    Args:
+        path: Path of the file.
+        kind: String, the expected kind of file, such as "a .keras file".
+
+    Raises:
+        InputError: If there is no such file.
+    """
+    path = pathlib.Path(path)
+    with blame(f"{path}: cannot be read", OSError, ValueError):
+        if path.is_dir():
+            raise InputError(f"{path}: is a folder, expected {kind}.")
+        if not path.exists():
+            raise InputError(f"{path}: no such file.")
+        check_regular(path)
+
+
+def check_regular(path):
+    """Refuses an existing path of a device or a pipe.
+
+    Raises:
+        InputError: If it is one.
+    """
+    path = pathlib.Path(path)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise InputError(f"{path}: is a device or a pipe, expected a file.")
+
+
 @contextlib.contextmanager
 def replacing(path) -> Iterator[pathlib.Path]:
     """Yields a path beside `path`, and renames it to `path` at the end.
@@ -42,11 +74,13 @@ def replacing(path) -> Iterator[pathlib.Path]:
     processes must not write the same file at once.
 
     Raises:
-        InputError: If the folder cannot be written.
+        InputError: If the folder cannot be written, or if `path` is a device or
+            a pipe.
     """
     path = pathlib.Path(path)
     with blame(f"{path}: cannot be written", ValueError):
         partial = path.with_name(f".partial-{path.name}")
+        check_regular(path)
     try:
         with blame(f"{path}: cannot be written", OSError):
             yield partial
@@ -116,6 +150,7 @@ def read_json(path):
         InputError: If the file cannot be read as JSON.
     """
     with blame(f"{path}: cannot be read as JSON", OSError, ValueError):
+        check_regular(path)
         return parse_json(pathlib.Path(path).read_text())
 
 

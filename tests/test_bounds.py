@@ -5,7 +5,10 @@ The files of these tests are small. Each asks for gigabytes.
 
 import io
 import json
+import os
+import stat
 import struct
+import time
 import zipfile
 import zlib
 
@@ -20,8 +23,10 @@ from networks import TINY
 from issp_keras import data
 from issp_keras import host
 from issp_keras import models
+from issp_keras.data import photographs
 from issp_keras.errors import InputError
 from issp_keras.files import read_json
+from issp_keras.files import write_json
 from issp_keras.models.bounds import at_most
 from issp_keras.programs import configuration
 
@@ -42,6 +47,12 @@ def _write(path, members, **kinds):
     with zipfile.ZipFile(path, "w", **kinds) as archive:
         for name, content in members.items():
             archive.writestr(name, content)
+
+
+def _inspect(path):
+    from issp_keras.tflite import inspect
+
+    return inspect(path)
 
 
 def _with_data_set(content, name):
@@ -195,6 +206,69 @@ def test_an_image_of_too_many_pixels_is_not_decoded(tmp_path, form, mode):
     _bomb(path, form, mode)
     with pytest.raises(InputError, match=r"bomb\.png: .*decompression bomb"):
         data.read_photograph(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "megapixels"),
+    [
+        ("a.png", "RGB", 181),
+        ("a.png", "RGBA", 133),
+        ("a.tif", "CMYK", 133),
+        ("a.webp", "RGB", 95),
+        ("a.png", "I;16", 80),
+    ],
+)
+def test_an_image_that_needs_gigabytes_is_not_decoded(
+    tmp_path, monkeypatch, name, mode, megapixels
+):
+    # As if a few kilobytes were gigabytes.
+    monkeypatch.setattr(photographs, "_MOST_BYTES", 2000)
+    path = tmp_path / name
+    image = PIL.Image.new(mode, (megapixels, 1))
+    image.save(path)
+    assert data.read_photograph(path).pixels.shape[:2] == (1, megapixels)
+    PIL.Image.new(mode, (megapixels, 2)).save(path)
+    with pytest.raises(InputError, match=rf"{name}: .*has {megapixels}x2 pix"):
+        data.read_photograph(path)
+
+
+def test_the_pages_of_a_photograph_are_not_counted(tmp_path):
+    path = tmp_path / "photo.tif"
+    PIL.Image.new("RGB", (4, 3)).save(path)
+    content = bytearray(path.read_bytes())
+    (first,) = struct.unpack_from("<I", content, 4)
+    entries = content[first : first + 2 + 12 * content[first]]
+    link = first + len(entries)
+    # Counting 50,000 pages would take a minute.
+    for _ in range(50_000):
+        content[link : link + 4] = struct.pack("<I", len(content))
+        link = len(content) + len(entries)
+        content += entries + bytes(4)
+    path.write_bytes(content)
+    begin = time.process_time()
+    assert data.read_photograph(path).pixels.shape == (3, 4, 3)
+    assert time.process_time() - begin < 5
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="There are no pipes.")
+@pytest.mark.parametrize(
+    "read",
+    [
+        data.read_photograph,
+        models.load_model,
+        models.from_torch,
+        read_json,
+        pytest.param(_inspect, marks=pytest.mark.tensorflow),
+        lambda path: write_json(path, {}),
+    ],
+)
+def test_a_pipe_is_neither_read_nor_replaced(tmp_path, read):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(InputError, match="pipe: is a device or a pipe, exp"):
+        read(path)
+    assert stat.S_ISFIFO(path.stat().st_mode)
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("compression", ["zlib", "lzma"])

@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "metrics": ("base",),
     "models": ("activation_ranges", "base"),
     "data": ("base",),
-    "delegate": ("base",),
+    "delegate": ("base", "flatbuffer"),
     "flatbuffer": ("base",),
     "inference": ("base", "data", "delegate", "flatbuffer", "models"),
     "report": ("base",),

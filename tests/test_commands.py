@@ -739,6 +739,21 @@ BAD_INPUT = [
     ),
     ("tflite.programs.inspect", ["m.keras"], "m.keras: is not a TFLite model"),
     ("tflite.programs.inspect", ["m.keras", "--size=0,9"], "--size: is '0,9'"),
+    (
+        "tflite.programs.inspect",
+        ["m.tflite", "--output=m.tflite"],
+        "--output: m.tflite: is the file that is read, expected another one.",
+    ),
+    (
+        "tflite.programs.inspect",
+        ["m.tflite", "--output=/dev/null"],
+        "--output: /dev/null: is a device or a pipe, expected a file.",
+    ),
+    (
+        "tflite.programs.export",
+        ["x2.keras", "--height=100000", "--width=100000"],
+        "`height` and `width`: expected at most 16,777,216 pixels.",
+    ),
     ("tflite.programs.benchmark", [], "expected one or more .tflite files"),
     ("tflite.programs.benchmark", ["--size=8", "m.keras"], "--size: is '8'"),
     (

@@ -1,6 +1,8 @@
 import csv
 import json
 import pathlib
+import re
+import shutil
 import subprocess
 import sys
 
@@ -14,6 +16,7 @@ _BENCHMARKS = pathlib.Path(__file__).parent.parent / "benchmarks"
 
 
 fronts = load_benchmark("fronts")
+trained = load_benchmark("trained")
 
 
 def _point(ms, psnr, name="", is_sparse=False):
@@ -91,10 +94,10 @@ def test_the_claim_compares_the_best_forms():
         "with at least its PSNR.",
     ]
     *_, first, second = fronts.table(rows).splitlines()
-    assert "| large, x4 | 90% |  | 30.50 | 9 kB |  |  | 9.0 ms | 2.0 ms |" in (
-        first
+    assert first == (
+        "| large | x4 | 90% | 20 |  | 30.50 | 9 kB |  |  | 9.0 ms | 2.0 ms |"
     )
-    assert second.startswith("| small, x4 | 0% |")
+    assert second.startswith("| small | x4 | 0% | 200 |")
 
 
 def test_published_networks_get_the_speed_of_this_machine():
@@ -109,6 +112,53 @@ def test_published_networks_get_the_speed_of_this_machine():
     assert found["ECBSR-M4C16"].psnr == pytest.approx((30.89 + 27.81) / 2)
     assert found["EDSR-baseline"].ms == 103
     assert fronts.published([], "160x90", "1") == []
+
+
+def test_bundled_networks_are_not_in_the_fronts():
+    rows = [
+        _row("small", False, {"XNNPACK": 6.0}, 31),
+        _row("large", True, {"delegate": 2.0}, 31.5),
+    ]
+    bundled = {**_row("x4_good", True, {"delegate": 1.0}, 35)}
+    bundled["is_bundled"] = True
+    assert fronts.claim([*rows, bundled]) == fronts.claim(rows)
+    [point] = fronts.points([bundled], "160x90", "1")
+    assert point.label == "x4_good"
+
+
+def test_a_page_lists_networks_with_links(tmp_path):
+    rows = [
+        {**_row("small", False, {"XNNPACK": 6.0}, 31), "steps": 20000},
+        {**_row("gone", True, {"delegate": 2.0}, 31.5), "steps": 20000},
+        {**_row("x4_fast", True, {"delegate": 1.0}, 32), "is_bundled": True},
+    ]
+    page = tmp_path / "networks" / "README.md"
+    (tmp_path / "networks" / "small").mkdir(parents=True)
+    (tmp_path / "networks" / "small" / "model.keras").touch()
+    figures = {"machine": "a CPU", "networks": rows}
+    fronts.write_page(figures, page, tmp_path / "found.json")
+    text = page.read_text()
+    assert "| [small](small/model.keras) | x4 | 0% | 200 |" in text
+    assert "| gone | x4 | 90% | 20 |" in text
+    assert "20,000 steps" in text and "one\ncore (a CPU)" in text
+    assert "](../found.png)" in text
+    assert "1.0 ms" in text.partition("## x4, trained alike")[0]
+    [link] = re.findall(r"\[`x4_fast`\]\(([^)]+)\)", text)
+    assert (page.parent / link).resolve().exists()
+
+
+def test_the_page_of_the_stored_networks_is_up_to_date():
+    output = _BENCHMARKS / "frontier_cpu.json"
+    page = _BENCHMARKS / "networks" / "README.md"
+    figures = json.loads(output.read_text())
+    assert page.read_text() == fronts.page_text(figures, page, output)
+    for link in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+        assert (page.parent / link).exists(), link
+    # No network is lost again.
+    for row in figures["networks"]:
+        if row["key"] != fronts.REFERENCE:
+            of = fronts.files_of(row, page.parent)
+            assert of and trained.digest_of(of) == row["digest"], row["name"]
 
 
 @pytest.fixture(scope="module")
@@ -129,8 +179,10 @@ def measured(tmp_path_factory):
 
 def _run(folder, *flags):
     command = [sys.executable, _BENCHMARKS / "frontier.py", *flags]
-    command += ["--data_dir=.", "--score_on=set5", "--sizes=48x32"]
-    command += ["--output=found.json"]
+    command += ["--data_dir=.", "--sizes=48x32", "--output=found.json"]
+    command += ["--page=page.md", "--nobundled"]
+    if not any("--score_on=" in flag for flag in flags):
+        command.append("--score_on=set5")
     subprocess.run(command, cwd=folder, check=True)
 
 
@@ -161,18 +213,43 @@ def test_the_benchmark_measures_all_forms(measured):
         "sparse",
         fronts.REFERENCE,
     }
-    with PIL.Image.open(measured / "found.png") as picture:
+    with PIL.Image.open(measured / "found_x2.png") as picture:
         assert picture.width > 1000
+
+
+@pytest.mark.long
+def test_only_scores_of_the_same_weights_are_kept(measured):
+    path = measured / "found.json"
+    figures = json.loads(path.read_text())
+    dense, sparse, _ = figures["networks"]
+    assert dense["digest"] != sparse["digest"]
+    for row in (dense, sparse):
+        row["forms"]["int8"]["scores"]["set5"]["psnr"] = 1.0
+    sparse["digest"] = "that of other weights"
+    path.write_text(json.dumps(figures))
+    (measured / "Other").mkdir()
+    shutil.copy(measured / "Set5" / "noise.png", measured / "Other")
+    _run(
+        measured,
+        *("--runs=runs", "--threads=1", "--quick", "--repeats=1"),
+        "--score_on=set5,Other",
+    )
+    dense, sparse, _ = json.loads(path.read_text())["networks"]
+    assert dense["forms"]["int8"]["scores"]["set5"]["psnr"] == 1
+    assert sparse["forms"]["int8"]["scores"]["set5"]["psnr"] > 1
+    # No training was scored on this set.
+    for form in (*dense["forms"].values(), *sparse["forms"].values()):
+        assert 1 < form["scores"]["Other"]["psnr"] < 20
 
 
 @pytest.mark.long
 def test_the_picture_is_drawn_again_without_networks(measured):
     before = (measured / "found.csv").read_bytes()
     (measured / "found.csv").unlink()
-    (measured / "found.png").unlink()
+    (measured / "found_x2.png").unlink()
     _run(measured, "--only_draw", "--runs=gone")
     assert (measured / "found.csv").read_bytes() == before
-    assert (measured / "found.png").exists()
+    assert (measured / "found_x2.png").exists()
 
 
 @pytest.mark.long

@@ -11,6 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from issp_keras import inference
 from issp_keras.errors import InputError
+from issp_keras.tflite import delegate
 from issp_keras.tflite import encode_sparse
 from issp_keras.tflite import flatbuffer
 from issp_keras.tflite import inspect
@@ -185,6 +186,7 @@ def test_no_interpreter_sees_a_sparse_tensor_that_contradicts_itself(
         inference.TFLiteInterpreter,
         lambda path: encode_sparse(path, tmp_path / "again.tflite"),
         lambda path: Contest([path], Protocol(8, 8), delegate="sparse"),
+        delegate.compiled_model,
     ):
         with pytest.raises(InputError) as caught:
             use(path)

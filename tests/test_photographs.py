@@ -226,7 +226,7 @@ def test_16_bits_are_turned_upright_as_8_are(tmp_path, orientation):
     np.testing.assert_array_equal(found, expected.astype(np.uint16) * 257)
 
 
-@pytest.mark.parametrize("suffix", ["png", "tif", "webp"])
+@pytest.mark.parametrize("suffix", ["gif", "png", "tif", "webp"])
 def test_of_several_frames_the_first_is_read_and_that_is_told(
     tmp_path, caplog, suffix
 ):
@@ -235,7 +235,7 @@ def test_of_several_frames_the_first_is_read_and_that_is_told(
     frames[0].save(path, save_all=True, append_images=frames[1:], lossless=True)
     pixels = data.read_photograph(path).pixels
     assert (pixels == [255, 0, 0]).all() and pixels.shape == (3, 4, 3)
-    assert f"{path}: has 2 frames. The first one is read." in caplog.text
+    assert f"{path}: has several frames. The first one is read." in caplog.text
 
 
 def test_a_photograph_with_a_preview_is_one_photograph(tmp_path, caplog):

@@ -46,6 +46,8 @@ _RANGES = {"float32": [0, 1], "uint8": [0, 255]}
 # The largest side in LR pixels of int8's calibration images, if a file takes
 # any size.
 _CALIBRATION = 96
+# The largest fixed size in LR pixels: 4096x4096.
+_MOST_PIXELS = 1 << 24
 
 
 @dataclasses.dataclass(frozen=True)
@@ -291,6 +293,11 @@ def size_of_file(
     size = fixed_size(model)
     if height is None or width is None:
         return size
+    if height * width > _MOST_PIXELS:
+        raise InputError(
+            "`height` and `width`: expected at most "
+            f"{_MOST_PIXELS:,} pixels. Received: height={height}, width={width}"
+        )
     if size not in (None, (height, width)):
         raise InputError(
             f"{model.name}: only takes images of size {size}. Received: "

@@ -26,6 +26,8 @@ _ORIENTATION = 0x0112
 # The argument of `turn` that gives an image each EXIF orientation.
 _TURNED = {2: 2, 3: 3, 4: 1, 5: 4, 6: 6, 7: 7, 8: 5}
 _BITS_PER_SAMPLE = 0x0102
+# The memory that reading may take.
+_MOST_BYTES = 2_000_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,24 +85,24 @@ def read_photograph(path: str | pathlib.Path) -> Photograph:
             in a format other than PNG and TIFF.
     """
     path = path if isinstance(path, pathlib.PurePath) else pathlib.Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file.")
+    files.check_file(path, "a photograph")
     with (
         # A broken file raises anything, deep in Pillow and others.
         blame(f"{path}: cannot be read as a photograph", Exception),
         path.open("rb") as file,
         _open(file) as image,
     ):
-        frames = getattr(image, "n_frames", 1)
-        # Cameras put a small copy behind the photograph (MPO).
-        if frames > 1 and image.format != "MPO":
+        _check_memory(image)
+        if _has_more_frames(image):
             logging.warning(
-                "%s: has %d frames. The first one is read.", path, frames
+                "%s: has several frames. The first one is read.", path
             )
         profile = _profile_of(image)
         if _is_deep(image):
             channels = _read_deep(image, file)
         else:
+            image.load()
+            PIL.ImageOps.exif_transpose(image, in_place=True)
             channels = _read_8_bits(image)
     return _photograph(path.stem, channels, profile)
 
@@ -127,7 +129,8 @@ def from_pil(image: PIL.Image.Image) -> Photograph:
             f"has the mode {image.mode}, expected 8 bits per channel, or "
             "16-bit grey (I;16).",
         )
-    return _photograph("image", _read_8_bits(image), profile)
+    upright = PIL.ImageOps.exif_transpose(image)
+    return _photograph("image", _read_8_bits(upright), profile)
 
 
 def to_pil(photograph: Photograph) -> PIL.Image.Image:
@@ -247,6 +250,37 @@ def _open(file):
     return image
 
 
+def _check_memory(image):
+    """Refuses images that need gigabytes while they are read.
+
+    Pillow itself refuses images of more than 179 megapixels.
+    """
+    need = _bytes_per_pixel(image)
+    most = _MOST_BYTES // need
+    if image.width * image.height > most:
+        raise ValueError(
+            f"has {image.width}x{image.height} pixels, expected at most "
+            f"{most / 1e6:.0f} megapixels of such a file"
+        )
+
+
+def _bytes_per_pixel(image):
+    """The memory that reading takes at most, as measured."""
+    if _is_deep(image):
+        return 25
+    if image.format == "WEBP":
+        return 21
+    return 15 if image.has_transparency_data or image.mode == "CMYK" else 11
+
+
+def _has_more_frames(image):
+    """Whether there is a second frame. Counting all could take minutes."""
+    # Cameras put a small copy behind the photograph (MPO).
+    if image.format == "MPO":
+        return False
+    return getattr(image, "is_animated", False)
+
+
 def _is_deep(image):
     # Pillow cuts 16-bit RGB to 8 bits. Only the name of its decoder shows it.
     if image.format == "TIFF":
@@ -274,9 +308,10 @@ def _read_deep(image, file):
 
 
 def _read_8_bits(image):
-    image = PIL.ImageOps.exif_transpose(image)
-    image.load()
     mode = "L" if image.mode in _GREY else "RGB"
     if image.has_transparency_data:
         mode += "A"
-    return np.atleast_3d(np.asarray(image.convert(mode)))
+    # A conversion would copy an image that has the mode already.
+    if image.mode != mode:
+        image = image.convert(mode)
+    return np.atleast_3d(np.asarray(image))

@@ -44,8 +44,10 @@ def read_png(file) -> np.ndarray:
         halves = np.ascontiguousarray(_decoded(content))
         return halves.view(">u2").astype(np.uint16)
     # Decode twice, as big-endian and as little-endian, to get both bytes.
-    high, low = (_decoded(content, order) for order in "BL")
-    return (high.astype(np.uint16) << 8) | low
+    pixels = _decoded(content, "B").astype(np.uint16)
+    pixels <<= 8
+    pixels |= _decoded(content, "L")
+    return pixels
 
 
 def _decoded(content, order=None):

@@ -49,10 +49,6 @@ class TFLiteInterpreter:
 
         check_threads(threads)
         path = pathlib.Path(path)
-        if path.is_dir():
-            raise InputError(f"{path}: is a folder, expected a .tflite file.")
-        if not path.is_file():
-            raise InputError(f"{path}: no such file.")
         # Imported here, since a .keras file does not need it.
         from issp_keras.tflite import flatbuffer
 

@@ -6,6 +6,7 @@ import zipfile
 import keras
 
 from issp_keras import activation_ranges
+from issp_keras import files
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
 from issp_keras.files import StrPath
@@ -26,10 +27,7 @@ def load_model(path: StrPath, compile: bool = False) -> keras.Model:
             would expand to much more than its size.
     """
     path = pathlib.Path(path)
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder, expected a .keras file.")
-    if not path.is_file():
-        raise InputError(f"{path}: no such file.")
+    files.check_file(path, "a .keras file")
     if not zipfile.is_zipfile(path):
         raise InputError(f"{path}: is not a Keras model (a .keras file).")
     # A broken file raises anything, deep in Keras, HDF5 and the backend.

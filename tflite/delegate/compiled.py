@@ -47,13 +47,15 @@ def compiled_model(path: StrPath, loaded: Any = None) -> Any:
         InputError: If the file is missing, if LiteRT cannot compile it, or if
             this version of LiteRT does not load the delegate.
     """
+    path = pathlib.Path(path)
     with needed_by("A compiled model"):
+        # Imported here, since building the delegate does not need it.
+        from issp_keras.tflite import flatbuffer
+
+        flatbuffer.check_constants(path)
         from ai_edge_litert import compiled_model as litert
         from ai_edge_litert import environment as environments
 
-    path = pathlib.Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file.")
     loaded = loaded or load()
     offer = ctypes.CDLL(str(library())).issp_delegate_offer
     offer.argtypes = [ctypes.c_void_p]

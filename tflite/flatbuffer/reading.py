@@ -7,6 +7,7 @@ import struct
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from issp_keras import files
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
 from issp_keras.tflite.flatbuffer import levels
@@ -57,10 +58,7 @@ def read(path) -> schema.ModelT:
         InputError: If the file is missing, or is not a TFLite model.
     """
     path = pathlib.Path(path)
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder, expected a .tflite file.")
-    if not path.exists():
-        raise InputError(f"{path}: no such file.")
+    files.check_file(path, "a .tflite file")
     with blame(f"{path}: cannot be read", OSError):
         content = path.read_bytes()
     return parse(content, path)
@@ -102,6 +100,7 @@ def check_constants(path):
         InputError: If a sparse tensor contradicts itself, a tensor or its
             quantisation holds NaN, or a weight is infinite.
     """
+    files.check_file(path, "a .tflite file")
     with blame(f"{path}: cannot be read", OSError):
         content = pathlib.Path(path).read_bytes()
     has_sparse, broken = False, None

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import ml_dtypes
 import numpy as np
 
+from issp_keras import files
 from issp_keras.errors import InputError
 
 STORAGES = {
@@ -57,10 +58,7 @@ def read_torch(path):
             if it names any other global.
     """
     path = pathlib.Path(path)
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder, expected a .pth file.")
-    if not path.is_file():
-        raise InputError(f"{path}: no such file.")
+    files.check_file(path, "a .pth file")
     try:
         with path.open("rb") as file:
             is_zip = file.read(2) == b"PK"

@@ -1,9 +1,9 @@
 """Code that the console commands share."""
 
+from issp_keras.files import check_file
 from issp_keras.programs.cli.arguments import arguments
 from issp_keras.programs.cli.arguments import check_exists
 from issp_keras.programs.cli.arguments import check_failures
-from issp_keras.programs.cli.arguments import check_file
 from issp_keras.programs.cli.arguments import check_output
 from issp_keras.programs.cli.arguments import check_photographs
 from issp_keras.programs.cli.arguments import no_argument

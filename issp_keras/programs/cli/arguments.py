@@ -2,6 +2,7 @@
 
 import pathlib
 
+from issp_keras import files
 from issp_keras.data import BENCHMARKS
 from issp_keras.data import find_folder
 from issp_keras.errors import InputError
@@ -37,21 +38,6 @@ def arguments(argv: list[str], *expected: str) -> list[str]:
     return argv[1:]
 
 
-def check_file(path, kind: str):
-    """Checks that a file exists.
-
-    Args:
-        path: Path of the file.
-        kind: String, the expected kind of file, such as "a .keras file".
-
-    Raises:
-        InputError: If there is no such file.
-    """
-    check_exists(path)
-    if pathlib.Path(path).is_dir():
-        raise InputError(f"{path}: is a folder, expected {kind}.")
-
-
 def check_exists(path):
     """Checks that a file or a folder exists.
 
@@ -85,7 +71,7 @@ def check_photographs(flag: str, sources: list[str], data_dir: str):
             raise InputError(f"--data_dir: {error}") from error
 
 
-def check_output(path, *suffixes: str, flag: str = "output"):
+def check_output(path, *suffixes: str, flag: str = "output", source=None):
     """Checks that a file can be written, before anything is computed.
 
     Args:
@@ -93,6 +79,7 @@ def check_output(path, *suffixes: str, flag: str = "output"):
         *suffixes: Strings, the allowed suffixes. Without them, every suffix is
             allowed.
         flag: String, the flag that names the file.
+        source: Path of a file that must stay, or None.
 
     Raises:
         InputError: If the file cannot be written.
@@ -107,6 +94,14 @@ def check_output(path, *suffixes: str, flag: str = "output"):
         )
     if path.is_dir():
         raise InputError(f"--{flag}: {path}: is a folder, expected a file.")
+    try:
+        files.check_regular(path)
+    except InputError as error:
+        raise InputError(f"--{flag}: {error}") from error
+    if source is not None and path.exists() and path.samefile(source):
+        raise InputError(
+            f"--{flag}: {path}: is the file that is read, expected another one."
+        )
 
 
 def check_failures(failures: list[str], total: int):

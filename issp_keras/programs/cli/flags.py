@@ -6,11 +6,11 @@ from absl import flags
 
 from issp_keras.data import EMBEDDED
 from issp_keras.errors import InputError
+from issp_keras.files import check_file
 from issp_keras.inference import NO_DELEGATE
 from issp_keras.inference import TILE
 from issp_keras.inference import check_tile
 from issp_keras.inference import network_path
-from issp_keras.programs.cli.arguments import check_file
 
 if TYPE_CHECKING:
     from issp_keras.inference import Network
