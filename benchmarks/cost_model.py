@@ -36,6 +36,7 @@ SPARSE = (
     "call",
     "product",  # A product of a weight and a vector.
     "walked",  # A weight that is read for a tile.
+    "started",  # A sum of a tile.
     "written",  # A vector of sums.
     "post",  # A vector that changes once more.
     "border",  # A vector of padding beside a row.
@@ -167,6 +168,7 @@ class Sample:
         self.sparse["call"] += 1
         self.sparse["product"] += vectors * weights
         self.sparse["walked"] += vectors / tile * weights
+        self.sparse["started"] += vectors / tile * made.channels * max(1, blocks)
         self.sparse["written"] += vectors * made.channels * max(1, blocks)
 
     def _moves(self, numbers):

@@ -26,8 +26,9 @@ DISTRIBUTIONS = {
 MAY_IMPORT = {
     "base": (),
     "activation_ranges": (),
+    "keras_internals": (),
     "sparsity": ("base",),
-    "callbacks": ("activation_ranges", "base", "sparsity"),
+    "callbacks": ("activation_ranges", "base", "keras_internals", "sparsity"),
     "metrics": ("base",),
     "models": ("activation_ranges", "base"),
     "data": ("base",),
@@ -54,6 +55,7 @@ MAY_IMPORT = {
         "delegate",
         "flatbuffer",
         "inference",
+        "keras_internals",
         "metrics",
         "models",
         "scores",
@@ -179,6 +181,21 @@ def test_arrows_go_one_way(name):
                 or imported == name
                 or imported in MAY_IMPORT[name]
             ), f"{source} of {name} must not import {module} of {imported}"
+
+
+def test_commands_of_tflite_know_only_the_shell_of_the_programs():
+    allowed = ("issp_keras.programs.cli", "issp_keras.programs.commands.")
+    sources = [
+        source
+        for source in LIBRARIES["programs"]["srcs"]
+        if source.startswith("issp_keras/tflite/programs/")
+    ]
+    assert sources
+    for source in sources:
+        for module in _imported_modules(source):
+            assert not module.startswith("issp_keras.programs") or (
+                module.startswith(allowed)
+            ), f"{source} must not import {module}"
 
 
 def test_no_arrow_leads_back():

@@ -117,9 +117,10 @@ def test_layers_that_are_not_pruned_are_named_once_with_the_reason(caplog):
     ]
 
 
-def _told(capsys, model, **arguments):
+def _told(capsys, model, sparsity=0.5, **arguments):
     """The output at the beginning of a training."""
-    callback = SparseTraining(ISSPSchedule(0.5, end_step=5), IHT(), **arguments)
+    schedule = ISSPSchedule(sparsity, end_step=5)
+    callback = SparseTraining(schedule, IHT(), **arguments)
     callback.set_params({})
     callback.set_model(model)
     callback.on_train_begin()
@@ -182,6 +183,30 @@ def test_a_kernel_that_the_pattern_leaves_dense_is_told(capsys, pattern, told):
     for kernel in prunable_kernels(model):
         is_dense = bool((kernel.numpy() != 0).all())
         assert is_dense == (kernel.path.split("/")[-2] in told)
+
+
+def test_a_kernel_that_a_low_sparsity_leaves_dense_is_told(capsys):
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 2)),
+            layers.Conv2D(3, 3, name="two"),
+            layers.Conv2D(8, 3, name="three"),
+            layers.Conv2D(8, 3, name="eight"),
+        ],
+        name="net",
+    )
+    model.compile("adam", "mse")
+    assert _told(capsys, model, 0.25, pattern=NM(2, 4)) == [
+        "Not pruned: net/two/kernel, net/three/kernel (NM allows no zero in it "
+        "at 25% zeros)."
+    ]
+    callback = SparseTraining(
+        ISSPSchedule(0.25, end_step=5), IHT(), pattern=NM(2, 4)
+    )
+    callback.set_model(model)
+    callback.finalize()
+    zeros = [(k.numpy() == 0).mean() for k in prunable_kernels(model)]
+    assert zeros == [0, 0, 0.25]
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])

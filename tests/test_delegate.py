@@ -740,6 +740,36 @@ def test_a_block_of_a_mobile_network_is_left_since_its_images_are_small():
     assert wide.expected_speedup > 2 * part.expected_speedup
 
 
+def _depthwise(filters):
+    """A depthwise convolution."""
+    graph = graphs.Graph((1, 56, 56, 96))
+    (image,) = graph.inputs
+    bias = np.zeros(96, np.float32)
+    out = graph.operator(
+        "DEPTHWISE_CONV_2D",
+        [image, graph.constant(filters), graph.constant(bias)],
+        graph.image((1, 56, 56, 96)),
+        padding=0,
+        strideH=1,
+        strideW=1,
+        dilationHFactor=1,
+        dilationWFactor=1,
+        depthMultiplier=1,
+    )
+    return graph.write(out)
+
+
+def test_depthwise_filters_are_not_expected_to_share_their_inputs():
+    filters = np.ones((1, 3, 3, 96), np.float32)
+    (whole,) = _report(_depthwise(filters), always=1).parts
+    filters[0, 0, 0, 0] = 0
+    (almost,) = _report(_depthwise(filters), always=1).parts
+    assert whole.sparsity == 0 < almost.sparsity
+    assert whole.expected_speedup == pytest.approx(
+        almost.expected_speedup, rel=0.02
+    )
+
+
 def test_there_are_no_more_threads_than_cores():
     tasks = pathlib.Path("/proc/self/task")
     if not tasks.exists():

@@ -37,6 +37,7 @@ def test_address_and_undefined_behaviour_sanitizers_find_nothing(
 
 def test_thread_sanitizer_finds_nothing(tmp_path):
     names = ["thread_pool_test", "delegate_test", "attention_test"]
+    names += ["int8_test", "engine_test"]
     build(
         tmp_path,
         *names,

@@ -93,7 +93,7 @@ _SHORT = {
 # Flags that shorten trainings of minutes, or of days on a GPU.
 _MOMENTS = {
     "--workdir=runs/mine": _SHORT,
-    "--workdir=runs/recipe": _SHORT,
+    "--config=recipe:": _SHORT,
     "--workdir=runs/int8": {**_SHORT, "simulated_int8.begin_step": 1},
     "--config=edsr_large": {
         **_SHORT,

@@ -1,12 +1,15 @@
 """The internals of Keras that this package uses exist and still work."""
 
+import ast
+import pathlib
+
 import keras
 import numpy as np
 import pytest
 from keras import layers
 from keras import ops
 
-from issp_keras.callbacks import keras_internals
+from issp_keras import keras_internals
 
 pytestmark = pytest.mark.versions
 
@@ -190,3 +193,36 @@ def test_a_layer_beside_a_model_is_taken_away_again():
     assert len(model.variables) == before + (2 if is_jax else 0)
     keras_internals.untrack_layer(model, beside)
     assert len(model.variables) == before
+
+
+# Private names of other packages, and of classes in the same room.
+_OTHERS = {
+    "_exit",
+    "_getframe",
+    "_replace",
+    # LiteRT has no public way to call a loaded delegate.
+    "_get_native_delegate_pointer",
+    "_interpreter",
+    "_experimental_calibrate_only",
+    # Of `issp_keras.network`, which is one room.
+    "_delegate",
+    "_file",
+    "_network",
+}
+
+
+def test_no_other_module_uses_a_private_name_of_keras():
+    root = pathlib.Path(__file__).parent.parent
+    found = {
+        f"{path.relative_to(root)}: {ast.unparse(node)}"
+        for folder in ("issp_keras", "tflite")
+        for path in (root / folder).rglob("*.py")
+        if path.name != "keras_internals.py"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+        and node.attr.startswith("_")
+        and not node.attr.startswith("__")
+        and ast.unparse(node.value) not in ("self", "cls")
+        and node.attr not in _OTHERS
+    }
+    assert not found

@@ -10,6 +10,7 @@ from absl import logging
 from ai_edge_litert import schema_py_generated as schema
 from keras import ops
 
+from issp_keras import keras_internals
 from issp_keras.activation_ranges import trained_ranges
 from issp_keras.errors import blame
 from issp_keras.extras import needed_by
@@ -65,7 +66,9 @@ def convert(
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if precision == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    layers = {layer.name for layer in model._flatten_layers()} - {model.name}
+    layers = {layer.name for layer in keras_internals.every_layer(model)} - {
+        model.name
+    }
     with keeping_axes(model):
         if is_int8:
             trained = trained_ranges(model)

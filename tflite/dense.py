@@ -5,6 +5,8 @@ import functools
 
 import keras
 
+from issp_keras import keras_internals
+
 
 @contextlib.contextmanager
 def keeping_axes(model: keras.Model):
@@ -19,7 +21,7 @@ def keeping_axes(model: keras.Model):
     """
     changed = [
         layer
-        for layer in model._flatten_layers()
+        for layer in keras_internals.every_layer(model)
         # A `call` that someone else replaced is kept.
         if type(layer) is keras.layers.Dense and "call" not in vars(layer)
     ]

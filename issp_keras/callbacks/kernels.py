@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from issp_keras.callbacks import keras_internals
+from issp_keras import keras_internals
 from issp_keras.sparsity import Kernel
 from issp_keras.sparsity.arguments import check_expression
 

@@ -6,7 +6,7 @@ import math
 import keras
 from keras import layers
 
-from issp_keras.callbacks import keras_internals
+from issp_keras import keras_internals
 from issp_keras.callbacks.kernels import TRANSPOSED
 from issp_keras.callbacks.kernels import PrunableKernel
 

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from issp_keras.callbacks import keras_internals
+from issp_keras import keras_internals
 
 
 def optimizers(model):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from keras import ops
 
-from issp_keras.callbacks import keras_internals
+from issp_keras import keras_internals
 from issp_keras.callbacks.kernels import find_kernels
 from issp_keras.callbacks.multiply_adds import count_uses
 from issp_keras.callbacks.optimizers import momenta
@@ -17,6 +17,7 @@ from issp_keras.callbacks.state import SparseState
 from issp_keras.callbacks.state import attached_state
 from issp_keras.sparsity import Kernel
 from issp_keras.sparsity import Pruner
+from issp_keras.sparsity import Uniform
 from issp_keras.sparsity import zeros
 from issp_keras.sparsity.pruner import FROZEN
 from issp_keras.sparsity.schedules import has_shares
@@ -134,11 +135,17 @@ class PrunedModel:
         by_reason: dict[str, list[str]] = {}
         for path, reason in self.skipped.items():
             by_reason.setdefault(reason, []).append(path)
-        pattern = self.pruner.pattern
-        reason = f"{type(pattern).__name__} allows no zero in it"
+        pattern, kind = self.pruner.pattern, type(self.pruner.pattern).__name__
+        is_uniform = isinstance(self.pruner.distribution, Uniform)
+        sparsity = self.pruner.final_sparsity
         for kernel in self.pruner.kernels:
             if not pattern.allows_zeros(kernel):
-                by_reason.setdefault(reason, []).append(kernel.path)
+                reason = f"{kind} allows no zero in it"
+            elif is_uniform and not pattern.allows_zeros(kernel, sparsity):
+                reason = f"{kind} allows no zero in it at {sparsity:.0%} zeros"
+            else:
+                continue
+            by_reason.setdefault(reason, []).append(kernel.path)
         return [(paths, reason) for reason, paths in by_reason.items()]
 
     def snapshot(self):

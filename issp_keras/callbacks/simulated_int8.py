@@ -7,10 +7,10 @@ import keras
 from keras import layers
 from keras import ops
 
+from issp_keras import keras_internals
 from issp_keras.activation_ranges import ActivationRanges
 from issp_keras.activation_ranges import attach
 from issp_keras.activation_ranges import attached
-from issp_keras.callbacks import keras_internals
 from issp_keras.callbacks.kernels import find_kernels
 from issp_keras.reprs import Readable
 from issp_keras.sparsity.arguments import whole_number

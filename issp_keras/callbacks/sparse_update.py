@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from issp_keras.callbacks import keras_internals
+from issp_keras import keras_internals
 from issp_keras.sparsity import zeros
 from issp_keras.sparsity.pruner import DENSE
 from issp_keras.sparsity.pruner import FROZEN

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from issp_keras.callbacks import keras_internals
+from issp_keras import keras_internals
 
 _NAME = "sparse_training"
 

@@ -41,10 +41,10 @@ def read_16_bits(file, format: str) -> np.ndarray:
             such an image.
     """
     pixels = read_png(file) if format == "PNG" else _read_tiff(file)
-    if pixels.dtype != np.uint16 or pixels.shape[-1] > 4:
+    if pixels.dtype != np.uint16 or not 1 <= pixels.shape[-1] <= 4:
         raise ValueError(
             f"holds {pixels.dtype} values of {pixels.shape[-1]} channels, "
-            "expected 16 bits and at most 4 channels"
+            "expected 16 bits and 1 to 4 channels"
         )
     return pixels
 

@@ -35,11 +35,13 @@ class Pattern(Readable):
             kernels: List of `Kernel`.
         """
 
-    def allows_zeros(self, kernel: Kernel) -> bool:
-        """Whether the kernel can hold a zero at any sparsity.
+    def allows_zeros(self, kernel: Kernel, sparsity: float = 1.0) -> bool:
+        """Whether the kernel can hold a zero.
 
         Args:
             kernel: `Kernel`.
+            sparsity: Float in [0, 1], the share of zeros that is asked for.
+                Defaults to `1.0`.
         """
         return True
 
@@ -173,10 +175,11 @@ class NM(Pattern):
     def most(self) -> float:
         return self.zeros / self.group
 
-    def allows_zeros(self, kernel: Kernel) -> bool:
+    def allows_zeros(self, kernel: Kernel, sparsity: float = 1.0) -> bool:
         # A run shorter than a group loses its share of zeros, rounded down.
         run = min(self._run(kernel), self.group)
-        return run * self.zeros >= self.group
+        count = round(sparsity * kernel.size)
+        return run * self._zeros(kernel, count) >= self.group
 
     def unimportant(
         self,
@@ -205,8 +208,15 @@ class NM(Pattern):
             for kernel, score, mask in zip(kernels, scores, masks, strict=True)
         ]
 
+    def _zeros(self, kernel, count, minimum=min):
+        """The zeros of a group, if `count` zeros of the kernel are asked for.
+
+        The kernel has at most as many zeros as are asked for.
+        """
+        return minimum(self.zeros, count * self.group // kernel.size)
+
     def _mask(self, kernel, score, count):
-        zeros = ops.minimum(self.zeros, count * self.group // kernel.size)
+        zeros = self._zeros(kernel, count, ops.minimum)
 
         def of_groups(groups):
             share = zeros * groups.shape[-1] // self.group
@@ -288,7 +298,7 @@ class Block(Pattern):
         self.inputs = whole_number("inputs", inputs, least=1)
         self.outputs = whole_number("outputs", outputs, least=1)
 
-    def allows_zeros(self, kernel: Kernel) -> bool:
+    def allows_zeros(self, kernel: Kernel, sparsity: float = 1.0) -> bool:
         # A kernel of one block would become all zeros.
         spatial, inputs, outputs = self._matrix(kernel)
         down, across = self._sides(inputs, outputs)

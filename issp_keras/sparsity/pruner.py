@@ -137,7 +137,7 @@ class Pruner:
         """
         self.schedule = traceable(schedule)
         self._schedule = None if has_shares(schedule) else _describe(schedule)
-        self._final_sparsity = final_sparsity(schedule)
+        self.final_sparsity = final_sparsity(schedule)
         self._check_schedule(schedule)
 
     @property
@@ -327,7 +327,7 @@ class Pruner:
         ]
 
     def _final_choice(self):
-        return self._make_choice(self._final_sparsity, 0, exact=True)
+        return self._make_choice(self.final_sparsity, 0, exact=True)
 
     def _choice(self, step, exact=False):
         _, sparsity = self.schedule(step)
@@ -335,8 +335,8 @@ class Pruner:
 
     def _make_choice(self, sparsity, step, exact):
         progress = 1.0
-        if not isinstance(sparsity, float) or sparsity < self._final_sparsity:
-            progress = sparsity / max(self._final_sparsity, 1e-12)
+        if not isinstance(sparsity, float) or sparsity < self.final_sparsity:
+            progress = sparsity / max(self.final_sparsity, 1e-12)
         return Choice(
             self.kernels,
             self.distribution,

@@ -99,6 +99,12 @@ int passes_of(const Operation& of) {
   return passes;
 }
 
+// Whether each filter reads only one of several channels.
+bool is_depthwise(const Operation& of, const Image& in) {
+  const double area = double(of.kernel.height) * of.kernel.width;
+  return of.dense == double(of.bias.size()) * area && in.channels > 1;
+}
+
 // An operator that is no convolution reads and writes `numbers` numbers.
 double dense_pass(double numbers) {
   return dense::kCall + numbers * dense::kMoved +
@@ -108,7 +114,6 @@ double dense_pass(double numbers) {
 double dense_linear(const Operation& of, const Image& in, const Image& out) {
   const double outputs = double(of.bias.size());
   const double pixels = pixels_of(out) / of.block / of.block;
-  const double area = double(of.kernel.height) * of.kernel.width;
   const double wide = rounded_up(outputs, dense::kOutputs) / outputs;
   const double read = pixels_of(in) * in.channels, made = pixels * outputs;
   int passes = passes_of(of);
@@ -116,11 +121,10 @@ double dense_linear(const Operation& of, const Image& in, const Image& out) {
   if (of.dense == 0) {
     ++passes;  // A copy or a resize.
   } else {
-    const bool is_depthwise = of.dense == outputs * area && in.channels > 1;
-    const double product =
-        is_depthwise ? dense::kDepthwise : dense::kProduct;
+    const bool is_narrow = is_depthwise(of, in);
+    const double product = is_narrow ? dense::kDepthwise : dense::kProduct;
     const double products = pixels * of.dense * wide * product;
-    const double weights = is_depthwise ? 0 : of.dense * dense::kWeight;
+    const double weights = is_narrow ? 0 : of.dense * dense::kWeight;
     time = dense::kCall + (products + weights) / of.dense_speed +
            made * dense::kWritten + far(read + made) * dense::kFar;
   }
@@ -147,9 +151,11 @@ double sparse_linear(const Operation& of, const Layout& layout) {
       1, std::min(int(weights / outputs / sparse::kProductsOfBlock),
                   in.channels / sparse::kChannelsOfBlock));
   const double tiles = vectors / tile;
-  // Filters without zeros are computed in groups; see alike.h.
+  // Filters without zeros are computed in groups if they read the same
+  // channels; see alike.h.
   const bool is_full = of.dense > 0 && weights == of.dense;
-  const double product = is_full ? sparse::kAlike : sparse::kProduct;
+  const double product = is_full && !is_depthwise(of, in) ? sparse::kAlike
+                                                          : sparse::kProduct;
   return sparse::kCall + vectors * weights * product +
          tiles * weights * sparse::kWalked +
          outputs * vectors * blocks * sparse::kWritten +
@@ -162,7 +168,6 @@ double dense_linear_int8(const Operation& of, const Image& in,
                          const Image& out) {
   const double outputs = double(of.bias.size());
   const double pixels = pixels_of(out) / of.block / of.block;
-  const double area = double(of.kernel.height) * of.kernel.width;
   const double made = pixels * outputs;
   int passes = of.block > 1;
   passes += int(of.posts.size());
@@ -171,13 +176,12 @@ double dense_linear_int8(const Operation& of, const Image& in,
     ++passes;
     if (of.weights.size() > of.bias.size()) time = made * dense_int8::kResized;
   } else {
-    const bool is_depthwise = of.dense == outputs * area && in.channels > 1;
     const double wide =
         rounded_up(in.channels, dense_int8::kInputs) / in.channels;
     time = dense::kCall + made * dense_int8::kWritten +
            pixels * of.dense *
-               (is_depthwise ? dense_int8::kDepthwise
-                             : dense_int8::kProduct * wide) +
+               (is_depthwise(of, in) ? dense_int8::kDepthwise
+                                     : dense_int8::kProduct * wide) +
            of.dense * dense_int8::kWeight;
   }
   return time + passes * (dense::kCall + made * dense_int8::kMoved);
