@@ -168,7 +168,9 @@ class Sample:
         self.sparse["call"] += 1
         self.sparse["product"] += vectors * weights
         self.sparse["walked"] += vectors / tile * weights
-        self.sparse["started"] += vectors / tile * made.channels * max(1, blocks)
+        self.sparse["started"] += (
+            vectors / tile * made.channels * max(1, blocks)
+        )
         self.sparse["written"] += vectors * made.channels * max(1, blocks)
 
     def _moves(self, numbers):

@@ -238,6 +238,16 @@ def test_of_several_frames_the_first_is_read_and_that_is_told(
     assert f"{path}: has several frames. The first one is read." in caplog.text
 
 
+def test_a_tiff_file_without_channels_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "photo.tif"
+    pixels = np.zeros((3, 4, 3), np.uint16)
+    tifffile.imwrite(path, pixels, photometric="rgb", metadata=None)
+    # As damaged files are read.
+    monkeypatch.setattr(tifffile.TiffPage, "asarray", lambda _: pixels[..., :0])
+    with pytest.raises(InputError, match="of 0 channels, expected 16 bits and"):
+        data.read_photograph(path)
+
+
 def test_a_photograph_with_a_preview_is_one_photograph(tmp_path, caplog):
     path = tmp_path / "camera.jpg"
     frames = [PIL.Image.new("RGB", (16, 16), of) for of in ("white", "black")]

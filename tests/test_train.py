@@ -25,6 +25,7 @@ from killed_trainings import differences
 from issp_keras import data
 from issp_keras.callbacks import prunable_kernels
 from issp_keras.errors import InputError
+from issp_keras.models import load_model
 from issp_keras.programs import interrupts
 from issp_keras.programs.interrupts import Terminated
 from issp_keras.programs.train import train
@@ -211,6 +212,16 @@ def test_a_killed_run_goes_on_to_the_same_weights(
     train(config, workdir)
     assert differences(tmp_path / "whole", workdir) == []
     assert _epochs(workdir) == list(range(8))
+    # The comparison sees one changed weight, and one changed line.
+    model = load_model(workdir / "model.keras")
+    kernel = model.trainable_variables[0]
+    kernel.assign(kernel + 1e-6)
+    model.save(workdir / "model.keras")
+    with (workdir / "metrics.csv").open("a") as file:
+        file.write("8\n")
+    weights, metrics = differences(tmp_path / "whole", workdir)
+    assert weights.startswith("model.keras: ")
+    assert metrics == "metrics.csv differs"
 
 
 class _Terminates(keras.callbacks.Callback):

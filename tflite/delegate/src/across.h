@@ -12,17 +12,20 @@ enum AcrossKind {
   kAcrossKinds,  // The number of kinds.
 };
 
-// The cost of a value, in products of a sparse kernel. A dense runtime may need
-// several operators for it.
-struct AcrossCost {
+// The name of a kind in reports. The cost of a value, in products of a sparse
+// kernel. A dense runtime may need several operators for it.
+struct AcrossTraits {
+  const char* name;
   double dense;
   double sparse;
 };
 
-constexpr AcrossCost kAcrossCosts[] = {
-    {12, 12},  // kSoftmax
-    {28, 12},  // kNormalize
+constexpr AcrossTraits kAcrossTraits[] = {
+    {"softmax", 12, 12},        // kSoftmax
+    {"normalization", 28, 12},  // kNormalize
 };
+static_assert(sizeof(kAcrossTraits) == kAcrossKinds * sizeof(AcrossTraits),
+              "each kind has traits");
 
 }  // namespace issp
 

@@ -94,5 +94,7 @@ void normalize(const Sums& tile, int rows, int vectors, float epsilon) {
 
 // By `AcrossKind`.
 constexpr AcrossFunction kAcross[] = {softmax, normalize};
+static_assert(sizeof(kAcross) == kAcrossKinds * sizeof(AcrossFunction),
+              "each kind has a function");
 
 }  // namespace

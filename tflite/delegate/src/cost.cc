@@ -314,7 +314,7 @@ Cost cost_of(const Network& network, const Layout& layout,
       cost.sparse += sparse::kCall + vectors * sparse::kPost;
       break;
     case Operation::kAcross: {
-      const AcrossCost& across = kAcrossCosts[of.across];
+      const AcrossTraits& across = kAcrossTraits[of.across];
       cost.dense += vectors * across.dense * sparse::kProduct;
       cost.sparse += vectors * across.sparse * sparse::kProduct;
       [[fallthrough]];

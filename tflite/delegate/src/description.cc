@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "across.h"
 #include "cost.h"
 #include "decimal.h"
 
@@ -22,7 +23,7 @@ const char* kind_of(const Operation& of) {
       }
       return "linear";
     case Operation::kAcross:
-      return of.across == kNormalize ? "normalization" : "softmax";
+      return kAcrossTraits[of.across].name;
     case Operation::kArrange:
       return "order of pixels";
     case Operation::kAttention:
