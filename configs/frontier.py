@@ -3,15 +3,17 @@
 issp-compare --config=configs/frontier.py --workdir=runs/frontier
 issp-compare --config=configs/frontier.py:dense --workdir=runs/frontier
 
-Every network is trained x4 for 20,000 steps of 16 patches, at the same learning
+Every network is trained for 20,000 steps of 16 patches, at the same learning
 rate, on the data of `recipe_search.py`. The sparse networks are plain networks
 with 16 to 96 features. The narrow ones have 50 to 80 % zeros, the wide ones
 have 70 to 98 %. They are trained with the best method of `recipe_search.py`,
 with zeros in blocks of 4 input channels and with single zeros. The dense
-networks are plain networks and common small networks of other authors. A word
-after the colon selects the networks whose names contain it. Takes some 65 hours
-on one core; the cheapest networks come first. To reuse the results of
-`recipe_comparison.py`, give `--known=runs/comparison/results.json`.
+networks are plain networks and common networks of other authors. They are
+trained x4. Some of the plain networks are also trained x2; their names contain
+"x2". A word after the colon selects the networks whose names contain it. Takes
+some 70 hours on one core, without EDSR-baseline, which alone takes longer. The
+cheapest networks come first. To reuse the results of `recipe_comparison.py`,
+give `--known=runs/comparison/results.json`.
 """
 
 from ml_collections import ConfigDict
@@ -24,7 +26,9 @@ _DENSE = (
     *("fsrcnn", "plain_16x8", "plain_16x16", "plain_24x16", "plain_32x16"),
     *("ecbsr_m4c16", "abpn_m4c28", "ecbsr_m6c40", "abpn_m6c40"),
     *("edge_sr_100k", "dipnet_relu", "plain_48x16", "plain_64x16"),
+    *("plain_res48x16", "edsr"),
 )
+_DENSE_X2 = ("plain_16x8", "plain_16x16", "plain_24x16", "plain_32x16")
 _WIDE = (0.9, 0.95, 0.8, 0.98)
 _SPARSE = {
     "plain_16x8": (0.5, 0.7),
@@ -35,14 +39,25 @@ _SPARSE = {
     "plain_64x16": _WIDE,
     "plain_96x16": _WIDE,
 }
+_SPARSE_X2 = {
+    "plain_16x16": (0.5,),
+    "plain_24x16": (0.7,),
+    "plain_32x16": (0.7, 0.9),
+    "plain_48x16": (0.8, 0.9),
+}
 
 
 def get_config(only: str = "") -> ConfigDict:
     config = recipe_search.get_config()
     config.training = recipe_search.training(_STEPS)
-    trainings = _dense()
-    for network, sparsities in _SPARSE.items():
-        trainings |= _sparse(network, sparsities)
+    trainings = {
+        name: of
+        for scale, dense, sparse in (
+            (4, _DENSE, _SPARSE),
+            (2, _DENSE_X2, _SPARSE_X2),
+        )
+        for name, of in (*_dense(dense, scale), *_sparse(sparse, scale))
+    }
     config.trainings = ConfigDict(
         {name: of for name, of in trainings.items() if only in name},
         allow_dotted_keys=True,
@@ -50,26 +65,36 @@ def get_config(only: str = "") -> ConfigDict:
     return config
 
 
-def _dense():
-    return {
-        f"{name}, dense": {
-            "network": {"name": name},
-            "sparsity": {"method": "dense"},
-        }
-        for name in _DENSE
-    }
-
-
-def _sparse(network, sparsities):
-    return {
-        f"{network}, {sparsity:.0%} zeros, {kind}": {
-            "network": {"name": network},
-            "sparsity": {
-                **recipe_search.CANDIDATES[recipe_search.BEST],
-                **pattern(*sides),
-                "target_sparsity": sparsity,
+def _dense(networks, scale):
+    for network in networks:
+        yield (
+            f"{_name(network, scale)}, dense",
+            {
+                "network": {"name": network, "scale": scale},
+                "sparsity": {"method": "dense"},
             },
-        }
-        for sparsity in sparsities
-        for kind, sides in {"blocks": (4, 1), "single weights": (1, 1)}.items()
-    }
+        )
+
+
+def _sparse(networks, scale):
+    for network, sparsities in networks.items():
+        for sparsity in sparsities:
+            for kind, sides in {
+                "blocks": (4, 1),
+                "single weights": (1, 1),
+            }.items():
+                yield (
+                    f"{_name(network, scale)}, {sparsity:.0%} zeros, {kind}",
+                    {
+                        "network": {"name": network, "scale": scale},
+                        "sparsity": {
+                            **recipe_search.CANDIDATES[recipe_search.BEST],
+                            **pattern(*sides),
+                            "target_sparsity": sparsity,
+                        },
+                    },
+                )
+
+
+def _name(network, scale):
+    return network if scale == 4 else f"{network} x{scale}"

@@ -40,26 +40,37 @@ def _alone():
 
 
 def _combined():
-    """The best candidate with changes that may improve it."""
+    """The best candidate with changes that may improve it.
+
+    All layers of a plain network see images of the same size, so a distribution
+    by cost would be the global one.
+    """
     best = {"sparsity": CANDIDATES[BEST]}
-    half = {
-        "distribution": "map",
-        "map": {"sparsities": (("conv_first|head", 0.5),)},
-    }
+    teacher = {"model": "x4_good", "weight": 0.5, "self_ensemble": True}
     return {
         f"{BEST}, averages": {**best, "ema_momentum": 0.999},
         f"{BEST}, L1 and FFT": {**best, "loss": "l1_fft"},
+        f"{BEST}, teacher": {**best, "teacher": teacher},
         **{
             f"{BEST}, {name}": {"sparsity": {**CANDIDATES[BEST], **changes}}
             for name, changes in {
                 "global": {"distribution": "global"},
-                "head and first layer half": half,
+                "head and first layer half": _ends(0.5),
+                "head and first layer dense": _ends(0.0),
                 "frozen at 40 %": {"end_step": _STEPS * 4 // 10},
                 "frozen at 80 %": {"end_step": _STEPS * 8 // 10},
                 "power 2": {"latent": {"power": 2.0, "pruned_rate": 1.0}},
                 "power 5": {"latent": {"power": 5.0, "pruned_rate": 1.0}},
             }.items()
         },
+    }
+
+
+def _ends(sparsity):
+    """Entries that give the head and the first layer a sparsity."""
+    return {
+        "distribution": "map",
+        "map": {"sparsities": (("conv_first|head", sparsity),)},
     }
 
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import pathlib
 import re
 import time
 
@@ -18,6 +17,7 @@ from issp_keras.errors import InputError
 from issp_keras.errors import blame
 from issp_keras.files import StrPath
 from issp_keras.inference import load_network
+from issp_keras.inference import network_path
 from issp_keras.locks import one_at_a_time
 
 # The name of an output has at most this many characters of the photograph's.
@@ -35,7 +35,8 @@ class Teacher:
     larger than the memory.
 
     Args:
-        model: String, path of a `.keras` or `.tflite` network.
+        model: String, path of a `.keras` or `.tflite` network, or the name of
+            a bundled network.
         scale: Integer, the magnification of the training.
         self_ensemble: Boolean, whether the teacher's output is the mean over
             the 8 flips and rotations. Defaults to `True`.
@@ -54,7 +55,7 @@ class Teacher:
                 f"{scale} times as the network to train does.",
             )
         with blame(f"{model}: cannot be read", OSError):
-            content = pathlib.Path(model).read_bytes()
+            content = network_path(model).read_bytes()
         self._digest = hashlib.sha256(content)
         self._digest.update(f"self_ensemble={bool(self_ensemble)}".encode())
 

@@ -11,6 +11,7 @@ from issp_keras.configs import edsr_large
 from issp_keras.configs import frontier
 from issp_keras.configs import recipe
 from issp_keras.configs import recipe_comparison
+from issp_keras.configs import recipe_search
 from issp_keras.configs import short_x4
 from issp_keras.configs import swinir_comparison
 from issp_keras.configs import swinir_light
@@ -130,6 +131,29 @@ def test_results_of_the_comparison_stay_valid(folder_of_photographs, tmp_path):
     pytest.fail("there is no such training")
 
 
+def test_all_candidates_of_the_search_can_be_trained(
+    folder_of_photographs, tmp_path
+):
+    config = recipe_search.get_config()
+    trainings = _trainings(config, folder_of_photographs, tmp_path)
+    assert len(trainings) == 31
+    for training in trainings:
+        configuration.check(training.config)
+        configuration.sparse_training(training.config)
+    (taught,) = (of for of in trainings if "teacher" in of.label)
+    assert taught.config.teacher.model == "x4_good"
+
+
+def test_the_winner_is_trained_longer(folder_of_photographs, tmp_path):
+    config = recipe_comparison.get_config()
+    trainings = _trainings(config, folder_of_photographs, tmp_path)
+    assert len(trainings) == 50
+    longer = [of.config for of in trainings if "60,000" in of.label]
+    assert [of.steps for of in longer] == [60_000] * 2
+    assert {of.sparsity.end_step for of in longer} == {36_000}
+    assert {of.sparsity.target_sparsity for of in longer} == {0.95}
+
+
 def test_blocks_are_compared_with_single_weights(
     folder_of_photographs, tmp_path
 ):
@@ -151,14 +175,21 @@ def test_the_frontier_has_dense_and_sparse_networks(
     folder_of_photographs, tmp_path
 ):
     config = frontier.get_config()
+    config_source = config.training.data.train
     trainings = _trainings(config, folder_of_photographs, tmp_path)
     dense = [of for of in trainings if ", dense" in of.label]
-    assert (len(dense), len(trainings)) == (13, 13 + 2 * 24)
+    assert (len(dense), len(trainings)) == (15 + 4, 15 + 4 + 2 * (24 + 6))
     for training in trainings:
         configuration.check(training.config)
         assert training.config.network.name in NETWORKS
     only = frontier.get_config("blocks").trainings
-    assert len(only) == 24 and all("blocks" in name for name in only)
+    assert len(only) == 30 and all("blocks" in name for name in only)
+    scales = {of.config.network.scale for of in trainings if " x2," in of.label}
+    assert scales == {2}
+    (known,) = (of for of in trainings if "plain_16x8, dense" in of.label)
+    known.config.data.train = config_source
+    # Stored networks keep their keys.
+    assert configuration.digest(known.config) == "10ac81a3b1f65462"
 
 
 def test_methods_are_compared_on_swinir(folder_of_photographs, tmp_path):
@@ -176,8 +207,11 @@ def test_methods_are_compared_on_swinir(folder_of_photographs, tmp_path):
 
 
 def test_the_recipe_takes_settings():
-    config = recipe.get_config("scale=2,sparsity=0.95,steps=1000,inputs=4")
+    config = recipe.get_config(
+        "scale=2,sparsity=0.95,steps=1000,inputs=4,loss=l1_fft"
+    )
     configuration.check(config)
+    assert config.loss == "l1_fft"
     training = configuration.sparse_training(config)
     assert (training.pattern.inputs, training.pattern.outputs) == (4, 1)
     assert training.schedule.target_sparsity == 0.95

@@ -95,6 +95,12 @@ def test_the_outputs_are_those_of_the_network(
         assert photograph.pixels.dtype == np.uint8
 
 
+def test_a_bundled_network_can_teach(pairs, tmp_path):
+    teacher = Teacher("x2_fast", 2, False)
+    *_, pair = teacher.teach(pairs[-1:], tmp_path)
+    assert pair.teacher.shape == (40, 44, 3)
+
+
 def test_a_tflite_file_can_teach(pairs, tmp_path):
     keras.utils.set_random_seed(0)
     model = models.edsr(scale=2, features=4, blocks=1)

@@ -3,8 +3,8 @@
     issp demo
     issp demo --network=Mine=model_float16_sparse.tflite --output=page.html
 
-The page sends nothing to a server. Without --network, it has the network that
-comes with issp_keras. The first call compiles the page, and later calls reuse
+The page sends nothing to a server. Without --network, it has the networks that
+come with issp_keras. The first call compiles the page, and later calls reuse
 it.
 """
 
@@ -62,7 +62,7 @@ def run():
     flags.DEFINE_multi_string(
         "network",
         [],
-        "A .tflite network for the page instead of the bundled network, as "
+        "A .tflite network for the page instead of the bundled networks, as "
         "NAME=PATH. Use the flag again for more networks.",
     )
     flags.DEFINE_string(
