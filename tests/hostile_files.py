@@ -328,6 +328,39 @@ def _results(folder):
     return [json.dumps(result).encode()]
 
 
+def _configs(folder):
+    from issp_keras.configs import edsr_small
+    from issp_keras.configs import quickstart
+    from issp_keras.configs import recipe_search
+    from issp_keras.configs import swinir_light
+
+    search = recipe_search.get_config()
+    trainings = [search.training] + [
+        _merged(search.training, of) for of in search.trainings.values()
+    ]
+    configs = (quickstart, edsr_small, swinir_light)
+    return [
+        of.to_json_best_effort().encode()
+        for of in [module.get_config() for module in configs] + trainings
+    ]
+
+
+def _workdirs(folder):
+    """The `config.json` of a training."""
+    from issp_keras.configs import quickstart
+
+    return [quickstart.get_config().to_json_best_effort(indent=2).encode()]
+
+
+def _merged(config, changes):
+    from ml_collections import ConfigDict
+
+    merged = ConfigDict(config.to_dict())
+    with merged.unlocked():
+        merged.update(changes.to_dict())
+    return merged
+
+
 def _training(folder):
     from issp_keras.configs import quickstart
     from issp_keras.programs.trainings import Training
@@ -394,6 +427,35 @@ def _read_result(path):
         table([result])
 
 
+def _check_config(path):
+    """Reads a config, as if flags had set its entries."""
+    from ml_collections import ConfigDict
+
+    from issp_keras.errors import InputError
+    from issp_keras.programs import configuration
+
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise InputError("no config") from error
+    if not isinstance(content, dict):
+        raise InputError("no config")
+    config = ConfigDict(content)
+    configuration.check(config)
+    configuration.check_network(config)
+    configuration.sparse_training(config)
+    configuration.simulated_int8(config)
+    configuration.optimizer(config)
+    configuration.digest(config)
+
+
+def _check_workdir(path):
+    from issp_keras.configs import quickstart
+    from issp_keras.programs import configuration
+
+    configuration.check_same(quickstart.get_config(), path)
+
+
 @dataclasses.dataclass(frozen=True)
 class Kind:
     """One kind of file, and its reader.
@@ -422,6 +484,10 @@ KINDS = {
     "bmp": Kind(".bmp", _images("BMP"), _read_image),
     "prepared": Kind(".json", _indices, _read_index, (damaged, _damaged_json)),
     "result": Kind(".json", _results, _read_result, (damaged, _damaged_json)),
+    "config": Kind(".json", _configs, _check_config, (_damaged_json,)),
+    "workdir": Kind(
+        ".json", _workdirs, _check_workdir, (damaged, _damaged_json)
+    ),
     "pth": Kind(
         ".pth", _checkpoints, _read_checkpoint, (damaged, _damaged_zip)
     ),

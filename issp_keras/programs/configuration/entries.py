@@ -52,6 +52,8 @@ def check(config):
     for group, names in _WHOLE.items():
         for name in names:
             _check_positive(config, group, name)
+    for name in ("train", "held_out"):
+        _check_text(config, "data", name)
     _check_batch(config)
     _check_learning_rate(config.learning_rate)
     _check_seed(config.seed)
@@ -97,9 +99,17 @@ def _check_positive(config, group, name):
         _refuse(_entry(group, name), number, "a positive whole number")
 
 
+def _check_text(config, group, name):
+    text = config[group][name]
+    if not isinstance(text, str):
+        _refuse(_entry(group, name), text, "a text")
+
+
 def _check_batch(config):
     data, scale = config.data, config.network.scale
-    side = data.patch_size * (scale if isinstance(scale, int) else 1)
+    # Another scale is refused later, with the other arguments of the network.
+    has_scale = isinstance(scale, int) and scale > 0
+    side = data.patch_size * (scale if has_scale else 1)
     most = host.memory() // (_BYTES_PER_PIXEL * side**2)
     if data.batch_size > most:
         _refuse(

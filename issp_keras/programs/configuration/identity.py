@@ -51,7 +51,7 @@ def check_same(config, path):
     """
     current = _decisive(json.loads(config.to_json_best_effort()))
     if path.exists():
-        broken = (OSError, ValueError, TypeError, KeyError)
+        broken = (OSError, ValueError, TypeError, KeyError, AttributeError)
         with blame(f"{path}: is not a readable config", *broken):
             before = _decisive(dict(files.parse_json(path.read_text())))
         changed = [

@@ -20,7 +20,7 @@ LOSSES = {"l1": keras.losses.MeanAbsoluteError, "l1_fft": L1FFT}
 def check_network(config):
     """Raises an `InputError` unless `config.network` names a network."""
     name = config.network.name
-    if name not in models.NETWORKS:
+    if not isinstance(name, str) or name not in models.NETWORKS:
         raise InputError(
             f"--config.network.name: is '{name}', expected one of "
             f"{', '.join(sorted(models.NETWORKS))}."
