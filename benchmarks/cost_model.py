@@ -35,8 +35,9 @@ SPARSE = (
     "run",
     "call",
     "product",  # A product of a weight and a vector.
+    "depthwise",  # The same in a depthwise convolution.
+    "narrow",  # The same if a row is a single vector.
     "walked",  # A weight that is read for a tile.
-    "started",  # A sum of a tile.
     "written",  # A vector of sums.
     "post",  # A vector that changes once more.
     "border",  # A vector of padding beside a row.
@@ -96,7 +97,7 @@ class Sample:
         pixels = made.height * made.width
         self.dense["product"] += pixels * weights * _rounded_up(filters)
         self.dense["weight"] += weights
-        self._sums(image, made, weights * self.density)
+        self._sums(image, made, weights * self.density, "product")
         return made
 
     def convolve_depthwise(self, image, kernel=3, stride=1):
@@ -110,7 +111,8 @@ class Sample:
         self.dense["depthwise"] += (
             pixels * weights * _rounded_up(image.channels)
         )
-        self._sums(image, made, weights)
+        kind = "depthwise" if made.strip > 1 else "narrow"
+        self._sums(image, made, weights, kind)
         return made
 
     def add(self, a, b):
@@ -158,7 +160,7 @@ class Sample:
         self.dense["far"] += _far(image.numbers + made.numbers)
         return made
 
-    def _sums(self, image, made, weights):
+    def _sums(self, image, made, weights, kind):
         vectors = made.vectors
         tile = min(_VECTORS_OF_TILE, _ROWS_OF_TILE * made.strip, vectors)
         blocks = min(
@@ -166,11 +168,8 @@ class Sample:
             image.channels // _CHANNELS_OF_BLOCK,
         )
         self.sparse["call"] += 1
-        self.sparse["product"] += vectors * weights
+        self.sparse[kind] += vectors * weights
         self.sparse["walked"] += vectors / tile * weights
-        self.sparse["started"] += (
-            vectors / tile * made.channels * max(1, blocks)
-        )
         self.sparse["written"] += vectors * made.channels * max(1, blocks)
 
     def _moves(self, numbers):
