@@ -78,7 +78,7 @@ def replacing(path) -> Iterator[pathlib.Path]:
             a pipe.
     """
     path = pathlib.Path(path)
-    with blame(f"{path}: cannot be written", ValueError):
+    with blame(f"{path}: cannot be written", OSError, ValueError):
         partial = path.with_name(f".partial-{path.name}")
         check_regular(path)
     try:

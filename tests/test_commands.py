@@ -435,7 +435,7 @@ def test_links_that_form_a_loop_do_not_end_a_batch(
     assert result.stderr.splitlines()[-3:] == [
         "upscale.py: 2 of 4 photographs failed:",
         "  in/b.png: no such file.",
-        "  in/d.png: no such file.",
+        "  in/d.png: is a folder, expected a photograph.",
     ]
     written = {path.name for path in (tmp_path / "in_x2").iterdir()}
     assert written == {"a_x2.png", "c_x2.png"}
