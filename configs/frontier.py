@@ -35,7 +35,7 @@ _SPARSE = {
     "plain_16x16": (0.7, 0.5),
     "plain_24x16": (0.7, 0.8, 0.5),
     "plain_32x16": (*_WIDE, 0.7),
-    "plain_48x16": _WIDE,
+    "plain_48x16": (*_WIDE, 0.85),
     "plain_64x16": _WIDE,
     "plain_96x16": _WIDE,
 }

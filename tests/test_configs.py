@@ -178,12 +178,12 @@ def test_the_frontier_has_dense_and_sparse_networks(
     config_source = config.training.data.train
     trainings = _trainings(config, folder_of_photographs, tmp_path)
     dense = [of for of in trainings if ", dense" in of.label]
-    assert (len(dense), len(trainings)) == (15 + 4, 15 + 4 + 2 * (24 + 6))
+    assert (len(dense), len(trainings)) == (15 + 4, 15 + 4 + 2 * (25 + 6))
     for training in trainings:
         configuration.check(training.config)
         assert training.config.network.name in NETWORKS
     only = frontier.get_config("blocks").trainings
-    assert len(only) == 30 and all("blocks" in name for name in only)
+    assert len(only) == 31 and all("blocks" in name for name in only)
     scales = {of.config.network.scale for of in trainings if " x2," in of.label}
     assert scales == {2}
     (known,) = (of for of in trainings if "plain_16x8, dense" in of.label)
