@@ -219,7 +219,7 @@ def _scales(rows):
 
 
 def _alike(rows):
-    """Networks that were trained alike. Bundled networks have more steps."""
+    """Networks that were trained alike. Some bundled networks were not."""
     return [
         row
         for row in rows
@@ -456,7 +456,7 @@ def _draw(rows, scale, path):
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xscale("log")
-    axes.margins(x=0.08)
+    axes.margins(x=0.12)
     axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda v, _: f"{v:g}"))
     axes.xaxis.set_minor_formatter(ticker.NullFormatter())
@@ -465,7 +465,7 @@ def _draw(rows, scale, path):
     labels = [(of, _GREY) for of in others]
     bundled = [row for row in rows if row.get("is_bundled")]
     stars = front(points(bundled, _SIZE, _THREADS))
-    _plot(axes, stars, "*", _BLACK, "bundled, trained longer")
+    _plot(axes, stars, "*", _BLACK, "bundled networks")
     labels += [(of, _BLACK) for of in stars]
     found = fastest(points(_alike(rows), _SIZE, _THREADS))
     kinds = {True: ("sparse", _SPARSE), False: ("dense", _DENSE)}
