@@ -253,7 +253,7 @@ def page_text(figures: dict, page: pathlib.Path, output: pathlib.Path) -> str:
         return os.path.relpath(path.resolve(), page.resolve().parent)
 
     def name(row):
-        of = files_of(row, page.parent)
+        of = file_of(row, page.parent)
         label = f"`{row['name']}`" if row.get("is_bundled") else row["name"]
         return f"[{label}]({link(of)})" if of else label
 
@@ -295,7 +295,7 @@ photographs and the same learning rate. "Blocks" means zeros in blocks of 4
 input channels."""
 
 
-def files_of(row: dict, folder: pathlib.Path) -> pathlib.Path | None:
+def file_of(row: dict, folder: pathlib.Path) -> pathlib.Path | None:
     """The `.keras` file of a network, or None if it is not stored.
 
     Args:

@@ -16,12 +16,15 @@ cheapest networks come first. To reuse the results of `recipe_comparison.py`,
 give `--known=runs/comparison/results.json`.
 """
 
+import itertools
+
 from ml_collections import ConfigDict
 
 from issp_keras.configs import recipe_search
 from issp_keras.configs.block_comparison import pattern
 
 _STEPS = 20_000
+_KINDS = {"blocks": (4, 1), "single weights": (1, 1)}
 _DENSE = (
     *("fsrcnn", "plain_16x8", "plain_16x16", "plain_24x16", "plain_32x16"),
     *("ecbsr_m4c16", "abpn_m4c28", "ecbsr_m6c40", "abpn_m6c40"),
@@ -77,23 +80,20 @@ def _dense(networks, scale):
 
 
 def _sparse(networks, scale):
+    best = recipe_search.CANDIDATES[recipe_search.BEST]
     for network, sparsities in networks.items():
-        for sparsity in sparsities:
-            for kind, sides in {
-                "blocks": (4, 1),
-                "single weights": (1, 1),
-            }.items():
-                yield (
-                    f"{_name(network, scale)}, {sparsity:.0%} zeros, {kind}",
-                    {
-                        "network": {"name": network, "scale": scale},
-                        "sparsity": {
-                            **recipe_search.CANDIDATES[recipe_search.BEST],
-                            **pattern(*sides),
-                            "target_sparsity": sparsity,
-                        },
+        for sparsity, kind in itertools.product(sparsities, _KINDS):
+            yield (
+                f"{_name(network, scale)}, {sparsity:.0%} zeros, {kind}",
+                {
+                    "network": {"name": network, "scale": scale},
+                    "sparsity": {
+                        **best,
+                        **pattern(*_KINDS[kind]),
+                        "target_sparsity": sparsity,
                     },
-                )
+                },
+            )
 
 
 def _name(network, scale):

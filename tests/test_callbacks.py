@@ -127,6 +127,26 @@ def _told(capsys, model, sparsity=0.5, **arguments):
     return capsys.readouterr().out.splitlines()
 
 
+def _chain(channels, **convolutions):
+    """A compiled model of convolutions: their names, filters and sizes."""
+    model = keras.Sequential(
+        [keras.Input((8, 8, channels))]
+        + [layers.Conv2D(*of, name=name) for name, of in convolutions.items()],
+        name="net",
+    )
+    model.compile("adam", "mse")
+    return model
+
+
+def _pruned_kernels(model, sparsity, pattern):
+    """Prunes a model to the end, and returns its kernels."""
+    schedule = ISSPSchedule(sparsity, end_step=5)
+    callback = SparseTraining(schedule, IHT(), pattern=pattern)
+    callback.set_model(model)
+    callback.finalize()
+    return prunable_kernels(model)
+
+
 def test_what_is_not_pruned_is_printed_by_default(capsys):
     """absl's log would not show such lines outside of `app.run`."""
     expected = [
@@ -161,52 +181,24 @@ def test_many_layers_of_one_kind_are_told_in_one_line(capsys):
     ],
 )
 def test_a_kernel_that_the_pattern_leaves_dense_is_told(capsys, pattern, told):
-    model = keras.Sequential(
-        [
-            keras.Input((8, 8, 1)),
-            layers.Conv2D(4, 3, name="grey"),
-            layers.Conv2D(1, 3, name="body"),
-            layers.Conv2D(4, 1, name="head"),
-        ],
-        name="net",
-    )
-    model.compile("adam", "mse")
+    model = _chain(1, grey=(4, 3), body=(1, 3), head=(4, 1))
     kind = type(pattern).__name__
     names = ", ".join(f"net/{name}/kernel" for name in told)
     lines = [f"Not pruned: {names} ({kind} allows no zero in it)."]
     assert _told(capsys, model, pattern=pattern) == (lines if told else [])
-    callback = SparseTraining(
-        ISSPSchedule(0.9, end_step=5), IHT(), pattern=pattern
-    )
-    callback.set_model(model)
-    callback.finalize()
-    for kernel in prunable_kernels(model):
+    for kernel in _pruned_kernels(model, 0.9, pattern):
         is_dense = bool((kernel.numpy() != 0).all())
         assert is_dense == (kernel.path.split("/")[-2] in told)
 
 
 def test_a_kernel_that_a_low_sparsity_leaves_dense_is_told(capsys):
-    model = keras.Sequential(
-        [
-            keras.Input((8, 8, 2)),
-            layers.Conv2D(3, 3, name="two"),
-            layers.Conv2D(8, 3, name="three"),
-            layers.Conv2D(8, 3, name="eight"),
-        ],
-        name="net",
-    )
-    model.compile("adam", "mse")
+    model = _chain(2, two=(3, 3), three=(8, 3), eight=(8, 3))
     assert _told(capsys, model, 0.25, pattern=NM(2, 4)) == [
         "Not pruned: net/two/kernel, net/three/kernel (NM allows no zero in it "
         "at 25% zeros)."
     ]
-    callback = SparseTraining(
-        ISSPSchedule(0.25, end_step=5), IHT(), pattern=NM(2, 4)
-    )
-    callback.set_model(model)
-    callback.finalize()
-    zeros = [(k.numpy() == 0).mean() for k in prunable_kernels(model)]
-    assert zeros == [0, 0, 0.25]
+    kernels = _pruned_kernels(model, 0.25, NM(2, 4))
+    assert [(k.numpy() == 0).mean() for k in kernels] == [0, 0, 0.25]
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])

@@ -175,7 +175,7 @@ def test_the_frontier_has_dense_and_sparse_networks(
     folder_of_photographs, tmp_path
 ):
     config = frontier.get_config()
-    config_source = config.training.data.train
+    source = config.training.data.train
     trainings = _trainings(config, folder_of_photographs, tmp_path)
     dense = [of for of in trainings if ", dense" in of.label]
     assert (len(dense), len(trainings)) == (15 + 4, 15 + 4 + 2 * (25 + 6))
@@ -187,7 +187,7 @@ def test_the_frontier_has_dense_and_sparse_networks(
     scales = {of.config.network.scale for of in trainings if " x2," in of.label}
     assert scales == {2}
     (known,) = (of for of in trainings if "plain_16x8, dense" in of.label)
-    known.config.data.train = config_source
+    known.config.data.train = source
     # Stored networks keep their keys.
     assert configuration.digest(known.config) == "10ac81a3b1f65462"
 

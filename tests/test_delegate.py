@@ -699,6 +699,25 @@ def test_a_sparse_network_is_taken_and_min_sparsity_forbids_it():
     assert not _report(content, min_sparsity=0.99).parts
 
 
+def _convolved(graph, image, filters, side, is_depthwise):
+    """Adds a convolution that keeps the size of a square image."""
+    channels = filters.shape[-1 if is_depthwise else 0]
+    # TFLite needs one.
+    bias = np.zeros(channels, np.float32)
+    options = {"depthMultiplier": 1} if is_depthwise else {}
+    return graph.operator(
+        "DEPTHWISE_CONV_2D" if is_depthwise else "CONV_2D",
+        [image, graph.constant(filters), graph.constant(bias)],
+        graph.image((1, side, side, channels)),
+        padding=0,
+        strideH=1,
+        strideW=1,
+        dilationHFactor=1,
+        dilationWFactor=1,
+        **options,
+    )
+
+
 def _inverted_residual(rng, side, zeros):
     """A block of MobileNetV2."""
     graph = graphs.Graph((1, side, side, 32))
@@ -706,22 +725,8 @@ def _inverted_residual(rng, side, zeros):
     x = image
     for shape in ((192, 1, 1, 32), (1, 3, 3, 192), (32, 1, 1, 192)):
         is_depthwise = shape[0] == 1
-        channels = 192 if is_depthwise else shape[0]
         filters = _pruned(rng, shape, 0 if is_depthwise else zeros)
-        # TFLite needs one.
-        bias = np.zeros(channels, np.float32)
-        options = {"depthMultiplier": 1} if is_depthwise else {}
-        x = graph.operator(
-            "DEPTHWISE_CONV_2D" if is_depthwise else "CONV_2D",
-            [x, graph.constant(filters), graph.constant(bias)],
-            graph.image((1, side, side, channels)),
-            padding=0,
-            strideH=1,
-            strideW=1,
-            dilationHFactor=1,
-            dilationWFactor=1,
-            **options,
-        )
+        x = _convolved(graph, x, filters, side, is_depthwise)
     out = graph.image((1, side, side, 32))
     return graph.write(graph.operator("ADD", [x, image], out))
 
@@ -744,19 +749,7 @@ def _depthwise(filters):
     """A depthwise convolution."""
     graph = graphs.Graph((1, 56, 56, 96))
     (image,) = graph.inputs
-    bias = np.zeros(96, np.float32)
-    out = graph.operator(
-        "DEPTHWISE_CONV_2D",
-        [image, graph.constant(filters), graph.constant(bias)],
-        graph.image((1, 56, 56, 96)),
-        padding=0,
-        strideH=1,
-        strideW=1,
-        dilationHFactor=1,
-        dilationWFactor=1,
-        depthMultiplier=1,
-    )
-    return graph.write(out)
+    return graph.write(_convolved(graph, image, filters, 56, True))
 
 
 def test_depthwise_filters_are_not_expected_to_share_their_inputs():

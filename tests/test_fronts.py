@@ -119,7 +119,7 @@ def test_bundled_networks_are_not_in_the_fronts():
         _row("small", False, {"XNNPACK": 6.0}, 31),
         _row("large", True, {"delegate": 2.0}, 31.5),
     ]
-    bundled = {**_row("x4_good", True, {"delegate": 1.0}, 35)}
+    bundled = _row("x4_good", True, {"delegate": 1.0}, 35)
     bundled["is_bundled"] = True
     assert fronts.claim([*rows, bundled]) == fronts.claim(rows)
     [point] = fronts.points([bundled], "160x90", "1")
@@ -157,7 +157,7 @@ def test_the_page_of_the_stored_networks_is_up_to_date():
     # No network is lost again.
     for row in figures["networks"]:
         if row["key"] != fronts.REFERENCE:
-            of = fronts.files_of(row, page.parent)
+            of = fronts.file_of(row, page.parent)
             assert of and trained.digest_of(of) == row["digest"], row["name"]
 
 
