@@ -283,7 +283,7 @@ def test_integers_do_not_run_sparse(tmp_path):
 
 def _larger(x):
     """A layer with so many zeros that the delegate takes all layers."""
-    return layers.Conv2D(64, 3, padding="same", name="expand_3x3")(x)
+    return layers.Conv2D(128, 3, padding="same", name="expand_3x3")(x)
 
 
 def test_the_delegate_says_which_layers_it_runs(tmp_path):
