@@ -25,14 +25,12 @@ _KINDS = {
 
 def get_config(only: str = "") -> ConfigDict:
     config = recipe_search.get_config()
-    config.trainings = ConfigDict(
-        {
-            f"x{scale}_{kind}": _changes(scale, *of)
-            for scale in _SCALES
-            for kind, of in _KINDS.items()
-            if only in f"x{scale}_{kind}"
-        }
-    )
+    trainings = {
+        f"x{scale}_{kind}": _changes(scale, *of)
+        for scale in _SCALES
+        for kind, of in _KINDS.items()
+    }
+    config.trainings = recipe_search.selected(trainings, only)
     return config
 
 

@@ -61,10 +61,7 @@ def get_config(only: str = "") -> ConfigDict:
         )
         for name, of in (*_dense(dense, scale), *_sparse(sparse, scale))
     }
-    config.trainings = ConfigDict(
-        {name: of for name, of in trainings.items() if only in name},
-        allow_dotted_keys=True,
-    )
+    config.trainings = recipe_search.selected(trainings, only)
     return config
 
 

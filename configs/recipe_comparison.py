@@ -10,6 +10,7 @@ the rivals. The winner is also trained with zeros in blocks of 4 input channels,
 and with 95 % zeros for 60,000 steps. Takes some 18 hours on one core. The data
 is that of `recipe_search.py`.
 
+`recipe_comparison.py:99%` trains only those whose names contain this word.
 `--known=benchmarks/recipe_comparison_cpu.json` skips the trainings whose
 results are already in that file.
 """
@@ -30,7 +31,7 @@ _BEST = (
 _BLOCKS = {"pattern": "block", "block": {"inputs": 4, "outputs": 1}}
 
 
-def get_config() -> ConfigDict:
+def get_config(only: str = "") -> ConfigDict:
     candidates = recipe_search.CANDIDATES
     config = recipe_search.get_config()
     config.training = recipe_search.training(_STEPS)
@@ -57,5 +58,5 @@ def get_config() -> ConfigDict:
     for size in ("16x8", "16x16", "32x16"):
         name = {"network": {"name": f"plain_{size}"}}
         trainings[f"dense {size}"] = {**dense, **name}
-    config.trainings = ConfigDict(trainings, allow_dotted_keys=True)
+    config.trainings = recipe_search.selected(trainings, only)
     return config

@@ -22,15 +22,16 @@ def get_config(only: str = "") -> ConfigDict:
     config.seeds = (10,)
     config.score_on = ("data/Kodak24", "set5", "set14")
     config.data_dir = "data"
-    config.trainings = ConfigDict(
-        {
-            name: changes
-            for name, changes in {**_alone(), **_combined()}.items()
-            if only in name
-        },
+    config.trainings = selected({**_alone(), **_combined()}, only)
+    return config
+
+
+def selected(trainings: dict, only: str) -> ConfigDict:
+    """The trainings whose names contain a word."""
+    return ConfigDict(
+        {name: of for name, of in trainings.items() if only in name},
         allow_dotted_keys=True,
     )
-    return config
 
 
 def _alone():

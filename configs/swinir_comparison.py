@@ -43,8 +43,5 @@ def get_config(only: str = "") -> ConfigDict:
             trainings[f"{name}, {sparsity:.0%} zeros"] = {
                 "sparsity": {**method, "target_sparsity": sparsity}
             }
-    config.trainings = ConfigDict(
-        {name: of for name, of in trainings.items() if only in name},
-        allow_dotted_keys=True,
-    )
+    config.trainings = recipe_search.selected(trainings, only)
     return config

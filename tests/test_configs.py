@@ -152,6 +152,8 @@ def test_the_winner_is_trained_longer(folder_of_photographs, tmp_path):
     assert [of.steps for of in longer] == [60_000] * 2
     assert {of.sparsity.end_step for of in longer} == {36_000}
     assert {of.sparsity.target_sparsity for of in longer} == {0.95}
+    only = recipe_comparison.get_config("99%").trainings
+    assert len(only) == 7 and all("99%" in name for name in only)
 
 
 def test_blocks_are_compared_with_single_weights(
