@@ -7,6 +7,7 @@
 #include "builder.h"
 #include "cost.h"
 #include "decimal.h"
+#include "fold.h"
 #include "layout.h"
 #include "reorder.h"
 #include "shapes.h"
@@ -54,6 +55,7 @@ std::string why_slow(const tflite::Context& context, bool has_placeholders,
            " % of the weights of its part of the graph are zero, and " +
            decimal(100 * options.min_sparsity, 0) + " % must be";
   }
+  fold_copies(&part->network);
   reorder_channels(&part->network);
   part->expected_speedup = expected_speedup(context, has_placeholders, *part);
   const double least = least_speedup(*part, *options.kernels);

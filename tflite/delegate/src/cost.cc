@@ -96,10 +96,17 @@ double vectors_of(const Image& image) {
   return double(image.size.height) * image.strip;
 }
 
+// The number of copies that `fold_copies` removed. A dense runtime makes them.
+int folded_copies(const Operation& of) {
+  int copies = 0;
+  for (const Post& post : of.posts) copies += !post.channels.empty();
+  return copies;
+}
+
 // The number of element-wise functions that need their own pass in a dense
 // runtime. It fuses bounds with the operator before.
 int passes_of(const Operation& of) {
-  int passes = of.block > 1;
+  int passes = (of.block > 1) + folded_copies(of);
   for (const Post& post : of.posts) passes += post.kind != kClamp;
   return passes;
 }
@@ -179,8 +186,7 @@ double dense_linear_int8(const Operation& of, const Image& in,
   const double outputs = double(of.bias.size());
   const double pixels = pixels_of(out) / of.block / of.block;
   const double made = pixels * outputs;
-  int passes = of.block > 1;
-  passes += int(of.posts.size());
+  int passes = (of.block > 1) + folded_copies(of) + int(of.posts.size());
   double time = 0;
   if (of.dense == 0) {
     ++passes;

@@ -223,7 +223,9 @@ class Int8Lowering : public TileLowering {
     const bool is_pixel = layout_.is_pixel_of(of_, post);
     for (int f : filters_) {
       const int place = f < 0 || !post.shuffled || is_pixel ? 0 : f / depth_;
-      const int channel = f < 0 ? 0 : post.shuffled ? f % depth_ : f;
+      const int channel =
+          f < 0 ? 0
+                : post.channel_of_other(post.shuffled ? f % depth_ : f);
       offsets->push_back(offset_in(
           other, place * other.planes + channel / kBlock, other.planes,
           post.shuffled && !is_pixel));

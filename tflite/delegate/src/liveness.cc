@@ -44,7 +44,8 @@ std::vector<std::vector<bool>> used_channels(const Network& network) {
       for (int o = 0; o < int(of.bias.size()); ++o) {
         const int channel = channel_of(of, o);
         if (!made[channel]) continue;
-        used[post.value][post.shuffled ? channel : o] = true;
+        const int to = post.shuffled ? channel : o;
+        used[post.value][post.channel_of_other(to)] = true;
       }
     }
   }

@@ -42,6 +42,8 @@ struct Post {
   PostKind kind;
   bool shuffled = false;  // Whether it is after DEPTH_TO_SPACE.
   int value = -1;
+  // The channel of that image, by channel; empty if they are the same.
+  std::vector<int> channels;
   float low = 0;
   float high = 0;
   std::vector<float> a;  // By channel.
@@ -55,6 +57,11 @@ struct Post {
   int zero_point = 0;           // Of the input.
   int other_zero_point = 0;
   int made_zero_point = 0;
+
+  // The channel of the other image for `channel`.
+  int channel_of_other(int channel) const {
+    return channels.empty() ? channel : channels[size_t(channel)];
+  }
 };
 
 // How an image is padded with zeros.

@@ -87,11 +87,19 @@ class Lowering : public TileLowering {
     }
   }
 
-  // The offsets of the outputs in an image with the shape of the output.
-  std::vector<int32_t> offsets_in(const Image& image, bool shuffled) const {
+  // The channel of the other image for output o, after DEPTH_TO_SPACE.
+  int channel_of_other(const Post& post, int o) const {
+    return post.channel_of_other(post.shuffled ? o % depth_ : o);
+  }
+
+  // The offsets of the outputs in the other image.
+  std::vector<int32_t> offsets_in(const Image& other, const Post& post) const {
     std::vector<int32_t> offsets;
     for (int o : program_.channels) {
-      offsets.push_back(offset_in(image, o, depth_, shuffled));
+      const int place = post.shuffled ? o / depth_ : 0;
+      offsets.push_back(
+          offset_in(other, place * other.planes + channel_of_other(post, o),
+                    other.planes, post.shuffled));
     }
     return offsets;
   }
@@ -107,7 +115,7 @@ class Lowering : public TileLowering {
       program_.adds = true;
       program_.add_row = row_of(add, post);
       program_.add_vector = vector_of(post);
-      program_.add_offsets = offsets_in(add, post.shuffled);
+      program_.add_offsets = offsets_in(add, post);
       ++next;
     }
     if (sums && next < of_.posts.size() && of_.posts[next].kind == kClamp) {
@@ -147,14 +155,15 @@ class Lowering : public TileLowering {
   void set_other(const Post& post, TilePost* lowered,
                  std::vector<int32_t>* offsets) const {
     const Image& other = layout_.images[post.value];
-    *offsets = offsets_in(other, post.shuffled);
+    *offsets = offsets_in(other, post);
     if (!layout_.is_pixel_of(of_, post)) {
       lowered->other_row = row_of(other, post);
       lowered->other_vector = vector_of(post);
     } else if (post.shuffled) {
       for (size_t i = 0; i < offsets->size(); ++i) {
-        (*offsets)[i] = int32_t(program_.channels[i] % depth_ *
-                                int64_t(other.channel));
+        (*offsets)[i] =
+            int32_t(channel_of_other(post, program_.channels[i]) *
+                    int64_t(other.channel));
       }
     }
     lowered->other_offsets = offsets->data();

@@ -48,7 +48,11 @@ class Ties {
     }
     for (const Post& post : of.posts) {
       if (post.value < 0) continue;
-      tie(post.value, of.output);
+      if (post.channels.empty()) {
+        tie(post.value, of.output);
+      } else {
+        fix(post.value);
+      }
       // Before DEPTH_TO_SPACE, the image has the channels of a block of pixels.
       if (of.block > 1 && !post.shuffled) fix(of.output);
     }
@@ -170,6 +174,7 @@ void reorder_outputs(const std::vector<int>& order,
     reorder(order, &post.a);
     reorder(order, &post.b);
     reorder(order, &post.biases);
+    reorder(order, &post.channels);
   }
 }
 

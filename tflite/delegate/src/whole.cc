@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "builder.h"
+#include "fold.h"
 #include "graph.h"
 #include "reorder.h"
 #include "resolve.h"
@@ -30,6 +31,7 @@ std::string build_all(GraphCopy* copy, bool knows_sizes, Part* part) {
   if (made.inputs != copy->inputs() || made.outputs != copy->outputs()) {
     return kNoPath;
   }
+  fold_copies(&made.network);
   reorder_channels(&made.network);
   *part = std::move(made);
   return "";

@@ -1,0 +1,220 @@
+// Copies that only posts use are removed, and results stay the same.
+
+#include "fold.h"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "arena.h"
+#include "plan.h"
+#include "reorder.h"
+#include "testing.h"
+
+namespace issp::testing {
+namespace {
+
+constexpr Size kSize{7, 37};
+constexpr int kInputs = 3;
+// Channels of a convolution, which DEPTH_TO_SPACE may turn into pixels.
+constexpr int kChannels = 12;
+
+struct Choices {
+  bool is_int8 = false;
+  PostKind kind = kAdd;
+  int block = 1;
+  bool shuffled = false;  // Whether the copy is used after DEPTH_TO_SPACE.
+  int copies = 1;         // One after the other.
+};
+
+class Example {
+ public:
+  explicit Example(const Choices& of) : of_(of) {
+    const int input = new_value(kInputs);
+    append(Operation::kInput, -1, input);
+    int copy = input;
+    // After DEPTH_TO_SPACE, the other image is large too.
+    const int scale = of.shuffled ? of.block : 1;
+    if (scale > 1) copy = enlarged(input, scale);
+    for (int i = 0; i < of.copies; ++i) {
+      copy = copied(copy, kChannels / (scale * scale));
+    }
+    Operation& sums = linear(input, kChannels, of.block);
+    for (int o = 0; o < kChannels; ++o) {
+      for (int c = 0; c < kInputs; ++c) {
+        sums.weights.push_back({o, 0, 0, c, float((o + c) % 5 - 2)});
+      }
+    }
+    Post post{};
+    post.kind = of.kind;
+    post.value = copy;
+    post.shuffled = of.shuffled;
+    post.addition = {1 << 10, 3 << 9, 0, 10};
+    post.factor = 0.01f;
+    post.low = kLeastInt8;
+    post.high = kMostInt8;
+    sums.posts.push_back(post);
+    append(Operation::kOutput, sums.output, -1);
+  }
+
+  // Results by kernels.
+  std::vector<std::vector<float>> results() const {
+    std::vector<std::vector<float>> all;
+    for (const char* name : {"avx512_vnni", "avx2", "sse4", "neon_dotprod",
+                             "neon", "portable"}) {
+      const Kernels* kernels = find_kernels(name);
+      if (!kernels) continue;
+      ThreadPool pool(1);
+      Arena arena;
+      std::string error;
+      Plan plan(network, {kSize}, {kernels}, &pool, &arena, &error);
+      EXPECT(error.empty()) << error;
+      const size_t pixels = size_t(kSize.height) * kSize.width;
+      std::vector<float> in(pixels * kInputs), out(pixels * kChannels);
+      for (size_t i = 0; i < in.size(); ++i) {
+        in[i] = float(int(i * 37 % 101) - 50);
+      }
+      const void* inputs[] = {in.data()};
+      void* outputs[] = {out.data()};
+      plan.run(inputs, outputs);
+      all.push_back(out);
+    }
+    return all;
+  }
+
+  Operation& copy() { return network.operations[1]; }
+
+  Network network;
+
+ private:
+  int new_value(int channels) {
+    Value value;
+    value.channels = channels;
+    value.is_int8 = of_.is_int8;
+    network.values.push_back(value);
+    return int(network.values.size()) - 1;
+  }
+
+  Operation& append(Operation::Kind kind, int input, int output) {
+    Operation of;
+    of.kind = kind;
+    of.input = input;
+    of.output = output;
+    of.tensor = kind == Operation::kLinear ? -1 : 0;
+    network.operations.push_back(of);
+    return network.operations.back();
+  }
+
+  Operation& linear(int input, int sums, int block) {
+    const int output = new_value(sums / (block * block));
+    Operation& of = append(Operation::kLinear, input, output);
+    of.block = block;
+    of.bias.assign(size_t(sums), 0);
+    of.int8.bias.assign(size_t(sums), 0);
+    of.int8.multipliers.assign(size_t(sums), 1);
+    return of;
+  }
+
+  int enlarged(int input, int block) {
+    Operation& of = linear(input, kInputs * block * block, block);
+    for (int o = 0; o < int(of.bias.size()); ++o) {
+      of.weights.push_back({o, 0, 0, o % kInputs, 1});
+    }
+    return of.output;
+  }
+
+  // The channels in reverse, again and again.
+  int copied(int input, int channels) {
+    const int from = network.values[size_t(input)].channels;
+    Operation& of = linear(input, channels, 1);
+    for (int o = 0; o < channels; ++o) {
+      of.weights.push_back({o, 0, 0, from - 1 - o % from, 1});
+    }
+    return of.output;
+  }
+
+  const Choices of_;
+};
+
+void for_all(const std::function<void(const Choices&, const std::string&)>&
+                 check) {
+  for (bool is_int8 : {false, true}) {
+    for (PostKind kind : {kAdd, kMultiply}) {
+      for (int block : {1, 2}) {
+        for (bool shuffled : {false, true}) {
+          for (int copies : {1, 2}) {
+            if (shuffled && block == 1) continue;
+            check({is_int8, kind, block, shuffled, copies},
+                  std::string(is_int8 ? "int8" : "float32") + ", post " +
+                      std::to_string(kind) + ", block " +
+                      std::to_string(block) + ", shuffled " +
+                      std::to_string(shuffled) + ", copies " +
+                      std::to_string(copies));
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(posts_read_the_copied_image) {
+  for_all([](const Choices& settings, const std::string& text) {
+    Example of(settings);
+    const auto expected = of.results();
+    const size_t before = of.network.operations.size();
+    fold_copies(&of.network);
+    EXPECT(of.network.operations.size() + size_t(settings.copies) == before)
+        << text;
+    EXPECT(of.results() == expected) << text;
+    reorder_channels(&of.network);
+    EXPECT(of.results() == expected) << text << ", reordered";
+  });
+}
+
+// Changes the example, and expects that its copy stays.
+void expect_kept(const char* what, bool is_int8,
+                 const std::function<void(Example*)>& change) {
+  Choices settings;
+  settings.is_int8 = is_int8;
+  Example of(settings);
+  change(&of);
+  const size_t before = of.network.operations.size();
+  fold_copies(&of.network);
+  EXPECT(of.network.operations.size() == before) << what;
+}
+
+TEST(operations_that_do_more_than_copy_stay) {
+  expect_kept("a weight", false,
+              [](Example* of) { of->copy().weights[2].value = 2; });
+  expect_kept("a bias", false, [](Example* of) { of->copy().bias[2] = 1; });
+  expect_kept("two weights", false, [](Example* of) {
+    of->copy().weights.insert(of->copy().weights.begin(), {0, 0, 0, 0, 1});
+  });
+  expect_kept("a post", false, [](Example* of) {
+    Post clamp{};
+    clamp.kind = kClamp;
+    of->copy().posts.push_back(clamp);
+  });
+  expect_kept("a stride", false,
+              [](Example* of) { of->copy().stride = {1, 2}; });
+  expect_kept("a multiplier", true,
+              [](Example* of) { of->copy().int8.multipliers[2] = 0.5f; });
+  expect_kept("a bias in int8", true,
+              [](Example* of) { of->copy().int8.bias[2] = 1; });
+  expect_kept("bounds", true,
+              [](Example* of) { of->copy().int8.low = 0; });
+  expect_kept("another scale", true, [](Example* of) {
+    of->network.values[1].quantization.scale = 2;
+  });
+}
+
+TEST(copies_that_others_use_stay) {
+  expect_kept("an output", false, [](Example* of) {
+    Operation out = of->network.operations.back();
+    out.input = of->copy().output;
+    of->network.operations.push_back(out);
+  });
+}
+
+}  // namespace
+}  // namespace issp::testing
