@@ -107,7 +107,7 @@ std::string resolve(const std::vector<int>& shape, GraphCopy* graph) {
     for (int output : tflite::to_vector(node.outputs)) {
       if (output < 0) return graph->operator_name(i) + " makes nothing";
     }
-    std::vector<Known> made = make(Step(*graph, i, known));
+    std::vector<Known> made = make(KnownNode(*graph, i, known));
     if (int(made.size()) != node.outputs->size) {
       return "the size of what " + graph->operator_name(i) +
              " makes does not follow from that of the image";

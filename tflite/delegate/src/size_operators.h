@@ -20,9 +20,9 @@ struct Known {
 };
 
 // One node, and the known facts about its inputs.
-class Step {
+class KnownNode {
  public:
-  Step(const GraphCopy& graph, int node, const std::map<int, Known>& known)
+  KnownNode(const GraphCopy& graph, int node, const std::map<int, Known>& known)
       : graph_(graph), node_(graph.node(node)), code_(graph.code(node)),
         known_(known) {}
 
@@ -52,7 +52,7 @@ class Step {
 };
 
 // The outputs of a node; empty if they are unknown.
-std::vector<Known> make(const Step& step);
+std::vector<Known> make(const KnownNode& node);
 
 }  // namespace issp
 
