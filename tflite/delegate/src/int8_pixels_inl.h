@@ -82,18 +82,88 @@ ISSP_INLINE void visit_lanes(const Int8Row& row, int first, int last,
   }
 }
 
+// Packs `count` channels of a pixel, or zeros if `pixel` is null.
+template <int kSize, class Convert>
+ISSP_INLINE void pack_lane(char* lane, const char* pixel, int count,
+                           uint8_t zero, const Convert& convert) {
+  uint8_t bytes[kBlock] = {zero, zero, zero, zero};
+  for (int i = 0; pixel && i < count; ++i) {
+    bytes[i] = convert(pixel + i * kSize);
+  }
+  __builtin_memcpy(lane, bytes, kBlock);
+}
+
 template <int kSize, class Convert>
 ISSP_INLINE void pack_row(const Int8Row& row, const Convert& convert) {
   const uint8_t zero = uint8_t(row.scale.range.zero);
-  visit_lanes<kSize>(
-      row, -row.left, row.strip + row.right,
-      [&](char* lane, const char* pixel, int count) {
-        uint8_t bytes[kBlock] = {zero, zero, zero, zero};
-        for (int i = 0; pixel && i < count; ++i) {
-          bytes[i] = convert(pixel + i * kSize);
-        }
-        __builtin_memcpy(lane, bytes, kBlock);
-      });
+  visit_lanes<kSize>(row, -row.left, row.strip + row.right,
+                     [&](char* lane, const char* pixel, int count) {
+                       pack_lane<kSize>(lane, pixel, count, zero, convert);
+                     });
+}
+
+// Packs three channels of each pixel. `read` makes the lanes of `kLanes`
+// pixels. It may read the first byte of the next pixel.
+template <int kSize, class Convert, class Read>
+ISSP_INLINE void pack_three(const Int8Row& row, const Convert& convert,
+                            const Read& read) {
+  const uint8_t zero = uint8_t(row.scale.range.zero);
+  const char* pixels = static_cast<const char*>(row.pixels);
+  const auto pixel = [&](int x) {
+    return pixels + 3 * kSize * static_cast<ptrdiff_t>(x);
+  };
+  const int end = row.strip + row.right;
+  for (int t = -row.left; t < end; t += kLanes) {
+    Vector x[kLanes];
+    for (int l = 0; l < kLanes; ++l) {
+      const int begin = l * row.strip + t;
+      if (begin >= 0 && begin + kLanes < row.width) {
+        x[l] = read(pixel(begin));
+        continue;
+      }
+      char lanes[kBytes];
+      for (int i = 0; i < kLanes; ++i) {
+        const bool is_inside = begin + i >= 0 && begin + i < row.width;
+        pack_lane<kSize>(lanes + kBlock * i,
+                         is_inside ? pixel(begin + i) : nullptr, 3, zero,
+                         convert);
+      }
+      __builtin_memcpy(&x[l], lanes, kBytes);
+    }
+    transpose(x);
+    for (int i = 0; i < kLanes && t + i < end; ++i) {
+      store(row.strips + (t + i) * static_cast<ptrdiff_t>(kBytes), x[i]);
+    }
+  }
+}
+
+// Three channels, from the lowest byte on, and a fourth one of zeros.
+ISSP_INLINE Vector lanes_of(Vector a, Vector b, Vector c, int zero) {
+  return as_channel(a, 0) | as_channel(b, 8) | as_channel(c, 16) |
+         as_channel(spread(zero), 24);
+}
+
+ISSP_INLINE Vector read_three(const char* from, const Int8Scale& scale) {
+  const Range range(scale.range);
+  Floats x[3];
+  __builtin_memcpy(x, from, sizeof(x));
+  const Floats factor = spread_float(scale.factor);
+  const Vector a = range.round(x[0] * factor);
+  const Vector b = range.round(x[1] * factor);
+  const Vector c = range.round(x[2] * factor);
+  return lanes_of(separate<0>(a, b, c), separate<1>(a, b, c),
+                  separate<2>(a, b, c), scale.range.zero);
+}
+
+ISSP_INLINE Vector read_three(const char* from, uint8_t flip, int zero) {
+  Vector x;
+  for (int i = 0; i < kLanes; ++i) {
+    int pixel;
+    __builtin_memcpy(&pixel, from + 3 * i, sizeof(pixel));
+    x[i] = pixel;
+  }
+  x ^= spread(flip * 0x010101);
+  return (x & spread(0xffffff)) | as_channel(spread(zero), 24);
 }
 
 template <int kSize, class Convert>
@@ -116,15 +186,22 @@ ISSP_INLINE uint8_t flipped(PixelType type) {
 
 void pack(const Int8Row& row) {
   if (row.type == kPixelsFloat32) {
-    pack_row<4>(row, [&](const char* from) {
+    const auto convert = [&](const char* from) {
       float x;
       __builtin_memcpy(&x, from, sizeof(x));
       return rounded(x, row.scale);
+    };
+    if (row.channels != 3) return pack_row<4>(row, convert);
+    return pack_three<4>(row, convert, [&](const char* from) {
+      return read_three(from, row.scale);
     });
-    return;
   }
   const uint8_t flip = flipped(row.type);
-  pack_row<1>(row, [&](const char* from) { return uint8_t(*from ^ flip); });
+  const auto convert = [&](const char* from) { return uint8_t(*from ^ flip); };
+  if (row.channels != 3) return pack_row<1>(row, convert);
+  pack_three<1>(row, convert, [&](const char* from) {
+    return read_three(from, flip, row.scale.range.zero);
+  });
 }
 
 // Writes three channels of the first `count` pixels of a vector.

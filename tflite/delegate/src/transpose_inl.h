@@ -1,4 +1,4 @@
-// Transposes lanes and vectors, and interleaves vectors.
+// Transposes lanes and vectors, and interleaves and separates vectors.
 
 namespace {
 
@@ -44,6 +44,27 @@ template <int kPart, class Lanewise>
 ISSP_INLINE Lanewise interleave(Lanewise a, Lanewise b, Lanewise c) {
   const Lanewise two = ISSP_SHUFFLE(a, b, in_two<kPart>);
   return ISSP_SHUFFLE(two, c, in_three<kPart>);
+}
+
+// Where number 3 l + kFirst of a, b and c is in a and b together.
+template <int kFirst>
+constexpr int from_two(int l) {
+  const int i = 3 * l + kFirst;
+  return i < 2 * kLanes ? i : 0;
+}
+
+// Where it is in this result and c together.
+template <int kFirst>
+constexpr int from_three(int l) {
+  const int i = 3 * l + kFirst;
+  return i < 2 * kLanes ? l : i - kLanes;
+}
+
+// Undoes `interleave`: every third number of a, b and c, from `kFirst` on.
+template <int kFirst, class Lanewise>
+ISSP_INLINE Lanewise separate(Lanewise a, Lanewise b, Lanewise c) {
+  const Lanewise two = ISSP_SHUFFLE(a, b, from_two<kFirst>);
+  return ISSP_SHUFFLE(two, c, from_three<kFirst>);
 }
 
 }  // namespace
