@@ -411,6 +411,32 @@ def test_a_network_in_blocks_is_taken_without_being_asked_to(
         del interpreter
 
 
+def _narrow(x):
+    """Layers without zeros, which are slow in XNNPACK since they are narrow."""
+    for _ in range(8):
+        kernel = _constant(3, 3, 24, 24, zeros=0)
+        x = tf.nn.relu(tf.nn.conv2d(x, kernel, 1, "SAME"))
+    return x
+
+
+def test_narrow_layers_need_no_zeros_where_their_costs_were_measured():
+    content = int8_files.convert(_narrow, (1, 90, 160, 24))
+    for options in ({"min_sparsity": 0.3}, {"kernels": "portable"}):
+        loaded = delegate.load(**options)
+        interpreter = graphs.interpreter(content, loaded)
+        found = delegate.report(loaded)
+        assert not found.parts
+        assert all("% must be" in why for why in found.declined.values())
+        del interpreter
+    images = _images(content)
+    loaded = delegate.load()
+    interpreter = graphs.interpreter(content, loaded)
+    found = delegate.report(loaded)
+    assert bool(found.parts) == (found.kernels == "avx512_vnni")
+    made = graphs.run(interpreter, *images)
+    _assert_same(made, _without(content, images))
+
+
 @pytest.mark.long
 @pytest.mark.versions
 def test_issp_upscale_gives_what_the_stock_interpreter_gives(

@@ -77,7 +77,8 @@ def load(**options: Any) -> Any:
             `num_threads`: the number of threads, at most the number of cores.
             0, the default, uses as many threads as the interpreter.
             `min_sparsity`: a share of zeros. A part of a network with fewer
-            zeros is left to TFLite. Defaults to 0.3.
+            zeros is left to TFLite. Defaults to 0.3, but to 0 in int8 on
+            CPUs with AVX-512 VNNI, where narrow dense layers become faster.
             `always`: 1 or True to also take parts that are not expected to
             become faster, and to use all threads for them.
             `tuning_seconds`: the time that the choice of tiles may take each

@@ -20,9 +20,14 @@ using tflite::to_vector;
 
 // The estimate may be too high by this factor. No network may become slower.
 constexpr double kLeastSpeedup = 1.35;
-// The same for int8 parts on CPUs like the one where costs were measured.
+// The same for int8 parts, on CPUs like the one where costs were measured and
+// on others.
 constexpr double kLeastMeasured = 1.15;
+constexpr double kLeastUnmeasured = 1.95;
 constexpr char kMeasured[] = "avx512_vnni";
+// The least share of zeros, unless an option tells it. Int8 parts need none on
+// the measured CPUs, because narrow dense layers become faster, too.
+constexpr double kLeastZeros = 0.3;
 
 // The expected speedup of a part over the runtime; 0 if the sizes of its images
 // are unknown.
@@ -36,11 +41,23 @@ double expected_speedup(const tflite::Context& context, bool has_placeholders,
   return error.empty() ? cost_of(part.network, layout).speedup() : 0;
 }
 
-double least_speedup(const Part& part, const Kernels& kernels) {
+// What a part must have to be taken.
+struct Least {
+  double zeros;  // Their share.
+  double speedup;
+};
+
+Least least_of(const Part& part, const Options& options) {
+  bool is_int8 = true;
   for (const Value& value : part.network.values) {
-    if (!value.is_int8) return kLeastSpeedup;
+    is_int8 = is_int8 && value.is_int8;
   }
-  return std::strcmp(kernels.name, kMeasured) ? kLeastSpeedup : kLeastMeasured;
+  const bool is_measured = !std::strcmp(options.kernels->name, kMeasured);
+  Least least{kLeastZeros, kLeastSpeedup};
+  if (is_int8) least.speedup = is_measured ? kLeastMeasured : kLeastUnmeasured;
+  if (is_int8 && is_measured) least.zeros = 0;
+  if (options.min_sparsity >= 0) least.zeros = options.min_sparsity;
+  return least;
 }
 
 // Why a part would not become faster, or an empty string. Reordering channels
@@ -48,21 +65,21 @@ double least_speedup(const Part& part, const Kernels& kernels) {
 std::string why_slow(const tflite::Context& context, bool has_placeholders,
                      const Options& options, Part* part) {
   const double zeros = sparsity(part->network);
+  const Least least = least_of(*part, options);
   // Attention is faster here even without zeros.
-  if (!options.always && zeros < options.min_sparsity &&
+  if (!options.always && zeros < least.zeros &&
       !part->network.has_attention()) {
     return decimal(100 * zeros, 0) +
            " % of the weights of its part of the graph are zero, and " +
-           decimal(100 * options.min_sparsity, 0) + " % must be";
+           decimal(100 * least.zeros, 0) + " % must be";
   }
   fold_copies(&part->network);
   reorder_channels(&part->network);
   part->expected_speedup = expected_speedup(context, has_placeholders, *part);
-  const double least = least_speedup(*part, *options.kernels);
-  if (!options.always && part->expected_speedup < least) {
+  if (!options.always && part->expected_speedup < least.speedup) {
     return "its part of the graph is expected to be " +
            decimal(part->expected_speedup, 2) +
-           " times as fast as dense, and " + decimal(least, 2) +
+           " times as fast as dense, and " + decimal(least.speedup, 2) +
            " is needed";
   }
   return "";

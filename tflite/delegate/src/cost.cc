@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <functional>
 #include <vector>
 
 namespace issp {
@@ -57,13 +58,15 @@ constexpr int kRowsOfTile = 4;
 // The same in int8, on a CPU with instructions for dot products of bytes.
 // `python benchmarks/delegate.py --only=int8` compares these with measurements.
 namespace dense_int8 {
-constexpr double kProduct = 0.0047;
+constexpr double kProduct = 0.0042;
 constexpr double kWeight = 0.01;
 constexpr double kDepthwise = 0.054;
-constexpr double kWritten = 0.1;
-constexpr double kMoved = 0.15;
+constexpr double kWritten = 0.25;
+constexpr double kMoved = 0.2;
 constexpr double kResized = 1.1;  // An interpolated number.
+constexpr double kPrelu = 3.5;    // XNNPACK does not compute PRELU.
 constexpr int kInputs = 8;        // Multiplied at once.
+constexpr int kOutputs = 16;      // Computed at once.
 }  // namespace dense_int8
 
 // A block has 4 weights, and a vector 64 numbers.
@@ -71,12 +74,13 @@ namespace sparse_int8 {
 constexpr double kProduct = 0.34;   // Of a block and a vector.
 constexpr double kWalked = 0.6;     // A block of a tile.
 // The same if four filters are computed at once.
-constexpr double kProductAtOnce = 0.275;
-constexpr double kSets = 8;         // A vector of four filters.
-constexpr double kWritten = 9;      // A vector of sums.
-constexpr double kAdded = 7;        // A vector of an addition.
+constexpr double kProductAtOnce = 0.285;
+constexpr double kSets = 3;         // A vector of four filters.
+constexpr double kWritten = 6;      // A vector of sums.
+constexpr double kAdded = 5;        // A vector of an addition.
 constexpr double kPost = 20;        // A vector of a post.
 constexpr double kConverted = 30;   // A vector of pixels, channels last.
+constexpr double kThree = 18;       // The same with three channels.
 }  // namespace sparse_int8
 
 // Numbers that fit into the L2 cache.
@@ -181,6 +185,13 @@ double sparse_linear(const Operation& of, const Layout& layout) {
              sparse::kBorder;
 }
 
+// Whether it is PRELU with several slopes. LEAKY_RELU has one.
+bool is_prelu(const Post& post) {
+  return post.kind == kLeaky && post.a != post.b &&
+         std::adjacent_find(post.a.begin(), post.a.end(),
+                            std::not_equal_to<>()) != post.a.end();
+}
+
 double dense_linear_int8(const Operation& of, const Image& in,
                          const Image& out) {
   const double outputs = double(of.bias.size());
@@ -193,12 +204,16 @@ double dense_linear_int8(const Operation& of, const Image& in,
     if (of.weights.size() > of.bias.size()) time = made * dense_int8::kResized;
   } else {
     const double wide =
-        rounded_up(in.channels, dense_int8::kInputs) / in.channels;
+        rounded_up(in.channels, dense_int8::kInputs) / in.channels *
+        rounded_up(outputs, dense_int8::kOutputs) / outputs;
     time = dense::kCall + made * dense_int8::kWritten +
            pixels * of.dense *
                (is_depthwise(of, in) ? dense_int8::kDepthwise
                                      : dense_int8::kProduct * wide) +
            of.dense * dense_int8::kWeight;
+  }
+  for (const Post& post : of.posts) {
+    if (is_prelu(post)) time += made * dense_int8::kPrelu;
   }
   return time + passes * (dense::kCall + made * dense_int8::kMoved);
 }
@@ -241,9 +256,10 @@ double dense_conversion(const Operation& of, const Value& value,
 // row.
 double conversion(const Value& value, const Image& image, int beside) {
   if (value.is_int8) {
+    const double each =
+        image.channels == 3 ? sparse_int8::kThree : sparse_int8::kConverted;
     return sparse::kCall + double(image.size.height) *
-                               (image.strip + beside) * image.planes *
-                               sparse_int8::kConverted;
+                               (image.strip + beside) * image.planes * each;
   }
   const int lanes = kFormatOfCosts.lanes;
   const double rows = double(image.size.height) * (image.strip + beside);

@@ -184,6 +184,9 @@ ISSP_INLINE uint8_t flipped(PixelType type) {
   return is_signed == (kOffset == 128) ? 128 : 0;
 }
 
+// Vectors of four lanes would gain little, and WebAssembly must stay small.
+constexpr bool kReadsThree = kLanes > 4;
+
 void pack(const Int8Row& row) {
   if (row.type == kPixelsFloat32) {
     const auto convert = [&](const char* from) {
@@ -191,17 +194,25 @@ void pack(const Int8Row& row) {
       __builtin_memcpy(&x, from, sizeof(x));
       return rounded(x, row.scale);
     };
-    if (row.channels != 3) return pack_row<4>(row, convert);
-    return pack_three<4>(row, convert, [&](const char* from) {
-      return read_three(from, row.scale);
-    });
+    if constexpr (kReadsThree) {
+      if (row.channels == 3) {
+        return pack_three<4>(row, convert, [&](const char* from) {
+          return read_three(from, row.scale);
+        });
+      }
+    }
+    return pack_row<4>(row, convert);
   }
   const uint8_t flip = flipped(row.type);
   const auto convert = [&](const char* from) { return uint8_t(*from ^ flip); };
-  if (row.channels != 3) return pack_row<1>(row, convert);
-  pack_three<1>(row, convert, [&](const char* from) {
-    return read_three(from, flip, row.scale.range.zero);
-  });
+  if constexpr (kReadsThree) {
+    if (row.channels == 3) {
+      return pack_three<1>(row, convert, [&](const char* from) {
+        return read_three(from, flip, row.scale.range.zero);
+      });
+    }
+  }
+  pack_row<1>(row, convert);
 }
 
 // Writes three channels of the first `count` pixels of a vector.

@@ -14,7 +14,7 @@ namespace issp {
 // The options of `tflite_plugin_create_delegate`.
 struct Options {
   int threads = 0;  // 0: as the runtime recommends.
-  double min_sparsity = 0.3;
+  double min_sparsity = -1;  // If negative, it depends on the part.
   // Takes parts and uses threads even if no gain is expected.
   bool always = false;
   double tuning_seconds = 0.1;
