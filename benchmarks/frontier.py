@@ -40,7 +40,10 @@ from absl import flags
 
 from issp_keras import files
 from issp_keras import models
+from issp_keras.data import EMBEDDED
+from issp_keras.data import load_pairs
 from issp_keras.programs import cli
+from issp_keras.tflite import Reference
 from issp_keras.tflite import inspect
 from issp_keras.tflite.benchmarking.contest import Contest
 from issp_keras.tflite.benchmarking.latency import Contender
@@ -98,7 +101,7 @@ def measure(trained, sizes, earlier) -> list[dict]:
             known = earlier.get(row["digest"], {}).get("forms", {})
             for precision in _PRECISIONS:
                 stem = folder / f"{number}_{precision}"
-                form = _exported(model, precision, sizes, stem)
+                form = _exported(model, precision, of.scale, sizes, stem)
                 found = known.get(precision, {}).get("scores", {})
                 if precision == "float32":
                     found = {**found, **of.result["scores"]}
@@ -119,18 +122,18 @@ def _scores(model, scale, precision, known):
     if unknown:
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "any_size.tflite"
-            _write(model, precision, None, path)
+            _write(model, precision, scale, None, path)
             found = trainings.scores(path, scale, unknown, flag.data_dir)
         known = {**known, **found}
     return {of: known[of] for of in flag.score_on}
 
 
-def _exported(model, precision, sizes, stem):
+def _exported(model, precision, scale, sizes, stem):
     """Exports a file for each size, and describes it."""
     form = {"sizes": {}}
     for size in sizes:
         path = stem.with_name(f"{stem.name}_{_by(size)}.tflite")
-        _write(model, precision, size, path)
+        _write(model, precision, scale, size, path)
         about = inspect(path, size[::-1])
         form["bytes"], form["gzip_bytes"] = about.bytes, about.gzip_bytes
         form["sizes"][_by(size)] = {
@@ -142,9 +145,17 @@ def _exported(model, precision, sizes, stem):
     return form
 
 
-def _write(model, precision, size, path):
+def _write(model, precision, scale, size, path):
     shape = None if size is None else size[::-1]
-    conversion = Conversion(model, precision, shape)
+    options = {}
+    if size is not None:
+        # The file is only timed, so one photograph is enough to check it, and
+        # the ranges of int8 do not matter.
+        pairs = load_pairs(EMBEDDED, "held_out", scale)[:1]
+        options["reference"] = Reference(model, pairs)
+        options["calibration"] = [pair.lr for pair in pairs]
+        options["ranges"] = "min_max"
+    conversion = Conversion(model, precision, shape, **options)
     # The loss is a result of this benchmark, so none is too large.
     conversion.write(path, sparse=False, tolerance=float("inf"))
 
@@ -153,7 +164,7 @@ def _reference(scale, sizes, folder):
     keras.utils.set_random_seed(0)
     quick = {"blocks": 1, "features": 8} if flags.FLAGS.quick else {}
     model = models.edsr(scale, **quick)
-    form = _exported(model, "float32", sizes, folder / "reference")
+    form = _exported(model, "float32", scale, sizes, folder / "reference")
     return {
         "key": fronts.REFERENCE,
         "name": fronts.REFERENCE,

@@ -396,39 +396,48 @@ def table(
 
 def claim(rows: list[dict]) -> str:
     """What the fronts say about sparse networks, in sentences."""
-    sentences = []
-    for scale in _scales(rows):
-        of_scale = [row for row in _alike(rows) if row["scale"] == scale]
-        dense, sparse = _fronts(of_scale)
-        differences = [gap for _, gap in gaps(dense, sparse)]
-        if not differences:
-            continue
-        sentences.append(
-            f"x{scale}, up to {_LIMIT_MS} ms: the sparse front is "
-            f"{min(differences):+.2f} to {max(differences):+.2f} dB above the "
-            f"dense front (median {statistics.median(differences):+.2f} dB)."
-        )
-        for rival, winner, ratio in speedups(dense, sparse):
-            found = (
-                f"{winner.name} ({winner.precision}) is {ratio:.1f} times as "
-                "fast with at least its PSNR"
-                if winner
-                else "no sparse network has its PSNR"
-            )
-            sentences.append(
-                f"- {rival.name} ({rival.precision}, {rival.ms:.1f} ms, "
-                f"{rival.psnr:.2f} dB): {found}."
-            )
-    return "\n".join(sentences)
-
-
-def _fronts(rows):
-    """The fronts of the dense and of the sparse networks."""
-    found = points(rows, _SIZE, _THREADS)
-    return tuple(
-        front(of for of in found if of.is_sparse == is_sparse)
-        for is_sparse in (False, True)
+    return "\n\n".join(
+        text
+        for scale in _scales(rows)
+        for where, doors in _RIVALS.items()
+        if (text := _claim(rows, scale, where, doors))
     )
+
+
+# Where dense networks run that are compared with the sparse networks.
+_RIVALS = {
+    "in XNNPACK": ("XNNPACK",),
+    "in their fastest runtime": ("XNNPACK", "delegate"),
+}
+
+
+def _claim(rows, scale, where, doors):
+    found = points(
+        [row for row in _alike(rows) if row["scale"] == scale], _SIZE, _THREADS
+    )
+    dense = front(of for of in found if not of.is_sparse and of.door in doors)
+    sparse = front(of for of in found if of.is_sparse)
+    differences = [gap for _, gap in gaps(dense, sparse)]
+    if not differences:
+        return ""
+    sentences = [
+        f"x{scale}, up to {_LIMIT_MS} ms, against dense networks {where}: the "
+        f"sparse front is {min(differences):+.2f} to {max(differences):+.2f} "
+        f"dB above the dense front (median "
+        f"{statistics.median(differences):+.2f} dB)."
+    ]
+    for rival, winner, ratio in speedups(dense, sparse):
+        best = (
+            f"{winner.name} ({winner.precision}) is {ratio:.1f} times as fast "
+            "with at least its PSNR"
+            if winner
+            else "no sparse network has its PSNR"
+        )
+        sentences.append(
+            f"- {rival.name} ({rival.precision}, {rival.ms:.1f} ms, "
+            f"{rival.psnr:.2f} dB): {best}."
+        )
+    return "\n".join(sentences)
 
 
 def fastest(of: Iterable[Point]) -> list[Point]:
@@ -475,18 +484,29 @@ def _draw(rows, scale, path):
             of_kind = [of for of in own if of.precision == precision]
             _plot(axes, of_kind, marker, colour, f"{kind}, {precision}")
         best = front(own)
-        axes.step(
-            [of.ms for of in best],
-            [of.psnr for of in best],
-            where="post",
-            color=colour,
-            label=f"{kind} front",
-        )
+        _step(axes, best, "-", colour, f"{kind} front")
         labels += [(of, colour) for of in best]
+    stock = front(
+        of
+        for of in points(_alike(rows), _SIZE, _THREADS)
+        if of.door == "XNNPACK" and not of.is_sparse
+    )
+    _step(axes, stock, ":", _DENSE, "dense front in XNNPACK")
     axes.legend(loc="lower right", frameon=False)
     figure.draw_without_rendering()
     _annotate(axes, labels)
     figure.savefig(path, format="png")
+
+
+def _step(axes, of, style, colour, label):
+    axes.step(
+        [point.ms for point in of],
+        [point.psnr for point in of],
+        style,
+        where="post",
+        color=colour,
+        label=label,
+    )
 
 
 def _plot(axes, of, marker, colour, label):

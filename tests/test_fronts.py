@@ -84,13 +84,19 @@ def _row(name, is_sparse, ms, psnr):
 
 def test_the_claim_compares_the_best_forms():
     rows = [
-        _row("small", False, {"XNNPACK": 6.0}, 31),
+        _row("small", False, {"XNNPACK": 6.0, "delegate": 4.0}, 31),
         _row("large", True, {"XNNPACK": 9.0, "delegate": 2.0}, 31.5),
     ]
     assert fronts.claim(rows).splitlines() == [
-        "x4, up to 30 ms: the sparse front is +0.50 to +0.50 dB above the "
-        "dense front (median +0.50 dB).",
+        "x4, up to 30 ms, against dense networks in XNNPACK: the sparse front "
+        "is +0.50 to +0.50 dB above the dense front (median +0.50 dB).",
         "- small (int8, 6.0 ms, 30.00 dB): large (int8) is 3.0 times as fast "
+        "with at least its PSNR.",
+        "",
+        "x4, up to 30 ms, against dense networks in their fastest runtime: the "
+        "sparse front is +0.50 to +0.50 dB above the dense front (median +0.50 "
+        "dB).",
+        "- small (int8, 4.0 ms, 30.00 dB): large (int8) is 2.0 times as fast "
         "with at least its PSNR.",
     ]
     *_, first, second = fronts.table(rows).splitlines()
