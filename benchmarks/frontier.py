@@ -149,8 +149,8 @@ def _write(model, precision, scale, size, path):
     shape = None if size is None else size[::-1]
     options = {}
     if size is not None:
-        # The file is only timed, so one photograph is enough to check it, and
-        # the ranges of int8 do not matter.
+        # Only its time and its size matter. They do not depend on the ranges,
+        # and one photograph is enough to check it.
         pairs = load_pairs(EMBEDDED, "held_out", scale)[:1]
         options["reference"] = Reference(model, pairs)
         options["calibration"] = [pair.lr for pair in pairs]

@@ -100,17 +100,10 @@ double vectors_of(const Image& image) {
   return double(image.size.height) * image.strip;
 }
 
-// The number of copies that `fold_copies` removed. A dense runtime makes them.
-int folded_copies(const Operation& of) {
-  int copies = 0;
-  for (const Post& post : of.posts) copies += !post.channels.empty();
-  return copies;
-}
-
 // The number of element-wise functions that need their own pass in a dense
 // runtime. It fuses bounds with the operator before.
 int passes_of(const Operation& of) {
-  int passes = (of.block > 1) + folded_copies(of);
+  int passes = (of.block > 1) + of.copies;
   for (const Post& post : of.posts) passes += post.kind != kClamp;
   return passes;
 }
@@ -197,7 +190,7 @@ double dense_linear_int8(const Operation& of, const Image& in,
   const double outputs = double(of.bias.size());
   const double pixels = pixels_of(out) / of.block / of.block;
   const double made = pixels * outputs;
-  int passes = (of.block > 1) + folded_copies(of) + int(of.posts.size());
+  int passes = (of.block > 1) + of.copies + int(of.posts.size());
   double time = 0;
   if (of.dense == 0) {
     ++passes;
@@ -254,10 +247,13 @@ double dense_conversion(const Operation& of, const Value& value,
 
 // The conversion of an input or output image with `beside` vectors beside a
 // row.
-double conversion(const Value& value, const Image& image, int beside) {
+double conversion(const Value& value, const Image& image, int beside,
+                  bool is_input) {
   if (value.is_int8) {
-    const double each =
-        image.channels == 3 ? sparse_int8::kThree : sparse_int8::kConverted;
+    const bool is_fast = is_input || image.strip >= kFormatOfCosts.lanes;
+    const double each = image.channels == 3 && is_fast
+                            ? sparse_int8::kThree
+                            : sparse_int8::kConverted;
     return sparse::kCall + double(image.size.height) *
                                (image.strip + beside) * image.planes * each;
   }
@@ -311,11 +307,11 @@ Cost cost_of(const Network& network, const Layout& layout,
   switch (of.kind) {
     case Operation::kInput:
       cost.dense += dense_conversion(of, value, image);
-      cost.sparse += conversion(value, image, image.left + image.right);
+      cost.sparse += conversion(value, image, image.left + image.right, true);
       break;
     case Operation::kOutput:
       cost.dense += dense_conversion(of, value, image);
-      cost.sparse += conversion(value, image, 0);
+      cost.sparse += conversion(value, image, 0, false);
       break;
     case Operation::kArrange:
       cost.sparse += sparse::kCall + vectors * sparse::kArranged;

@@ -41,13 +41,32 @@ std::vector<int> copied_channels(const Network& network, const Operation& of) {
   return channels;
 }
 
-// Whether only posts use a value.
+// Whether posts use a value, and nothing else does.
 bool is_for_posts(const Network& network, int value) {
-  bool found = true;
+  bool posts = false, others = false;
   for (const Operation& of : network.operations) {
     visit_operands(of, [&](int operand, const Post* post) {
-      found = found && (operand != value || post);
+      if (operand == value) (post ? posts : others) = true;
     });
+    if (others) return false;
+  }
+  return posts;
+}
+
+// Lets the posts of an operation read `from` in place of its copy. Returns
+// whether there are such posts.
+bool read(int from, int copy, const std::vector<int>& channels,
+          Operation* user) {
+  bool found = false;
+  for (Post& post : user->posts) {
+    if (post.value != copy) continue;
+    found = true;
+    post.value = from;
+    if (post.channels.empty()) {
+      post.channels = channels;
+    } else {
+      for (int& channel : post.channels) channel = channels[channel];
+    }
   }
   return found;
 }
@@ -57,19 +76,14 @@ bool is_for_posts(const Network& network, int value) {
 void fold_copies(Network* network) {
   std::vector<Operation>& all = network->operations;
   for (size_t i = all.size(); i-- > 0;) {
-    if (all[i].output < 0 || !is_for_posts(*network, all[i].output)) continue;
-    const std::vector<int> channels = copied_channels(*network, all[i]);
-    if (channels.empty()) continue;
+    const Operation& of = all[i];
+    const std::vector<int> channels = copied_channels(*network, of);
+    if (channels.empty() || !is_for_posts(*network, of.output)) continue;
+    bool is_counted = false;
     for (size_t user = i + 1; user < all.size(); ++user) {
-      for (Post& post : all[user].posts) {
-        if (post.value != all[i].output) continue;
-        post.value = all[i].input;
-        if (post.channels.empty()) {
-          post.channels = channels;
-        } else {
-          for (int& channel : post.channels) channel = channels[channel];
-        }
-      }
+      if (!read(of.input, of.output, channels, &all[user])) continue;
+      all[user].copies += !is_counted;
+      is_counted = true;
     }
     all.erase(all.begin() + std::ptrdiff_t(i));
   }

@@ -152,6 +152,8 @@ struct Operation {
   Padding padding;
   std::vector<Post> posts;
   int block = 1;  // Of DEPTH_TO_SPACE.
+  // Copies for its posts that only a dense runtime makes; see `fold_copies`.
+  int copies = 0;
   Size expected;  // The only possible output size, if not 0.
   // Multiply-adds per pixel of a dense kernel, and the speed of the runtime
   // relative to float32.

@@ -90,6 +90,7 @@ int KnownNode::type(int i) const {
 int KnownNode::made_type() const {
   return graph_.tensor(node_.outputs->data[0]).type;
 }
+
 std::vector<Known> make(const KnownNode& node) {
   if (node.code() == tflite::kSplit) return split(node);
   if (node.outputs() != 1) return {};

@@ -18,6 +18,7 @@ constexpr Size kSize{7, 37};
 constexpr int kInputs = 3;
 // Channels of a convolution, which DEPTH_TO_SPACE may turn into pixels.
 constexpr int kChannels = 12;
+constexpr int kOutputs = 4;
 
 struct Choices {
   bool is_int8 = false;
@@ -25,6 +26,7 @@ struct Choices {
   int block = 1;
   bool shuffled = false;  // Whether the copy is used after DEPTH_TO_SPACE.
   int copies = 1;         // One after the other.
+  bool is_pixel = false;  // Whether an image of one pixel is copied.
 };
 
 class Example {
@@ -33,13 +35,19 @@ class Example {
     const int input = new_value(kInputs);
     append(Operation::kInput, -1, input);
     int copy = input;
+    if (of.is_pixel) {
+      copy = new_value(kInputs);
+      append(Operation::kInput, -1, copy).tensor = 1;
+    }
     // After DEPTH_TO_SPACE, the other image is large too.
     const int scale = of.shuffled ? of.block : 1;
-    if (scale > 1) copy = enlarged(input, scale);
+    if (scale > 1 && !of.is_pixel) copy = enlarged(copy, scale);
+    first_copy_ = network.operations.size();
     for (int i = 0; i < of.copies; ++i) {
       copy = copied(copy, kChannels / (scale * scale));
     }
     Operation& sums = linear(input, kChannels, of.block);
+    const int made = sums.output;
     for (int o = 0; o < kChannels; ++o) {
       for (int c = 0; c < kInputs; ++c) {
         sums.weights.push_back({o, 0, 0, c, float((o + c) % 5 - 2)});
@@ -54,39 +62,57 @@ class Example {
     post.low = kLeastInt8;
     post.high = kMostInt8;
     sums.posts.push_back(post);
-    append(Operation::kOutput, sums.output, -1);
+    // Its zeros make another order of channels faster.
+    const int channels = network.values[size_t(made)].channels;
+    Operation& last = linear(made, kOutputs, 1);
+    for (int o = 0; o < kOutputs; ++o) {
+      for (int c = o % 2; c < channels; c += 2) {
+        last.weights.push_back({o, 0, 0, c, float((o + c) % 3 - 1)});
+      }
+    }
+    append(Operation::kOutput, last.output, -1);
   }
 
-  // Results by kernels.
+  // Results by kernels and number of threads.
   std::vector<std::vector<float>> results() const {
     std::vector<std::vector<float>> all;
     for (const char* name : {"avx512_vnni", "avx2", "sse4", "neon_dotprod",
                              "neon", "portable"}) {
       const Kernels* kernels = find_kernels(name);
       if (!kernels) continue;
-      ThreadPool pool(1);
-      Arena arena;
-      std::string error;
-      Plan plan(network, {kSize}, {kernels}, &pool, &arena, &error);
-      EXPECT(error.empty()) << error;
-      const size_t pixels = size_t(kSize.height) * kSize.width;
-      std::vector<float> in(pixels * kInputs), out(pixels * kChannels);
-      for (size_t i = 0; i < in.size(); ++i) {
-        in[i] = float(int(i * 37 % 101) - 50);
-      }
-      const void* inputs[] = {in.data()};
-      void* outputs[] = {out.data()};
-      plan.run(inputs, outputs);
-      all.push_back(out);
+      all.push_back(result(kernels, 1));
+      all.push_back(result(kernels, 2));
     }
     return all;
   }
 
-  Operation& copy() { return network.operations[1]; }
+  Operation& copy() { return network.operations[first_copy_]; }
 
   Network network;
 
  private:
+  std::vector<float> result(const Kernels* kernels, int threads) const {
+    Settings settings{kernels};
+    settings.all_threads = true;
+    ThreadPool pool(threads);
+    Arena arena;
+    std::string error;
+    std::vector<Size> sizes{kSize};
+    if (of_.is_pixel) sizes.push_back({1, 1});
+    Plan plan(network, sizes, settings, &pool, &arena, &error);
+    EXPECT(error.empty()) << error;
+    const size_t pixels = size_t(kSize.height) * kSize.width;
+    std::vector<float> in(pixels * kInputs);
+    for (size_t i = 0; i < in.size(); ++i) {
+      in[i] = float(int(i * 37 % 101) - 50);
+    }
+    std::vector<float> out(pixels * kOutputs * size_t(of_.block * of_.block));
+    const void* inputs[] = {in.data(), in.data()};
+    void* outputs[] = {out.data()};
+    plan.run(inputs, outputs);
+    return out;
+  }
+
   int new_value(int channels) {
     Value value;
     value.channels = channels;
@@ -134,6 +160,7 @@ class Example {
   }
 
   const Choices of_;
+  size_t first_copy_ = 0;
 };
 
 void for_all(const std::function<void(const Choices&, const std::string&)>&
@@ -144,12 +171,15 @@ void for_all(const std::function<void(const Choices&, const std::string&)>&
         for (bool shuffled : {false, true}) {
           for (int copies : {1, 2}) {
             if (shuffled && block == 1) continue;
-            check({is_int8, kind, block, shuffled, copies},
-                  std::string(is_int8 ? "int8" : "float32") + ", post " +
-                      std::to_string(kind) + ", block " +
-                      std::to_string(block) + ", shuffled " +
-                      std::to_string(shuffled) + ", copies " +
-                      std::to_string(copies));
+            for (bool is_pixel : {false, true}) {
+              check({is_int8, kind, block, shuffled, copies, is_pixel},
+                    std::string(is_int8 ? "int8" : "float32") + ", post " +
+                        std::to_string(kind) + ", block " +
+                        std::to_string(block) + ", shuffled " +
+                        std::to_string(shuffled) + ", copies " +
+                        std::to_string(copies) + ", pixel " +
+                        std::to_string(is_pixel));
+            }
           }
         }
       }
@@ -157,26 +187,53 @@ void for_all(const std::function<void(const Choices&, const std::string&)>&
   }
 }
 
+// The channels that all weights read, in their order.
+std::vector<int> channels_of(const Network& network) {
+  std::vector<int> channels;
+  for (const Operation& of : network.operations) {
+    for (const Nonzero& weight : of.weights) channels.push_back(weight.channel);
+  }
+  return channels;
+}
+
 TEST(posts_read_the_copied_image) {
-  for_all([](const Choices& settings, const std::string& text) {
-    Example of(settings);
+  int reordered = 0;
+  for_all([&](const Choices& choices, const std::string& text) {
+    Example of(choices);
     const auto expected = of.results();
     const size_t before = of.network.operations.size();
     fold_copies(&of.network);
-    EXPECT(of.network.operations.size() + size_t(settings.copies) == before)
+    EXPECT(of.network.operations.size() + size_t(choices.copies) == before)
         << text;
     EXPECT(of.results() == expected) << text;
+    const std::vector<int> channels = channels_of(of.network);
     reorder_channels(&of.network);
     EXPECT(of.results() == expected) << text << ", reordered";
+    reordered += channels_of(of.network) != channels;
   });
+  EXPECT(reordered > 0);
+}
+
+TEST(a_dense_runtime_makes_each_copy_once) {
+  for (int copies : {1, 2}) {
+    Choices choices;
+    choices.copies = copies;
+    Example of(choices);
+    Operation twice = of.network.operations[of.network.operations.size() - 3];
+    of.network.operations.insert(of.network.operations.end() - 1, twice);
+    fold_copies(&of.network);
+    int counted = 0;
+    for (const Operation& user : of.network.operations) counted += user.copies;
+    EXPECT(counted == copies);
+  }
 }
 
 // Changes the example, and expects that its copy stays.
 void expect_kept(const char* what, bool is_int8,
                  const std::function<void(Example*)>& change) {
-  Choices settings;
-  settings.is_int8 = is_int8;
-  Example of(settings);
+  Choices choices;
+  choices.is_int8 = is_int8;
+  Example of(choices);
   change(&of);
   const size_t before = of.network.operations.size();
   fold_copies(&of.network);
