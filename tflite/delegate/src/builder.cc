@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "liveness.h"
 #include "operators.h"
 
 namespace issp {

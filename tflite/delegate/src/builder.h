@@ -20,9 +20,6 @@ namespace issp {
 std::string build(const Graph& graph, const std::vector<int>& nodes,
                   const std::vector<int>& outputs, Part* part);
 
-// Whether an operation uses a value.
-bool uses(const Operation& of, int value);
-
 // Operators add themselves to a network with this.
 class Builder {
  public:

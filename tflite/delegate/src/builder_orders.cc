@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "builder.h"
+#include "fold.h"
+#include "liveness.h"
 
 namespace issp {
 namespace {
@@ -17,14 +19,6 @@ bool takes_others(const Operation& of) {
 }
 
 }  // namespace
-
-bool uses(const Operation& of, int value) {
-  bool found = false;
-  visit_operands(of, [&](int operand, const Post*) {
-    found = found || operand == value;
-  });
-  return found;
-}
 
 // Brings the pixels of a value into an order. `user` is the operation that will
 // use the result, or -1 if it is not added yet.
@@ -97,18 +91,7 @@ int Builder::computed_again(int value, const Arrangement& order) {
 
 // Removes operations whose results are only used in another order.
 void Builder::drop_first_orders() {
-  for (int value : again_) {
-    std::vector<Operation>& all = operations();
-    const bool is_used =
-        std::any_of(all.begin(), all.end(), [&](const Operation& of) {
-          return uses(of, value);
-        });
-    if (is_used) continue;
-    all.erase(std::remove_if(
-                  all.begin(), all.end(),
-                  [&](const Operation& of) { return of.output == value; }),
-              all.end());
-  }
+  for (int value : again_) remove_if_unused(value, &part_.network);
 }
 
 // Lets the producer of a value read its input in this order, unless the input

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <functional>
 #include <vector>
 
 namespace issp {
@@ -180,9 +179,12 @@ double sparse_linear(const Operation& of, const Layout& layout) {
 
 // Whether it is PRELU with several slopes. LEAKY_RELU has one.
 bool is_prelu(const Post& post) {
-  return post.kind == kLeaky && post.a != post.b &&
-         std::adjacent_find(post.a.begin(), post.a.end(),
-                            std::not_equal_to<>()) != post.a.end();
+  bool bends = false, differs = false;
+  for (size_t i = 0; post.kind == kLeaky && i < post.a.size(); ++i) {
+    bends = bends || post.a[i] != post.b[i];
+    differs = differs || post.a[i] != post.a[0];
+  }
+  return bends && differs;
 }
 
 double dense_linear_int8(const Operation& of, const Image& in,

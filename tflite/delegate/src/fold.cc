@@ -4,68 +4,57 @@
 #include <cstddef>
 #include <vector>
 
+#include "liveness.h"
+
 namespace issp {
 namespace {
 
-template <class Number>
-bool all_are(const std::vector<Number>& numbers, Number number) {
-  return std::all_of(numbers.begin(), numbers.end(),
-                     [&](Number of) { return of == number; });
+// Whether output o of a linear operation is a copy of its input's number.
+bool is_copied(const Operation& of, size_t o, bool is_int8) {
+  if (is_int8) return of.int8.bias[o] == 0 && of.int8.multipliers[o] == 1;
+  return of.bias[o] == 0;
 }
 
-// Whether the numbers of the output are numbers of the input.
-bool keeps_numbers(const Network& network, const Operation& of) {
-  const Value& in = network.values[of.input];
-  const Value& out = network.values[of.output];
+bool keeps_numbers(const Operation& of, const Value& in, const Value& out) {
   if (in.is_int8 != out.is_int8) return false;
-  if (!in.is_int8) return all_are(of.bias, 0.f);
-  return in.quantization == out.quantization &&
-         of.int8.low <= kLeastInt8 && of.int8.high >= kMostInt8 &&
-         of.int8.zero_point == in.quantization.zero_point &&
-         all_are(of.int8.bias, 0) && all_are(of.int8.multipliers, 1.f);
+  return !in.is_int8 ||
+         (in.quantization == out.quantization &&
+          of.int8.low <= kLeastInt8 && of.int8.high >= kMostInt8 &&
+          of.int8.zero_point == in.quantization.zero_point);
 }
 
-// The copied channel, by channel of the output; empty if `of` does more than
-// copy channels.
-std::vector<int> copied_channels(const Network& network, const Operation& of) {
-  const bool is_copy = of.kind == Operation::kLinear && of.is_pixelwise() &&
-                       of.posts.empty() && of.expected == Size{} &&
-                       of.weights.size() == of.bias.size() &&
-                       keeps_numbers(network, of);
-  std::vector<int> channels;
-  for (size_t i = 0; is_copy && i < of.weights.size(); ++i) {
+// Whether an operation copies all channels of its input, once or several times.
+bool is_repetition(const Network& network, const Operation& of) {
+  if (of.kind != Operation::kLinear || !of.is_pixelwise() ||
+      !of.posts.empty() || of.expected != Size{} ||
+      of.weights.size() != of.bias.size()) {
+    return false;
+  }
+  const Value& in = network.values[of.input];
+  if (of.weights.size() % size_t(in.channels) ||
+      !keeps_numbers(of, in, network.values[of.output])) {
+    return false;
+  }
+  for (size_t i = 0; i < of.weights.size(); ++i) {
     const Nonzero& weight = of.weights[i];
-    if (weight.output != int(i) || weight.value != 1) return {};
-    channels.push_back(weight.channel);
+    if (weight.output != int(i) || weight.channel != int(i) % in.channels ||
+        weight.value != 1 || !is_copied(of, i, in.is_int8)) {
+      return false;
+    }
   }
-  return channels;
+  return true;
 }
 
-// Whether posts use a value, and nothing else does.
-bool is_for_posts(const Network& network, int value) {
-  bool posts = false, others = false;
-  for (const Operation& of : network.operations) {
-    visit_operands(of, [&](int operand, const Post* post) {
-      if (operand == value) (post ? posts : others) = true;
-    });
-    if (others) return false;
-  }
-  return posts;
-}
-
-// Lets the posts of an operation read `from` in place of its copy. Returns
-// whether there are such posts.
-bool read(int from, int copy, const std::vector<int>& channels,
-          Operation* user) {
+// Lets the posts of an operation read the input of a repetition in place of
+// its output. Returns whether there are such posts.
+bool read_input(const Operation& repetition, int channels, Operation* user) {
   bool found = false;
   for (Post& post : user->posts) {
-    if (post.value != copy) continue;
+    if (post.value != repetition.output) continue;
     found = true;
-    post.value = from;
-    if (post.channels.empty()) {
-      post.channels = channels;
-    } else {
-      for (int& channel : post.channels) channel = channels[channel];
+    post.value = repetition.input;
+    if (post.repeated || int(repetition.bias.size()) != channels) {
+      post.repeated = channels;
     }
   }
   return found;
@@ -76,17 +65,28 @@ bool read(int from, int copy, const std::vector<int>& channels,
 void fold_copies(Network* network) {
   std::vector<Operation>& all = network->operations;
   for (size_t i = all.size(); i-- > 0;) {
-    const Operation& of = all[i];
-    const std::vector<int> channels = copied_channels(*network, of);
-    if (channels.empty() || !is_for_posts(*network, of.output)) continue;
-    bool is_counted = false;
-    for (size_t user = i + 1; user < all.size(); ++user) {
-      if (!read(of.input, of.output, channels, &all[user])) continue;
-      all[user].copies += !is_counted;
-      is_counted = true;
+    if (!is_repetition(*network, all[i])) continue;
+    const int channels = network->values[all[i].input].channels;
+    size_t first = 0;
+    for (size_t user = all.size(); --user > i;) {
+      if (read_input(all[i], channels, &all[user])) first = user;
     }
-    all.erase(all.begin() + std::ptrdiff_t(i));
+    if (first && remove_if_unused(all[i].output, network)) {
+      ++all[first - 1].copies;
+    }
   }
+}
+
+bool remove_if_unused(int value, Network* network) {
+  std::vector<Operation>& all = network->operations;
+  for (const Operation& of : all) {
+    if (uses(of, value)) return false;
+  }
+  all.erase(std::remove_if(
+                all.begin(), all.end(),
+                [&](const Operation& of) { return of.output == value; }),
+            all.end());
+  return true;
 }
 
 }  // namespace issp

@@ -14,6 +14,14 @@ std::vector<Life> lives_of(const Network& network) {
   return lives;
 }
 
+bool uses(const Operation& of, int value) {
+  bool found = false;
+  visit_operands(of, [&](int operand, const Post*) {
+    found = found || operand == value;
+  });
+  return found;
+}
+
 std::vector<std::vector<bool>> used_channels(const Network& network) {
   std::vector<std::vector<bool>> used;
   for (const Value& value : network.values) {

@@ -18,6 +18,9 @@ struct Life {
 // By value.
 std::vector<Life> lives_of(const Network& network);
 
+// Whether an operation uses a value.
+bool uses(const Operation& of, int value);
+
 // The used channels of each value. A sparse kernel may read only a few.
 std::vector<std::vector<bool>> used_channels(const Network& network);
 

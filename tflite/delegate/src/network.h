@@ -42,8 +42,8 @@ struct Post {
   PostKind kind;
   bool shuffled = false;  // Whether it is after DEPTH_TO_SPACE.
   int value = -1;
-  // The channel of that image, by channel; empty if they are the same.
-  std::vector<int> channels;
+  // If not 0, that image has only so many channels, which repeat.
+  int repeated = 0;
   float low = 0;
   float high = 0;
   std::vector<float> a;  // By channel.
@@ -60,7 +60,7 @@ struct Post {
 
   // The channel of the other image for `channel`.
   int channel_of_other(int channel) const {
-    return channels.empty() ? channel : channels[size_t(channel)];
+    return repeated ? channel % repeated : channel;
   }
 };
 

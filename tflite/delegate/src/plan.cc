@@ -24,7 +24,7 @@ Plan::Plan(const Network& network, const std::vector<Size>& sizes,
   const std::vector<Life> lives = lives_of(network);
   programs_ = lower(network, layout_, kernels);
   groups_ = cut(network, layout_, lives, settings.cache_bytes, threads_);
-  if (threads_ > 1 && !settings.all_threads &&
+  if (pool->size() > 1 && !settings.all_threads &&
       !is_worth_threads(network, layout_, int(groups_.size()), programs_)) {
     threads_ = 1;
     groups_ = cut(network, layout_, lives, settings.cache_bytes, threads_);

@@ -48,10 +48,11 @@ class Ties {
     }
     for (const Post& post : of.posts) {
       if (post.value < 0) continue;
-      if (post.channels.empty()) {
-        tie(post.value, of.output);
-      } else {
+      if (post.repeated) {
         fix(post.value);
+        fix(of.output);
+      } else {
+        tie(post.value, of.output);
       }
       // Before DEPTH_TO_SPACE, the image has the channels of a block of pixels.
       if (of.block > 1 && !post.shuffled) fix(of.output);
@@ -174,7 +175,6 @@ void reorder_outputs(const std::vector<int>& order,
     reorder(order, &post.a);
     reorder(order, &post.b);
     reorder(order, &post.biases);
-    reorder(order, &post.channels);
   }
 }
 

@@ -9,6 +9,16 @@
 namespace issp {
 namespace {
 
+// The time of a row. It does not matter to one thread.
+double cost_of_row(const Network& network, const Layout& layout,
+                   const Operation& of) {
+#ifdef __wasm__
+  return 1;
+#else
+  return cost_of(network, layout, of).sparse / layout.rows_of(of);
+#endif
+}
+
 class Slicer {
  public:
   Slicer(const Network& network, const Layout& layout,
@@ -21,7 +31,7 @@ class Slicer {
     for (int i = begin; i < end; ++i) {
       const Operation& of = network.operations[i];
       heights_.push_back(layout.rows_of(of));
-      costs_.push_back(cost_of(network, layout, of).sparse / heights_.back());
+      costs_.push_back(cost_of_row(network, layout, of));
     }
   }
 

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "arena.h"
@@ -62,7 +63,7 @@ class Example {
     post.low = kLeastInt8;
     post.high = kMostInt8;
     sums.posts.push_back(post);
-    // It reads two channels. In another order, they are in one block.
+    // It reads two channels. In another order, they would be in one block.
     const int far = network.values[size_t(made)].channels > kBlock ? 5 : 1;
     Operation& last = linear(made, kOutputs, 1);
     for (int o = 0; o < kOutputs; ++o) {
@@ -148,12 +149,12 @@ class Example {
     return of.output;
   }
 
-  // The channels in reverse, again and again.
+  // The channels, again and again.
   int copied(int input, int channels) {
     const int from = network.values[size_t(input)].channels;
     Operation& of = linear(input, channels, 1);
     for (int o = 0; o < channels; ++o) {
-      of.weights.push_back({o, 0, 0, from - 1 - o % from, 1});
+      of.weights.push_back({o, 0, 0, o % from, 1});
     }
     return of.output;
   }
@@ -186,18 +187,8 @@ void for_all(const std::function<void(const Choices&, const std::string&)>&
   }
 }
 
-// The channels that all weights read, in their order.
-std::vector<int> channels_of(const Network& network) {
-  std::vector<int> channels;
-  for (const Operation& of : network.operations) {
-    for (const Nonzero& weight : of.weights) channels.push_back(weight.channel);
-  }
-  return channels;
-}
-
 TEST(posts_read_the_copied_image) {
-  int reordered = 0;
-  for_all([&](const Choices& choices, const std::string& text) {
+  for_all([](const Choices& choices, const std::string& text) {
     Example of(choices);
     const auto expected = of.results();
     const size_t before = of.network.operations.size();
@@ -205,12 +196,9 @@ TEST(posts_read_the_copied_image) {
     EXPECT(of.network.operations.size() + size_t(choices.copies) == before)
         << text;
     EXPECT(of.results() == expected) << text;
-    const std::vector<int> channels = channels_of(of.network);
     reorder_channels(&of.network);
     EXPECT(of.results() == expected) << text << ", reordered";
-    reordered += channels_of(of.network) != channels;
   });
-  EXPECT(reordered > 0);
 }
 
 TEST(a_dense_runtime_makes_each_copy_once) {
@@ -240,6 +228,9 @@ void expect_kept(const char* what, bool is_int8,
 }
 
 TEST(operations_that_do_more_than_copy_stay) {
+  expect_kept("another order", false, [](Example* of) {
+    std::swap(of->copy().weights[0].channel, of->copy().weights[1].channel);
+  });
   expect_kept("a weight", false,
               [](Example* of) { of->copy().weights[2].value = 2; });
   expect_kept("a bias", false, [](Example* of) { of->copy().bias[2] = 1; });
