@@ -476,7 +476,8 @@ def _draw(rows, scale, path):
     stars = front(points(bundled, _SIZE, _THREADS))
     _plot(axes, stars, "*", _BLACK, "bundled networks")
     labels += [(of, _BLACK) for of in stars]
-    found = fastest(points(_alike(rows), _SIZE, _THREADS))
+    alike = points(_alike(rows), _SIZE, _THREADS)
+    found = fastest(alike)
     kinds = {True: ("sparse", _SPARSE), False: ("dense", _DENSE)}
     for is_sparse, (kind, colour) in kinds.items():
         own = [of for of in found if of.is_sparse == is_sparse]
@@ -487,9 +488,7 @@ def _draw(rows, scale, path):
         _step(axes, best, "-", colour, f"{kind} front")
         labels += [(of, colour) for of in best]
     stock = front(
-        of
-        for of in points(_alike(rows), _SIZE, _THREADS)
-        if of.door == "XNNPACK" and not of.is_sparse
+        of for of in alike if of.door == "XNNPACK" and not of.is_sparse
     )
     _step(axes, stock, ":", _DENSE, "dense front in XNNPACK")
     axes.legend(loc="lower right", frameon=False)

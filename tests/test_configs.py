@@ -6,6 +6,7 @@ import re
 import pytest
 
 from issp_keras.configs import block_comparison
+from issp_keras.configs import bundled
 from issp_keras.configs import cat_r
 from issp_keras.configs import edsr_large
 from issp_keras.configs import frontier
@@ -17,6 +18,7 @@ from issp_keras.configs import swinir_comparison
 from issp_keras.configs import swinir_light
 from issp_keras.configs.setting import SettingError
 from issp_keras.configs.setting import parse_setting
+from issp_keras.inference import bundled_networks
 from issp_keras.models import NETWORKS
 from issp_keras.programs import configuration
 from issp_keras.programs.commands import train
@@ -206,6 +208,18 @@ def test_methods_are_compared_on_swinir(folder_of_photographs, tmp_path):
     assert list(only) == [
         f"{name}, 95% zeros" for name in ("ISS-P", "L1-norm", "SRP", "recipe")
     ]
+
+
+def test_all_bundled_networks_have_a_training(folder_of_photographs, tmp_path):
+    config = bundled.get_config()
+    names = {network.name for network in bundled_networks()}
+    assert set(config.trainings) == names
+    for training in _trainings(config, folder_of_photographs, tmp_path):
+        configuration.check(training.config)
+        scale = training.config.network.scale
+        if f"x{scale}_fast" in training.label:
+            assert training.config.teacher.model == f"x{scale}_good"
+    assert set(bundled.get_config("x4").trainings) == {"x4_good", "x4_fast"}
 
 
 def test_the_recipe_takes_settings():
