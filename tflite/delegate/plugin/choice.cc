@@ -7,7 +7,6 @@
 #include "builder.h"
 #include "cost.h"
 #include "decimal.h"
-#include "fold.h"
 #include "layout.h"
 #include "reorder.h"
 #include "shapes.h"
@@ -73,7 +72,6 @@ std::string why_slow(const tflite::Context& context, bool has_placeholders,
            " % of the weights of its part of the graph are zero, and " +
            decimal(100 * least.zeros, 0) + " % must be";
   }
-  fold_copies(&part->network);
   reorder_channels(&part->network);
   part->expected_speedup = expected_speedup(context, has_placeholders, *part);
   if (!options.always && part->expected_speedup < least.speedup) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "fold.h"
 #include "liveness.h"
 #include "operators.h"
 
@@ -34,6 +35,7 @@ std::string Builder::build(const std::vector<int>& nodes) {
   if (!error_.empty()) return error_;
   if (!is_consistent()) return "its shapes contradict each other";
   drop_first_orders();
+  fold_copies(&part_.network);
   postpone();
   return "";
 }

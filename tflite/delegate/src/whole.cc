@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "builder.h"
-#include "fold.h"
 #include "graph.h"
 #include "reorder.h"
 #include "resolve.h"
@@ -31,7 +30,6 @@ std::string build_all(GraphCopy* copy, bool knows_sizes, Part* part) {
   if (made.inputs != copy->inputs() || made.outputs != copy->outputs()) {
     return kNoPath;
   }
-  fold_copies(&made.network);
   reorder_channels(&made.network);
   *part = std::move(made);
   return "";
