@@ -17,20 +17,20 @@ from ml_collections import ConfigDict
 from issp_keras.configs import recipe_search
 from issp_keras.configs.block_comparison import pattern
 
-_SCALES = (4, 2, 3)
+# Magnification: the share of zeros in `fast`. Those of x4 make it run in less
+# than a third of the time of the dense network ECBSR-M4C16.
+_SCALES = {4: 0.65, 2: 0.6, 3: 0.6}
 
 
 def get_config(only: str = "") -> ConfigDict:
     config = recipe_search.get_config()
     trainings = {}
-    for scale in _SCALES:
+    for scale, sparsity in _SCALES.items():
         trainings[f"x{scale}_good"] = _training(
-            scale, "plain_48x16", steps=30_000, sparsity=0.9
+            scale, "plain_48x16", 30_000, sparsity=0.9
         )
         trainings[f"x{scale}_fast"] = {
-            **_training(
-                scale, "plain_16x16", steps=60_000, sparsity=0.6, inputs=4
-            ),
+            **_training(scale, "plain_16x16", 60_000, sparsity, inputs=4),
             "teacher": {
                 "model": f"x{scale}_good",
                 "weight": 0.5,

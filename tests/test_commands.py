@@ -831,7 +831,7 @@ BAD_INPUT = [
         ["--config=quikstart", "--workdir=run"],
         "--config: quikstart: no such file, expected a file or one of the "
         "configs of issp_keras: block_comparison, bundled, cat_r, "
-        "compare_methods, edsr_large, ",
+        "compare_methods, dense_rivals, edsr_large, ",
     ),
     (
         "train",

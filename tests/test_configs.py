@@ -8,6 +8,7 @@ import pytest
 from issp_keras.configs import block_comparison
 from issp_keras.configs import bundled
 from issp_keras.configs import cat_r
+from issp_keras.configs import dense_rivals
 from issp_keras.configs import edsr_large
 from issp_keras.configs import frontier
 from issp_keras.configs import recipe
@@ -220,6 +221,22 @@ def test_all_bundled_networks_have_a_training(folder_of_photographs, tmp_path):
         if f"x{scale}_fast" in training.label:
             assert training.config.teacher.model == f"x{scale}_good"
     assert set(bundled.get_config("x4").trainings) == {"x4_good", "x4_fast"}
+
+
+def test_dense_rivals_differ_in_network_and_zeros(
+    folder_of_photographs, tmp_path
+):
+    fast = bundled.get_config("x4_fast").trainings.x4_fast
+    config = dense_rivals.get_config()
+    for training in _trainings(config, folder_of_photographs, tmp_path):
+        configuration.check(training.config)
+        assert training.config.sparsity.method == "dense"
+    for of in config.trainings.values():
+        for name in ("steps", "loss", "teacher"):
+            assert of[name] == fast[name]
+    assert list(dense_rivals.get_config("16x8").trainings) == [
+        "plain_16x8, dense"
+    ]
 
 
 def test_the_recipe_takes_settings():
