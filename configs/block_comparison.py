@@ -7,7 +7,7 @@ Trains a plain network x4 with 32 features, 16 layers and 162,144 weights, for
 `recipe_search.py`. The int8 kernels use blocks of 4 input channels, the float32
 kernels use blocks of 4 output channels. The first layer has 3 input channels,
 so it gets single zeros or blocks of output channels. The data is that of
-`recipe_search.py`. Takes some 3 hours on one core.
+`recipe_search.py`. Takes some 4 hours on one core.
 """
 
 from ml_collections import ConfigDict

@@ -8,7 +8,8 @@ rate, on the data of `recipe_search.py`. The sparse networks are plain networks
 with 16 to 96 features. The narrow ones have 50 to 80 % zeros, the wide ones
 have 70 to 98 %. They are trained with the best method of `recipe_search.py`,
 with zeros in blocks of 4 input channels and with single zeros. The dense
-networks are plain networks and common networks of other authors. They are
+networks are plain networks and common networks of other authors. Some of them
+are also trained as sums of branches, as the authors of ECBSR do. All are
 trained x4. Some of the plain networks are also trained x2; their names contain
 "x2". A word after the colon selects the networks whose names contain it. Takes
 some 70 hours on one core, without EDSR-baseline, which alone takes longer. The
@@ -31,6 +32,7 @@ _DENSE = (
     *("edge_sr_100k", "dipnet_relu", "plain_48x16", "plain_64x16"),
     *("plain_res48x16", "edsr"),
 )
+_BRANCHES = ("ecbsr_m4c16", "plain_16x16", "ecbsr_m6c40")
 _DENSE_X2 = ("plain_16x8", "plain_16x16", "plain_24x16", "plain_32x16")
 _WIDE = (0.9, 0.95, 0.8, 0.98)
 _SPARSE = {
@@ -61,6 +63,12 @@ def get_config(only: str = "") -> ConfigDict:
         )
         for name, of in (*_dense(dense, scale), *_sparse(sparse, scale))
     }
+    for name in _BRANCHES:
+        network = {"name": name, "scale": 4, "reparameterized": True}
+        trainings[f"{name}, dense, trained as branches"] = {
+            "network": network,
+            "sparsity": {"method": "dense"},
+        }
     config.trainings = recipe_search.selected(trainings, only)
     return config
 

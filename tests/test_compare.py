@@ -1,5 +1,6 @@
 import csv
 import functools
+import importlib
 import itertools
 import json
 import operator
@@ -17,6 +18,7 @@ from ml_collections import ConfigDict
 
 from issp_keras import files
 from issp_keras.errors import InputError
+from issp_keras.models import ecbsr
 from issp_keras.models import load_model
 from issp_keras.programs import compare_report
 from issp_keras.programs import configuration
@@ -25,6 +27,7 @@ from issp_keras.programs.results import check
 from issp_keras.programs.results import table
 from issp_keras.programs.train import train
 from issp_keras.programs.trainings import list_trainings
+from issp_keras.programs.trainings import step_costs
 from issp_keras.sparsity import METHODS
 from issp_keras.sparsity import Sampled
 
@@ -138,6 +141,45 @@ def test_stops_in_time_and_goes_on_to_the_same_weights(config, tmp_path):
             np.testing.assert_array_equal(a, b)
     assert compare(config, tmp_path / "none", minutes=0.0, report=str) == []
     assert len(expected) == 2
+
+
+def test_no_training_begins_when_the_next_epoch_would_end_too_late(
+    config, tmp_path, monkeypatch
+):
+    begun = []
+
+    def train_nothing(of, folder, **_):
+        begun.append(folder.name)
+
+    program = importlib.import_module("issp_keras.programs.compare")
+    monkeypatch.setattr(program, "train", train_nothing)
+    assert compare(config, tmp_path, minutes=5.0, report=str) == []
+    assert begun == ["ISS-P-10"]
+
+
+def test_steps_of_larger_networks_cost_more(config, tmp_path):
+    config.trainings.wide.data = {"batch_size": 4}
+    small, wide, *_ = trainings = list_trainings(config, tmp_path)
+    weights = [
+        configuration.network(of.config).count_params() for of in (small, wide)
+    ]
+    costs = step_costs(trainings)
+    assert costs[wide] / costs[small] == 2 * weights[1] / weights[0] > 2
+
+
+@pytest.mark.one_backend
+@pytest.mark.tensorflow
+def test_a_sum_of_branches_is_merged_after_the_training(config, tmp_path):
+    config.seeds = (10,)
+    network = {"name": "ecbsr", "scale": 2, "features": 4, "blocks": 1}
+    config.training.network = ConfigDict({**network, "reparameterized": True})
+    config.trainings = ConfigDict(
+        {"branches": {"sparsity": {"method": "dense"}}}
+    )
+    (result,) = compare(config, tmp_path, report=str)
+    model = load_model(tmp_path / "branches-10" / "model.keras")
+    assert model.count_params() == ecbsr(2, 4, 1).count_params()
+    assert result["weights"] == result["non_zeros"] < model.count_params()
 
 
 def test_a_killed_process_leaves_its_training_to_the_next(config, tmp_path):

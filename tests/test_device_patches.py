@@ -5,6 +5,7 @@ import importlib.util
 import keras
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
 
 from issp_keras import ISSPCallback
 from issp_keras import ISSPSchedule
@@ -12,6 +13,8 @@ from issp_keras import data
 from issp_keras import models
 from issp_keras.fused_steps import fuse_steps
 from issp_keras.losses import Distillation
+from issp_keras.programs.epochs import StopIfDiverged
+from issp_keras.programs.fit import fit
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("jax") is None, reason="needs JAX"
@@ -124,3 +127,21 @@ def test_trains_on_the_device_with_a_teacher(taught):
         history = model.fit(dataset, shuffle=False, verbose=0).history
         losses.append(history["loss"])
     assert np.isfinite(losses).all()
+
+
+@only_jax
+def test_an_epoch_goes_on_with_other_steps_in_one_call(patches):
+    """The rest of an epoch has fewer steps than one call of the next epochs."""
+    config = ConfigDict(
+        {
+            "steps": 12,
+            "steps_per_epoch": 6,
+            "steps_per_execution": 6,
+            "learning_rate": 1e-3,
+            "data": {"on_device": True},
+        }
+    )
+    model = models.plain(2, features=4, blocks=1)
+    model.compile(keras.optimizers.Adam(1e-3), "mae")
+    assert fit(model, config, patches, 4, [StopIfDiverged()], None, False)
+    assert int(keras.ops.copy(model.optimizer.iterations)) == 2

@@ -5,6 +5,7 @@ import subprocess
 import numpy as np
 import PIL.Image
 import pytest
+from ml_collections import ConfigDict
 
 from issp_keras import data
 from issp_keras.errors import InputError
@@ -53,6 +54,43 @@ def test_the_photographs_are_the_same_pixels(folder):
     assert [p.name for p in before] == [p.name for p in after]
     for a, b in zip(before, after, strict=True):
         np.testing.assert_array_equal(data.to_rgb(a.hr), data.to_rgb(b.hr))
+
+
+def test_16_bits_and_hidden_pixels_stay(folder):
+    photographs = folder / "photographs"
+    levels = np.arange(1600, dtype=np.uint16).reshape(40, 40) * 40
+    PIL.Image.fromarray(levels).save(photographs / "deep.png")
+    hidden = np.full((40, 40, 4), 90, np.uint8)
+    hidden[..., 3] = 0
+    PIL.Image.fromarray(hidden).save(photographs / "hidden.png")
+    _pack(folder / "pack")
+    there = folder / "pack" / "photographs"
+    with PIL.Image.open(there / "deep.png") as image:
+        np.testing.assert_array_equal(np.asarray(image), levels)
+    with PIL.Image.open(there / "hidden.webp") as image:
+        np.testing.assert_array_equal(np.asarray(image), hidden)
+
+
+def test_photographs_and_teachers_of_all_trainings_are_packed(folder):
+    (folder / "nets").mkdir()
+    (folder / "nets" / "large.keras").write_bytes(b"weights")
+    config = ConfigDict(
+        {
+            "training": {"data": {"train": "photographs, more"}},
+            "trainings": {
+                "a": {"teacher": {"model": "nets/large.keras"}},
+                "b": {"teacher": {"model": "x4_good"}},
+                "c": {"data": {"train": "others"}, "teacher": None},
+            },
+        }
+    )
+    sources = ["photographs", "more", "others", "nets/large.keras"]
+    assert program.sources_of(config) == sources
+    _pack(folder / "pack", sources=("photographs", "nets/large.keras"))
+    packed = folder / "pack" / "nets" / "large.keras"
+    assert packed.read_bytes() == b"weights"
+    with pytest.raises(InputError, match=r"names no training\.data\.train"):
+        program.sources_of(ConfigDict({"training": {}}))
 
 
 def test_nothing_is_left_of_a_pack_that_is_too_large(folder):

@@ -16,6 +16,7 @@ from keras import ops
 from issp_keras import ISSPCallback
 from issp_keras import ISSPSchedule
 from issp_keras import SparseTraining
+from issp_keras import keras_internals
 from issp_keras import models
 from issp_keras.callbacks import prunable_kernels
 from issp_keras.sparsity import ACDC
@@ -305,6 +306,37 @@ def test_averages_are_sparse_when_training_ends_with_the_pruning_stage():
     model = _sequential(keras.optimizers.Adam(0.01, use_ema=True))
     _fit(model, [_issp(end_step=40)])
     _assert_exact_zeros(model)
+
+
+def test_averages_begin_anew_when_the_mask_is_final():
+    class Collect(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            keras_internals.synchronise(self.model)
+            kernels = prunable_kernels(self.model)
+            averages = keras_internals.moving_averages(
+                self.model.optimizer, kernels
+            )
+            steps.append(
+                [
+                    (k.numpy(), averages[i].numpy())
+                    for i, k in enumerate(kernels)
+                ]
+            )
+
+    steps = []
+    model = _sequential(
+        keras.optimizers.Adam(0.01, use_ema=True, ema_momentum=0.9)
+    )
+    _fit(model, [_issp(end_step=10), Collect()], epochs=1)
+    *_, before, final, after = steps[:11]
+    for (kernel, average), (_, next_average), (next_kernel, _) in zip(
+        final, after, after, strict=True
+    ):
+        np.testing.assert_array_equal(average, kernel)
+        np.testing.assert_allclose(
+            next_average, 0.9 * kernel + 0.1 * next_kernel, atol=1e-7
+        )
+    assert any(abs(kernel - average).max() > 1e-3 for kernel, average in before)
 
 
 @pytest.mark.versions

@@ -417,6 +417,11 @@ def test_a_broken_checkpoint_is_refused(config, workdir):
         ("sparsity", 0.9, "--config: has no group 'sparsity'"),
         ("loss", "l2", "--config.loss: is 'l2', expected one of l1, l1_fft"),
         ("learning_rate", -1.0, r"--config.learning_rate: is -1\.0"),
+        (
+            "network.reparameterized",
+            True,
+            "reparameterized: is for dense trainings, .*method=dense",
+        ),
     ],
 )
 def test_refuses_bad_entries_before_it_writes(

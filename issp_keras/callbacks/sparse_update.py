@@ -20,7 +20,8 @@ class SparseUpdate:
 
     It stores no mask. In the `FROZEN` phase, the zeros of a kernel before an
     update are the mask after it. Moving averages (`use_ema=True`) get the
-    same zeros.
+    same zeros. Those of kernels begin anew in the `PROJECT` phase, when the
+    mask becomes final.
 
     Args:
         pruned: `PrunedModel` with an optimizer.
@@ -184,7 +185,11 @@ class SparseUpdate:
             if self._pruner.follows_changes:
                 values, _, _, renewed_states = advanced()
                 states = renewed_states or states
-            return projected(values, self._pruner.final_masks(values, states))
+            masks = self._pruner.final_masks(values, states)
+            values, _, slots, states = projected(values, masks)
+            # Averages of earlier values are those of other networks, since
+            # the zeros have moved.
+            return values, [values[i] for i in averages], slots, states
 
         branches = {
             DENSE: lambda: (

@@ -17,7 +17,9 @@ from issp_keras.programs.fit import Diverged
 from issp_keras.programs.results import table
 from issp_keras.programs.results import write_results
 from issp_keras.programs.train import train
+from issp_keras.programs.trainings import Training
 from issp_keras.programs.trainings import list_trainings
+from issp_keras.programs.trainings import step_costs
 
 _MINUTE = 60.0
 
@@ -96,13 +98,15 @@ class _Work:
         self._end = end
         self._turn = turn
         self._report = report
-        self._seconds = self._steps = 0
+        self._costs: dict[Training, float] = {}
+        self._seconds = self._cost = 0.0
         self.failures: list[str] = []
 
     def run(self):
         """Trains until all trainings are finished or the time is over."""
         # Trainings that had a turn come last, in the order of their turns.
-        waiting = list(self._trainings)
+        waiting = [t for t in self._trainings if t.result() is None]
+        self._costs = step_costs(waiting)
         while waiting and time.monotonic() < self._end:
             waiting = [t for t in waiting if t.result() is None]
             training = next((t for t in waiting if t.lock()), None)
@@ -113,9 +117,15 @@ class _Work:
                         "trainings; this process ends."
                     )
                 return
+            until = self._end_of_turn()
             try:
                 # Another process may have finished it meanwhile.
-                if training.result() is None and not self._turn_of(training):
+                if training.result() is None and not self._train(
+                    training, until
+                ):
+                    if until == self._end:
+                        # Its next epoch would end too late.
+                        return
                     waiting.remove(training)
                     waiting.append(training)
             except InputError as error:
@@ -126,11 +136,13 @@ class _Work:
             finally:
                 training.unlock()
 
-    def _turn_of(self, training):
-        """Trains for one turn, and returns whether there is a result."""
-        until = self._end
-        if self._turn is not None:
-            until = min(until, time.monotonic() + _MINUTE * self._turn)
+    def _end_of_turn(self):
+        if self._turn is None:
+            return self._end
+        return min(self._end, time.monotonic() + _MINUTE * self._turn)
+
+    def _train(self, training, until):
+        """Trains until then, and returns whether there is a result."""
         keras.backend.clear_session()
         try:
             network = train(
@@ -154,16 +166,17 @@ class _Work:
 
     def tell(self, training, step, logs, steps, seconds):
         """Reports the progress of a training, and when all will be done."""
-        self._steps += steps
+        self._cost += steps * self._costs[training]
         self._seconds += seconds
-        rate = self._seconds / self._steps
         left = sum(
-            t.config.steps - (step if t is training else t.steps_done())
+            self._costs[t]
+            * (t.config.steps - (step if t is training else t.steps_done()))
             for t in self._trainings
             if t.result() is None
         )
         end = time.strftime(
-            "%a %H:%M", time.localtime(time.time() + rate * left)
+            "%a %H:%M",
+            time.localtime(time.time() + self._seconds / self._cost * left),
         )
         done = sum(t.result() is not None for t in self._trainings)
         # It is NaN without held-out photographs.
@@ -185,6 +198,10 @@ class _Progress(keras.callbacks.Callback):
         self._training = training
         self._work = work
 
+    def on_train_begin(self, logs=None):
+        # It may begin in the middle of an epoch.
+        self._step = int(keras.ops.copy(self.model.optimizer.iterations))
+
     def on_epoch_begin(self, epoch, logs=None):
         self._start = time.monotonic()
 
@@ -192,10 +209,11 @@ class _Progress(keras.callbacks.Callback):
         if self.model.stop_training:
             # It diverged. The result will say so.
             return
-        steps = self._training.config.steps_per_epoch
         seconds = time.monotonic() - self._start
+        before = self._step
+        self._step = (epoch + 1) * self._training.config.steps_per_epoch
         self._work.tell(
-            self._training, (epoch + 1) * steps, logs or {}, steps, seconds
+            self._training, self._step, logs or {}, self._step - before, seconds
         )
 
 

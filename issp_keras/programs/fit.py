@@ -1,6 +1,7 @@
 """Runs the epochs of a training."""
 
 import contextlib
+import math
 import warnings
 
 import keras
@@ -46,7 +47,8 @@ def fit(model, config, patches, done, callbacks, until, is_told) -> bool:
     epochs = config.steps // config.steps_per_epoch
     first, in_epoch = divmod(done, config.steps_per_epoch)
     stop = StopInTime(float("inf") if until is None else until, epochs)
-    dataset, at_once = _dataset(model, config, patches, done)
+    left = config.steps_per_epoch - in_epoch
+    dataset, at_once = _dataset(model, config, patches, done, left)
     callbacks = [*callbacks, stop]
     with warnings.catch_warnings(), contextlib.ExitStack() as stack:
         # If the time is over, the next call continues the training.
@@ -59,7 +61,7 @@ def fit(model, config, patches, done, callbacks, until, is_told) -> bool:
             dataset,
             epochs=first + 1 if in_epoch else epochs,
             initial_epoch=first,
-            steps_per_epoch=(config.steps_per_epoch - in_epoch) // at_once,
+            steps_per_epoch=left // at_once,
             shuffle=False,
             verbose=0,
             callbacks=callbacks,
@@ -72,10 +74,14 @@ def fit(model, config, patches, done, callbacks, until, is_told) -> bool:
     return not stop.has_stopped
 
 
-def _dataset(model, config, patches, done):
-    """Returns the data set from step `done` on, and the steps in each item."""
+def _dataset(model, config, patches, done, left):
+    """Returns the data set from step `done` on, and the steps in each item.
+
+    `left` is the number of steps until the end of the epoch.
+    """
     if config.data.get("on_device", False):
-        at_once = config.get("steps_per_execution", 1)
+        # The part of an epoch may come from a call with another number.
+        at_once = math.gcd(left, config.get("steps_per_execution", 1))
         with blame("--config.data.on_device", ValueError):
             cutter = DevicePatches(patches)
         fuse_steps(model, cutter.cut, cutter.pixels, patches.places(0))

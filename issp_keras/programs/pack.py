@@ -9,11 +9,13 @@ Python, JAX and a GPU. On that machine, run in the folder:
     KERAS_BACKEND=jax PYTHONPATH=site:. python3 -m issp_keras.programs.compare \
         --config=recipe_search --workdir=runs/recipe_search \
         --config.training.data.on_device=True --config.score_on="()" \
-        --config.training.data.held_out= --minutes=9
+        --config.training.data.held_out= \
+        --config.training.steps_per_execution=500 --minutes=9
 
 Copy the workdir back. Then run the same command without `--config.score_on` on
-a machine with the test sets, to score the trained networks. The pack stores PNG
-files as lossless WebP files. `--limit` is the largest allowed size.
+a machine with the test sets, to score the trained networks. The pack stores
+photographs of 8 bits as lossless WebP files. It also has the teachers that are
+files. `--limit` is the largest allowed size.
 """
 
 import pathlib
@@ -54,6 +56,7 @@ _WHEELS = (
     "mdurl",
     "pygments",
 )
+_OF_8_BITS = ("1", "L", "LA", "P", "RGB", "RGBA")
 _INSTALL = """\
 #!/bin/sh
 # Installs the wheels of this folder into the folder `site` beside them.
@@ -68,8 +71,8 @@ def pack(
     """Writes the folder. If an error occurs, no folder is left.
 
     Args:
-        sources: List of strings, folders of training photographs. Each has the
-            same relative path inside the pack.
+        sources: List of strings, folders of training photographs, and files of
+            teachers. Each has the same relative path inside the pack.
         output: Path of the new folder.
         limit: Float, the largest size in MiB.
         python_version: String, the Python version of the other machine, such
@@ -110,7 +113,11 @@ def pack(
                 ignore=shutil.ignore_patterns("__pycache__", "*.so"),
             )
         for source in sources:
-            _pack_photographs(source, partial / source)
+            if pathlib.Path(source).is_file():
+                files.make_folder((partial / source).parent)
+                shutil.copy(source, partial / source)
+            else:
+                _pack_photographs(source, partial / source)
         _download(partial / "wheels", python_version, platforms, download)
         (partial / "install.sh").write_text(_INSTALL)
         size = sum(
@@ -125,16 +132,43 @@ def pack(
     return size
 
 
+def sources_of(config) -> list[str]:
+    """Lists what the trainings of a config read: photographs and teachers.
+
+    Args:
+        config: `ml_collections.ConfigDict`, a config of `issp compare`.
+
+    Raises:
+        InputError: If the config names no photographs.
+    """
+    with blame("--config: names no training.data.train", AttributeError):
+        groups = [config.training, *map(config.trainings.get, config.trainings)]
+        folders = [config.training.data.train]
+    folders += [of.data.train for of in groups if "train" in of.get("data", {})]
+    teachers = [of.get("teacher") or {} for of in groups]
+    files_of = [of["model"] for of in teachers if "model" in of]
+    return list(
+        dict.fromkeys(
+            [of.strip() for names in folders for of in names.split(",")]
+            # Others are names of bundled networks.
+            + [of for of in files_of if pathlib.Path(of).is_file()]
+        )
+    )
+
+
 def _pack_photographs(source, folder):
     # Only HR, since the trainings may have different scales.
     folder.mkdir(parents=True)
     for photograph in find_source(source, "train", 1):
         path = pathlib.Path(photograph.hr)
-        if path.suffix.lower() in (".jpg", ".jpeg"):
-            shutil.copy(path, folder / path.name)
-            continue
         with PIL.Image.open(path) as image:
-            image.save(folder / f"{path.stem}.webp", lossless=True)
+            # JPEG files are small, and WebP files have no 16 bits.
+            if image.format == "JPEG" or image.mode not in _OF_8_BITS:
+                shutil.copy(path, folder / path.name)
+            else:
+                image.save(
+                    folder / f"{path.stem}.webp", lossless=True, exact=True
+                )
 
 
 def _download(folder, python_version, platforms, download):
@@ -154,9 +188,7 @@ def main(argv):
     cli.no_argument(argv)
     flag = flags.FLAGS
     cli.check_config_file()
-    with blame("--config: names no training.data.train", AttributeError):
-        train = flag.config.training.data.train.split(",")
-    sources = [source.strip() for source in train]
+    sources = sources_of(flag.config)
     size = pack(
         sources, flag.output, flag.limit, flag.python_version, flag.platforms
     )

@@ -176,6 +176,7 @@ def _train(config, workdir, parts, processes, until, callbacks):
     network.set_weights(model.get_weights())
     if parts.int8:
         parts.int8.give_ranges(network)
+    network = configuration.deployed(config, network)
     if processes.is_first:
         with files.replacing(workdir / "model.keras") as partial:
             network.save(partial)

@@ -7,6 +7,7 @@ import json
 import pathlib
 import re
 
+import keras
 from ml_collections import ConfigDict
 
 from issp_keras import files
@@ -86,6 +87,7 @@ class Training:
     def write_diverged(self):
         """Writes the result of a training that diverged."""
         network = configuration.network(self.config)
+        network = configuration.deployed(self.config, network)
         self._write(network, DIVERGED, non_zeros=None, scores={})
 
     def _write(self, network, outcome, **entries):
@@ -95,6 +97,7 @@ class Training:
             "seed": self.seed,
             "settings": configuration.digest(self.config),
             "outcome": outcome,
+            "backend": keras.backend.backend(),
             "steps": self.config.steps,
             "weights": weights,
             "non_zeros": weights - zeros,
@@ -182,6 +185,29 @@ def list_trainings(config, workdir) -> list[Training]:
     _check_photographs(trainings)
     _check_folders(trainings)
     return trainings
+
+
+def step_costs(trainings: list[Training]) -> dict[Training, float]:
+    """Returns the relative cost of a step of each training.
+
+    It is the number of weights times the number of LR pixels, since SR networks
+    use most weights once for each pixel.
+
+    Raises:
+        InputError: If a network cannot be built.
+    """
+
+    @functools.cache
+    def weights(network):
+        config = ConfigDict({"network": json.loads(network)})
+        return configuration.network(config).count_params()
+
+    return {
+        of: weights(of.config.network.to_json(sort_keys=True))
+        * of.config.data.batch_size
+        * of.config.data.patch_size**2
+        for of in trainings
+    }
 
 
 def _check_entries(config):

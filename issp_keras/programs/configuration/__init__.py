@@ -7,6 +7,7 @@ from issp_keras.programs.configuration.identity import check_same
 from issp_keras.programs.configuration.identity import digest
 from issp_keras.programs.configuration.int8 import simulated_int8
 from issp_keras.programs.configuration.parts import check_network
+from issp_keras.programs.configuration.parts import deployed
 from issp_keras.programs.configuration.parts import loss
 from issp_keras.programs.configuration.parts import network
 from issp_keras.programs.configuration.parts import optimizer
@@ -16,6 +17,7 @@ __all__ = [
     "check",
     "check_network",
     "check_same",
+    "deployed",
     "digest",
     "loss",
     "network",

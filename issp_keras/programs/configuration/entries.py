@@ -9,6 +9,7 @@ from issp_keras import host
 from issp_keras import metrics
 from issp_keras.errors import InputError
 from issp_keras.programs.configuration.parts import LOSSES
+from issp_keras.programs.configuration.pruning import DENSE
 from issp_keras.sparsity import DISTRIBUTIONS
 from issp_keras.sparsity import METHODS
 from issp_keras.sparsity import PATTERNS
@@ -63,6 +64,7 @@ def check(config):
     _check_one_of(config, "loss", "l1", list(LOSSES))
     _check_one_of(config, "score_channels", "y", metrics.CHANNELS)
     _check_teacher(config.get("teacher"))
+    _check_reparameterized(config)
     _check_steps_per_execution(config)
     _check_on_device(config)
     _check_decay_begin(config)
@@ -155,6 +157,16 @@ def _check_teacher(teacher):
     ):
         if not is_usable(value := teacher.get(name)):
             _refuse(f"teacher.{name}", value, expected)
+
+
+def _check_reparameterized(config):
+    is_sum = config.network.get("reparameterized", False)
+    if is_sum and config.sparsity.method != DENSE:
+        raise InputError(
+            "--config.network.reparameterized: is for dense trainings, because "
+            "zeros of branches are no zeros of their sum; expected False or "
+            f"--config.sparsity.method={DENSE}."
+        )
 
 
 def _check_steps_per_execution(config):

@@ -30,6 +30,11 @@ def simulated_int8(config) -> SimulatedInt8 | None:
     if entries.get("begin_step") is None:
         return None
     _check_begin_step(config, entries.begin_step)
+    if config.network.get("reparameterized", False):
+        raise InputError(
+            "--config.network.reparameterized: is True, but "
+            f"--config.{_GROUP} would round its branches instead of their sum."
+        )
     policy = config.get("dtype_policy", "float32")
     if policy != "float32":
         raise InputError(

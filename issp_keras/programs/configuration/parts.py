@@ -51,6 +51,12 @@ def network(config, dtype_policy=None) -> keras.Model:
         return models.NETWORKS[name](**arguments)
 
 
+def deployed(config, network: keras.Model) -> keras.Model:
+    """Returns a trained network in its final form, without branches."""
+    is_sum = config.network.get("reparameterized", False)
+    return models.merge(network) if is_sum else network
+
+
 @contextlib.contextmanager
 def _policy(name):
     before = keras.config.dtype_policy()

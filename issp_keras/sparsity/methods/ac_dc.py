@@ -17,7 +17,8 @@ class ACDC(Method):
     The pruning stage has `phases` pairs of a dense and a sparse phase, all of
     equal length. A sparse phase begins with hard thresholding, and its mask
     holds until its end. In a dense phase all weights are trained. The pruned
-    weights start from zero.
+    weights start from zero. Unlike in the paper, the optimizer keeps its
+    moments when a phase begins.
 
     Args:
         phases: Integer, the number of pairs of phases. Defaults to `4`.

@@ -28,10 +28,12 @@ class Latent(Method):
 
     - `power=3` is Feather, `power=1` is soft thresholding, and `power=inf` is
       hard thresholding.
-    - `Latent(math.inf, 1.0, shrink_ratio=0.9998)` is SR-STE. Its pruned
-      weights decay.
-    - `Latent(math.inf, 1.0, reach=1.5)` is Top-KAST. It updates all kept
-      weights and half that number of pruned weights.
+    - `Latent(math.inf, 1.0, shrink_ratio=0.9998)` is like SR-STE. Its pruned
+      weights decay. Here the decay is constant. In the paper, it is
+      proportional to the learning rate.
+    - `Latent(math.inf, 1.0, reach=1.5)` is like Top-KAST. It updates all kept
+      weights and half that number of pruned weights. It lacks the penalty of
+      the paper.
     - `shrink_ratio=0.95` applies the shrinkage of ISS-P to the latent copy.
 
     The method stores four bytes for each weight.
