@@ -1,14 +1,20 @@
 """Packs the package for a machine without a network."""
 
+import importlib.util
+import json
+import os
 import subprocess
+import sys
 
 import numpy as np
 import PIL.Image
 import pytest
 from ml_collections import ConfigDict
+from without import run_without
 
 from issp_keras import data
 from issp_keras.errors import InputError
+from issp_keras.extras import EXTRAS
 from issp_keras.programs import pack as program
 from issp_keras.programs.pack import pack
 
@@ -91,6 +97,48 @@ def test_photographs_and_teachers_of_all_trainings_are_packed(folder):
     assert packed.read_bytes() == b"weights"
     with pytest.raises(InputError, match=r"names no training\.data\.train"):
         program.sources_of(ConfigDict({"training": {}}))
+
+
+@pytest.mark.long
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs JAX")
+def test_a_pack_trains_where_there_is_only_jax(folder):
+    """Runs the commands of the program's docstring, with tiny settings."""
+    flags = [
+        *("--config=recipe_search:AC/DC", "--config.training.steps=4"),
+        "--config.training.data.train=photographs",
+    ]
+    version = ".".join(map(str, sys.version_info[:2]))
+    command = [sys.executable, "-m", "issp_keras.programs.pack", *flags]
+    command += ["--output=pack", f"--python_version={version}"]
+    subprocess.run(command, cwd=folder, check=True)
+    there = folder / "pack"
+    paths = os.pathsep.join(
+        [os.path.dirname(sys.executable), os.environ["PATH"]]
+    )
+    subprocess.run(
+        ["sh", "install.sh"],
+        cwd=there,
+        env=os.environ | {"PATH": paths},
+        check=True,
+    )
+    done = run_without(
+        [name for name, (_, of) in EXTRAS.items() if of not in ("jax", "sr")],
+        "import runpy\n"
+        "runpy.run_module('issp_keras.programs.compare', run_name='__main__')",
+        *(*flags, "--workdir=runs/search", "--config.score_on=()"),
+        *("--config.training.data.on_device=True", "--minutes=9"),
+        *("--config.training.data.held_out=", "--config.training.steps=4"),
+        "--config.training.steps_per_epoch=2",
+        "--config.training.steps_per_execution=2",
+        "--config.training.data.patch_size=8",
+        "--config.training.sparsity.end_step=2",
+        cwd=there,
+        KERAS_BACKEND="jax",
+        PYTHONPATH=os.pathsep.join(["site", "."]),
+    )
+    assert done.returncode == 0, done.stderr
+    (result,) = json.loads((there / "runs/search/results.json").read_text())
+    assert (result["name"], result["backend"]) == ("AC/DC", "jax")
 
 
 def test_nothing_is_left_of_a_pack_that_is_too_large(folder):

@@ -31,11 +31,11 @@ run()
 """
 
 
-def run_without(packages, code, *arguments, **environment):
-    """Runs Python code in a separate process, from the repository."""
+def run_without(packages, code, *arguments, cwd=ROOT, **environment):
+    """Runs Python code in a separate process."""
     return subprocess.run(
         [sys.executable, "-c", _HIDING.format([*packages]) + code, *arguments],
-        cwd=ROOT,
+        cwd=cwd,
         env=os.environ | environment,
         capture_output=True,
         text=True,

@@ -17,7 +17,6 @@ from issp_keras.programs.fit import Diverged
 from issp_keras.programs.results import table
 from issp_keras.programs.results import write_results
 from issp_keras.programs.train import train
-from issp_keras.programs.trainings import Training
 from issp_keras.programs.trainings import list_trainings
 from issp_keras.programs.trainings import step_costs
 
@@ -98,7 +97,7 @@ class _Work:
         self._end = end
         self._turn = turn
         self._report = report
-        self._costs: dict[Training, float] = {}
+        self._costs = {}
         self._seconds = self._cost = 0.0
         self.failures: list[str] = []
 
