@@ -6,12 +6,14 @@ r"""Puts trained networks into the package.
 The name of each training is the name of the bundled network. If a training has
 several seeds, the network with the best PSNR on Kodak24 is taken. Each network
 becomes three files in `--output`: a `.keras` file, and `.tflite` files in
-float32 and in full integers. Both `.tflite` files are scored. The facts and the
-scores are written to `networks.json`. Networks of earlier calls stay, unless a
-new one has their name.
+float32 and in full integers. Both `.tflite` files are scored. The facts, the
+scores and the digests of the files are written to `networks.json`. Networks of
+earlier calls stay, unless a new one has their name.
 """
 
+import hashlib
 import pathlib
+import shutil
 import tempfile
 from unittest import mock
 
@@ -83,12 +85,41 @@ def bundle(of, folder, data_dir) -> dict:
             f"{name}: was trained on {train}, whose licence this program does "
             f"not know; expected {' or '.join(_PHOTOGRAPHS)}."
         )
-    model = models.load_model(of.path)
-    architecture, options = of.network
     with tempfile.TemporaryDirectory() as scratch:
-        whole = pathlib.Path(scratch) / "whole.keras"
-        for_all_versions(model, architecture, options).save(whole)
-        trainings.compress(whole, folder / f"{name}.keras")
+        scratch = pathlib.Path(scratch)
+        scores = _write(of, scratch, data_dir)
+        digests = {
+            path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(scratch.iterdir())
+        }
+        # All three are finished before the first one is replaced.
+        for file in digests:
+            with files.replacing(folder / file) as partial:
+                shutil.copyfile(scratch / file, partial)
+    return {
+        "name": name,
+        "scale": of.scale,
+        "architecture": of.network[0],
+        **{
+            key: of.result[key]
+            for key in ("weights", "non_zeros", "steps", "seed")
+        },
+        **_PHOTOGRAPHS[train],
+        "made_by": _MADE_BY,
+        "settings": of.result["settings"],
+        "scores": scores,
+        "sha256": digests,
+    }
+
+
+def _write(of, folder, data_dir):
+    """Writes the three files of a network, and scores two of them."""
+    name = of.result["name"]
+    model = models.load_model(of.path)
+    whole = folder / "whole.keras"
+    for_all_versions(model, *of.network).save(whole)
+    trainings.compress(whole, folder / f"{name}.keras")
+    whole.unlink()
     scores = {}
     for precision, suffix in (("float32", ""), ("int8", "_int8")):
         path = folder / f"{name}{suffix}.tflite"
@@ -97,18 +128,7 @@ def bundle(of, folder, data_dir) -> dict:
         scores[precision] = {
             shown: found[source] for shown, source in _SETS.items()
         }
-    return {
-        "name": name,
-        "scale": of.scale,
-        "architecture": architecture,
-        **{
-            key: of.result[key]
-            for key in ("weights", "non_zeros", "steps", "seed")
-        },
-        **_PHOTOGRAPHS[train],
-        "made_by": _MADE_BY,
-        "scores": scores,
-    }
+    return scores
 
 
 def for_all_versions(model, architecture, options):

@@ -7,7 +7,7 @@ A training takes hours, and a folder like `runs` is easily lost. This program
 copies each finished training of `issp-compare` into a folder of its own in
 `--output`: the compressed network, its config and its result. Other programs
 use `--output` like a folder of `issp-compare`. Networks that are stored there
-already stay.
+already stay. `--replace` stores all of them again.
 """
 
 import pathlib
@@ -17,6 +17,7 @@ import trained as trainings
 from absl import flags
 
 from issp_keras import files
+from issp_keras.errors import InputError
 from issp_keras.programs import cli
 
 flags.DEFINE_list("runs", ["runs/frontier"], "Folders of `issp-compare`.")
@@ -25,6 +26,7 @@ flags.DEFINE_string(
     str(pathlib.Path(__file__).parent / "networks"),
     "Folder for the networks.",
 )
+flags.DEFINE_bool("replace", False, "Whether to replace stored networks.")
 
 
 def store(of, output):
@@ -35,21 +37,51 @@ def store(of, output):
         output: Path of the folder for all networks.
 
     Returns:
-        Path of the new folder.
+        Path of the new folder. It replaces an older folder of this training.
     """
-    folder = files.make_folder(pathlib.Path(output) / of.key)
-    for name in ("config.json", "result.json"):
-        with files.replacing(folder / name) as partial:
-            shutil.copyfile(of.path.with_name(name), partial)
-    # Without a network, the folder is no training.
-    trainings.compress(of.path, folder / of.path.name)
+    folder = pathlib.Path(output) / of.key
+    older = folder.with_name(f".older-{folder.name}")
+    with files.replacing_folder(folder) as partial:
+        for name in ("config.json", "result.json"):
+            shutil.copyfile(of.path.with_name(name), partial / name)
+        trainings.compress(of.path, partial / of.path.name)
+        # A folder can only be renamed if no other one has the name.
+        shutil.rmtree(older, ignore_errors=True)
+        if folder.exists():
+            folder.rename(older)
+    shutil.rmtree(older, ignore_errors=True)
     return folder
 
 
+def stored_digest(of, output) -> str | None:
+    """The digest of the weights that are stored for a training, or None.
+
+    Args:
+        of: `Trained`.
+        output: Path of the folder for all networks.
+    """
+    path = pathlib.Path(output) / of.key / of.path.name
+    return trainings.digest_of(path) if path.exists() else None
+
+
 def main(_):
-    for of in trainings.find(flags.FLAGS.runs):
-        folder = store(of, flags.FLAGS.output)
-        print(f"Wrote {folder}: {of.result['name']}.")
+    flag = flags.FLAGS
+    differing = []
+    for of in trainings.find(flag.runs):
+        name = of.result["name"]
+        stored = None if flag.replace else stored_digest(of, flag.output)
+        if stored is None:
+            print(f"Wrote {store(of, flag.output)}: {name}.")
+        elif stored == of.digest:
+            print(f"{name} is stored already.")
+        else:
+            differing.append(f"{name} ({of.key})")
+    if differing:
+        raise InputError(
+            f"--runs: {flag.output} has other weights of "
+            f"{' and '.join(differing)}, as a training on another backend or "
+            "machine gives them; give --replace to replace them."
+        )
 
 
 if __name__ == "__main__":

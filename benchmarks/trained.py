@@ -1,12 +1,15 @@
 """Networks that `issp-compare` has trained, for other programs here."""
 
 import dataclasses
+import functools
 import hashlib
 import pathlib
 import zipfile
+import zlib
 
 from issp_keras import files
 from issp_keras.errors import InputError
+from issp_keras.errors import blame
 from issp_keras.inference import bundled_networks
 from issp_keras.inference import load_network
 from issp_keras.scores import mean_score
@@ -14,6 +17,8 @@ from issp_keras.tflite.sources import pairs_of
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _COPIED = ("name", "seed", "steps", "weights", "non_zeros")
+# What Python raises for a file that is cut off or changed.
+_DAMAGED = (OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Trained:
             return self.result["name"]
         return f"{self.result['settings']}-{self.result['seed']}"
 
-    @property
+    @functools.cached_property
     def digest(self) -> str:
         """A string that no other weights have."""
         return digest_of(self.path)
@@ -74,8 +79,15 @@ class Trained:
 
 
 def digest_of(path: pathlib.Path) -> str:
-    """A string that no other weights of a `.keras` file have."""
-    with zipfile.ZipFile(path) as file:
+    """A string that no other weights of a `.keras` file have.
+
+    Raises:
+        InputError: If the file is damaged.
+    """
+    with (
+        blame(f"{path}: is not a whole .keras file", *_DAMAGED),
+        zipfile.ZipFile(path) as file,
+    ):
         weights = file.read("model.weights.h5")
     return hashlib.sha256(weights).hexdigest()[:16]
 
@@ -84,19 +96,13 @@ def find(folders) -> list[Trained]:
     """Finds the networks in folders of `issp-compare`, each only once.
 
     Raises:
-        InputError: If there is none.
+        InputError: If there is none, or if the files of one are damaged.
     """
     found: dict[str, Trained] = {}
     for folder in map(pathlib.Path, folders):
         for path in sorted(folder.glob("*/model.keras")):
-            result = path.with_name("result.json")
-            # Without a result, the training is not finished.
-            if not result.exists():
-                continue
-            config = files.read_json(path.with_name("config.json"))
-            trained = Trained(path, files.read_json(result), config)
-            # A training that diverged has no scores.
-            if trained.result["scores"]:
+            trained = _read(path)
+            if trained is not None:
                 found.setdefault(trained.key, trained)
     if not found:
         raise InputError(
@@ -104,6 +110,36 @@ def find(folders) -> list[Trained]:
             "expected folders that issp-compare has written."
         )
     return list(found.values())
+
+
+def _read(path):
+    """The training of a `.keras` file, or None if it has no usable result."""
+    result = path.with_name("result.json")
+    # Without a result, the training is not finished. A killed program leaves a
+    # hidden folder.
+    if path.parent.name.startswith(".") or not result.exists():
+        return None
+    config = path.with_name("config.json")
+    trained = Trained(path, files.read_json(result), files.read_json(config))
+    _check(trained.result, (*_COPIED, "settings", "scores"), result)
+    _check(trained.config, ("network",), config)
+    _check(trained.config["network"], ("name", "scale"), config)
+    # A training that diverged has no scores.
+    if not trained.result["scores"]:
+        return None
+    # This finds damaged weights now, not after minutes of other work.
+    _ = trained.digest
+    return trained
+
+
+def _check(content, entries, path):
+    known = content if isinstance(content, dict) else {}
+    lacking = [of for of in entries if of not in known]
+    if lacking:
+        raise InputError(
+            f"{path}: has no entry {', '.join(lacking)}, expected a file that "
+            "issp-compare has written."
+        )
 
 
 def bundled() -> list[Trained]:
@@ -155,10 +191,14 @@ def compress(source, target):
     Args:
         source: Path.
         target: Path.
+
+    Raises:
+        InputError: If the file is damaged.
     """
     with (
-        files.replacing(target) as partial,
+        blame(f"{source}: is not a whole .keras file", *_DAMAGED),
         zipfile.ZipFile(source) as whole,
+        files.replacing(target) as partial,
         zipfile.ZipFile(
             partial, "w", zipfile.ZIP_DEFLATED, compresslevel=9
         ) as small,

@@ -10,18 +10,22 @@ import types
 import pytest
 
 _ROOT = pathlib.Path(__file__).parent.parent
+_BENCHMARKS = _ROOT / "benchmarks"
 
 
 def load_benchmark(name):
     """Imports a file of the folder of benchmarks, such as "networks"."""
     # A test module may have the same name.
     spec = importlib.util.spec_from_file_location(
-        f"benchmark_{name}", _ROOT / "benchmarks" / f"{name}.py"
+        f"benchmark_{name}", _BENCHMARKS / f"{name}.py"
     )
     module = importlib.util.module_from_spec(spec)
     # Dataclasses look for their module here.
     sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        # They import each other.
+        patch.setattr(sys, "path", [*sys.path, str(_BENCHMARKS)])
+        spec.loader.exec_module(module)
     return module
 
 

@@ -1,5 +1,6 @@
 """The program that puts trained networks into the package."""
 
+import hashlib
 import json
 import pathlib
 import subprocess
@@ -62,7 +63,12 @@ def test_a_network_is_put_into_the_package(folder):
         # They are measured, not copied from the training.
         assert scores["Set5"]["psnr"] != 20
     for name in names:
-        assert load_network(folder / "networks" / name).scale == 2
+        path = folder / "networks" / name
+        assert load_network(path).scale == 2
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        assert network.sha256[name] == digest
+    # The digest of the settings, which tells versions of a config apart.
+    assert network.settings == "x2_small"
 
 
 def test_the_keras_file_is_the_same_but_smaller(folder):

@@ -190,6 +190,11 @@ _TRAIN = ["train", "--config=quickstart", "--workdir=run"]
         ),
         (["inspect", "no.tflite"], "issp inspect: no.tflite: no such file."),
         (["benchmark", "no.tflite"], "issp benchmark: no.tflite: no such file"),
+        (
+            ["upscale", "--model=x4_god", "no.png"],
+            "issp upscale: x4_god: no such file, and no bundled network; "
+            "expected a file or one of x4_good, x4_fast, ",
+        ),
         (["prepare", "no", "new", "--scale=2"], "issp prepare: no: no such"),
         (["import", "no.pth", "m.keras"], "issp import: no.pth: no such file."),
         (

@@ -6,6 +6,7 @@ import json
 import pathlib
 
 from issp_keras.errors import ArgumentError
+from issp_keras.errors import InputError
 from issp_keras.files import StrPath
 
 _FOLDER = pathlib.Path(__file__).parent / "networks"
@@ -31,6 +32,9 @@ class BundledNetwork:
         made_by: String, the config that trains it.
         scores: Dict from "float32" and "int8" to dicts from test sets to dicts
             with "psnr" in dB and "ssim", both on Y.
+        sha256: Dict from the names of its three files to their digests.
+        settings: String, the digest of the settings of the training, or None
+            for a network of an earlier version.
     """
 
     name: str
@@ -44,6 +48,8 @@ class BundledNetwork:
     licence: str
     made_by: str
     scores: dict[str, dict[str, dict[str, float]]]
+    sha256: dict[str, str]
+    settings: str | None = None
 
     @property
     def zeros(self) -> float:
@@ -127,11 +133,25 @@ def network_path(path: StrPath) -> pathlib.Path:
     Args:
         path: Path of a file, or string, the name of a bundled network. If a
             file has this name too, the file is used.
+
+    Raises:
+        InputError: If it is neither, and looks like a name.
     """
     network = find_bundled(path)
     if network is None:
+        _check_name(path)
         return pathlib.Path(path)
     return network.path if network.name == str(path) else network.int8
+
+
+def _check_name(name: StrPath) -> None:
+    path = pathlib.Path(name)
+    if path.name == str(name) and not (path.suffix or path.exists()):
+        names = ", ".join(of.name for of in _NETWORKS)
+        raise InputError(
+            f"{name}: no such file, and no bundled network; expected a file or "
+            f"one of {names}, also with {_INT8} at the end."
+        )
 
 
 def keras_path(path: StrPath) -> pathlib.Path:

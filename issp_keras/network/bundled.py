@@ -31,8 +31,8 @@ def networks() -> Table:
         `Table` of dicts with the attributes of `BundledNetwork` as keys:
         `name`, `scale`, `architecture`, `weights`, `non_zeros`, `zeros` (the
         share of weights), `steps`, `seed`, `photographs`, `licence`,
-        `made_by`, `scores`, `path` and `bytes`. The first is the default of
-        `load`.
+        `made_by`, `scores`, `sha256`, `settings`, `path` and `bytes`. The
+        first is the default of `load`.
     """
     rows = [
         {

@@ -1,0 +1,416 @@
+"""Tables of networks: the CSV file, a page, and regions of documents."""
+
+import csv
+import math
+import os
+import pathlib
+import re
+from collections.abc import Callable
+
+import fronts
+from front_pictures import picture_path
+
+from issp_keras import files
+from issp_keras.errors import InputError
+from issp_keras.errors import blame
+from issp_keras.inference import find_bundled
+from issp_keras.programs import cli
+
+
+def write_csv(figures: dict, path: pathlib.Path):
+    """Writes one line for each form, size, number of threads and runtime.
+
+    Args:
+        figures: Dict, the content of the JSON file.
+        path: Path of the CSV file.
+    """
+    lines = _lines(figures["networks"], figures.get("machine", ""))
+    with (
+        files.replacing(path) as partial,
+        partial.open("w", newline="") as file,
+    ):
+        csv.writer(file).writerows(lines)
+
+
+def write_page(figures: dict, page: pathlib.Path, output: pathlib.Path):
+    """Writes a page in Markdown with links to all networks.
+
+    Args:
+        figures: Dict, the content of the JSON file.
+        page: Path of the page.
+        output: Path of the JSON file, beside the pictures.
+    """
+    with files.replacing(page) as partial:
+        partial.write_text(page_text(figures, page, output))
+
+
+def page_text(figures: dict, page: pathlib.Path, output: pathlib.Path) -> str:
+    """The text of the page; see `write_page`."""
+    rows = figures["networks"]
+
+    def link(path):
+        return os.path.relpath(path.resolve(), page.resolve().parent)
+
+    def name(row):
+        of = file_of(row, page.parent)
+        label = f"`{row['name']}`" if row.get("is_bundled") else row["name"]
+        return f"[{label}]({link(of)})" if of else label
+
+    parts = [
+        _INTRODUCTION.format(
+            sets=fronts.names_of_sets(rows), where=_where(figures)
+        )
+    ]
+    bundled = [row for row in rows if row.get("is_bundled")]
+    if bundled:
+        parts += [_BUNDLED, table(bundled, name)]
+    for scale in fronts.scales(rows):
+        own = [row for row in fronts.alike(rows) if row["scale"] == scale]
+        steps = sorted({row["steps"] for row in own})
+        picture = link(picture_path(output, scale))
+        parts += [
+            f"## x{scale}, trained alike",
+            f"![PSNR against milliseconds]({picture})",
+            _ALIKE.format(steps=" or ".join(f"{of:,}" for of in steps)),
+            table(own, name),
+            fronts.claim(own),
+        ]
+    others = fronts.published_lines(rows, fronts.SIZE, fronts.THREADS)
+    if others:
+        text = _OTHERS.format(link=link(fronts.PUBLISHED))
+        parts += [text, _published_table(others)]
+    return "\n\n".join(part.strip() for part in parts if part) + "\n"
+
+
+def _where(figures):
+    """Where and when the figures were measured."""
+    keys = ("machine", "kernels", "date")
+    return ", ".join(figures[key] for key in keys if figures.get(key))
+
+
+_INTRODUCTION = """# Networks, their quality and their speed
+
+`python benchmarks/frontier.py` writes this page. Do not edit it.
+
+PSNR is the mean of {sets} in dB, on Y. The times are CPU times of one
+core ({where}) for an LR image of 160x90 pixels. "+ delegate" is the sparse
+delegate of issp_keras. The other times are those of XNNPACK. A missing time
+means that the delegate leaves the network to XNNPACK. The sizes are those of
+the compressed int8 files. The names are links to the networks as `.keras`
+files. `issp export` makes `.tflite` files from them."""
+
+_BUNDLED = """## Networks that come with the package
+
+`issp upscale --model=` and `issp_keras.load` take these names.
+[Bundled networks](../../docs/guides/bundled.md) tells how they were made."""
+
+_ALIKE = """All these networks were trained alike: {steps} steps, the same
+photographs and the same learning rate. "Blocks" means zeros in blocks of 4
+input channels."""
+
+_OTHERS = """## x4, networks of other authors
+
+These dense networks are the crosses of the picture. Their authors trained them
+longer, and on more photographs. PSNR is that of the weights that were released,
+in float32. It was not measured again for this page. An estimated time is
+EDSR-baseline's time here, divided by a factor. The factor was measured once, in
+float32 with XNNPACK. [The list]({link}) contains the factors."""
+
+
+def _published_table(others):
+    header = ["network", "year", "weights", "PSNR", "float32", "time", "source"]
+    lines = [
+        [
+            *(of["network"], of["year"], f"{int(of['weights']):,}"),
+            *(f"{point.psnr:.2f}", f"{point.ms:.1f} ms"),
+            "measured" if of["is_measured"] else "estimated",
+            of["source"],
+        ]
+        for point, of in sorted(others, key=lambda pair: pair[0].ms)
+    ]
+    return cli.markdown_table(header, lines)
+
+
+def file_of(row: dict, folder: pathlib.Path) -> pathlib.Path | None:
+    """The `.keras` file of a network, or None if it is not stored.
+
+    Args:
+        row: Dict, an entry of "networks" of the JSON file.
+        folder: Path of the folder of stored networks.
+    """
+    if row.get("is_bundled"):
+        network = find_bundled(row["name"])
+        return network.keras if network else None
+    path = folder / row["key"] / "model.keras"
+    return path if path.exists() else None
+
+
+def _lines(rows, machine):
+    """The header and one line for each form, size and number of threads."""
+    sets = list(
+        dict.fromkeys(
+            name
+            for row in rows
+            for form in row["forms"].values()
+            for name in form.get("scores", {})
+        )
+    )
+    yield [
+        *("name", "network", "scale", "is_sparse", "seed", "steps"),
+        *("weights", "non_zeros", "precision", "bytes", "gzip_bytes"),
+        *(f"{name} {metric}" for name in sets for metric in ("psnr", "ssim")),
+        *("size", "multiply_adds", "sparse_multiply_adds", "threads"),
+        *("runtime", "ms", "memory_bytes", "machine"),
+    ]
+    for row in rows:
+        facts = [
+            row.get(key, "")
+            for key in ("name", "network", "scale", "is_sparse", "seed")
+            + ("steps", "weights", "non_zeros")
+        ]
+        for precision, form in row["forms"].items():
+            scores = [
+                form.get("scores", {}).get(name, {}).get(metric, "")
+                for name in sets
+                for metric in ("psnr", "ssim")
+            ]
+            sizes = [form["bytes"], form["gzip_bytes"]]
+            for size, of in form["sizes"].items():
+                macs = [of["multiply_adds"], of["sparse_multiply_adds"]]
+                for threads, doors in of["ms"].items():
+                    for door, ms in doors.items():
+                        # The memory is that of one thread.
+                        memory = of.get("memory_bytes", {}).get(door)
+                        yield [
+                            *(*facts, precision, *sizes, *scores, size),
+                            *(*macs, threads, door, ms),
+                            *(memory if threads == "1" else "", machine),
+                        ]
+
+
+def table(
+    rows: list[dict], name: Callable[[dict], str] = lambda row: row["name"]
+) -> str:
+    """A table of networks in Markdown, ordered by their best latency.
+
+    The latency is that of the main size with one thread.
+
+    Args:
+        rows: List of dicts, entries of "networks" of the JSON file.
+        name: Callable that makes the first cell of a row.
+    """
+    header = ["network", "scale", "zeros", "non-zeros", "PSNR float32"]
+    header += ["PSNR int8", "file", "float32", "float32 + delegate"]
+    header += ["int8", "int8 + delegate"]
+    lines = []
+    for row in rows:
+        forms = row["forms"]
+        ms = {
+            (precision, door): value
+            for precision, form in forms.items()
+            for door, value in fronts.latencies(
+                form, fronts.SIZE, fronts.THREADS
+            ).items()
+        }
+        if not ms:
+            continue
+        non_zeros = row.get("non_zeros", row["weights"])
+        quality = [
+            f"{fronts.mean(forms[of]):.2f}"
+            if "scores" in forms.get(of, {})
+            else ""
+            for of in ("float32", "int8")
+        ]
+        size = forms.get("int8", {}).get("gzip_bytes")
+        times = (
+            f"{ms[of, door]:.1f} ms" if (of, door) in ms else ""
+            for of in ("float32", "int8")
+            for door in ("XNNPACK", "delegate")
+        )
+        cells = [
+            *(name(row), f"x{row['scale']}"),
+            *(f"{1 - non_zeros / row['weights']:.0%}", f"{non_zeros:,}"),
+            *(*quality, f"{size / 1000:.0f} kB" if size else "", *times),
+        ]
+        lines.append((min(ms.values()), cells))
+    return cli.markdown_table(header, [line for _, line in sorted(lines)])
+
+
+_BEGIN = re.compile(r"^<!-- frontier: (.*?) -->$", re.MULTILINE)
+_END = re.compile(r"^<!-- end -->$", re.MULTILINE)
+
+
+def write_documents(figures: dict, paths: list) -> list:
+    """Fills the regions of Markdown files with tables.
+
+    Args:
+        figures: Dict, the content of the JSON file.
+        paths: List of paths. A file without regions stays as it is.
+
+    Returns:
+        List of the paths of the files that were written.
+
+    Raises:
+        InputError: If a file cannot be read, or a region is not usable.
+    """
+    texts = {path: _text(path) for path in paths}
+    filled = {path: fill(texts[path], figures, path) for path in paths}
+    changed = [path for path in paths if filled[path] != texts[path]]
+    for path in changed:
+        with files.replacing(path) as partial:
+            partial.write_text(filled[path])
+    return changed
+
+
+def check_documents(paths: list):
+    """Checks the regions of Markdown files, before anything is measured.
+
+    Args:
+        paths: As in `write_documents`.
+
+    Raises:
+        InputError: Likewise.
+    """
+    for path in paths:
+        fill(_text(path), {"networks": []}, path)
+
+
+def _text(path):
+    files.check_file(path, "a Markdown file")
+    with blame(f"{path}: cannot be read", OSError, ValueError):
+        return pathlib.Path(path).read_text()
+
+
+def fill(text: str, figures: dict, path) -> str:
+    """Fills the regions of a text with tables.
+
+    A region begins with the line `<!-- frontier: NAME -->`, and ends with the
+    line `<!-- end -->`.
+
+    Args:
+        text: String, the content of a Markdown file.
+        figures: Dict, the content of the JSON file.
+        path: Path of the Markdown file, for errors.
+
+    Raises:
+        InputError: If there is no table of this name, or a region has no end.
+    """
+    before, *rest = _BEGIN.split(text)
+    parts = [before]
+    for name, after in zip(rest[::2], rest[1::2]):
+        end = _END.search(after)
+        if name not in _TABLES:
+            raise InputError(
+                f"{path}: has a region for the table '{name}', expected "
+                f"{' or '.join(_TABLES)}."
+            )
+        if not end:
+            raise InputError(
+                f"{path}: its region for the table '{name}' has no end, "
+                "expected the line <!-- end --> after it."
+            )
+        table = _TABLES[name](figures["networks"])
+        parts.append(f"<!-- frontier: {name} -->\n\n{table}\n")
+        parts.append(after[end.start() :])
+    return "".join(parts)
+
+
+def _bundled_table(rows):
+    header = ["network", "magnification", "zeros", "PSNR Set5 / Set14 (int8)"]
+    header += ["int8 + delegate", "int8 file, compressed"]
+    return cli.markdown_table(
+        header,
+        [
+            [
+                *(f"`{row['name']}`", f"x{row['scale']}"),
+                f"{1 - row['non_zeros'] / row['weights']:.0%}",
+                _psnr_of_sets(row),
+                _time(row, "int8", ("delegate",), " ms"),
+                f"{row['forms']['int8']['gzip_bytes'] / 1000:.0f} kB",
+            ]
+            for row in _bundled(rows)
+        ],
+    )
+
+
+def _bundled(rows):
+    """Bundled networks, large magnifications first, then the best first."""
+    return sorted(
+        (row for row in rows if row.get("is_bundled")),
+        key=lambda row: (-row["scale"], -fronts.mean(row["forms"]["int8"])),
+    )
+
+
+def _psnr_of_sets(row):
+    scores = row["forms"]["int8"]["scores"]
+    found = (scores[name]["psnr"] for name in fronts.SETS if name in scores)
+    return " / ".join(f"{of:.2f}" for of in found)
+
+
+def _bundled_times_table(rows):
+    header = ["network", "float32, XNNPACK", "float32, sparse delegate"]
+    header += ["int8, XNNPACK", "int8, sparse delegate"]
+    return cli.markdown_table(
+        header,
+        [
+            [
+                f"`{row['name']}`",
+                *(
+                    _time(row, precision, (door,), " ms")
+                    for precision in ("float32", "int8")
+                    for door in ("XNNPACK", "delegate")
+                ),
+            ]
+            for row in _bundled(rows)
+        ],
+    )
+
+
+def _alike_table(rows):
+    """The table of the networks x4 that were trained alike."""
+    header = ["network", "non-zeros", "float32: dB", "ms", "int8: dB"]
+    header += ["XNNPACK, ms", "delegate, ms"]
+    both = ("XNNPACK", "delegate")
+    own = sorted(
+        (row for row in fronts.alike(rows) if row["scale"] == 4),
+        key=lambda row: (not row["is_sparse"], _best_ms(row, "int8", both)),
+    )
+    return cli.markdown_table(
+        header,
+        [
+            [
+                *(row["name"], f"{row['non_zeros']:,}"),
+                *(_psnr(row, "float32"), _time(row, "float32", both)),
+                *(_psnr(row, "int8"), _time(row, "int8", ("XNNPACK",))),
+                _time(row, "int8", ("delegate",)),
+            ]
+            for row in own
+        ],
+    )
+
+
+_TABLES = {
+    "bundled": _bundled_table,
+    "bundled_times": _bundled_times_table,
+    "alike_x4": _alike_table,
+}
+
+
+def _psnr(row, precision):
+    form = row["forms"].get(precision, {})
+    return f"{fronts.mean(form):.2f}" if "scores" in form else ""
+
+
+def _time(row, precision, doors, unit=""):
+    """The cell of the time in the fastest of some runtimes."""
+    ms = _best_ms(row, precision, doors)
+    return f"{ms:.1f}{unit}" if ms < math.inf else ""
+
+
+def _best_ms(row, precision, doors):
+    form = row["forms"].get(precision, {"sizes": {}})
+    found = fronts.latencies(form, fronts.SIZE, fronts.THREADS)
+    return min((found[of] for of in doors if of in found), default=math.inf)
+
+
+# Pictures.
