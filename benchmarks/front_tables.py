@@ -282,7 +282,7 @@ def _text(path):
 
 
 def fill(text: str, figures: dict, path) -> str:
-    """Fills the regions of a text with tables.
+    """Fills the regions of a text with tables and sentences.
 
     A region begins with the line `<!-- frontier: NAME -->`, and ends with the
     line `<!-- end -->`.
@@ -293,24 +293,24 @@ def fill(text: str, figures: dict, path) -> str:
         path: Path of the Markdown file, for errors.
 
     Raises:
-        InputError: If there is no table of this name, or a region has no end.
+        InputError: If a region has another name, or no end.
     """
     before, *rest = _BEGIN.split(text)
     parts = [before]
     for name, after in zip(rest[::2], rest[1::2]):
         end = _END.search(after)
-        if name not in _TABLES:
+        if name not in _REGIONS:
             raise InputError(
-                f"{path}: has a region for the table '{name}', expected "
-                f"{' or '.join(_TABLES)}."
+                f"{path}: has a region '{name}', expected one of "
+                f"{', '.join(_REGIONS)}."
             )
         if not end:
             raise InputError(
-                f"{path}: its region for the table '{name}' has no end, "
+                f"{path}: its region '{name}' has no end, "
                 "expected the line <!-- end --> after it."
             )
-        table = _TABLES[name](figures["networks"])
-        parts.append(f"<!-- frontier: {name} -->\n\n{table}\n")
+        made = _REGIONS[name](figures["networks"]).strip()
+        parts.append(f"<!-- frontier: {name} -->\n\n{made}\n\n")
         parts.append(after[end.start() :])
     return "".join(parts)
 
@@ -389,10 +389,16 @@ def _alike_table(rows):
     )
 
 
-_TABLES = {
+def _claim(rows):
+    """What the networks x4 say about sparse networks."""
+    return fronts.claim([row for row in rows if row["scale"] == 4])
+
+
+_REGIONS = {
     "bundled": _bundled_table,
     "bundled_times": _bundled_times_table,
     "alike_x4": _alike_table,
+    "claim_x4": _claim,
 }
 
 

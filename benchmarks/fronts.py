@@ -6,6 +6,7 @@ import itertools
 import math
 import pathlib
 import statistics
+import textwrap
 from collections.abc import Iterable
 
 REFERENCE = "EDSR-baseline, dense, not trained"
@@ -15,6 +16,8 @@ PUBLISHED = pathlib.Path(__file__).with_name("published.csv")
 _GOAL_DB, LIMIT_MS = 0.15, 30
 # Measurements of one latency differ by this share.
 _NOISE = 0.01
+# Of lines of Markdown.
+_WIDTH = 120
 SIZE, THREADS = "160x90", "1"
 # PSNR is the mean of these, since only they are published for all networks.
 SETS = {"set5": "Set5", "set14": "Set14"}
@@ -298,9 +301,9 @@ def _claim(rows, scale, where, doors):
     ranges = gaps(dense, sparse)
     if not ranges:
         return ""
-    sentences = [
-        f"x{scale}, from {_short(ranges[0].begin_ms)} to "
-        f"{_short(ranges[-1].end_ms)} ms, against dense networks {where}: "
+    begin, end = _short(ranges[0].begin_ms), _short(ranges[-1].end_ms)
+    paragraphs = [
+        f"**Against dense networks {where}** (x{scale}, {begin} to {end} ms): "
         f"{_summary(ranges)}{_alone(dense, sparse)}"
     ]
     for rival, winner, ratio in speedups(dense, sparse):
@@ -310,11 +313,15 @@ def _claim(rows, scale, where, doors):
             if winner
             else "no sparse network has its PSNR"
         )
-        sentences.append(
+        paragraphs.append(
             f"- {rival.name} ({rival.precision}, {rival.ms:.1f} ms, "
             f"{rival.psnr:.2f} dB): {best}."
         )
-    return "\n".join(sentences)
+    first, *others = [
+        textwrap.fill(of, _WIDTH, subsequent_indent=2 * " " * (of[0] == "-"))
+        for of in paragraphs
+    ]
+    return "\n".join([first, "", *others])
 
 
 def _summary(ranges):
@@ -325,10 +332,11 @@ def _summary(ranges):
     whole = sum(of.width for of in ranges)
     reached = sum(of.width for of in ranges if of.db >= _GOAL_DB) / whole
     return (
-        f"the sparse front is {min(differences):+.2f} to "
-        f"{max(differences):+.2f} dB above the dense front. On a log scale of "
-        f"the latency, the median is {median(ranges):+.2f} dB, and "
-        f"{_GOAL_DB} dB are reached in {100 * reached:.0f} % of the range."
+        "at each latency, we compare the best sparse network with the best "
+        f"dense one. The difference is {min(differences):+.2f} to "
+        f"{max(differences):+.2f} dB. Its median is {median(ranges):+.2f} dB, "
+        f"on a log scale of the latency. The goal of {_GOAL_DB:+} dB is "
+        f"reached in {100 * reached:.0f} % of the range."
     )
 
 
@@ -353,8 +361,8 @@ def _alone(dense, sparse):
     if _short(begin) == _short(end):
         return ""
     return (
-        f" From {_short(begin)} to {_short(end)} ms ({_short(end - begin)} "
-        f"ms), there are only {kind} networks."
+        f" From {_short(begin)} to {_short(end)} ms, there are only {kind} "
+        "networks."
     )
 
 

@@ -6,6 +6,7 @@ import pathlib
 import pytest
 
 import issp_keras
+from issp_keras import files
 from issp_keras.errors import ArgumentError
 from issp_keras.errors import InputError
 from issp_keras.inference import DEFAULT
@@ -89,6 +90,25 @@ def test_networks_use_the_sparse_delegate_if_it_is_compiled(
     # Networks of users have the delegate that they ask for.
     path = find_bundled(DEFAULT).tflite
     assert load_network(path).apply.delegate is None
+
+
+def test_x4_networks_reach_their_goals():
+    scores = {
+        name: find_bundled(name).scores["float32"]
+        for name in ("x4_good", "x4_fast")
+    }
+    assert scores["x4_good"]["Set5"]["psnr"] >= 31.3
+    assert scores["x4_good"]["Set14"]["psnr"] >= 28.0
+    assert scores["x4_fast"]["Set5"]["psnr"] >= 30.9
+    figures = files.read_json(ROOT / "benchmarks" / "frontier_cpu.json")
+    rows = {row["name"]: row["forms"] for row in figures["networks"]}
+
+    def ms(name, precision, runtime):
+        size = rows[name][precision]["sizes"]["160x90"]
+        return size["ms"]["1"][runtime]
+
+    rival = ms("ecbsr_m4c16, dense", "float32", "XNNPACK")
+    assert ms("x4_fast", "int8", "delegate") < rival / 3
 
 
 def test_the_documentation_has_their_figures(network):
