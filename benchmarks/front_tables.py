@@ -106,13 +106,15 @@ _BUNDLED = """## Networks that come with the package
 
 _ALIKE = """All these networks were trained alike: {steps} steps, the same
 photographs and the same learning rate. "Blocks" means zeros in blocks of 4
-input channels."""
+input channels. Below the table, the gain is the PSNR of the best sparse network
+up to a latency, minus that of the best dense one."""
 
 _OTHERS = """## x4, networks of other authors
 
 These dense networks are the crosses of the picture. Their authors trained them
-longer, and on more photographs. PSNR is that of the weights that were released,
-in float32. It was not measured again for this page. An estimated time is
+longer, and on more photographs. PSNR is that of the released weights in
+float32, or that of the source in the last column. It was not measured again for
+this page. An estimated time is
 EDSR-baseline's time here, divided by a factor. The factor was measured once, in
 float32 with XNNPACK. [The list]({link}) contains the factors."""
 
@@ -417,6 +419,3 @@ def _best_ms(row, precision, doors):
     form = row["forms"].get(precision, {"sizes": {}})
     found = fronts.latencies(form, fronts.SIZE, fronts.THREADS)
     return min((found[of] for of in doors if of in found), default=math.inf)
-
-
-# Pictures.

@@ -67,6 +67,7 @@ from timing import circumstances  # First, since it chooses the backend.
 # isort: split
 import datetime
 import importlib.metadata
+import os
 import pathlib
 import re
 
@@ -448,12 +449,17 @@ def _earlier(path, flag):
 def _check_replaces(known, trained, sizes, threads):
     """Refuses to replace figures that this call does not measure."""
     flag = flags.FLAGS
-    here, there = machine(), known.get("machine")
-    if there not in (None, here):
+    here = {
+        "machine": machine(),
+        "cores": os.cpu_count(),
+        "kernels": _kernels(),
+    }
+    there = {name: known.get(name, of) for name, of in here.items()}
+    if there != here:
         raise InputError(
             f"--output: {flag.output} was measured on another machine "
-            f"({there}, and this is {here}); name another file with --output, "
-            "or give --replace to replace it."
+            f"({_listed(there)}, and this is {_listed(here)}); name another "
+            "file with --output, or give --replace to replace it."
         )
     keys = {of.key for of in trained}
     rows = [of for of in known["networks"] if of["key"] != fronts.REFERENCE]
@@ -482,13 +488,22 @@ def _check_replaces(known, trained, sizes, threads):
         )
 
 
+def _listed(facts):
+    return ", ".join(f"{name}: {of}" for name, of in facts.items())
+
+
+def _kernels():
+    """The kernels of the delegate, which tell what the CPU can do."""
+    return sparse_delegate.report(sparse_delegate.load()).kernels
+
+
 def _provenance():
     """When and with which programs the figures were measured."""
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "commit": _commit(),
         "ai_edge_litert": importlib.metadata.version("ai-edge-litert"),
-        "kernels": sparse_delegate.report(sparse_delegate.load()).kernels,
+        "kernels": _kernels(),
     }
 
 
@@ -509,6 +524,11 @@ def _measured(output, known):
     """Measures all networks, and writes the JSON file."""
     flag = flags.FLAGS
     # Errors show before anything is measured.
+    if flag.quick and output.resolve() == _OUTPUT.resolve():
+        raise InputError(
+            "--quick: would replace the figures of the repository, expected "
+            "another file as --output."
+        )
     sizes, threads = _sizes(), _threads()
     cli.check_photographs("score_on", flag.score_on, flag.data_dir)
     files.make_folder(output.parent)

@@ -81,7 +81,7 @@ def _label(row, precision):
         return row["name"] + ("_int8" if precision == "int8" else "")
     label = row.get("network", row["name"]).removeprefix("plain_")
     if not row["is_sparse"]:
-        return label
+        return label + (", branches" if "branches" in row["name"] else "")
     kind = " single" if row["name"].endswith("single weights") else ""
     return f"{label}, {1 - row['non_zeros'] / row['weights']:.0%}{kind}"
 
@@ -267,11 +267,15 @@ def scales(rows: list[dict]) -> list[int]:
 
 
 def alike(rows: list[dict]) -> list[dict]:
-    """Networks that were trained alike. Some bundled networks were not."""
+    """Networks that were trained alike.
+
+    Bundled networks and those that had a teacher were trained longer.
+    """
     return [
         row
         for row in rows
-        if row["key"] != REFERENCE and not row.get("is_bundled")
+        if row["key"] != REFERENCE
+        and not (row.get("is_bundled") or row.get("has_teacher"))
     ]
 
 
@@ -307,12 +311,12 @@ def _claim(rows, scale, where, doors):
         f"{_summary(ranges)}{_alone(dense, sparse)}"
     ]
     for rival, winner, ratio in speedups(dense, sparse):
-        best = (
-            f"{winner.name} ({winner.precision}) is {ratio:.1f} times as fast "
-            "with at least its PSNR"
-            if winner
-            else "no sparse network has its PSNR"
-        )
+        best = "no sparse network has its PSNR"
+        if winner:
+            best = (
+                f"{winner.name} ({winner.precision}), with at least its PSNR, "
+                f"{_relative(ratio)}"
+            )
         paragraphs.append(
             f"- {rival.name} ({rival.precision}, {rival.ms:.1f} ms, "
             f"{rival.psnr:.2f} dB): {best}."
@@ -324,6 +328,13 @@ def _claim(rows, scale, where, doors):
     return "\n".join([first, "", *others])
 
 
+def _relative(ratio):
+    """How fast a network is that is `ratio` times as fast as another one."""
+    if ratio >= 1:
+        return f"is {ratio:.1f} times as fast"
+    return f"takes {1 / ratio:.1f} times as long"
+
+
 def _summary(ranges):
     """What ranges of latencies say, each weighted by its width."""
     # The ends of a narrow range may be in another order in a new measurement.
@@ -332,11 +343,10 @@ def _summary(ranges):
     whole = sum(of.width for of in ranges)
     reached = sum(of.width for of in ranges if of.db >= _GOAL_DB) / whole
     return (
-        "at each latency, we compare the best sparse network with the best "
-        f"dense one. The difference is {min(differences):+.2f} to "
-        f"{max(differences):+.2f} dB. Its median is {median(ranges):+.2f} dB, "
-        f"on a log scale of the latency. The goal of {_GOAL_DB:+} dB is "
-        f"reached in {100 * reached:.0f} % of the range."
+        f"the gain is {min(differences):+.2f} to {max(differences):+.2f} dB. "
+        f"Its median is {median(ranges):+.2f} dB, on a log scale of the "
+        f"latency. The goal of {_GOAL_DB:+} dB is reached in "
+        f"{100 * reached:.0f} % of the range."
     )
 
 
@@ -376,6 +386,3 @@ def fastest(of: Iterable[Point]) -> list[Point]:
     for point in sorted(of, key=lambda p: p.ms):
         found.setdefault((point.key, point.precision), point)
     return list(found.values())
-
-
-# Tables inside documents.

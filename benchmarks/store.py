@@ -69,7 +69,11 @@ def main(_):
     differing = []
     for of in trainings.find(flag.runs):
         name = of.result["name"]
-        stored = None if flag.replace else stored_digest(of, flag.output)
+        try:
+            stored = None if flag.replace else stored_digest(of, flag.output)
+        except InputError:
+            # It is damaged.
+            stored = ""
         if stored is None:
             print(f"Wrote {store(of, flag.output)}: {name}.")
         elif stored == of.digest:

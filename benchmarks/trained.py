@@ -58,6 +58,8 @@ class Trained:
     def network(self) -> tuple[str, dict]:
         """A key of `issp_keras.models.NETWORKS`, and its arguments."""
         options = dict(self.config["network"])
+        # After the training, its branches are merged.
+        options.pop("reparameterized", None)
         return options.pop("name"), options
 
     @property
@@ -75,6 +77,7 @@ class Trained:
             "network": self.config["network"]["name"],
             "scale": self.scale,
             "is_sparse": self.method != "dense",
+            "has_teacher": bool(self.config.get("teacher")),
         }
 
 

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import platform
 import subprocess
 import sys
 
@@ -77,6 +78,16 @@ def test_16_bits_and_hidden_pixels_stay(folder):
         np.testing.assert_array_equal(np.asarray(image), hidden)
 
 
+def test_a_turned_photograph_stays_turned(folder):
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6  # Orientation: 90 degrees.
+    image = PIL.Image.new("RGB", (40, 42), "teal")
+    image.save(folder / "photographs" / "turned.png", exif=exif)
+    _pack(folder / "pack")
+    path = folder / "pack" / "photographs" / "turned.webp"
+    assert data.read_photograph(path).pixels.shape == (40, 42, 3)
+
+
 def test_photographs_and_teachers_of_all_trainings_are_packed(folder):
     (folder / "nets").mkdir()
     (folder / "nets" / "large.keras").write_bytes(b"weights")
@@ -95,12 +106,23 @@ def test_photographs_and_teachers_of_all_trainings_are_packed(folder):
     _pack(folder / "pack", sources=("photographs", "nets/large.keras"))
     packed = folder / "pack" / "nets" / "large.keras"
     assert packed.read_bytes() == b"weights"
-    with pytest.raises(InputError, match=r"names no training\.data\.train"):
-        program.sources_of(ConfigDict({"training": {}}))
+    config.trainings.a.teacher.model = "nets/gone.keras"
+    with pytest.raises(InputError, match=r"nets/gone\.keras: no such file"):
+        program.sources_of(config)
+    for wrong in (
+        {"training": {}},
+        {"training": {"data": {"train": ("photographs",)}}, "trainings": {}},
+    ):
+        with pytest.raises(InputError, match="is not one of issp compare"):
+            program.sources_of(ConfigDict(wrong))
 
 
 @pytest.mark.long
-@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs JAX")
+@pytest.mark.skipif(
+    importlib.util.find_spec("jax") is None
+    or (sys.platform, platform.machine()) != ("linux", "x86_64"),
+    reason="needs JAX, and a machine like that of the wheels",
+)
 def test_a_pack_trains_where_there_is_only_jax(folder):
     """Runs the commands of the program's docstring, with tiny settings."""
     flags = [

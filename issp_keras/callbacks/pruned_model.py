@@ -164,14 +164,17 @@ class PrunedModel:
         """Sets the pruned weights to exact zeros, as at the stage's end."""
         variables = self._synchronised()
         averages = self.averages()
+        is_over = self.optimizer is None or self.is_over()
         masks = self.pruner.final_masks(
             [variable.value for variable in variables], self._states()
         )
-        for i, mask in enumerate(masks):
+        for i, (variable, mask) in enumerate(zip(variables, masks)):
+            variable.assign(zeros.project(variable.value, mask))
             # Keras replaces the kernels by their averages when `fit` ends.
-            for variable in (variables[i], averages.get(i)):
-                if variable is not None:
-                    variable.assign(zeros.project(variable.value, mask))
+            if i in averages:
+                # Averages over another mask are those of other networks.
+                of = averages[i] if is_over else variable
+                averages[i].assign(zeros.project(of.value, mask))
 
     def prune_at_once(self):
         """Prunes by a one-shot method, before the first step."""

@@ -21,7 +21,7 @@ class SparseUpdate:
     It stores no mask. In the `FROZEN` phase, the zeros of a kernel before an
     update are the mask after it. Moving averages (`use_ema=True`) get the
     same zeros. Those of kernels begin anew in the `PROJECT` phase, when the
-    mask becomes final.
+    mask becomes final. So they average nothing if the training ends then.
 
     Args:
         pruned: `PrunedModel` with an optimizer.

@@ -31,6 +31,8 @@ from issp_keras.data import EMBEDDED
 from issp_keras.data import find_source
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
+from issp_keras.inference import find_bundled
+from issp_keras.inference import network_path
 from issp_keras.programs import cli
 
 _ROOT = pathlib.Path(__file__).parent.parent.parent
@@ -126,8 +128,7 @@ def pack(
         if size > limit * 2**20:
             raise InputError(
                 f"--limit: the pack has {size / 2**20:.1f} MiB, expected at "
-                f"most {limit:g}: name fewer photographs in "
-                "--config.training.data.train."
+                f"most {limit:g}: name fewer photographs in the config."
             )
     return size
 
@@ -139,21 +140,26 @@ def sources_of(config) -> list[str]:
         config: `ml_collections.ConfigDict`, a config of `issp compare`.
 
     Raises:
-        InputError: If the config names no photographs.
+        InputError: If the config has no photographs or trainings, or if a
+            teacher is missing.
     """
-    with blame("--config: names no training.data.train", AttributeError):
+    with blame(
+        "--config: is not one of issp compare", AttributeError, KeyError
+    ):
         groups = [config.training, *map(config.trainings.get, config.trainings)]
         folders = [config.training.data.train]
-    folders += [of.data.train for of in groups if "train" in of.get("data", {})]
-    teachers = [of.get("teacher") or {} for of in groups]
-    files_of = [of["model"] for of in teachers if "model" in of]
-    return list(
-        dict.fromkeys(
-            [of.strip() for names in folders for of in names.split(",")]
-            # Others are names of bundled networks.
-            + [of for of in files_of if pathlib.Path(of).is_file()]
-        )
-    )
+        folders += [
+            of.data.train for of in groups if "train" in of.get("data", {})
+        ]
+        found = [name.strip() for of in folders for name in of.split(",")]
+    for teacher in (of.get("teacher") or {} for of in groups):
+        name = teacher.get("model")
+        # Bundled networks come with the code. This raises an error for a name
+        # that is none.
+        if name and not find_bundled(name):
+            cli.check_file(str(network_path(name)), "a network")
+            found.append(name)
+    return list(dict.fromkeys(found))
 
 
 def _pack_photographs(source, folder):
@@ -163,12 +169,15 @@ def _pack_photographs(source, folder):
         path = pathlib.Path(photograph.hr)
         with PIL.Image.open(path) as image:
             # JPEG files are small, and WebP files have no 16 bits.
-            if image.format == "JPEG" or image.mode not in _OF_8_BITS:
+            is_jpeg = image.format in ("JPEG", "MPO")
+            if is_jpeg or image.mode not in _OF_8_BITS:
                 shutil.copy(path, folder / path.name)
-            else:
-                image.save(
-                    folder / f"{path.stem}.webp", lossless=True, exact=True
-                )
+                continue
+            exif = image.info.get("exif", b"")
+            image.save(
+                folder / f"{path.stem}.webp",
+                **{"lossless": True, "exact": True, "exif": exif},
+            )
 
 
 def _download(folder, python_version, platforms, download):

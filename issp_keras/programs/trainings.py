@@ -191,19 +191,20 @@ def step_costs(trainings: list[Training]) -> dict[Training, float]:
     """Returns the relative cost of a step of each training.
 
     It is the number of weights times the number of LR pixels, since SR networks
-    use most weights once for each pixel.
-
-    Raises:
-        InputError: If a network cannot be built.
+    use most weights once for each pixel. It is 0 if the network cannot be
+    built, because such a training ends at once.
     """
 
     @functools.cache
     def weights(network):
         config = ConfigDict({"network": json.loads(network)})
-        return configuration.network(config).count_params()
+        try:
+            return configuration.network(config).count_params()
+        except InputError:
+            return 0
 
     return {
-        of: weights(of.config.network.to_json(sort_keys=True))
+        of: weights(of.config.network.to_json_best_effort(sort_keys=True))
         * of.config.data.batch_size
         * of.config.data.patch_size**2
         for of in trainings
