@@ -21,7 +21,7 @@ def get_config(only: str = "") -> ConfigDict:
     config = bundled.get_config(_FAST)
     fast = config.trainings[_FAST].to_dict()
     trainings = {
-        f"{name}, dense": {
+        f"{name}, dense, like {_FAST}": {
             **fast,
             "network": {**fast["network"], "name": name},
             "sparsity": {"method": "dense"},

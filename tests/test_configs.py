@@ -236,7 +236,7 @@ def test_dense_rivals_differ_in_network_and_zeros(
         for name in ("steps", "loss", "teacher"):
             assert of[name] == fast[name]
     assert list(dense_rivals.get_config("16x8").trainings) == [
-        "plain_16x8, dense"
+        "plain_16x8, dense, like x4_fast"
     ]
 
 

@@ -645,6 +645,8 @@ _REFUSED = {
     "--threads=1": "the numbers of threads (--threads) 2; name another",
     "--score_on=Other": "lose: the test sets (--score_on) set5; name another",
     "--output=other.json": "other.json was measured on another machine",
+    "--output=slow.json": "(machine: ",
+    f"--output={_BENCHMARKS}/frontier_cpu.json --quick": "--quick: would rep",
 }
 
 
@@ -670,6 +672,9 @@ def refused(measured, tmp_path_factory):
     figures = json.loads((folder / "found.json").read_text())
     figures["machine"] = "an abacus"
     (folder / "other.json").write_text(json.dumps(figures))
+    figures = json.loads((folder / "found.json").read_text())
+    figures["kernels"] = "slow kernels"
+    (folder / "slow.json").write_text(json.dumps(figures))
     shutil.copytree(folder / "Set5", folder / "Other")
     usual = ["--runs=runs", "--sizes=48x32", "--threads=1,2", "--score_on=set5"]
     usual += ["--quick", "--data_dir=.", "--output=found.json", "--nobundled"]

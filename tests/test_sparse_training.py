@@ -308,20 +308,18 @@ def test_averages_are_sparse_when_training_ends_with_the_pruning_stage():
     _assert_exact_zeros(model)
 
 
+def _with_averages(model):
+    """Pairs of each kernel and its moving average."""
+    keras_internals.synchronise(model)
+    kernels = prunable_kernels(model)
+    averages = keras_internals.moving_averages(model.optimizer, kernels)
+    return [(k.numpy(), averages[i].numpy()) for i, k in enumerate(kernels)]
+
+
 def test_averages_begin_anew_when_the_mask_is_final():
     class Collect(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
-            keras_internals.synchronise(self.model)
-            kernels = prunable_kernels(self.model)
-            averages = keras_internals.moving_averages(
-                self.model.optimizer, kernels
-            )
-            steps.append(
-                [
-                    (k.numpy(), averages[i].numpy())
-                    for i, k in enumerate(kernels)
-                ]
-            )
+            steps.append(_with_averages(self.model))
 
     steps = []
     model = _sequential(
@@ -337,6 +335,27 @@ def test_averages_begin_anew_when_the_mask_is_final():
             next_average, 0.9 * kernel + 0.1 * next_kernel, atol=1e-7
         )
     assert any(abs(kernel - average).max() > 1e-3 for kernel, average in before)
+
+
+def test_averages_begin_anew_when_training_is_finalized():
+    """A second call, when the mask is final, keeps them."""
+
+    class Finalize(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch in (5, 9):
+                callback.finalize()
+                found.append(_with_averages(self.model))
+
+    found = []
+    callback = _issp(end_step=1000)
+    model = _sequential(
+        keras.optimizers.Adam(0.01, use_ema=True, ema_momentum=0.9)
+    )
+    _fit(model, [callback, Finalize()], epochs=1)
+    first, second = found
+    for kernel, average in first:
+        np.testing.assert_array_equal(average, kernel)
+    assert all(abs(k - average).max() > 1e-4 for k, average in second)
 
 
 @pytest.mark.versions
