@@ -164,16 +164,19 @@ class PrunedModel:
         """Sets the pruned weights to exact zeros, as at the stage's end."""
         variables = self._synchronised()
         averages = self.averages()
-        is_over = self.optimizer is None or self.is_over()
         masks = self.pruner.final_masks(
             [variable.value for variable in variables], self._states()
+        )
+        # A schedule of shares is not known before a training.
+        was_over = (
+            averages and not has_shares(self.pruner.schedule) and self.is_over()
         )
         for i, (variable, mask) in enumerate(zip(variables, masks)):
             variable.assign(zeros.project(variable.value, mask))
             # Keras replaces the kernels by their averages when `fit` ends.
             if i in averages:
-                # Averages over another mask are those of other networks.
-                of = averages[i] if is_over else variable
+                # Averages over earlier masks are those of other networks.
+                of = averages[i] if was_over else variable
                 averages[i].assign(zeros.project(of.value, mask))
 
     def prune_at_once(self):
