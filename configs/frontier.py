@@ -63,22 +63,18 @@ def get_config(only: str = "") -> ConfigDict:
         )
         for name, of in (*_dense(dense, scale), *_sparse(sparse, scale))
     }
-    for name in _BRANCHES:
-        network = {"name": name, "scale": 4, "reparameterized": True}
-        trainings[f"{name}, dense, trained as branches"] = {
-            "network": network,
-            "sparsity": {"method": "dense"},
-        }
+    as_branches = "dense, trained as branches"
+    trainings.update(_dense(_BRANCHES, 4, as_branches, reparameterized=True))
     config.trainings = recipe_search.selected(trainings, only)
     return config
 
 
-def _dense(networks, scale):
+def _dense(networks, scale, kind="dense", **options):
     for network in networks:
         yield (
-            f"{_name(network, scale)}, dense",
+            f"{_name(network, scale)}, {kind}",
             {
-                "network": {"name": network, "scale": scale},
+                "network": {"name": network, "scale": scale, **options},
                 "sparsity": {"method": "dense"},
             },
         )
