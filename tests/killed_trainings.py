@@ -69,6 +69,7 @@ TRAININGS = {
     "regrowth": {"sparsity.method": "regrowth", "sparsity.ramp": "cubic"},
     "AC/DC": {"sparsity.method": "ac_dc", "sparsity.ramp": "cubic"},
     "averages": {"ema_momentum": 0.9},
+    "dense": {"sparsity.method": "dense"},
 }
 # What begins the line of an epoch.
 _LINE = "Step "
@@ -320,6 +321,9 @@ def _arrays(path):
 
 
 def _rows(path):
+    if not path.exists():
+        # A dense training has no table of sparsity.
+        return []
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     for row in rows:

@@ -239,23 +239,31 @@ class _Terminates(keras.callbacks.Callback):
 
 # The steps of each run, before the run that ends. An epoch has 3 steps.
 @pytest.mark.parametrize(
-    ("runs", "done", "epochs", "momentum"),
+    ("runs", "done", "epochs", "changes"),
     [
         # Twice in the same epoch.
-        ((4, 1), 5, 1, None),
+        ((4, 1), 5, 1, {}),
         # After the last step of an epoch, it ends in the next one.
-        ((3,), 4, 1, None),
+        ((3,), 4, 1, {}),
         # The last epoch, after which averages replace the weights.
-        ((11,), 11, 3, 0.9),
+        ((11,), 11, 3, {"ema_momentum": 0.9}),
+        # No callback makes the variables of the optimizer.
+        ((4, 1), 5, 1, {"sparsity": {"method": "dense"}}),
+        (
+            (4, 1),
+            5,
+            1,
+            {"sparsity": {"method": "dense"}, "int8": {"begin_step": 2}},
+        ),
     ],
 )
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 def test_a_terminated_run_keeps_its_steps(
-    runs, done, epochs, momentum, config, trained, tmp_path
+    runs, done, epochs, changes, config, trained, tmp_path
 ):
     whole = trained[1]
-    if momentum:
-        config.ema_momentum = momentum
+    if changes:
+        config.update(changes)
         whole = tmp_path / "whole"
         train(config, whole)
     workdir = tmp_path / "terminated"

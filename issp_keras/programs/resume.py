@@ -1,6 +1,7 @@
 """Resumes a training from its checkpoint."""
 
 import csv
+import warnings
 
 from absl import logging
 
@@ -19,7 +20,7 @@ def restore(model, callbacks, checkpoint):
         checkpoint: Path of a `.keras` file.
 
     Raises:
-        InputError: If the checkpoint is from another network.
+        InputError: If the checkpoint is from another network or optimizer.
     """
     other = f"{checkpoint}: is not a checkpoint of this config's network"
     if _shapes(load_model(checkpoint)) != _shapes(model):
@@ -27,7 +28,11 @@ def restore(model, callbacks, checkpoint):
     for callback in callbacks:
         # The callback then attaches its state, which is loaded too.
         callback.set_model(model)
-    with blame(other, ValueError, KeyError):
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    with blame(other, ValueError, KeyError), warnings.catch_warnings():
+        # Keras only warns if it leaves an optimizer as it is.
+        warnings.filterwarnings("error", "Skipping variable loading")
         model.load_weights(checkpoint)
     logging.info("Continuing from %s", checkpoint)
 
