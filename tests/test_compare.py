@@ -22,6 +22,8 @@ from issp_keras.models import ecbsr
 from issp_keras.models import load_model
 from issp_keras.programs import compare_report
 from issp_keras.programs import configuration
+from issp_keras.programs.compare import Comparison
+from issp_keras.programs.compare import TrainingsFailed
 from issp_keras.programs.compare import compare
 from issp_keras.programs.results import check
 from issp_keras.programs.results import table
@@ -139,8 +141,36 @@ def test_stops_in_time_and_goes_on_to_the_same_weights(config, tmp_path):
         )
         for a, b in zip(found, whole, strict=True):
             np.testing.assert_array_equal(a, b)
-    assert compare(config, tmp_path / "none", minutes=0.0, report=str) == []
     assert len(expected) == 2
+
+
+@pytest.mark.tensorflow
+def test_the_tables_name_what_is_not_finished(config, tmp_path):
+    config.seeds = (10,)
+    tables = []
+
+    def report(line):
+        tables.append((tmp_path / "results.md").read_text())
+
+    comparison = Comparison(config, tmp_path, report=report)
+    assert comparison.unfinished()[1:] == [
+        ["ISS-P", "10", "0 of 4"],
+        ["wide", "10", "0 of 4"],
+    ]
+    page = compare_report.page([], comparison.unfinished(), "runs", [])
+    text = pages.Parsed(page.render()).text
+    for part in ("0 of 2", "No training is done yet", "Not finished", "0 of 4"):
+        assert part in text
+    comparison.run()
+    # If the process is killed, its last epoch is in the table.
+    assert tables[0].splitlines() == [
+        "| not finished | seed | steps |",
+        "| --- | ---: | ---: |",
+        "| ISS-P | 10 | 2 of 4 |",
+        "| wide | 10 | 0 of 4 |",
+    ]
+    assert "| wide | 10 | 2 of 4 |" in tables[3]
+    assert "not finished" not in tables[-1]
 
 
 def test_no_training_begins_when_the_next_epoch_would_end_too_late(
@@ -225,13 +255,16 @@ def test_the_report_shows_each_way_and_what_diverged(compared):
     _, results, _ = compared
     lost = {**results[0], "outcome": "diverged", "scores": {}}
     lost |= {"name": "<b>too fast", "non_zeros": None}
-    page = compare_report.page([*results, lost], "runs", [("Command", "c")])
+    unfinished = [["not finished", "seed", "steps"], ["late", "10", "2 of 4"]]
+    page = compare_report.page(
+        [*results, lost], unfinished, "runs", [("Command", "c")]
+    )
     parsed = pages.Parsed(page.render())
     for cell in itertools.chain(*table([*results, lost])):
         assert cell in parsed.text
-    for text in ("3 ways to train, compared", "4 of 5", "1 diverged"):
+    for text in ("3 ways to train, compared", "4 of 6", "1 diverged", "late"):
         assert text in parsed.text
-    assert len(parsed.all("table")) == 2
+    assert len(parsed.all("table")) == 3
     (plot,) = parsed.all("svg")
     assert plot["aria-label"] == "photographs"
     assert len(parsed.all("circle")) == 2
@@ -245,7 +278,8 @@ def test_the_report_shows_each_way_and_what_diverged(compared):
 def test_results_that_all_diverged_have_no_plot(compared):
     _, results, _ = compared
     lost = {"outcome": "diverged", "scores": {}, "non_zeros": None}
-    page = compare_report.page([r | lost for r in results], "runs", [])
+    results = [result | lost for result in results]
+    page = compare_report.page(results, [["not finished"]], "runs", [])
     parsed = pages.Parsed(page.render())
     assert "0 of 4" in parsed.text and not parsed.all("svg")
 
@@ -355,13 +389,16 @@ def test_a_training_that_fails_does_not_stop_the_others(config, tmp_path):
     config.trainings = ConfigDict({"broken": {}, "wide": {}})
     (tmp_path / "broken-10").mkdir()
     (tmp_path / "broken-10/checkpoint.keras").write_text("no checkpoint")
-    for turn in (None, 0.0):
-        with pytest.raises(
-            InputError, match=r"1 of 2 trainings failed:.*\n.*not a Keras"
-        ) as failed:
-            compare(config, tmp_path, turn=turn, report=str)
-        # The error has the other results, which the program shows.
-        assert [of["name"] for of in failed.value.results] == ["wide"]
+    comparison = Comparison(config, tmp_path, report=str)
+    with pytest.raises(
+        TrainingsFailed, match=r"1 of 2 trainings failed:.*\n.*not a Keras"
+    ):
+        comparison.run()
+    # The program shows the other results.
+    assert [result["name"] for result in comparison.results()] == ["wide"]
+    assert comparison.unfinished()[1:] == [["broken", "10", "0 of 4"]]
+    with pytest.raises(TrainingsFailed):
+        compare(config, tmp_path, turn=0.0, report=str)
     (result,) = json.loads((tmp_path / "results.json").read_text())
     assert result["name"] == "wide"
 

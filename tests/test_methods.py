@@ -330,6 +330,8 @@ def test_ac_dc_alternates_and_holds_the_mask_of_a_phase():
     assert after(3, small, grown) == small
     assert after(4, small, grown) == grown
     assert after(6, grown, grown) == [0.0, 0.0, 9.0, 9.0]
+    resets = [age for age in range(8) if method.resets_momentum(Clock(age, 8))]
+    assert resets == [4]
 
 
 def test_regrowth_exchanges_the_smallest_for_the_steepest():

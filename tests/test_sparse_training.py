@@ -579,6 +579,50 @@ def test_one_change_per_optimizer_step_under_gradient_accumulation(name):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "gains"),
+    [
+        (keras.optimizers.SGD(0.1, momentum=0.5), [1, 1.5, 1.75, 1.875, 1]),
+        # The first moment of Adam is a tenth of the gradient in a first step.
+        (keras.optimizers.Adam(0.1), [0.1, 0.19, 0.271, 0.3439, 0.1]),
+        (keras.optimizers.SGD(0.1), None),
+    ],
+)
+def test_a_dense_phase_of_ac_dc_begins_without_momentum(optimizer, gains):
+    # The gradient of each weight is 1 in every step.
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+    model.compile(optimizer, loss=lambda _, y: y)
+    momenta = []
+
+    class Remember(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            # On JAX, `self.model` first brings its variables up to date.
+            trained = self.model.trainable_variables
+            found = keras_internals.momenta(self.model.optimizer, trained) or {}
+            momenta.append([np.array(m) for m in found.values()])
+
+    model.fit(
+        np.ones((8, 4), "float32"),
+        np.ones((8, 1), "float32"),
+        batch_size=1,
+        verbose=0,
+        callbacks=[
+            SparseTraining(ISSPSchedule(0.5, end_step=8), ACDC(2)),
+            Remember(),
+        ],
+    )
+    if gains is None:
+        assert momenta == [[]] * 8
+        return
+    for found, gain in zip(momenta, [*gains, *gains[1:4]], strict=True):
+        # Those of the kernel and of the bias.
+        assert len(found) == 2
+        for momentum in found:
+            np.testing.assert_allclose(
+                abs(momentum) / abs(momenta[0][1]), gain / gains[0], rtol=1e-5
+            )
+
+
 def test_layers_that_are_not_built_are_passed_by():
     class Model(keras.Model):
         def __init__(self):

@@ -80,6 +80,8 @@ class SparseUpdate:
         if self._record_gradients:
             norms = [_norm(gradients.get(i)) for i in range(len(self._kernels))]
             self._state.gradient_norms.assign(ops.stack(norms))
+        if self._pruner.resets_momentum:
+            self._reset_momentum(step)
         if self._pruner.refreshes_states:
             self._refresh_state(step)
         if not self._pruner.changes_gradients:
@@ -92,6 +94,18 @@ class SparseUpdate:
         for j, gradient in zip(places.values(), changed, strict=True):
             grads[j] = gradient
         return grads
+
+    def _reset_momentum(self, step):
+        """Sets the momentum of all weights to zero if the method says so."""
+        is_due = ops.logical_and(
+            self._pruner.in_stage(step),
+            self._pruner.method.resets_momentum(self._pruner.clock(step)),
+        )
+        trained = keras_internals.trained_variables(self._optimizer)
+        # An optimizer may have no momentum.
+        momenta = keras_internals.momenta(self._optimizer, trained) or {}
+        for variable in momenta.values():
+            variable.assign(ops.where(is_due, 0.0, variable.value))
 
     def _refresh_state(self, step):
         """Renews the state of the method, once for each optimizer step.

@@ -24,20 +24,18 @@ _MINUTE = 60.0
 
 
 class TrainingsFailed(InputError):
-    """The error of failed trainings. It has the results of the others.
+    """The error of failed trainings.
 
     Args:
         failures: List of sentences about the failed trainings.
         total: Integer, the number of all trainings.
-        results: List of dicts, the results that `compare` returns.
     """
 
-    def __init__(self, failures: list[str], total: int, results: list[dict]):
+    def __init__(self, failures: list[str], total: int):
         lines = "\n  ".join(failures)
         super().__init__(
             f"{len(failures)} of {total} trainings failed:\n  {lines}"
         )
-        self.results = results
 
 
 def compare(
@@ -68,41 +66,73 @@ def compare(
         TrainingsFailed: If a training failed. It is raised after all others
             have run.
     """
-    if not isinstance(known, (list, tuple)):
-        raise InputError("--known: is not a list of results.")
-    # Check all trainings first, so that errors do not show after hours.
-    trainings = list_trainings(config, workdir)
-    files.make_folder(workdir)
-    for training in trainings:
-        training.take_over(known)
-    end = (
-        float("inf")
-        if minutes is None
-        else time.monotonic() + (_MINUTE * minutes)
-    )
-    work = _Work(workdir, trainings, end, turn, report)
-    work.run()
-    results = write_results(workdir, trainings)
-    if work.failures:
-        raise TrainingsFailed(work.failures, len(trainings), results)
-    return results
+    comparison = Comparison(config, workdir, known, report)
+    comparison.run(minutes, turn)
+    return comparison.results()
 
 
-class _Work:
-    """The trainings of one call, and the time that they took so far."""
+class Comparison:
+    """The trainings of a config, and the time that they took in this process.
 
-    def __init__(self, workdir, trainings, end, turn, report):
-        self._workdir = workdir
-        self._trainings = trainings
-        self._end = end
-        self._turn = turn
+    Args:
+        config, workdir, known, report: As in `compare`.
+
+    Raises:
+        InputError: If an entry of the config is not usable.
+    """
+
+    def __init__(self, config, workdir, known=(), report=print):
+        if not isinstance(known, (list, tuple)):
+            raise InputError("--known: is not a list of results.")
+        # Check all trainings first, so that errors do not show after hours.
+        self._trainings = list_trainings(config, workdir)
+        self._workdir = files.make_folder(workdir)
         self._report = report
         self._costs = {}
         self._seconds = self._cost = 0.0
-        self.failures: list[str] = []
+        self._end = math.inf
+        self._turn = None
+        self._failures: list[str] = []
+        for training in self._trainings:
+            training.take_over(known)
 
-    def run(self):
-        """Trains until all trainings are finished or the time is over."""
+    def results(self) -> list[dict]:
+        """Returns the results of the finished trainings."""
+        results = (training.result() for training in self._trainings)
+        return [result for result in results if result is not None]
+
+    def unfinished(self) -> list[list[str]]:
+        """Returns a header, then a row for each training without a result."""
+        header = ["not finished", "seed", "steps"]
+        return [header] + [
+            [training.name, str(training.seed), training.progress()]
+            for training in self._trainings
+            if training.result() is None
+        ]
+
+    def run(self, minutes=None, turn=None):
+        """Trains until all trainings are finished or the time is over.
+
+        Args:
+            minutes, turn: As in `compare`.
+
+        Raises:
+            TrainingsFailed: If a training failed. It is raised after all
+                others have run.
+        """
+        if minutes is not None:
+            self._end = time.monotonic() + _MINUTE * minutes
+        self._turn = turn
+        self._write()
+        self._run()
+        self._write()
+        if self._failures:
+            raise TrainingsFailed(self._failures, len(self._trainings))
+
+    def _write(self):
+        write_results(self._workdir, self.results(), self.unfinished())
+
+    def _run(self):
         # Trainings that had a turn come last, in the order of their turns.
         waiting = [t for t in self._trainings if t.result() is None]
         self._costs = step_costs(waiting)
@@ -130,8 +160,8 @@ class _Work:
             except InputError as error:
                 # The other trainings can still run.
                 waiting.remove(training)
-                self.failures.append(f"{training.label}: {error}")
-                self._report(self.failures[-1])
+                self._failures.append(f"{training.label}: {error}")
+                self._report(self._failures[-1])
             finally:
                 training.unlock()
 
@@ -159,12 +189,13 @@ class _Work:
                 return False
             training.write_result(network)
         # Write the tables now, since the process may be killed later.
-        write_results(self._workdir, self._trainings)
+        self._write()
         self._report(f"{training.label}: {training.summary()}")
         return True
 
     def tell(self, training, step, logs, steps, seconds):
         """Reports the progress of a training, and when all will be done."""
+        self._write()
         self._cost += steps * self._costs[training]
         self._seconds += seconds
         left = sum(
@@ -190,12 +221,12 @@ class _Work:
 
 
 class _Progress(keras.callbacks.Callback):
-    """Reports each epoch to `_Work`."""
+    """Reports each epoch to a `Comparison`."""
 
-    def __init__(self, training, work):
+    def __init__(self, training, comparison):
         super().__init__()
         self._training = training
-        self._work = work
+        self._comparison = comparison
 
     def on_train_begin(self, logs=None):
         # It may begin in the middle of an epoch.
@@ -211,7 +242,7 @@ class _Progress(keras.callbacks.Callback):
         seconds = time.monotonic() - self._start
         before = self._step
         self._step = (epoch + 1) * self._training.config.steps_per_epoch
-        self._work.tell(
+        self._comparison.tell(
             self._training, self._step, logs or {}, self._step - before, seconds
         )
 
@@ -221,25 +252,26 @@ def main(argv):
     if flag.nice:
         os.nice(flag.nice)
     known = files.read_json(flag.known) if flag.known else []
+    comparison = Comparison(flag.config, flag.workdir, known)
     try:
-        results = compare(
-            flag.config, flag.workdir, flag.minutes, flag.turn, known
-        )
-    except TrainingsFailed as error:
-        _show(error.results)
+        comparison.run(flag.minutes, flag.turn)
+    except TrainingsFailed:
+        _show(comparison)
         raise
-    _show(results)
+    _show(comparison)
 
 
-def _show(results):
+def _show(comparison):
     flag = flags.FLAGS
-    header, *rows = table(results)
-    cli.print_table(header, rows)
+    results, unfinished = comparison.results(), comparison.unfinished()
+    for header, *rows in (table(results), unfinished):
+        if rows:
+            cli.print_table(header, rows)
     done = pathlib.Path(flag.workdir) / "results.json"
     print(f"Wrote {done}, results.csv and results.md.")
     if flag.report:
         facts = cli.facts(f"as many as {keras.backend.backend()} takes")
-        page = compare_report.page(results, flag.workdir, facts)
+        page = compare_report.page(results, unfinished, flag.workdir, facts)
         cli.write_page(flag.report, page)
 
 

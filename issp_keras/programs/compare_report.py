@@ -14,12 +14,17 @@ _LEAST_DB = 0.2
 
 
 def page(
-    results: list[dict], workdir, facts: list[tuple[str, str]]
+    results: list[dict],
+    unfinished: list[list[str]],
+    workdir,
+    facts: list[tuple[str, str]],
 ) -> report.Page:
     """Makes the page.
 
     Args:
         results: List of dicts, the content of `results.json`.
+        unfinished: List of rows of strings about the other trainings. The first
+            row is the header.
         workdir: Path of the folder of the trainings.
         facts: List of pairs of strings, facts about the run.
     """
@@ -30,26 +35,29 @@ def page(
         *([report.Section("Plots", _plots(results, sets))] if sets else []),
         report.Section("Each training", _trainings(results)),
     ]
+    if not results:
+        sections = [report.Section("Results", ["No training is done yet."])]
+    header, *left = unfinished
+    if left:
+        sections.append(
+            report.Section("Not finished", [report.table(header, left)])
+        )
     return report.Page(
         kind="issp_keras · comparison",
         title=f"{len(names)} way{'s' * (len(names) != 1)} to train, compared",
         lead="Each way is one row. Rows with several seeds have the mean over "
         "the trainings that did not diverge.",
-        figures=_figures(results, sets),
-        sections=sections if results else [_nothing()],
+        figures=_figures(results, sets, len(left)),
+        sections=sections,
         facts=[("Folder", str(pathlib.Path(workdir))), *facts],
     )
 
 
-def _nothing():
-    return report.Section("Results", ["No training is done yet."])
-
-
-def _figures(results, sets):
+def _figures(results, sets, left):
     diverged = sum(map(has_diverged, results))
     found = [
         report.Figure(
-            f"{len(results) - diverged} of {len(results)}",
+            f"{len(results) - diverged} of {len(results) + left}",
             "trainings finished",
             f"{diverged} {DIVERGED}" if diverged else "none diverged",
         )

@@ -56,26 +56,33 @@ def _check_types(entries, types):
             raise TypeError(f"{name!r} is {value!r}")
 
 
-def write_results(workdir, trainings) -> list[dict]:
-    """Writes `results.json`, `.csv` and `.md`; returns the results."""
+def write_results(workdir, results, unfinished):
+    """Writes `results.json`, `results.csv` and `results.md`.
+
+    Args:
+        workdir: Path of a folder.
+        results: List of dicts, the results of the finished trainings.
+        unfinished: List of rows of strings about the other trainings. The first
+            row is the header. Only `results.md` contains them.
+    """
     workdir = pathlib.Path(workdir)
+    tables = [table(results)] if results else []
+    if len(unfinished) > 1:
+        tables.append(unfinished)
     # Other processes may write to this workdir at the same time.
     with one_at_a_time(workdir):
-        return _write_results(workdir, trainings)
-
-
-def _write_results(workdir, trainings):
-    results = [t.result() for t in trainings if t.result() is not None]
-    files.write_json(workdir / "results.json", results)
-    header, *rows = table(results)
-    with files.replacing(workdir / "results.md") as partial:
-        partial.write_text(cli.markdown_table(header, rows))
-    with (
-        files.replacing(workdir / "results.csv") as partial,
-        partial.open("w", newline="") as file,
-    ):
-        csv.writer(file).writerows(each_training(results))
-    return results
+        files.write_json(workdir / "results.json", results)
+        with files.replacing(workdir / "results.md") as partial:
+            partial.write_text(
+                "\n".join(
+                    cli.markdown_table(header, rows) for header, *rows in tables
+                )
+            )
+        with (
+            files.replacing(workdir / "results.csv") as partial,
+            partial.open("w", newline="") as file,
+        ):
+            csv.writer(file).writerows(each_training(results))
 
 
 def table(results) -> list[list[str]]:

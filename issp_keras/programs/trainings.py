@@ -137,6 +137,10 @@ class Training:
         """Returns the number of steps until the last checkpoint."""
         return len(self._epochs()) * self.config.steps_per_epoch
 
+    def progress(self) -> str:
+        """Returns the steps until the last checkpoint, and all steps."""
+        return f"{self.steps_done():,} of {self.config.steps:,}"
+
     def lock(self) -> bool:
         """Locks the training for this process; false if another has it."""
         files.make_folder(self.folder)

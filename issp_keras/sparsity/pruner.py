@@ -221,6 +221,11 @@ class Pruner:
         return not self.follows_changes or self._overrides("refreshes")
 
     @property
+    def resets_momentum(self) -> bool:
+        """Whether the optimizer's momentum may be set to zero."""
+        return self._overrides("resets_momentum")
+
+    @property
     def changes_gradients(self) -> bool:
         """Whether the method changes the gradients of the loss."""
         return self._overrides("gradient")

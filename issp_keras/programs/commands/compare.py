@@ -13,11 +13,11 @@ N minutes. Several of these commands may share one workdir: each takes a
 training that no other command runs. They run at low priority (--nice).
 
 results.json, results.csv and results.md in the workdir hold PSNR and SSIM on
-each test set, the non-zeros and the time of every finished training. A
-training that diverges is a result too, and is not repeated. --report writes a
-page for a browser with the table and plots. --known takes a results.json of
-another machine or of an earlier version. Trainings in it with the same
-settings are not repeated.
+each test set, the non-zeros and the time of every finished training. results.md
+also lists the others with their steps. A training that diverges is a result
+too, and is not repeated. --report writes a page for a browser with the table
+and plots. --known takes a results.json of another machine or of an earlier
+version. Trainings in it with the same settings are not repeated.
 """
 
 from absl import flags

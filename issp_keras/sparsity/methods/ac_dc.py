@@ -17,8 +17,9 @@ class ACDC(Method):
     The pruning stage has `phases` pairs of a dense and a sparse phase, all of
     equal length. A sparse phase begins with hard thresholding, and its mask
     holds until its end. In a dense phase all weights are trained. The pruned
-    weights start from zero. Unlike in the paper, the optimizer keeps its
-    moments when a phase begins.
+    weights start from zero. A dense phase that follows a sparse one begins
+    without momentum: the optimizer's averages of the gradients are set to
+    zero, for all weights of the model. Adam keeps its second moments.
 
     Args:
         phases: Integer, the number of pairs of phases. Defaults to `4`.
@@ -28,6 +29,7 @@ class ACDC(Method):
 
     Reference: Peste et al., AC/DC: Alternating Compressed/DeCompressed
     Training of Deep Neural Networks, NeurIPS 2021 (arXiv 2106.12379), Alg. 1.
+    The authors' training program resets the momentum of SGD.
     """
 
     def __init__(self, phases: int = 4):
@@ -52,6 +54,12 @@ class ACDC(Method):
             is_sparse, pruned, lambda: [ops.copy(c.values) for c in changes]
         )
         return values, [c.state for c in changes]
+
+    def resets_momentum(self, clock: Clock) -> Any:
+        return ops.logical_and(
+            self._is_sparse(clock.age - 1, clock.length),
+            ops.logical_not(self._is_sparse(clock.age, clock.length)),
+        )
 
     def _is_sparse(self, age, length):
         """Whether a step of the stage lies in a sparse phase."""

@@ -92,6 +92,7 @@ class Method(Readable):
       between steps. It is one array of `state_dtype` for each kernel. It
       starts with zeros, and `refresh` renews it whenever `refreshes` is true.
     - `importance` ranks the weights. The default is their magnitude.
+    - `resets_momentum` chooses steps that begin without momentum.
 
     Attributes:
         one_shot: Boolean. If true, the mask is chosen once, from the weights
@@ -171,6 +172,17 @@ class Method(Readable):
             state: Tensor of the state, or None.
         """
         return values
+
+    def resets_momentum(self, clock: Clock) -> Any:
+        """Returns whether the optimizer's momentum is zero before this step.
+
+        It then forgets its averages of the gradients (the first moments of
+        Adam), for all weights of the model.
+
+        Args:
+            clock: `Clock`, the position of this step in the pruning stage.
+        """
+        return False
 
     def refreshes(self, clock: Clock) -> Any:
         """Returns whether to renew the state before this step.
