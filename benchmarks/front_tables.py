@@ -4,15 +4,13 @@ import csv
 import math
 import os
 import pathlib
-import re
 from collections.abc import Callable
 
 import fronts
 from front_pictures import picture_path
+from regions import Regions
 
 from issp_keras import files
-from issp_keras.errors import InputError
-from issp_keras.errors import blame
 from issp_keras.inference import find_bundled
 from issp_keras.programs import cli
 
@@ -238,85 +236,6 @@ def table(
     return cli.markdown_table(header, [line for _, line in sorted(lines)])
 
 
-_BEGIN = re.compile(r"^<!-- frontier: (.*?) -->$", re.MULTILINE)
-_END = re.compile(r"^<!-- end -->$", re.MULTILINE)
-
-
-def write_documents(figures: dict, paths: list) -> list:
-    """Fills the regions of Markdown files with tables.
-
-    Args:
-        figures: Dict, the content of the JSON file.
-        paths: List of paths. A file without regions stays as it is.
-
-    Returns:
-        List of the paths of the files that were written.
-
-    Raises:
-        InputError: If a file cannot be read, or a region is not usable.
-    """
-    texts = {path: _text(path) for path in paths}
-    filled = {path: fill(texts[path], figures, path) for path in paths}
-    changed = [path for path in paths if filled[path] != texts[path]]
-    for path in changed:
-        with files.replacing(path) as partial:
-            partial.write_text(filled[path])
-    return changed
-
-
-def check_documents(paths: list):
-    """Checks the regions of Markdown files, before anything is measured.
-
-    Args:
-        paths: As in `write_documents`.
-
-    Raises:
-        InputError: Likewise.
-    """
-    for path in paths:
-        fill(_text(path), {"networks": []}, path)
-
-
-def _text(path):
-    files.check_file(path, "a Markdown file")
-    with blame(f"{path}: cannot be read", OSError, ValueError):
-        return pathlib.Path(path).read_text()
-
-
-def fill(text: str, figures: dict, path) -> str:
-    """Fills the regions of a text with tables and sentences.
-
-    A region begins with the line `<!-- frontier: NAME -->`, and ends with the
-    line `<!-- end -->`.
-
-    Args:
-        text: String, the content of a Markdown file.
-        figures: Dict, the content of the JSON file.
-        path: Path of the Markdown file, for errors.
-
-    Raises:
-        InputError: If a region has another name, or no end.
-    """
-    before, *rest = _BEGIN.split(text)
-    parts = [before]
-    for name, after in zip(rest[::2], rest[1::2]):
-        end = _END.search(after)
-        if name not in _REGIONS:
-            raise InputError(
-                f"{path}: has a region '{name}', expected one of "
-                f"{', '.join(_REGIONS)}."
-            )
-        if not end:
-            raise InputError(
-                f"{path}: its region '{name}' has no end, "
-                "expected the line <!-- end --> after it."
-            )
-        made = _REGIONS[name](figures["networks"]).strip()
-        parts.append(f"<!-- frontier: {name} -->\n\n{made}\n\n")
-        parts.append(after[end.start() :])
-    return "".join(parts)
-
-
 def _bundled_table(rows):
     header = ["network", "magnification", "zeros", "PSNR Set5 / Set14 (int8)"]
     header += ["int8 + delegate", "int8 file, compressed"]
@@ -396,12 +315,16 @@ def _claim(rows):
     return fronts.claim([row for row in rows if row["scale"] == 4])
 
 
-_REGIONS = {
-    "bundled": _bundled_table,
-    "bundled_times": _bundled_times_table,
-    "alike_x4": _alike_table,
-    "claim_x4": _claim,
-}
+# The figures are the networks of the JSON file.
+REGIONS = Regions(
+    "frontier",
+    {
+        "bundled": _bundled_table,
+        "bundled_times": _bundled_times_table,
+        "alike_x4": _alike_table,
+        "claim_x4": _claim,
+    },
+)
 
 
 def _psnr(row, precision):

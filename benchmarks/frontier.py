@@ -574,7 +574,7 @@ def main(_):
     output = pathlib.Path(flag.output)
     cli.check_output(output, ".json")
     page, documents = _targets(output)
-    front_tables.check_documents(documents)
+    front_tables.REGIONS.check(documents)
     if flag.only_draw and not output.exists():
         raise InputError(
             f"--only_draw: {output}: no such file, expected the JSON file of "
@@ -591,7 +591,7 @@ def main(_):
     if page:
         front_tables.write_page(known, pathlib.Path(page), output)
         print(f"Wrote {page}.")
-    for path in front_tables.write_documents(known, documents):
+    for path in front_tables.REGIONS.write(known["networks"], documents):
         print(f"Wrote {path}.")
 
 

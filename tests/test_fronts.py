@@ -314,7 +314,7 @@ _TABLES = {
 
 def test_a_region_says_what_the_networks_show():
     text = "<!-- frontier: claim_x4 -->\n<!-- end -->\n"
-    filled = front_tables.fill(text, _FIGURES, "page.md")
+    filled = front_tables.REGIONS.fill(text, _FIGURES["networks"], "page.md")
     assert filled.splitlines()[2].startswith("**Against dense networks in XNN")
 
 
@@ -324,12 +324,13 @@ def test_a_region_of_a_document_is_filled(name, tmp_path):
     begin = f"First.\n\n<!-- frontier: {name} -->"
     path.write_text(f"{begin}\nold\n<!-- end -->\n\nLast.\n")
     other.write_text("A line `<!-- frontier: name -->` begins no region.\n")
-    assert front_tables.write_documents(_FIGURES, [path, other]) == [path]
+    write, rows = front_tables.REGIONS.write, _FIGURES["networks"]
+    assert write(rows, [path, other]) == [path]
     table = "\n".join(_TABLES[name])
     expected = f"{begin}\n\n{table}\n\n<!-- end -->\n\nLast.\n"
     assert path.read_text() == expected
     # A second time, nothing changes.
-    assert front_tables.write_documents(_FIGURES, [path, other]) == []
+    assert write(rows, [path, other]) == []
 
 
 @pytest.mark.parametrize(
@@ -351,7 +352,7 @@ def test_a_wrong_region_is_named(region, problem, tmp_path):
     path = tmp_path / "page.md"
     path.write_text(region)
     with pytest.raises(InputError, match=problem) as error:
-        front_tables.check_documents([path])
+        front_tables.REGIONS.check([path])
     assert str(error.value).startswith(f"{path}: ")
     assert path.read_text() == region
 
@@ -363,7 +364,8 @@ def test_a_wrong_region_is_named(region, problem, tmp_path):
 def test_the_tables_of_the_documents_are_up_to_date(document):
     figures = json.loads((_BENCHMARKS / "frontier_cpu.json").read_text())
     text = (_ROOT / document).read_text()
-    assert text == front_tables.fill(text, figures, document)
+    filled = front_tables.REGIONS.fill(text, figures["networks"], document)
+    assert text == filled
 
 
 def test_a_csv_file_has_a_line_for_each_measurement(tmp_path):

@@ -71,8 +71,16 @@ def print_table(header: list[str], rows: list[list[str]]):
     console.print(table)
 
 
-def markdown_table(header, rows) -> str:
-    """Returns the same table as Markdown."""
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+def markdown_table(header, rows, texts=1) -> str:
+    """Returns the same table as Markdown.
+
+    Args:
+        header: List of strings.
+        rows: List of lists of strings.
+        texts: Integer, the number of columns at the left that are texts. The
+            others are numbers, and are aligned at the right.
+    """
+    dashes = ["---"] * texts + ["---:"] * (len(header) - texts)
+    lines = [header, dashes, *rows]
     escaped = [[cell.replace("|", r"\|") for cell in cells] for cells in lines]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in escaped)
