@@ -195,7 +195,7 @@ def _cells(results, name, rival):
     return [
         f"{results.non_zeros(name):,}",
         *(f"{results.mean(name, data):.2f}" for data in _SETS),
-        "" if gain is None else f"{gain[0]:+.2f}",
+        "" if gain is None else _signed(gain[0]),
     ]
 
 
@@ -241,7 +241,12 @@ def outcome(gain: tuple[float, int] | None, least: float) -> str:
     # The table shows hundredths.
     verdict = "reached" if round(gain[0], 2) >= least else "missed"
     seeds = f"{gain[1]} seed{'s' * (gain[1] != 1)}"
-    return f"{verdict}: {gain[0]:+.2f} dB ({seeds})"
+    return f"{verdict}: {_signed(gain[0])} dB ({seeds})"
+
+
+def _signed(gain):
+    # The sum with 0.0 turns -0.0 into 0.0.
+    return f"{round(gain, 2) + 0.0:+.2f}"
 
 
 def _blocks_table(figures):

@@ -48,6 +48,7 @@ def test_a_gain_is_that_of_the_seeds_that_both_have():
 def test_a_goal_is_reached_missed_or_open():
     assert tables.outcome(None, 0.2) == "not finished"
     assert tables.outcome((0.2, 1), 0.2) == "reached: +0.20 dB (1 seed)"
+    assert tables.outcome((-0.004, 1), 0.0) == "reached: +0.00 dB (1 seed)"
     assert tables.outcome((0.19, 2), 0.2) == "missed: +0.19 dB (2 seeds)"
 
 
