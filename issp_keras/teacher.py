@@ -59,6 +59,10 @@ class Teacher:
         self._digest = hashlib.sha256(content)
         self._digest.update(f"self_ensemble={bool(self_ensemble)}".encode())
 
+    def sha256(self) -> str:
+        """Returns a digest of the network's file and the settings."""
+        return self._digest.hexdigest()
+
     def teach(
         self, pairs: list[Pair], folder: StrPath, until: float | None = None
     ) -> list[Pair] | None:

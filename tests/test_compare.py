@@ -375,6 +375,8 @@ def test_settings_that_change_no_weight_may_differ(config, done, tmp_path):
     with config.unlocked():
         config.training.steps_per_execution = 2
         config.training.data.held_out = ""
+        config.training.loss = "l1"
+        config.training.dtype_policy = "float32"
     lines = []
     assert compare(config, tmp_path, report=lines.append) == done
     found = compare(config, tmp_path / "b", known=done, report=lines.append)

@@ -88,6 +88,15 @@ def test_a_sum_of_branches_merges_into_the_plain_network():
         prunable_kernels(model)
 
 
+@pytest.mark.parametrize("reparameterized", [False, True])
+def test_a_training_begins_near_the_anchor(reparameterized):
+    keras.utils.set_random_seed(1)
+    model = models.plain(2, 16, blocks=8, reparameterized=reparameterized)
+    image = np.random.default_rng(0).uniform(size=(1, 8, 8, 3))
+    nearest = image.repeat(2, 1).repeat(2, 2)
+    assert np.abs(model(image) - nearest).mean() < 0.3
+
+
 def test_the_anchor_keeps_all_levels_under_mixed_precision():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:

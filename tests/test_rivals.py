@@ -181,6 +181,10 @@ def test_a_sum_of_branches_is_what_each_of_them_makes(channels):
         kernel = np.multiply.outer(np.float32(edges), np.eye(5, dtype="f"))
         found = _convolve(features, kernel)
         expected += found * layer.edge_scale[i] + layer.edge_bias[i]
+    without = ReparameterizedConv2D(5, identity=False)
+    without.build(image.shape)
+    without.set_weights(layer.get_weights())
+    np.testing.assert_allclose(without(image), expected, rtol=1e-5, atol=1e-5)
     if channels == 5:
         expected += image
     np.testing.assert_allclose(layer(image), expected, rtol=1e-5, atol=1e-5)
@@ -263,7 +267,9 @@ def test_kernels_are_pruned_when_branches_are_merged():
 
 
 def test_a_sum_of_branches_comes_back_from_its_configuration():
-    layer = ReparameterizedConv2D(4, "relu", multiplier=3, name="conv")
+    layer = ReparameterizedConv2D(
+        4, "relu", multiplier=3, identity=False, name="conv"
+    )
     again = ReparameterizedConv2D.from_config(layer.get_config())
     assert again.get_config() == layer.get_config()
     assert again.compute_output_shape((None, 5, 6, 3)) == (None, 5, 6, 4)

@@ -187,6 +187,26 @@ def test_another_file_under_the_name_is_refused(path, pairs, tmp_path):
         Teacher(path, 2).teach(pairs, folder)
 
 
+def test_a_training_does_not_go_on_with_another_teacher(config, tmp_path):
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(config, tmp_path / "workdir", callbacks=[Stop()])
+    _teacher(config.teacher.model, seed=1)
+    message = "--config.teacher.model: is another network than when .*workdir"
+    with pytest.raises(InputError, match=message):
+        train(config, tmp_path / "workdir")
+
+
+def test_the_workdir_is_no_folder_for_outputs(config, tmp_path):
+    with config.unlocked():
+        config.teacher.cache = str(tmp_path / "workdir")
+    with pytest.raises(InputError, match="cache: is the --workdir, expected"):
+        train(config, tmp_path / "workdir")
+
+
 @pytest.mark.long
 def test_training_learns_from_the_teacher_and_goes_on_the_same(
     config, tmp_path, enlarged

@@ -21,16 +21,21 @@ import keras
 import numpy as np
 import pytest
 from killed_trainings import differences
+from ml_collections import ConfigDict
 
 from issp_keras import data
 from issp_keras.callbacks import prunable_kernels
 from issp_keras.errors import InputError
 from issp_keras.models import load_model
+from issp_keras.programs import configuration
 from issp_keras.programs import interrupts
 from issp_keras.programs.interrupts import Terminated
 from issp_keras.programs.train import train
 
 EDSR_SMALL = pathlib.Path(__file__).parent.parent / "configs/edsr_small.py"
+
+
+_SPARSITY = {"target_sparsity": 0.9, "begin_step": 0}
 
 
 def _tiny_config(photographs):
@@ -283,6 +288,52 @@ def test_a_terminated_run_keeps_its_steps(
 
 
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
+def test_a_terminated_run_may_go_on_with_more_steps_at_once(
+    config, trained, tmp_path
+):
+    with interrupts.raising(), pytest.raises(Terminated):
+        train(config, tmp_path, callbacks=[_Terminates(4)])
+    gc.collect()
+    # 2 steps of the epoch are left.
+    config.steps_per_execution = 3
+    train(config, tmp_path)
+    checkpoint = keras.models.load_model(tmp_path / "checkpoint.keras")
+    assert int(checkpoint.optimizer.iterations) == 12
+    assert _epochs(tmp_path) == [0, 1, 2, 3]
+    found = load_model(tmp_path / "model.keras").get_weights()
+    # Several steps at once are compiled and rounded in another way.
+    for a, b in zip(found, trained[0], strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_steps_that_float16_leaves_out_are_made_up_for(
+    config, tmp_path, monkeypatch
+):
+    config.dtype_policy = "mixed_float16"
+    config.sparsity.end_step = config.steps
+    make = configuration.optimizer
+    # Gradients overflow in the first steps. The scale then is halved.
+    monkeypatch.setattr(
+        configuration,
+        "optimizer",
+        lambda config: keras.optimizers.LossScaleOptimizer(
+            make(config), initial_scale=2.0**30
+        ),
+    )
+    updates = []
+
+    class Count(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            updates.append(int(self.model.optimizer.iterations))
+
+    network = train(config, tmp_path, callbacks=[Count()])
+    assert updates[0] == 0 and updates[-1] == 12 < len(updates)
+    for kernel in prunable_kernels(network):
+        assert np.mean(kernel.numpy() == 0) > 0.89
+    assert _epochs(tmp_path) == [0, 1, 2, 3]
+
+
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 def test_a_run_may_be_killed_while_it_saves_a_part_of_an_epoch(
     config, trained, tmp_path
 ):
@@ -426,6 +477,16 @@ def test_a_broken_checkpoint_is_refused(config, workdir):
         ("loss", "l2", "--config.loss: is 'l2', expected one of l1, l1_fft"),
         ("learning_rate", -1.0, r"--config.learning_rate: is -1\.0"),
         (
+            "sparsity.exclude",
+            len,
+            "exclude: is <built-in.*, expected a regular",
+        ),
+        (
+            "sparsity",
+            ConfigDict(_SPARSITY | {"method": "dense", "end_step": 13}),
+            "end_step: is 13, expected at most the 12 .* or a --config.decay_b",
+        ),
+        (
             "network.reparameterized",
             True,
             "reparameterized: is for dense trainings, .*method=dense",
@@ -441,6 +502,36 @@ def test_refuses_bad_entries_before_it_writes(
     with pytest.raises(InputError, match=message):
         train(config, tmp_path / "workdir")
     assert not (tmp_path / "workdir").exists()
+
+
+def test_the_seed_of_a_part_is_that_of_the_training(config):
+    with config.unlocked():
+        config.sparsity.method = "random"
+        assert configuration.sparse_training(config).method.seed == config.seed
+        config.sparsity.random = {"seed": 3}
+    assert configuration.sparse_training(config).method.seed == 3
+
+
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
+def test_a_training_does_not_go_on_with_other_photographs(
+    config, tmp_path, shared_photographs
+):
+    photographs = tmp_path / "photographs"
+    shutil.copytree(shared_photographs, photographs)
+    config.data.train = str(photographs)
+    workdir = tmp_path / "workdir"
+    with interrupts.raising(), pytest.raises(Terminated):
+        train(config, workdir, callbacks=[_Terminates(4)])
+    gc.collect()
+    (first, *_) = sorted(photographs.iterdir())
+    shutil.copy(first, photographs / f"another{first.suffix}")
+    message = "--config.data.train: has other photographs than when .*workdir"
+    with pytest.raises(InputError, match=message):
+        train(config, workdir)
+    (photographs / f"another{first.suffix}").unlink()
+    (workdir / "inputs.json").write_text("[]")
+    with pytest.raises(InputError, match="inputs.json: is not readable"):
+        train(config, workdir)
 
 
 @pytest.mark.parametrize("entry", ["seed", "sparsity", "data.held_out"])

@@ -1,5 +1,6 @@
 """A plain network of 3x3 convolutions at LR resolution, for CPUs and phones."""
 
+import functools
 from typing import Any
 
 import keras
@@ -76,7 +77,8 @@ def plain(
         last_conv: Boolean, whether one more convolution follows the blocks.
             Defaults to `False`.
         reparameterized: Boolean. If true, each convolution is trained as a
-            sum of branches (ECB). After the training,
+            sum of branches (ECB). With `residual`, the input is no branch,
+            since the block adds it. After the training,
             `issp_keras.models.merge` returns the plain network. Do not prune a
             sum of branches: zeros of the variables are not zeros of the sum.
             Merge first, then train sparse. Defaults to `False`.
@@ -96,7 +98,13 @@ def plain(
     check_scale(scale)
     check_positive(features=features, blocks=blocks, convs=convs)
     image = rgb_input()
-    conv = convolve_reparameterized if reparameterized else convolve
+    conv = convolve
+    if reparameterized:
+        # A residual block adds its input itself. With both, the features would
+        # double in each block.
+        conv = functools.partial(
+            convolve_reparameterized, identity=not residual
+        )
     x = conv(image, features, "conv_first", activation="relu")
     for i in range(blocks):
         x = _block(x, conv, convs, residual, name=f"body.{i}")

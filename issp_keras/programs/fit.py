@@ -79,13 +79,15 @@ def _dataset(model, config, patches, done, left):
 
     `left` is the number of steps until the end of the epoch.
     """
+    # The part of an epoch may come from a call with another number.
+    at_once = math.gcd(left, config.get("steps_per_execution", 1))
     if config.data.get("on_device", False):
-        # The part of an epoch may come from a call with another number.
-        at_once = math.gcd(left, config.get("steps_per_execution", 1))
         with blame("--config.data.on_device", ValueError):
             cutter = DevicePatches(patches)
         fuse_steps(model, cutter.cut, cutter.pixels, patches.places(0))
         return PlacesDataset(cutter, done, config.steps, at_once), at_once
+    # Keras would go on beyond the end of the epoch.
+    model.steps_per_execution = at_once
     is_tensorflow = keras.backend.backend() == "tensorflow"
     make_dataset = tf_patches if is_tensorflow else PatchDataset
     return make_dataset(patches, done, config.steps), 1

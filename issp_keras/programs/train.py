@@ -24,6 +24,7 @@ from issp_keras.programs.epochs import CpuSeconds
 from issp_keras.programs.epochs import HeldOutScore
 from issp_keras.programs.epochs import StopIfDiverged
 from issp_keras.programs.fit import fit
+from issp_keras.programs.inputs import check_same_files
 from issp_keras.programs.part_epochs import EndWhenInterrupted
 from issp_keras.programs.part_epochs import load_part
 from issp_keras.programs.processes import Processes
@@ -130,8 +131,9 @@ def _train(config, workdir, parts, processes, until, callbacks):
         current = json.loads(config.to_json_best_effort())
         files.write_json(workdir / "config.json", current)
     pairs = parts.pairs
+    check_same_files(workdir, pairs, parts.teacher, processes.is_first)
     if parts.teacher:
-        cache = config.teacher.get("cache") or workdir / "teacher"
+        cache = _cache(config, workdir)
         pairs = parts.teacher.teach(pairs, cache, until)
         if pairs is None:
             return None
@@ -160,18 +162,18 @@ def _train(config, workdir, parts, processes, until, callbacks):
 
     with processes.sharing_data():
         model, done = begin()
-        if done % config.steps_per_epoch:
-            # The rest of an interrupted epoch leaves a checkpoint of its end.
-            if not is_in_time(model, done):
-                return None
-            model, done = begin()
-        if done < config.steps:
-            if not is_in_time(model, done):
-                return None
-        else:
+        if done >= config.steps:
             # Keras replaces the weights by their averages, if any, at the end
             # of `fit`, after the last checkpoint.
             model.optimizer.finalize_variable_values(model.trainable_variables)
+        while done < config.steps:
+            if not is_in_time(model, done):
+                return None
+            done = _steps_done(model)
+            if done < config.steps:
+                # That was the rest of an interrupted epoch. Or the optimizer
+                # left out steps, since gradients overflowed in float16.
+                model, done = begin()
     # The saved network has no optimizer.
     network.set_weights(model.get_weights())
     if parts.int8:
@@ -183,6 +185,17 @@ def _train(config, workdir, parts, processes, until, callbacks):
     return network
 
 
+def _cache(config, workdir):
+    """Returns the folder for the outputs of the teacher."""
+    cache = pathlib.Path(config.teacher.get("cache") or workdir / "teacher")
+    if cache.resolve() == workdir.resolve():
+        # The training holds the lock of its folder.
+        raise InputError(
+            "--config.teacher.cache: is the --workdir, expected another folder."
+        )
+    return cache
+
+
 def _compiled(config, weights):
     """Returns the compiled model, which may compute in another dtype."""
     model = configuration.network(config, config.get("dtype_policy"))
@@ -190,7 +203,6 @@ def _compiled(config, weights):
     model.compile(
         configuration.optimizer(config),
         loss=configuration.loss(config),
-        steps_per_execution=configuration.steps_per_execution(config),
     )
     return model
 
@@ -200,10 +212,14 @@ def _go_on(model, config, workdir, parts, processes):
     checkpoint = workdir / "checkpoint.keras"
     if checkpoint.exists():
         restore(model, parts.compressing(), checkpoint)
-    done = int(keras.ops.copy(model.optimizer.iterations))
+    done = _steps_done(model)
     if processes.is_first:
         keep_rows(workdir / "metrics.csv", done // config.steps_per_epoch)
     return done
+
+
+def _steps_done(model):
+    return int(keras.ops.copy(model.optimizer.iterations))
 
 
 def _callbacks(config, workdir, parts, processes, done, further):

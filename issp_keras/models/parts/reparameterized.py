@@ -27,7 +27,7 @@ class ReparameterizedConv2D(layers.Layer):
       convolution after it;
     - three 1x1 convolutions, each followed by one filter for edges (Sobel
       along x, Sobel along y, Laplacian) times a factor for each channel;
-    - the input itself, if it has `filters` channels.
+    - the input itself, if `identity` is true and it has `filters` channels.
 
     All of them are linear, so that their sum is one 3x3 convolution. The
     layer adds the kernels up first, and then convolves once, with zeros
@@ -54,16 +54,21 @@ class ReparameterizedConv2D(layers.Layer):
             to none.
         multiplier: Integer, the number of channels between the 1x1 and the 3x3
             convolution, divided by `filters`. Defaults to `2`.
+        identity: Boolean, whether the input itself may be a branch. Defaults
+            to `True`.
 
     Reference: Zhang et al., Edge-oriented Convolution Block for Real-time
     Super Resolution on Mobile Devices, ACM MM 2021, Sec. 3.2 and 3.3.
     """
 
-    def __init__(self, filters, activation=None, multiplier=2, **kwargs):
+    def __init__(
+        self, filters, activation=None, multiplier=2, identity=True, **kwargs
+    ):
         super().__init__(**kwargs)
         self.filters = filters
         self.activation = activations.get(activation)
         self.multiplier = multiplier
+        self.identity = identity
 
     def build(self, input_shape):
         inputs = input_shape[-1]
@@ -106,7 +111,8 @@ class ReparameterizedConv2D(layers.Layer):
             + ops.einsum("ehw,eio->hwio", _EDGES, scaled)
         )
         inputs = kernel.shape[2]
-        return kernel + _identity(inputs) if inputs == self.filters else kernel
+        has_identity = self.identity and inputs == self.filters
+        return kernel + _identity(inputs) if has_identity else kernel
 
     def merged_bias(self):
         """The bias of the sum, of shape (filters,)."""
@@ -131,6 +137,7 @@ class ReparameterizedConv2D(layers.Layer):
             "filters": self.filters,
             "activation": activations.serialize(self.activation),
             "multiplier": self.multiplier,
+            "identity": self.identity,
         }
         return {**super().get_config(), **config}
 
@@ -141,7 +148,7 @@ def _identity(channels):
     return kernel
 
 
-def convolve_reparameterized(x, filters, name, activation=None):
+def convolve_reparameterized(x, filters, name, activation=None, identity=True):
     """Applies a 3x3 convolution that is trained as a sum of branches.
 
     Args:
@@ -149,8 +156,13 @@ def convolve_reparameterized(x, filters, name, activation=None):
         filters: Integer, channels of the result.
         name: String, name of the layer.
         activation: String, as in `keras.layers.Conv2D`. Defaults to none.
+        identity: Boolean, whether the input itself may be a branch. Defaults
+            to `True`.
 
     Returns:
         Keras tensor of shape (batch, height, width, filters).
     """
-    return ReparameterizedConv2D(filters, activation, name=name)(x)
+    layer = ReparameterizedConv2D(
+        filters, activation, identity=identity, name=name
+    )
+    return layer(x)

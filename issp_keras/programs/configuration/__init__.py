@@ -2,7 +2,6 @@
 
 from issp_keras.programs.configuration.entries import check
 from issp_keras.programs.configuration.entries import score_channels
-from issp_keras.programs.configuration.entries import steps_per_execution
 from issp_keras.programs.configuration.identity import check_same
 from issp_keras.programs.configuration.identity import digest
 from issp_keras.programs.configuration.int8 import simulated_int8
@@ -25,5 +24,4 @@ __all__ = [
     "score_channels",
     "simulated_int8",
     "sparse_training",
-    "steps_per_execution",
 ]

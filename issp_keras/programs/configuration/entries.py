@@ -60,6 +60,9 @@ def check(config):
     _check_seed(config.seed)
     for name in config.sparsity:
         _check_known(f"sparsity.{name}", name, sorted(_SPARSITY))
+    for name in ("include", "exclude"):
+        _check_patterns(f"sparsity.{name}", config.sparsity.get(name))
+    _check_end_of_constant_rate(config)
     _check_one_of(config, "dtype_policy", "float32", _DTYPE_POLICIES)
     _check_one_of(config, "loss", "l1", list(LOSSES))
     _check_one_of(config, "score_channels", "y", metrics.CHANNELS)
@@ -136,6 +139,29 @@ def _check_one_of(config, entry, default, names):
     value = config.get(entry, default)
     if value not in names:
         _refuse(entry, value, f"one of {', '.join(names)}")
+
+
+def _check_patterns(entry, value):
+    # Configs of functions could not be compared.
+    several = value if isinstance(value, (tuple, list)) else [value]
+    if not all(of is None or isinstance(of, str) for of in several):
+        _refuse(entry, value, "a regular expression or a tuple of them")
+
+
+def _check_end_of_constant_rate(config):
+    """Checks when the rate begins to fall in a training without zeros."""
+    if config.sparsity.method != DENSE:
+        # Its schedule checks the step.
+        return
+    end = config.sparsity.end_step
+    is_used = "decay_begin" not in config and "halve_at" not in config
+    if is_used and not (isinstance(end, int) and 0 <= end <= config.steps):
+        _refuse(
+            "sparsity.end_step",
+            end,
+            f"at most the {config.steps} steps of the training, since the "
+            "learning rate falls from there on; or a --config.decay_begin",
+        )
 
 
 def _check_teacher(teacher):
@@ -232,13 +258,6 @@ def _is_share(value):
 
 def _entry(group, name):
     return f"{group}.{name}" if group else name
-
-
-def steps_per_execution(config) -> int:
-    """Returns how many steps Keras runs at once; it is 1 with `fuse_steps`."""
-    if config.data.get("on_device", False):
-        return 1
-    return config.get("steps_per_execution", 1)
 
 
 def score_channels(config) -> str:

@@ -8,6 +8,14 @@ from issp_keras import files
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
 
+_DEFAULTS = {
+    "dtype_policy": "float32",
+    "loss": "l1",
+    "ema_momentum": None,
+    "teacher": None,
+    "simulated_int8": None,
+}
+
 
 def digest(config) -> str:
     """Returns a digest of all settings that affect the result of a training.
@@ -34,8 +42,11 @@ def _decisive(settings):
     (settings.get("teacher") or {}).pop("cache", None)
     int8 = settings.get("simulated_int8")
     if isinstance(int8, dict) and int8.get("begin_step") is None:
-        # Results that are older than this entry stay valid.
-        del settings["simulated_int8"]
+        settings["simulated_int8"] = None
+    # A default is the same as no entry.
+    for name, default in _DEFAULTS.items():
+        if settings.get(name) == default:
+            settings.pop(name, None)
     return settings
 
 

@@ -1,5 +1,7 @@
 """Builds the sparse training of a config."""
 
+import inspect
+
 from ml_collections import ConfigDict
 
 from issp_keras.callbacks import SparseTraining
@@ -20,6 +22,7 @@ def sparse_training(config) -> SparseTraining | None:
 
     `method`, `distribution` and `pattern` name a part. The arguments of a part
     are in the group with its name, for example `config.sparsity.n_m.zeros`.
+    The default of an argument `seed` is `config.seed`.
 
     Raises:
         InputError: If a name or an argument is not usable.
@@ -36,9 +39,9 @@ def sparse_training(config) -> SparseTraining | None:
         )
         callback = SparseTraining(
             schedule,
-            _part(entries, "method", METHODS, others=(DENSE,)),
-            _part(entries, "distribution", DISTRIBUTIONS, "uniform"),
-            _part(entries, "pattern", PATTERNS, "unstructured"),
+            _part(config, "method", METHODS, others=(DENSE,)),
+            _part(config, "distribution", DISTRIBUTIONS, "uniform"),
+            _part(config, "pattern", PATTERNS, "unstructured"),
             include=entries.get("include"),
             exclude=entries.get("exclude"),
             optimizer_slots=entries.get("optimizer_slots", "keep"),
@@ -57,7 +60,8 @@ def sparse_training(config) -> SparseTraining | None:
     return callback
 
 
-def _part(entries, question, parts, default=None, others=()):
+def _part(config, question, parts, default=None, others=()):
+    entries = config.sparsity
     name = entries.get(question, default)
     if name not in parts:
         raise InputError(
@@ -73,5 +77,7 @@ def _part(entries, question, parts, default=None, others=()):
     arguments = group.to_dict()
     if "sample_size" in arguments:
         arguments["selection"] = Sampled(arguments.pop("sample_size"))
+    if "seed" in inspect.signature(parts[name]).parameters:
+        arguments.setdefault("seed", config.seed)
     with blame(f"--config.sparsity.{name}", ValueError, TypeError):
         return parts[name](**arguments)
