@@ -188,12 +188,10 @@ def test_another_file_under_the_name_is_refused(path, pairs, tmp_path):
 
 
 def test_a_training_does_not_go_on_with_another_teacher(config, tmp_path):
-    class Stop(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train(config, tmp_path / "workdir", callbacks=[Stop()])
+    # It stops after the first epoch.
+    while train(config, tmp_path / "workdir", until=time.monotonic()) is None:
+        if (tmp_path / "workdir" / "checkpoint.keras").exists():
+            break
     _teacher(config.teacher.model, seed=1)
     message = "--config.teacher.model: is another network than when .*workdir"
     with pytest.raises(InputError, match=message):

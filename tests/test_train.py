@@ -530,7 +530,7 @@ def test_a_training_does_not_go_on_with_other_photographs(
         train(config, workdir)
     (photographs / f"another{first.suffix}").unlink()
     (workdir / "inputs.json").write_text("[]")
-    with pytest.raises(InputError, match="inputs.json: is not readable"):
+    with pytest.raises(InputError, match=r"inputs\.json: is not readable"):
         train(config, workdir)
 
 
