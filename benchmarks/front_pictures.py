@@ -16,7 +16,7 @@ _MARKERS = {"int8": "D", "float32": "o"}
 _MOST_MS = 60
 _FONT = 9
 # A label lies at one of these distances from its point, in points (1/72 inch).
-_DISTANCES = (7, 16, 28, 42)
+_DISTANCES = (5, 18, 32, 48, 64)
 # So many points of the line from a label to its point are tested.
 _STEPS = 40
 
