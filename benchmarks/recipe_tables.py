@@ -65,11 +65,9 @@ class Results:
     def names(self) -> list[str]:
         return list(self._of)
 
-    def seeds(self, name=None) -> list[int]:
-        """Returns the seeds of a training, or of all."""
-        if name is not None:
-            return sorted(self._of[name])
-        return sorted({seed for seeds in self._of.values() for seed in seeds})
+    def count(self, name) -> int:
+        """Returns the number of seeds of a training."""
+        return len(self._of[name])
 
     def non_zeros(self, name) -> int:
         return next(iter(self._of[name].values()))["non_zeros"]
@@ -137,12 +135,12 @@ def _names(config):
 def _search_table(figures):
     results = figures["search"]
     header = ["95 % zeros, x4, 6,000 steps", "non-zeros", *_TITLES]
-    names = sorted(
-        results.names(), key=lambda name: -results.mean(name, "Kodak24")
-    )
     return cli.markdown_table(
         [*header, "against ISS-P"],
-        [[name, *_cells(results, name, "ISS-P")] for name in names],
+        [
+            [name, *_cells(results, name, "ISS-P")]
+            for name in _best_first(results, results.names())
+        ],
     )
 
 
@@ -156,20 +154,15 @@ def _comparison_table(figures):
         for name in _best_first(results, names):
             label = name.replace(ending, "")
             rival = f"ISS-P{ending}"
-            rows.append(
-                [
-                    share.replace("%", " %"),
-                    label,
-                    *_cells(results, name, rival),
-                    str(len(results.seeds(name))),
-                ]
-            )
+            cells = _cells(results, name, rival)
+            zeros = share.replace("%", " %")
+            rows.append([zeros, label, *cells, str(results.count(name))])
     names = [name for name in results.names() if name.startswith("dense")]
     for name in _best_first(results, names):
         features, depth = name.removeprefix("dense ").split("x")
         label = f"{features} features, {depth} layers"
         cells = _cells(results, name, None)
-        rows.append(["dense", label, *cells, str(len(results.seeds(name)))])
+        rows.append(["dense", label, *cells, str(results.count(name))])
     header = ["zeros", "method", "non-zeros", *_TITLES, "against ISS-P"]
     table = cli.markdown_table([*header, "seeds"], rows, texts=2)
     return f"{_state(results)}\n\n{table}"

@@ -42,7 +42,7 @@ def test_a_gain_is_that_of_the_seeds_that_both_have():
     assert results.gain("a", "missing") is None
     assert results.mean("a", "set5") == 30.75
     assert len(results) == 4
-    assert results.seeds("a") == [10, 11]
+    assert results.count("a") == 2
 
 
 def test_a_goal_is_reached_missed_or_open():
