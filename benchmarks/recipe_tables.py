@@ -9,7 +9,6 @@ from the JSON files in `benchmarks`. The second one first adds results of
 lists its training. It replaces an older result of this training.
 """
 
-import json
 import pathlib
 import statistics
 
@@ -24,6 +23,7 @@ from issp_keras.errors import InputError
 from issp_keras.errors import blame
 from issp_keras.programs import cli
 from issp_keras.programs import results as of_trainings
+from issp_keras.programs.trainings import training_names
 
 _FOLDER = pathlib.Path(__file__).parent
 _DOCUMENT = _FOLDER.parent / "docs/benchmarks/training.md"
@@ -124,12 +124,8 @@ def _key(result):
 
 
 def _keys(config):
-    return [(name, seed) for seed in config.seeds for name in _names(config)]
-
-
-def _names(config):
-    # A ConfigDict would sort the names alphabetically.
-    return list(json.loads(config.trainings.to_json_best_effort()))
+    names = training_names(config)
+    return [(name, seed) for seed in config.seeds for name in names]
 
 
 def _search_table(figures):
@@ -169,8 +165,7 @@ def _comparison_table(figures):
 
 
 def _state(results):
-    config = recipe_comparison.get_config()
-    total = len(_names(config)) * len(config.seeds)
+    total = len(_keys(recipe_comparison.get_config()))
     if len(results) == total:
         return f"All {total} trainings are finished."
     return (

@@ -141,6 +141,7 @@ def test_stops_in_time_and_goes_on_to_the_same_weights(config, tmp_path):
         )
         for a, b in zip(found, whole, strict=True):
             np.testing.assert_array_equal(a, b)
+    assert compare(config, tmp_path / "none", minutes=0.0, report=str) == []
     assert len(expected) == 2
 
 

@@ -16,6 +16,7 @@ from issp_keras.programs.commands.compare import run
 from issp_keras.programs.fit import Diverged
 from issp_keras.programs.results import table
 from issp_keras.programs.results import write_results
+from issp_keras.programs.resume import steps_done
 from issp_keras.programs.train import train
 from issp_keras.programs.trainings import list_trainings
 from issp_keras.programs.trainings import step_costs
@@ -230,7 +231,7 @@ class _Progress(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         # It may begin in the middle of an epoch.
-        self._step = int(keras.ops.copy(self.model.optimizer.iterations))
+        self._step = steps_done(self.model)
 
     def on_epoch_begin(self, epoch, logs=None):
         self._start = time.monotonic()

@@ -11,6 +11,7 @@ from issp_keras.programs.results import table
 
 # The smallest range of an axis, so that small differences do not look large.
 _LEAST_DB = 0.2
+_NOTHING = "No training is done yet."
 
 
 def page(
@@ -30,25 +31,20 @@ def page(
     """
     names = list(dict.fromkeys(result["name"] for result in results))
     sets = list(dict.fromkeys(s for r in results for s in r["scores"]))
-    sections = [
-        report.Section("Results", _results(results)),
-        *([report.Section("Plots", _plots(results, sets))] if sets else []),
-        report.Section("Each training", _trainings(results)),
-    ]
-    if not results:
-        sections = [report.Section("Results", ["No training is done yet."])]
     header, *left = unfinished
-    if left:
-        sections.append(
-            report.Section("Not finished", [report.table(header, left)])
-        )
+    sections = [
+        ("Results", _results(results) if results else [_NOTHING]),
+        *([("Plots", _plots(results, sets))] if sets else []),
+        *([("Each training", _trainings(results))] if results else []),
+        *([("Not finished", [report.table(header, left)])] if left else []),
+    ]
     return report.Page(
         kind="issp_keras · comparison",
         title=f"{len(names)} way{'s' * (len(names) != 1)} to train, compared",
         lead="Each way is one row. Rows with several seeds have the mean over "
         "the trainings that did not diverge.",
         figures=_figures(results, sets, len(left)),
-        sections=sections,
+        sections=[report.Section(*section) for section in sections],
         facts=[("Folder", str(pathlib.Path(workdir))), *facts],
     )
 

@@ -86,7 +86,7 @@ def _dataset(model, config, patches, done, left):
             cutter = DevicePatches(patches)
         fuse_steps(model, cutter.cut, cutter.pixels, patches.places(0))
         return PlacesDataset(cutter, done, config.steps, at_once), at_once
-    # Keras would go on beyond the end of the epoch.
+    # With another number, Keras would go on beyond the end of the epoch.
     model.steps_per_execution = at_once
     is_tensorflow = keras.backend.backend() == "tensorflow"
     make_dataset = tf_patches if is_tensorflow else PatchDataset

@@ -10,6 +10,7 @@ import numpy as np
 from issp_keras import files
 from issp_keras.errors import blame
 from issp_keras.programs import interrupts
+from issp_keras.programs.resume import steps_done
 
 # The name has the number of steps in the checkpoint. So the right file is found
 # even if a program ends before it has written the checkpoint.
@@ -87,7 +88,7 @@ class EndWhenInterrupted(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if interrupts.is_waiting():
             # On JAX, `model` first brings its variables up to date.
-            done = int(keras.ops.copy(self.model.optimizer.iterations))
+            done = steps_done(self.model)
             if done % self._steps_per_epoch == 0:
                 # The end of an epoch makes its own checkpoint.
                 return

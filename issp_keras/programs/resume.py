@@ -3,6 +3,7 @@
 import csv
 import warnings
 
+import keras
 from absl import logging
 
 from issp_keras import files
@@ -35,6 +36,11 @@ def restore(model, callbacks, checkpoint):
         warnings.filterwarnings("error", "Skipping variable loading")
         model.load_weights(checkpoint)
     logging.info("Continuing from %s", checkpoint)
+
+
+def steps_done(model) -> int:
+    """Returns how many steps the optimizer of a model has made."""
+    return int(keras.ops.copy(model.optimizer.iterations))
 
 
 def _shapes(model):

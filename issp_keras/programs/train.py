@@ -30,6 +30,7 @@ from issp_keras.programs.part_epochs import load_part
 from issp_keras.programs.processes import Processes
 from issp_keras.programs.resume import keep_rows
 from issp_keras.programs.resume import restore
+from issp_keras.programs.resume import steps_done
 from issp_keras.scores import SMALLEST
 from issp_keras.teacher import Teacher
 
@@ -63,7 +64,7 @@ def train(
     """
     processes = processes or Processes()
     # Check all input before the training.
-    parts = _check(config, processes)
+    parts = _check(config, workdir, processes)
     workdir = files.make_folder(workdir)
     if is_locked or not processes.is_first:
         # The first of several processes holds the lock for all of them.
@@ -87,7 +88,7 @@ class _Parts(NamedTuple):
         return [part for part in (self.sparse, self.int8) if part]
 
 
-def _check(config, processes):
+def _check(config, workdir, processes):
     """Builds the parts of the config without writing a file."""
     configuration.check(config)
     sparse = configuration.sparse_training(config)
@@ -109,7 +110,14 @@ def _check(config, processes):
     if config.data.held_out:
         held_out = load_pairs(config.data.held_out, "held_out", scale, SMALLEST)
     if teacher and config.teacher.get("cache"):
-        files.make_folder(config.teacher.cache)
+        cache = pathlib.Path(config.teacher.cache)
+        if cache.resolve() == pathlib.Path(workdir).resolve():
+            # The training would wait for its own lock.
+            raise InputError(
+                "--config.teacher.cache: is the --workdir, expected another "
+                "folder."
+            )
+        files.make_folder(cache)
     return _Parts(network, sparse, int8, teacher, pairs, held_out)
 
 
@@ -133,7 +141,7 @@ def _train(config, workdir, parts, processes, until, callbacks):
     pairs = parts.pairs
     check_same_files(workdir, pairs, parts.teacher, processes.is_first)
     if parts.teacher:
-        cache = _cache(config, workdir)
+        cache = config.teacher.get("cache") or workdir / "teacher"
         pairs = parts.teacher.teach(pairs, cache, until)
         if pairs is None:
             return None
@@ -169,7 +177,7 @@ def _train(config, workdir, parts, processes, until, callbacks):
         while done < config.steps:
             if not is_in_time(model, done):
                 return None
-            done = _steps_done(model)
+            done = steps_done(model)
             if done < config.steps:
                 # That was the rest of an interrupted epoch. Or the optimizer
                 # left out steps, since gradients overflowed in float16.
@@ -183,17 +191,6 @@ def _train(config, workdir, parts, processes, until, callbacks):
         with files.replacing(workdir / "model.keras") as partial:
             network.save(partial)
     return network
-
-
-def _cache(config, workdir):
-    """Returns the folder for the outputs of the teacher."""
-    cache = pathlib.Path(config.teacher.get("cache") or workdir / "teacher")
-    if cache.resolve() == workdir.resolve():
-        # The training holds the lock of its folder.
-        raise InputError(
-            "--config.teacher.cache: is the --workdir, expected another folder."
-        )
-    return cache
 
 
 def _compiled(config, weights):
@@ -212,14 +209,10 @@ def _go_on(model, config, workdir, parts, processes):
     checkpoint = workdir / "checkpoint.keras"
     if checkpoint.exists():
         restore(model, parts.compressing(), checkpoint)
-    done = _steps_done(model)
+    done = steps_done(model)
     if processes.is_first:
         keep_rows(workdir / "metrics.csv", done // config.steps_per_epoch)
     return done
-
-
-def _steps_done(model):
-    return int(keras.ops.copy(model.optimizer.iterations))
 
 
 def _callbacks(config, workdir, parts, processes, done, further):

@@ -176,8 +176,7 @@ def list_trainings(config, workdir) -> list[Training]:
     _check_entries(config)
     # Trainings may have different scales, and then different LR files.
     sources = functools.cache(functools.partial(_sources, config))
-    # A ConfigDict would sort the names alphabetically.
-    names = list(json.loads(config.trainings.to_json_best_effort()))
+    names = training_names(config)
     trainings = []
     for seed in config.seeds:
         for name in names:
@@ -189,6 +188,12 @@ def list_trainings(config, workdir) -> list[Training]:
     _check_photographs(trainings)
     _check_folders(trainings)
     return trainings
+
+
+def training_names(config) -> list[str]:
+    """Returns the names of the trainings in the order of the config."""
+    # A ConfigDict would sort the names alphabetically.
+    return list(json.loads(config.trainings.to_json_best_effort()))
 
 
 def step_costs(trainings: list[Training]) -> dict[Training, float]:

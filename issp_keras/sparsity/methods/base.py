@@ -174,10 +174,10 @@ class Method(Readable):
         return values
 
     def resets_momentum(self, clock: Clock) -> Any:
-        """Returns whether the optimizer's momentum is zero before this step.
+        """Returns whether to set the momentum to zero before this step.
 
-        It then forgets its averages of the gradients (the first moments of
-        Adam), for all weights of the model.
+        The optimizer then forgets its averages of the gradients (the first
+        moments of Adam), for all weights of the model.
 
         Args:
             clock: `Clock`, the position of this step in the pruning stage.
