@@ -276,16 +276,27 @@ def test_kernels_that_do_not_train_stay_as_they_are():
     _assert_exact_zeros(model)
 
 
+_OPTIONS = [
+    {"use_ema": True},
+    {"weight_decay": 0.01},
+    {"gradient_accumulation_steps": 4},
+    {"use_ema": True, "ema_overwrite_frequency": 3},
+]
+
+
 @pytest.mark.parametrize(
-    "jit_compile", [pytest.param(False, marks=pytest.mark.versions), True]
-)
-@pytest.mark.parametrize(
-    "optimizer",
+    ("optimizer", "jit_compile"),
     [
-        {"gradient_accumulation_steps": 4},
-        {"use_ema": True},
-        {"use_ema": True, "ema_overwrite_frequency": 3},
-        {"weight_decay": 0.01},
+        *(
+            pytest.param(options, False, marks=pytest.mark.versions)
+            for options in _OPTIONS
+        ),
+        # XLA compiles slowly.
+        *(
+            pytest.param(options, True, marks=pytest.mark.long)
+            for options in _OPTIONS[:2]
+        ),
+        *((options, True) for options in _OPTIONS[2:]),
     ],
 )
 def test_zeros_are_exact_with_any_option_of_the_optimizer(
