@@ -40,15 +40,20 @@ flags.DEFINE_string(
 flags.DEFINE_string("data_dir", "data", "Folder of the test sets.")
 
 _CHOOSE_BY = "Kodak24"
-_SETS = {"Kodak24": "data/Kodak24", "Set5": "set5", "Set14": "set14"}
 # What is known about photographs, by the entry `data.train` of a config.
 _PHOTOGRAPHS = {
     "data/T91,data/BSD200,data/DIV2K_quarter": {
         "photographs": "T91, BSD200, DIV2K (a quarter of the size)",
-        "licence": "research only",
+        "licence": "research only (T91: not stated)",
     }
 }
 _MADE_BY = "configs/bundled.py"
+
+
+def test_sets(data_dir) -> dict[str, str]:
+    """Returns the names of the test sets, and where to read each of them."""
+    kodak = str(pathlib.Path(data_dir) / _CHOOSE_BY)
+    return {_CHOOSE_BY: kodak, "Set5": "set5", "Set14": "set14"}
 
 
 def best_by_name(found) -> dict[str, trainings.Trained]:
@@ -105,11 +110,25 @@ def bundle(of, folder, data_dir) -> dict:
             for key in ("weights", "non_zeros", "steps", "seed")
         },
         **_PHOTOGRAPHS[train],
+        "zeros_in": _zeros_in(of.config["sparsity"]),
+        "loss": of.config["loss"],
+        "teacher": (of.config.get("teacher") or {}).get("model"),
+        "backend": of.result.get("backend"),
         "made_by": _MADE_BY,
         "settings": of.result["settings"],
         "scores": scores,
         "sha256": digests,
     }
+
+
+def _zeros_in(sparsity):
+    """What becomes zero together, for people."""
+    if sparsity.get("pattern", "unstructured") == "unstructured":
+        return "single weights"
+    inputs, outputs = (sparsity["block"][of] for of in ("inputs", "outputs"))
+    if outputs == 1:
+        return f"blocks of {inputs} input channels"
+    return f"blocks of {inputs} input and {outputs} output channels"
 
 
 def _write(of, folder, data_dir):
@@ -124,9 +143,10 @@ def _write(of, folder, data_dir):
     for precision, suffix in (("float32", ""), ("int8", "_int8")):
         path = folder / f"{name}{suffix}.tflite"
         print(export(model, path, precision, method=of.method), flush=True)
-        found = trainings.scores(path, of.scale, _SETS.values(), data_dir)
+        sets = test_sets(data_dir)
+        found = trainings.scores(path, of.scale, sets.values(), data_dir)
         scores[precision] = {
-            shown: found[source] for shown, source in _SETS.items()
+            shown: found[source] for shown, source in sets.items()
         }
     return scores
 
@@ -165,6 +185,8 @@ def main(_):
                 f"--only: {name} is no training, expected some of "
                 f"{', '.join(best)}."
             )
+    sets = list(test_sets(flag.data_dir).values())
+    cli.check_photographs("data_dir", sets, flag.data_dir)
     folder = pathlib.Path(flag.output)
     files.make_folder(folder)
     listed = folder / "networks.json"

@@ -12,6 +12,8 @@ from issp_keras import files
 # Colours: dense, sparse, published, bundled.
 _DENSE, _SPARSE, _GREY, _BLACK = "#1f77b4", "#d94801", "#777777", "#111111"
 _MARKERS = {"int8": "D", "float32": "o"}
+# Networks of other authors.
+_OTHERS = {"int8": "+", "float32": "x"}
 # Latencies beyond this one are left out of a picture.
 _MOST_MS = 60
 _FONT = 9
@@ -51,7 +53,7 @@ class Picture:
         self.lines = [
             (self.sparse, "-", _SPARSE, "sparse front"),
             (self.dense, "-", _DENSE, "dense front"),
-            (stock, ":", _DENSE, "dense front in stock TFLite (XNNPACK)"),
+            (stock, ":", _DENSE, "dense front in stock TFLite"),
         ]
         if stock == self.dense:
             del self.lines[-1]
@@ -89,10 +91,15 @@ class Picture:
         )
 
     def note(self) -> str:
-        """A sentence about own networks that lie outside, or none."""
+        """A sentence about networks that lie outside, or none."""
         outside = [
             f"{of.label} in {of.precision} ({of.ms:.1f} ms, {of.psnr:.2f} dB)"
             for of in self.own + self.stars
+            if not self.has(of)
+        ]
+        outside += [
+            f"{of.name} in {of.precision} ({of.ms:.0f} ms, {of.psnr:.2f} dB)"
+            for of in self.others
             if not self.has(of)
         ]
         return f"Not in the picture: {', '.join(outside)}." if outside else ""
@@ -225,7 +232,8 @@ def _draw_points(axes, picture):
     for of in picture.stars:
         axes.plot(of.ms, of.psnr, "*", color=_BLACK, markersize=10)
     for of in picture.others:
-        axes.plot(of.ms, of.psnr, "x", color=_GREY, markersize=6)
+        marker = _OTHERS[of.precision]
+        axes.plot(of.ms, of.psnr, marker, color=_GREY, markersize=6)
 
 
 def _draw_legend(axes, picture):
@@ -255,10 +263,21 @@ def _draw_legend(axes, picture):
         for precision, marker in _MARKERS.items()
         if any(of.precision == precision for of in picture.own)
     ]
+    beaten = {*picture.own} - {*picture.sparse} - {*picture.dense}
+    if picture.lines and any(map(picture.has, beaten)):
+        style = {"color": "#555555", "alpha": 0.4, "linestyle": ""}
+        handles.append(
+            Line2D([], [], marker="o", **style, label="pale: not the best")
+        )
     if any(map(picture.has, picture.stars)):
         handles.append(mark("*", _BLACK, "bundled, trained longer"))
-    if any(map(picture.has, picture.others)):
-        handles.append(mark("x", _GREY, "of other authors, trained longer"))
+    handles += [
+        mark(marker, _GREY, f"other authors, dense, {precision}")
+        for precision, marker in _OTHERS.items()
+        if any(
+            picture.has(o) for o in picture.others if o.precision == precision
+        )
+    ]
     legend = axes.legend(
         handles=handles,
         loc="lower left",
@@ -318,6 +337,8 @@ class _Labels:
     # Directions from a point to its label: the free side of a front first.
     _ABOVE = ((-1, 1), (0, 1), (-1, 0), (1, 1), (1, 0), (1, -1), (0, -1))
     _ABOVE += ((-1, -1),)
+    # Between neighbouring labels, in points.
+    _SPACE = 4
 
     def __init__(self, axes):
         self._axes = axes
@@ -366,7 +387,9 @@ class _Labels:
         is_far = distance > _DISTANCES[0]
         inches = tuple(of / self._pixels for of in offset)
         self._text(point, colour, inches, line if is_far else None)
-        self._taken.append(box.translated(*offset).padded(self._pixels))
+        # Labels on one line need some space between them.
+        space = self._SPACE * self._pixels
+        self._taken.append(box.translated(*offset).padded(space, self._pixels))
 
     def _text(self, point, colour, offset, line=None):
         text = self._axes.annotate(

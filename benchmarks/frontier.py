@@ -40,6 +40,7 @@ import tempfile
 import time
 
 from issp_keras.errors import InputError
+from issp_keras.errors import blame
 from issp_keras.tflite.benchmarking.latency import Contender
 
 
@@ -435,15 +436,32 @@ def _threads():
     return sorted(found)
 
 
-def _earlier(path, flag):
+# Entries of a network in the JSON file that other functions need.
+_ENTRIES = ("key", "name", "scale", "weights")
+
+
+def _earlier(path, flag, entries=_ENTRIES):
     """The content of a JSON file of an earlier call."""
     found = files.read_json(path)
-    if not isinstance(found, dict) or "networks" not in found:
-        raise InputError(
-            f"--{flag}: {path} has no entry 'networks', expected a JSON file "
-            "that this program has written."
-        )
+    # What Python raises for other content.
+    broken = (AttributeError, KeyError, TypeError, ValueError)
+    what = f"--{flag}: {path} is not a JSON file that this program has written"
+    with blame(what, *broken):
+        for row in found["networks"]:
+            _check_row(row, entries)
     return found
+
+
+def _check_row(row, entries):
+    """Raises an error for a damaged entry of "networks"."""
+    for entry in entries:
+        row[entry]
+    for form in row["forms"].values():
+        if "scores" in form:
+            fronts.mean(form)
+        for of in form.get("sizes", {}).values():
+            for ms in of["ms"].values():
+                sum(ms.values())
 
 
 def _check_replaces(known, trained, sizes, threads):
@@ -540,7 +558,7 @@ def _measured(output, known):
     partial = output.with_name(f"{output.stem}.partial.json")
     earlier = [known] if known else []
     if partial.exists():
-        earlier.append(_earlier(partial, "output"))
+        earlier.append(_earlier(partial, "output", ()))
     scores = Scores(partial, [] if flag.rescore else earlier)
     found = {**circumstances(), **_provenance()}
     found["networks"] = [
@@ -574,6 +592,7 @@ def main(_):
     output = pathlib.Path(flag.output)
     cli.check_output(output, ".json")
     page, documents = _targets(output)
+    cli.check_output(page or None, ".md", flag="page")
     front_tables.REGIONS.check(documents)
     if flag.only_draw and not output.exists():
         raise InputError(
@@ -589,7 +608,8 @@ def main(_):
     print(f"\n{front_tables.table(rows)}\n\n{fronts.claim(rows)}\n")
     print(f"Wrote {output}, and its table and picture.")
     if page:
-        front_tables.write_page(known, pathlib.Path(page), output)
+        stored = [pathlib.Path(of) for of in flag.runs]
+        front_tables.write_page(known, pathlib.Path(page), output, stored)
         print(f"Wrote {page}.")
     for path in front_tables.REGIONS.write(known["networks"], documents):
         print(f"Wrote {path}.")

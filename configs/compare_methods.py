@@ -3,9 +3,10 @@
 issp-compare --config=configs/compare_methods.py --workdir=runs/compare
 
 Every method trains the network of `edsr_small.py` from the same random weights,
-on the same patches, for 1000 steps. These steps include pruning and
-fine-tuning, in any ratio. The sparsities are 0.9, 0.95 and 0.99, with two
-seeds. These are 78 trainings, which take about an hour on 2 cores.
+on the same patches, for 1000 steps. They are pruning and fine-tuning
+together. Each method divides them in its own way. The sparsities are 0.9, 0.95
+and 0.99, with two seeds. These are 78 trainings, which take about an hour on 2
+cores.
 """
 
 from ml_collections import ConfigDict

@@ -6,6 +6,8 @@ Trains for 20,000 steps, at 90, 95 and 99 % zeros. The first candidate had the
 best PSNR on Kodak24 of those that change only the method. Three more are other
 methods with a latent copy, and two are the rivals. The winner is also trained
 with zeros in blocks of 4 input channels, and with 95 % zeros for 60,000 steps.
+At 99 % zeros, the winner and gradual magnitude pruning are also trained with
+more of their non-zeros in the first layer and the head.
 
 Dense networks are trained, too. Their numbers of weights are 3 times the
 non-zeros at 90 % (17 features, 16 layers) and 4 times those at 95 % (14
@@ -48,6 +50,13 @@ def get_config(only: str = "") -> ConfigDict:
             }
         trainings[f"{_BEST[0]}, blocks, {sparsity:.0%} zeros"] = {
             "sparsity": {**candidates[_BEST[0]], **_BLOCKS, **target}
+        }
+    for name in (_BEST[0], "gradual magnitude"):
+        trainings[f"{name}, more in the ends, 99% zeros"] = {
+            "sparsity": {
+                **candidates[name],
+                **recipe_search.MORE_IN_THE_ENDS,
+            }
         }
     longer = recipe_search.training(_LONGER)
     trainings[f"{_BEST[0]}, 95% zeros, {_LONGER:,} steps"] = {

@@ -14,6 +14,12 @@ from ml_collections import ConfigDict
 _STEPS = 6000
 CUBIC = {"ramp": "cubic"}
 BEST = "latent, Feather, all of an update"
+# The best distribution of 1 % non-zeros over the layers.
+MORE_IN_THE_ENDS = {
+    "distribution": "map",
+    "map": {"sparsities": (("conv_first", 0.8), ("head", 0.97))},
+    "target_sparsity": 0.99305,
+}
 
 
 def get_config(only: str = "") -> ConfigDict:
@@ -22,7 +28,7 @@ def get_config(only: str = "") -> ConfigDict:
     config.seeds = (10,)
     config.score_on = ("data/Kodak24", "set5", "set14")
     config.data_dir = "data"
-    config.trainings = selected({**_alone(), **_combined()}, only)
+    config.trainings = selected({**_alone(), **_combined(), **_few()}, only)
     return config
 
 
@@ -79,6 +85,40 @@ def _combined():
                 "power 5": {"latent": {"power": 5.0, "pruned_rate": 1.0}},
             }.items()
         },
+    }
+
+
+def _few():
+    """Distributions of few non-zeros over the layers, with the best method.
+
+    A uniform distribution leaves 9 weights in the first layer, and 1,618 in the
+    network. The others leave 1,607 to 1,621 in the network.
+    """
+    distributions = {
+        "uniform": {},
+        "global": {"distribution": "global"},
+        "ERK": {"distribution": "erk"},
+        "first layer 90 %": {
+            "distribution": "map",
+            "map": {"sparsities": (("conv_first", 0.9), ("head", 0.99))},
+            "target_sparsity": 0.9905,
+        },
+        "first layer 80 %, head 97 %": MORE_IN_THE_ENDS,
+        "first layer 60 %, head 97 %": {
+            "distribution": "map",
+            "map": {"sparsities": (("conv_first", 0.6), ("head", 0.97))},
+            "target_sparsity": 0.9942,
+        },
+    }
+    return {
+        f"{BEST}, {name}, 99% zeros": {
+            "sparsity": {
+                **CANDIDATES[BEST],
+                "target_sparsity": 0.99,
+                **distribution,
+            }
+        }
+        for name, distribution in distributions.items()
     }
 
 

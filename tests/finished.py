@@ -29,13 +29,19 @@ def write_training(folder, name, zeros):
     method = "latent" if zeros else "dense"
     config = {
         "network": {"name": "plain_32x16", "scale": 2, "blocks": 1},
-        "sparsity": {"method": method},
+        "sparsity": {
+            "method": method,
+            "pattern": "block",
+            "block": {"inputs": 4, "outputs": 1},
+        },
+        "loss": "l1_fft",
         "data": {"train": "data/T91,data/BSD200,data/DIV2K_quarter"},
     }
     result = {
         "name": name,
         "seed": 0,
         "settings": name,
+        "backend": "tensorflow",
         "steps": 5,
         "weights": 100,
         "non_zeros": 100,

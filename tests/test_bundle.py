@@ -23,7 +23,7 @@ pytestmark = pytest.mark.long
 
 def _run(folder, *flags):
     command = [sys.executable, _BUNDLE, "--runs=runs", "--output=networks"]
-    command += ["--data_dir=data", *flags]
+    command += ["--data_dir=sets", *flags]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
@@ -35,7 +35,7 @@ def folder(tmp_path_factory):
     finished.write_training(folder / "runs" / "b", "x2_other", 0.9)
     noise = np.random.default_rng(0).integers(0, 256, (64, 72, 3), np.uint8)
     for name in ("Set5", "Set14", "Kodak24"):
-        path = folder / "data" / name / "HR" / "noise.png"
+        path = folder / "sets" / name / "HR" / "noise.png"
         path.parent.mkdir(parents=True)
         PIL.Image.fromarray(noise).save(path)
     (folder / "networks").mkdir()
@@ -69,6 +69,9 @@ def test_a_network_is_put_into_the_package(folder):
         assert network.sha256[name] == digest
     # The digest of the settings, which tells versions of a config apart.
     assert network.settings == "x2_small"
+    assert network.zeros_in == "blocks of 4 input channels"
+    assert (network.loss, network.teacher) == ("l1_fft", None)
+    assert network.backend == "tensorflow"
 
 
 def test_the_keras_file_is_the_same_but_smaller(folder):
@@ -87,6 +90,14 @@ def test_a_name_that_was_not_trained_is_refused(folder):
     done = _run(folder, "--only=x9")
     assert done.returncode
     assert "--only: x9 is no training, expected some of x2_" in done.stderr
+
+
+def test_missing_test_sets_are_found_before_anything_is_written(folder):
+    before = sorted((folder / "networks").iterdir())
+    done = _run(folder, "--data_dir=gone")
+    assert done.returncode
+    assert "gone/Kodak24: no such folder" in done.stderr
+    assert sorted((folder / "networks").iterdir()) == before
 
 
 def test_photographs_of_unknown_licence_are_refused(folder):

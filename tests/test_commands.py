@@ -853,7 +853,7 @@ BAD_INPUT = [
     (
         "train",
         ["--config=m.py", "--workdir=run"],
-        "--config: invalid syntax",
+        "--config: m.py, line 1: invalid syntax",
     ),
 ]
 

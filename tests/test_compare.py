@@ -246,7 +246,7 @@ def test_what_another_process_has_is_left_to_it(config, tmp_path):
     results = compare(config, tmp_path, report=lines.append)
     assert [result["name"] for result in results] == ["wide"]
     assert lines[-1] == (
-        "Other processes run the remaining 1 trainings; this process ends."
+        "Other processes run what remains (ISS-P, seed 10); this process ends."
     )
     held.unlock()
     assert len(compare(config, tmp_path, report=str)) == 2
@@ -363,12 +363,20 @@ def test_scores_on_further_sets_without_training_again(config, tmp_path):
     config.score_on = ()
     (before,) = compare(config, tmp_path, report=str)
     assert before["scores"] == {}
+    with (tmp_path / "results.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["name"], row["psnr"], row["outcome"]) == (
+        *("ISS-P", "", "finished"),
+    )
+    # Another backend may score than the one that trained.
+    files.write_json(tmp_path / "ISS-P-10" / "backend.json", "abacus")
     config.score_on = sets
     lines = []
     (after,) = compare(config, tmp_path, report=lines.append)
     assert list(after["scores"]) == ["photographs"]
     assert not any("step" in line for line in lines)
     assert after["cpu_seconds"] == before["cpu_seconds"]
+    assert (before["backend"], after["backend"]) == ("tensorflow", "abacus")
 
 
 @pytest.mark.tensorflow
@@ -602,6 +610,34 @@ def test_a_mistake_is_found_before_anything_is_trained(config, tmp_path):
             r"--config.sparsity.iss_p: is 0\.9, expected a group",
         ),
         ("training.network.scale", None, "has no entry 'network.scale'"),
+        # A misspelt entry would leave the training as it is.
+        ("minutes", 5, "--config.minutes: is not an entry, expected one of"),
+        ("training.ema_momentun", 0.9, "--config.ema_momentun: is not an entr"),
+        ("training.data.on_devise", True, "--config.data.on_devise: is not an"),
+        ("training.data.patch_size", True, "patch_size: is True, expected a p"),
+        ("training.data.held_out", "nowhere", "nowhere: no such folder"),
+        ("seeds", (), "--config.seeds: is empty, expected at least one"),
+        ("seeds", ("ten",), "--config.seeds: has 'ten', expected a whole num"),
+        ("seeds", (True,), "--config.seeds: has True, expected a whole number"),
+        ("seeds", (-1,), "--config.seeds: has -1, expected a whole number"),
+        ("seeds", (1, 1), r"--config.seeds: is \(1, 1\), expected different"),
+        ("score_on", (5,), "--config.score_on: has 5, expected the name of"),
+        ("trainings", ConfigDict(), "--config.trainings: is empty, expected"),
+        (
+            "trainings.wide",
+            ConfigDict({"sparsity": {"include": "nolayer"}}),
+            "wide: --config.sparsity: .*nolayer",
+        ),
+        (
+            "trainings.wide",
+            ConfigDict({"network": {"featurs": 6}}),
+            "wide: --config.network: .*featurs",
+        ),
+        (
+            "trainings.wide",
+            ConfigDict({"teacher": {"model": "gone.keras", "weight": 0.5}}),
+            "wide: gone.keras: no such file",
+        ),
     ],
 )
 def test_entries_of_another_kind_are_refused(
@@ -615,6 +651,18 @@ def test_entries_of_another_kind_are_refused(
         else:
             group[name] = value
     with pytest.raises(InputError, match=message):
+        compare(config, tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_small_test_photograph_is_found_before_anything_is_trained(
+    config, tmp_path
+):
+    PIL.Image.new("RGB", (64, 31)).save(tmp_path / "small.png")
+    config.score_on = (str(tmp_path),)
+    with pytest.raises(
+        InputError, match=r"small.png: is 64x31 pixels, expected at least 32x32"
+    ):
         compare(config, tmp_path / "none")
     assert not (tmp_path / "none").exists()
 

@@ -94,7 +94,7 @@ def test_the_picture_shows_the_fastest_runtime_of_a_network():
             True,
             "32x16, 90% single",
         ),
-        ("fsrcnn, dense", "fsrcnn", False, "fsrcnn"),
+        ("fsrcnn, dense", "fsrcnn", False, "FSRCNN"),
     ],
 )
 def test_a_label_tells_the_shape_and_the_zeros(name, network, is_sparse, label):
@@ -141,17 +141,17 @@ def test_the_claim_compares_the_best_forms():
     ]
     assert _paragraphs(rows) == [
         "**Against dense networks in XNNPACK** (x4, 6 to 30 ms): the gain is "
-        "+0.50 to +0.50 dB. Its median is +0.50 dB, on a log scale of the "
+        "+0.50 to +0.50 dB. Its median is +0.500 dB, on a log scale of the "
         "latency. The goal of +0.15 dB is reached in 100 % of the range. From "
         "2 to 6 ms, there are only sparse networks.",
         "- small (int8, 6.0 ms, 30.00 dB): large (int8), with at least its "
-        "PSNR, is 3.0 times as fast.",
+        "PSNR, is 3.00 times as fast.",
         "**Against dense networks in their fastest runtime** (x4, 2 to 30 ms): "
-        "the gain is +0.50 to +0.50 dB. Its median is +0.50 dB, on a log scale "
-        "of the latency. The goal of +0.15 dB is reached in 100 % of the "
+        "the gain is +0.50 to +0.50 dB. Its median is +0.500 dB, on a log "
+        "scale of the latency. The goal of +0.15 dB is reached in 100 % of the "
         "range. From 1 to 2 ms, there are only dense networks.",
         "- small (int8, 1.0 ms, 30.00 dB): large (int8), with at least its "
-        "PSNR, takes 2.0 times as long.",
+        "PSNR, takes 2.00 times as long.",
     ]
     assert max(map(len, fronts.claim(rows).splitlines())) <= 120
     header, _, small, large = front_tables.table(rows[:2]).splitlines()
@@ -177,23 +177,47 @@ def test_the_claim_leaves_out_ranges_within_the_noise():
     first, *_ = _paragraphs(rows)
     assert first == (
         "**Against dense networks in XNNPACK** (x4, 3 to 30 ms): the gain is "
-        "+0.10 to +0.20 dB. Its median is +0.10 dB, on a log scale of the "
+        "+0.10 to +0.20 dB. Its median is +0.100 dB, on a log scale of the "
         "latency. The goal of +0.15 dB is reached in 30 % of the range."
     )
 
 
-def test_published_networks_get_the_speed_of_this_machine():
+def test_published_networks_get_the_speed_of_this_machine(
+    monkeypatch, tmp_path
+):
     form = {"sizes": {"160x90": {"ms": {"1": {"XNNPACK": 103.0}}}}}
     reference = {
         "key": fronts.REFERENCE,
         "scale": 4,
         "forms": {"float32": form},
     }
-    found = {of.name: of for of in fronts.published([reference], "160x90", "1")}
-    assert found["ECBSR-M4C16"].ms == 1
-    assert found["ECBSR-M4C16"].psnr == pytest.approx((30.89 + 27.81) / 2)
-    assert found["EDSR-baseline"].ms == 103
+    monkeypatch.setattr(fronts, "PUBLISHED", _published(tmp_path))
+    found = fronts.published([reference], "160x90", "1")
+    assert {of.label: of.ms for of in found} == {
+        "A": 10,
+        "A, int8": 1,
+        "EDSR-baseline": 103,
+    }
+    # A was scored by this library. The other one compares Y of a grey
+    # photograph, which adds 1.32 dB to one of 14.
+    psnr = {of.label: of.psnr for of in found}
+    assert psnr["A"] == 29.5
+    assert psnr["A, int8"] == 29.0
+    assert psnr["EDSR-baseline"] == pytest.approx(30 - 1.3219 / 28, abs=1e-5)
     assert fronts.published([], "160x90", "1") == []
+
+
+def _published(folder):
+    """A list of a network that was measured in int8, and of EDSR-baseline."""
+    path = folder / "published.csv"
+    path.write_text(
+        "network,architecture,year,weights,Set5,Set14,grey as,"
+        "times as fast as EDSR-baseline,int8 Set5,int8 Set14,"
+        "int8 times as fast as EDSR-baseline,int8 runtime,source\n"
+        "A,a,2021,16768,31,28,levels,10.3,30.5,27.5,103,delegate,A (2021)\n"
+        "EDSR-baseline,edsr,2017,1517571,32,28,Y,1,,,,,EDSR (2017)\n"
+    )
+    return path
 
 
 def test_a_published_network_has_the_time_that_was_measured_here():
@@ -207,13 +231,13 @@ def test_a_published_network_has_the_time_that_was_measured_here():
     row["forms"]["float32"] = row["forms"].pop("int8")
     row["network"] = "ecbsr_m4c16"
     of = fronts.published([row, reference], "160x90", "1")
-    times = {point.name: point.ms for point in of}
+    times = {point.label: point.ms for point in of}
     assert times["ECBSR-M4C16"] == 7
     assert times["PlainUSR-S"] == 103 / 25
     # The network x2 is another one.
     row["scale"] = 2
     [first, *_] = fronts.published([row, reference], "160x90", "1")
-    assert (first.name, first.ms) == ("ECBSR-M4C16", 1)
+    assert (first.name, first.ms) == ("ECBSR-M4C16", 103 / 84.7)
 
 
 def test_bundled_networks_are_not_in_the_fronts():
@@ -239,7 +263,9 @@ def test_a_page_lists_networks_with_links(tmp_path):
     (tmp_path / "networks" / "small").mkdir(parents=True)
     (tmp_path / "networks" / "small" / "model.keras").touch()
     figures = {"machine": "a CPU", "networks": rows}
-    front_tables.write_page(figures, page, tmp_path / "found.json")
+    front_tables.write_page(
+        figures, page, tmp_path / "found.json", [tmp_path / "networks"]
+    )
     text = page.read_text()
     assert "| [small](small/model.keras) | x4 | 0% | 200 |" in text
     assert "| gone | x4 | 90% | 20 |" in text
@@ -254,13 +280,16 @@ def test_the_page_of_the_stored_networks_is_up_to_date():
     output = _BENCHMARKS / "frontier_cpu.json"
     page = _BENCHMARKS / "networks" / "README.md"
     figures = json.loads(output.read_text())
-    assert page.read_text() == front_tables.page_text(figures, page, output)
+    stored = [page.parent]
+    assert page.read_text() == front_tables.page_text(
+        figures, page, output, stored
+    )
     for link in re.findall(r"\]\(([^)]+)\)", page.read_text()):
         assert (page.parent / link).exists(), link
     # No network is lost again.
     for row in figures["networks"]:
         if row["key"] != fronts.REFERENCE:
-            of = front_tables.file_of(row, page.parent)
+            of = front_tables.file_of(row, stored)
             assert of and trained.digest_of(of) == row["digest"], row["name"]
 
 
@@ -287,11 +316,18 @@ _FIGURES = {
 _TABLES = {
     "bundled": [
         "| network | magnification | zeros | PSNR Set5 / Set14 (int8) "
-        "| int8 + delegate | int8 file, compressed |",
+        "| int8 + delegate | int8 file |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
-        "| `x4_good` | x4 | 90% | 31.50 / 29.50 | 2.5 ms | 9 kB |",
-        "| `x4_fast` | x4 | 90% | 31.00 / 29.00 | 2.5 ms | 9 kB |",
-        "| `x2_fast` | x2 | 90% | 34.00 / 32.00 | 2.5 ms | 9 kB |",
+        *(
+            f"| [`{name}`](issp_keras/inference/networks/{name}_int8.tflite) "
+            f"| {name[:2]} | 90% | {psnr} | 2.5 ms "
+            f"| {find_bundled(name).int8.stat().st_size / 1000:.0f} kB |"
+            for name, psnr in {
+                "x4_good": "31.50 / 29.50",
+                "x4_fast": "31.00 / 29.00",
+                "x2_fast": "34.00 / 32.00",
+            }.items()
+        ),
     ],
     "bundled_times": [
         "| network | float32, XNNPACK | float32, sparse delegate "
@@ -310,6 +346,36 @@ _TABLES = {
         "| slow | 200 |  |  | 30.00 | 6.0 | 4.0 |",
     ],
 }
+
+
+def test_a_region_compares_a_bundled_network_with_its_rival(
+    monkeypatch, tmp_path
+):
+    path = _published(tmp_path)
+    path.write_text(path.read_text().replace("A,a,", "ECBSR-M4C16,ecbsr,"))
+    monkeypatch.setattr(fronts, "PUBLISHED", path)
+    rival = _row("rival", False, {"delegate": 2.0}, 31)
+    rival["network"] = "ecbsr_m4c16"
+    rival["forms"]["float32"] = {
+        "sizes": {"160x90": {"ms": {"1": {"XNNPACK": 8.0}}}}
+    }
+    text = "<!-- frontier: bundled_goal -->\n<!-- end -->\n"
+    rows = [*_FIGURES["networks"], rival]
+    filled = front_tables.REGIONS.fill(text, rows, "page.md")
+    found = " ".join(filled.split("-->")[1].split("<!--")[0].split())
+    assert found == (
+        "The small dense network ECBSR-M4C16 takes 8.0 ms in float32 with "
+        "XNNPACK. The goal for `x4_fast` was a third of that, with 30.9 dB on "
+        "Set5. In float32, it has 31.00 dB and takes 15.0 ms. In int8, it has "
+        "31.00 dB and takes 2.46 ms, which is 0.31 times the time of "
+        "ECBSR-M4C16. The sparse delegate also computes ECBSR-M4C16 in int8, "
+        "in 2.00 ms. With the weights of its authors, ECBSR-M4C16 has 31.00 dB "
+        "on Set5 in float32 and 30.50 dB in int8."
+    )
+    # Without the rival, there is nothing to compare with.
+    rows = _FIGURES["networks"]
+    filled = front_tables.REGIONS.fill(text, rows, "page.md")
+    assert "ECBSR" not in filled
 
 
 def test_a_region_says_what_the_networks_show():
@@ -518,7 +584,7 @@ def test_the_benchmark_measures_all_forms(measured):
     assert found["commit"] is None or len(found["commit"]) == 40
     assert re.match(r"2\.\d", found["ai_edge_litert"])
     assert found["kernels"] in front_tables.page_text(
-        found, measured / "page.md", measured / "found.json"
+        found, measured / "page.md", measured / "found.json", []
     )
     dense, sparse, reference = found["networks"]
     assert (dense["is_sparse"], sparse["is_sparse"]) == (False, True)
@@ -635,7 +701,9 @@ _REFUSED = {
     "--documents=gone.md": "gone.md: no such file.",
     "--output=found.txt": "--output: is found.txt, expected a file ending",
     "--output=gone.json --only_draw": "--only_draw: gone.json: no such file",
-    "--output=empty.json --only_draw": "empty.json has no entry 'networks'",
+    "--output=empty.json --only_draw": "empty.json is not a JSON file that",
+    "--output=unscored.json --only_draw": "unscored.json is not a JSON file",
+    "--page=page.txt": "--page: is page.txt, expected a file ending in .md",
     "--output=broken.json": "broken.json: cannot be read as JSON",
     "--runs=nothing": "--runs: nothing has no trained network",
     "--runs=no_steps": "no_steps/a/result.json: has no entry steps, expected",
@@ -671,6 +739,8 @@ def refused(measured, tmp_path_factory):
     os.truncate(folder / "cut_off" / "a" / "model.keras", 5000)
     (folder / "empty.json").write_text("{}")
     (folder / "broken.json").write_text("{")
+    unscored = {"networks": [{"forms": {"int8": {"scores": {}}}}]}
+    (folder / "unscored.json").write_text(json.dumps(unscored))
     figures = json.loads((folder / "found.json").read_text())
     figures["machine"] = "an abacus"
     (folder / "other.json").write_text(json.dumps(figures))

@@ -230,6 +230,34 @@ def test_mistakes_get_one_line_before_anything_is_imported(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (
+            ["def get_config():", "    raise TypeError('a scale is whole')"],
+            "is mine.py: TypeError: a scale is whole",
+        ),
+        (["def get_config(:"], "mine.py, line 1: "),
+        (
+            [
+                "from ml_collections import ConfigDict",
+                "def get_config():",
+                "    return ConfigDict({'training': 1}).trainin",
+            ],
+            '\'trainin\'; Did you mean "training" instead of "trainin"?',
+        ),
+    ],
+)
+def test_a_mistake_in_a_config_file_is_told_in_one_line(
+    lines, message, tmp_path
+):
+    (tmp_path / "mine.py").write_text("\n".join(lines))
+    done = _call("compare", "--config=mine.py", "--workdir=w", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"issp compare: --config: {message}")
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_tflite_network_needs_neither_keras_nor_tensorflow(model, tmp_path):
     export(model, tmp_path / "model.tflite")
     PIL.Image.new("RGB", (7, 5)).save(tmp_path / "photo.png")

@@ -243,6 +243,13 @@ def test_photographs_smaller_than_a_patch_are_skipped_and_counted(
     data.prepare([lambda pair=pair: pair for pair in every_pair], 2, folder)
     pairs = data.load_pairs(f"{folder},{source}", "train", 2, 41)
     assert [pair.name for pair in pairs] == ["a", "a"]
+    # It has no LR pixel.
+    PIL.Image.new("RGB", (64, 1)).save(folder_of_photographs / "line.png")
+    pairs = data.load_pairs(source, "train", 2)
+    assert [pair.name for pair in pairs] == ["a", "b", "grey"]
+    assert "skipped 1 of 4 photographs, which are smaller than 2x2" in (
+        caplog.text
+    )
 
 
 def test_a_held_out_photograph_that_is_too_small_is_refused(

@@ -78,6 +78,28 @@ def test_16_bits_and_hidden_pixels_stay(folder):
         np.testing.assert_array_equal(np.asarray(image), hidden)
 
 
+def test_each_photograph_is_packed(folder):
+    photographs = folder / "photographs"
+    before = len(list(photographs.iterdir()))
+    # Two have one name, and one is too wide for WebP.
+    PIL.Image.new("RGB", (40, 42), "teal").save(photographs / "same.png")
+    PIL.Image.new("RGB", (42, 40), "teal").save(photographs / "same.bmp")
+    PIL.Image.new("L", (16384, 2)).save(photographs / "wide.png")
+    _pack(folder / "pack")
+    packed = {path.name for path in (folder / "pack/photographs").iterdir()}
+    assert len(packed) == before + 3
+    assert {"same.webp", "wide.png"} < packed
+
+
+def test_a_prepared_folder_is_packed_as_it_is(folder):
+    pairs = data.load_pairs(str(folder / "photographs"), "train", 2)
+    data.prepare([lambda pair=pair: pair for pair in pairs], 2, folder / "raw")
+    _pack(folder / "pack", sources=("raw",))
+    for path in (folder / "raw").iterdir():
+        packed = folder / "pack" / "raw" / path.name
+        assert packed.read_bytes() == path.read_bytes()
+
+
 def test_a_turned_photograph_stays_turned(folder):
     exif = PIL.Image.Exif()
     exif[0x0112] = 6  # Orientation: 90 degrees.

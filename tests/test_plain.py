@@ -97,6 +97,17 @@ def test_a_training_begins_near_the_anchor(reparameterized):
     assert np.abs(model(image) - nearest).mean() < 0.3
 
 
+def test_the_features_are_no_branch_of_the_head():
+    # It has as many inputs as outputs here. Only an image may be a branch.
+    model = models.plain(2, 12, blocks=1, reparameterized=True)
+    head = model.get_layer("head")
+    before = np.array(head.merged_kernel())
+    for weight in head.trainable_variables:
+        weight.assign(np.zeros(weight.shape))
+    assert before.shape == (3, 3, 12, 12)
+    assert not np.any(head.merged_kernel())
+
+
 def test_the_anchor_keeps_all_levels_under_mixed_precision():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:

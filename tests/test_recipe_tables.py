@@ -67,7 +67,7 @@ def test_the_longer_trainings_and_their_goals():
     )
     text = tables.REGIONS.fill(document, {"comparison": results}, "page.md")
     lines = text.splitlines()
-    assert lines[2].endswith(" 4 of 54 trainings are finished.")
+    assert lines[2].endswith(" 4 of 58 trainings are finished.")
     rows = [line for line in lines if line.startswith(("| 9", "| dense"))]
     assert [row.split(" | ")[1:] for row in rows] == [
         [tables.RECIPE, "100", *["30.35"] * 3, "+0.35", "1 |"],
@@ -83,6 +83,29 @@ def test_the_longer_trainings_and_their_goals():
         "not finished",
         "not finished",
         "missed: -0.05 dB (1 seed)",
+    ]
+
+
+def test_distributions_with_few_non_zeros_have_their_own_table():
+    uniform, best = (f"{tables.RECIPE}, {of}" for of in ("uniform", "global"))
+    results = tables.Results(
+        [
+            _result("ISS-P"),
+            _result(f"{uniform}, 99% zeros", psnr=28.0),
+            _result(f"{best}, 99% zeros", psnr=28.25),
+        ]
+    )
+    document = (
+        "<!-- recipe: search -->\n<!-- end -->\n"
+        "<!-- recipe: distributions -->\n<!-- end -->\n"
+    )
+    text = tables.REGIONS.fill(document, {"search": results}, "page.md")
+    search, distributions = text.split("<!-- end -->")[:2]
+    assert "99% zeros" not in search
+    assert search.splitlines()[-2].startswith("| ISS-P | ")
+    assert distributions.splitlines()[-3:-1] == [
+        "| global | 100 | 28.25 | 28.25 | 28.25 | +0.25 |",
+        "| uniform | 100 | 28.00 | 28.00 | 28.00 | +0.00 |",
     ]
 
 
@@ -118,7 +141,7 @@ def folder(tmp_path, monkeypatch):
     """A copy of the figures, and a document with every region."""
     for file, _ in tables.COMPARISONS.values():
         shutil.copy(_ROOT / "benchmarks" / file, tmp_path)
-    regions = ("search", "comparison", "goals", "blocks")
+    regions = ("search", "distributions", "comparison", "goals", "blocks")
     (tmp_path / "page.md").write_text(
         "".join(f"<!-- recipe: {of} -->\n<!-- end -->\n" for of in regions)
     )
@@ -163,5 +186,5 @@ def test_the_tables_of_the_document_are_up_to_date():
         for name, (file, _) in tables.COMPARISONS.items()
     }
     text = path.read_text()
-    assert text.count("<!-- recipe: ") == 4
+    assert text.count("<!-- recipe: ") == 5
     assert text == tables.REGIONS.fill(text, figures, path)

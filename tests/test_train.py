@@ -258,7 +258,10 @@ class _Terminates(keras.callbacks.Callback):
             (4, 1),
             5,
             1,
-            {"sparsity": {"method": "dense"}, "int8": {"begin_step": 2}},
+            {
+                "sparsity": {"method": "dense"},
+                "simulated_int8": {"begin_step": 2},
+            },
         ),
     ],
 )

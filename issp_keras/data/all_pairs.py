@@ -1,11 +1,11 @@
 """Loads all pairs of a data set, into memory or as files to read from."""
 
-import PIL.Image
 from absl import logging
 
 from issp_keras import host
 from issp_keras.data.layouts import find_source
 from issp_keras.data.pairs import Pair
+from issp_keras.data.photographs import size_of
 from issp_keras.data.prepared import is_prepared
 from issp_keras.data.prepared import open_prepared
 from issp_keras.errors import InputError
@@ -32,37 +32,40 @@ def load_pairs(
             photographs are too small, or if the photographs would fill more
             than half of the memory.
     """
-    pairs = [
-        pair
-        for each in source.split(",")
-        for pair in _load(each.strip(), split, scale, smallest)
-    ]
+    pairs: list = []
+    total = 0
+    for each in source.split(","):
+        loaded, found = _load(each.strip(), split, scale, smallest)
+        pairs += loaded
+        total += found
     if split != "train":
         return pairs
-    large = [pair for pair in pairs if min(pair.hr.shape[:2]) >= smallest]
+    # A smaller photograph has no LR pixel.
+    least = max(smallest, scale)
+    large = [pair for pair in pairs if min(pair.hr.shape[:2]) >= least]
     if not large:
         raise InputError(
-            f"{source}: holds no photograph of at least {smallest}x{smallest} "
-            "pixels."
+            f"{source}: holds no photograph of at least {least}x{least} pixels."
         )
-    if skipped := len(pairs) - len(large):
+    if skipped := total - len(large):
         logging.warning(
             "%s: skipped %d of %d photographs, which are smaller than %dx%d "
             "pixels.",
             source,
             skipped,
-            len(pairs),
-            smallest,
-            smallest,
+            total,
+            least,
+            least,
         )
     return large
 
 
 def _load(source, split, scale, smallest):
+    """Returns the pairs of one source, and how many photographs it has."""
     if is_prepared(source):
         pairs = open_prepared(source, scale)
         if split == "train":
-            return pairs
+            return pairs, len(pairs)
         for pair in pairs:
             height, width = pair.hr.shape[:2]
             if min(height, width) < smallest:
@@ -72,16 +75,25 @@ def _load(source, split, scale, smallest):
                 )
         # Held-out photographs are used whole, so read them into memory.
         _check_memory(source, [pair.hr.shape[:2] for pair in pairs])
-        return [Pair(p.name, p.lr[:, :], p.hr[:, :]) for p in pairs]
+        whole = [Pair(p.name, p.lr[:, :], p.hr[:, :]) for p in pairs]
+        return whole, len(whole)
     photographs = find_source(source, split, scale)
-    sizes = [_size(photograph.hr) for photograph in photographs]
+    sizes = [size_of(photograph.hr) for photograph in photographs]
     _check_memory(
         source,
         sizes,
         "a folder that `issp-prepare` makes from them",
     )
-    least = 1 if split == "train" else smallest
-    return [photograph.read(scale, least) for photograph in photographs]
+    if split != "train":
+        pairs = [photograph.read(scale, smallest) for photograph in photographs]
+        return pairs, len(pairs)
+    pairs = [
+        photograph.read(scale)
+        for photograph, size in zip(photographs, sizes, strict=True)
+        # Without a single LR pixel, it cannot be read.
+        if not 0 < min(size) < scale
+    ]
+    return pairs, len(photographs)
 
 
 def _check_memory(source, sizes, mend="fewer photographs"):
@@ -91,13 +103,3 @@ def _check_memory(source, sizes, mend="fewer photographs"):
             f"{source}: holds {len(sizes)} photographs of {size / 1e9:.1f} "
             f"GB, more than half of the memory; expected {mend}."
         )
-
-
-def _size(path):
-    """Height and width from the file's header; (0, 0) if it is no image."""
-    try:
-        with PIL.Image.open(path) as image:
-            return image.height, image.width
-    # A broken file can raise any error, deep in Pillow.
-    except Exception:
-        return 0, 0  # Reading the pixels raises a clear error later.

@@ -49,6 +49,10 @@ class DevicePatches:
     def places(self, first_step: int, steps: int) -> np.ndarray:
         """Returns the positions of the patches of several steps.
 
+        Args:
+            first_step: Integer, the first optimizer step, from 0 on.
+            steps: Integer, the number of steps.
+
         Returns:
             int32 array of shape (steps, batch, 4), see `RandomPatches.places`.
         """

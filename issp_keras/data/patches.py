@@ -93,6 +93,9 @@ class RandomPatches:
     def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Returns the patches of one step.
 
+        Args:
+            step: Integer, the optimizer step, from 0 on.
+
         Returns:
             Pair `(lr, hr)` of uint8 arrays of shape (batch_size / n,
             patch_size, patch_size, 3) and (batch_size / n,
@@ -115,6 +118,9 @@ class RandomPatches:
 
     def places(self, step: int) -> np.ndarray:
         """Returns the positions of the patches of one step.
+
+        Args:
+            step: Integer, the optimizer step, from 0 on.
 
         Returns:
             int32 array of shape (batch_size / n, 4): the photograph's index,
@@ -187,6 +193,11 @@ def tf_patches(patches: RandomPatches, first_step: int, steps: int) -> Any:
     """Returns the batches of steps `first_step` to `steps - 1` by `tf.data`.
 
     Several threads make the batches in advance.
+
+    Args:
+        patches: `RandomPatches`.
+        first_step: Integer, the first optimizer step, from 0 on.
+        steps: Integer, the step before which the batches end.
 
     Returns:
         A `tf.data.Dataset` of batches `(lr, hr)`, float32 in 0..1.

@@ -71,6 +71,16 @@ def photographs_in(folder: pathlib.Path) -> list:
     return paths
 
 
+def size_of(path: str | pathlib.Path) -> tuple[int, int]:
+    """Height and width from the file's header; (0, 0) if it is no image."""
+    try:
+        with PIL.Image.open(path) as image:
+            return image.height, image.width
+    # A broken file can raise any error, deep in Pillow.
+    except Exception:
+        return 0, 0  # Reading the pixels raises a clear error later.
+
+
 def read_photograph(path: str | pathlib.Path) -> Photograph:
     """Reads a photograph: RGB, grey or palette, with or without alpha.
 

@@ -29,12 +29,15 @@ class BundledNetwork:
         seed: Integer, the seed of the training.
         photographs: String, the training data.
         licence: String, the licence of the training data.
+        zeros_in: String, what became zero together, such as "single weights".
+        loss: String, the loss of the training, "l1" or "l1_fft".
+        teacher: String, the network whose results it also learned, or None.
+        backend: String, the backend of the training, "jax" or "tensorflow".
         made_by: String, the config that trains it.
         scores: Dict from "float32" and "int8" to dicts from test sets to dicts
             with "psnr" in dB and "ssim", both on Y.
         sha256: Dict from the names of its three files to their digests.
-        settings: String, the digest of the settings of the training, or None
-            for a network of an earlier version.
+        settings: String, the digest of the settings of the training.
     """
 
     name: str
@@ -46,10 +49,14 @@ class BundledNetwork:
     seed: int
     photographs: str
     licence: str
+    zeros_in: str
+    loss: str
+    teacher: str | None
+    backend: str
     made_by: str
+    settings: str
     scores: dict[str, dict[str, dict[str, float]]]
     sha256: dict[str, str]
-    settings: str | None = None
 
     @property
     def zeros(self) -> float:

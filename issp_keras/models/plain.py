@@ -128,7 +128,8 @@ def _block(x, conv, convs, residual, name):
 
 def _head(x, scale, reparameterized):
     if reparameterized:
-        return convolve_reparameterized(x, 3 * scale**2, "head")
+        # The features are no image, even if there are as many as outputs.
+        return convolve_reparameterized(x, 3 * scale**2, "head", identity=False)
     # Small initial weights, so that training begins with the anchor.
     return layers.Conv2D(
         3 * scale**2,

@@ -9,9 +9,11 @@ _COLUMNS = {
     "network": lambda row: row["architecture"],
     "weights": lambda row: f"{row['weights']:,}",
     "zeros": lambda row: f"{row['zeros']:.0%}",
+    "steps": lambda row: f"{row['steps']:,}",
+    "seed": lambda row: str(row["seed"]),
     "bytes": lambda row: f"{row['bytes']:,}",
-    "PSNR in dB on Y": lambda row: ", ".join(
-        f"{name} {of['psnr']:.2f}"
+    "PSNR in dB on Y, float32 / int8": lambda row: ", ".join(
+        f"{name} {of['psnr']:.2f} / {row['scores']['int8'][name]['psnr']:.2f}"
         for name, of in row["scores"]["float32"].items()
     ),
     "trained on": lambda row: row["photographs"],
@@ -31,8 +33,9 @@ def networks() -> Table:
         `Table` of dicts with the attributes of `BundledNetwork` as keys:
         `name`, `scale`, `architecture`, `weights`, `non_zeros`, `zeros` (the
         share of weights), `steps`, `seed`, `photographs`, `licence`,
-        `made_by`, `scores`, `sha256`, `settings`, `path` and `bytes`. The
-        first is the default of `load`.
+        `zeros_in`, `loss`, `teacher`, `backend`, `made_by`, `settings`,
+        `scores`, `sha256`, `path` and `bytes`. The first is the default of
+        `load`.
     """
     rows = [
         {

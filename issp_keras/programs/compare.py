@@ -131,7 +131,7 @@ class Comparison:
             raise TrainingsFailed(self._failures, len(self._trainings))
 
     def _write(self):
-        write_results(self._workdir, self.results(), self.unfinished())
+        write_results(self._workdir, self.results, self.unfinished)
 
     def _run(self):
         # Trainings that had a turn come last, in the order of their turns.
@@ -142,9 +142,10 @@ class Comparison:
             training = next((t for t in waiting if t.lock()), None)
             if training is None:
                 if waiting:
+                    names = ", ".join(of.label for of in waiting)
                     self._report(
-                        f"Other processes run the remaining {len(waiting)} "
-                        "trainings; this process ends."
+                        f"Other processes run what remains ({names}); this "
+                        "process ends."
                     )
                 return
             until = self._end_of_turn()
@@ -174,6 +175,7 @@ class Comparison:
     def _train(self, training, until):
         """Trains until then, and returns whether there is a result."""
         keras.backend.clear_session()
+        training.note_backend()
         try:
             network = train(
                 training.config,

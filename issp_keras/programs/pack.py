@@ -29,6 +29,7 @@ from absl import flags
 from issp_keras import files
 from issp_keras.data import EMBEDDED
 from issp_keras.data import find_source
+from issp_keras.data import is_prepared
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
 from issp_keras.inference import find_bundled
@@ -59,6 +60,8 @@ _WHEELS = (
     "pygments",
 )
 _OF_8_BITS = ("1", "L", "LA", "P", "RGB", "RGBA")
+# The largest height and width of a WebP file.
+_MOST_OF_WEBP = 16383
 _INSTALL = """\
 #!/bin/sh
 # Installs the wheels of this folder into the folder `site` beside them.
@@ -163,19 +166,30 @@ def sources_of(config) -> list[str]:
 
 
 def _pack_photographs(source, folder):
+    if is_prepared(source):
+        shutil.copytree(source, folder)
+        return
     # Only HR, since the trainings may have different scales.
     folder.mkdir(parents=True)
     for photograph in find_source(source, "train", 1):
         path = pathlib.Path(photograph.hr)
         with PIL.Image.open(path) as image:
-            # JPEG files are small, and WebP files have no 16 bits.
+            # JPEG files are small. WebP files have no 16 bits and a largest
+            # size.
             is_jpeg = image.format in ("JPEG", "MPO")
-            if is_jpeg or image.mode not in _OF_8_BITS:
+            is_large = max(image.size) > _MOST_OF_WEBP
+            packed = folder / f"{path.stem}.webp"
+            if (
+                is_jpeg
+                or is_large
+                or image.mode not in _OF_8_BITS
+                or packed.exists()
+            ):
                 shutil.copy(path, folder / path.name)
                 continue
             exif = image.info.get("exif", b"")
             image.save(
-                folder / f"{path.stem}.webp",
+                packed,
                 **{"lossless": True, "exact": True, "exif": exif},
             )
 

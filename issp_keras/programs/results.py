@@ -56,21 +56,25 @@ def _check_types(entries, types):
             raise TypeError(f"{name!r} is {value!r}")
 
 
-def write_results(workdir, results, unfinished):
+def write_results(workdir, get_results, get_unfinished):
     """Writes `results.json`, `results.csv` and `results.md`.
 
     Args:
         workdir: Path of a folder.
-        results: List of dicts, the results of the finished trainings.
-        unfinished: List of rows of strings about the other trainings. The first
-            row is the header. Only `results.md` contains them.
+        get_results: Callable that returns a list of dicts, the results of the
+            finished trainings.
+        get_unfinished: Callable that returns a list of rows of strings about
+            the other trainings. The first row is the header. Only `results.md`
+            contains them.
     """
     workdir = pathlib.Path(workdir)
-    tables = [table(results)] if results else []
-    if len(unfinished) > 1:
-        tables.append(unfinished)
-    # Other processes may write to this workdir at the same time.
+    # Other processes may write to this workdir at the same time. The results
+    # are read inside, so that older ones never replace newer ones.
     with one_at_a_time(workdir):
+        results, unfinished = get_results(), get_unfinished()
+        tables = [table(results)] if results else []
+        if len(unfinished) > 1:
+            tables.append(unfinished)
         files.write_json(workdir / "results.json", results)
         with files.replacing(workdir / "results.md") as partial:
             partial.write_text(
@@ -117,14 +121,15 @@ def table(results) -> list[list[str]]:
 def each_training(results) -> Iterator[list]:
     """Yields the header, then a row for each training and test set.
 
-    A training that diverged has one row, with empty strings for its scores.
+    A training without scores has one row, with empty strings for them.
     """
     columns = ("name", "seed", "steps", "weights", "non_zeros", "cpu_seconds")
     yield [*columns, "data", "psnr", "ssim", "outcome"]
     for result in results:
         own = [result[column] for column in columns]
-        if has_diverged(result):
-            yield [*own, "", "", "", DIVERGED]
+        if not result["scores"]:
+            outcome = DIVERGED if has_diverged(result) else FINISHED
+            yield [*own, "", "", "", outcome]
         for data, score in result["scores"].items():
             yield [*own, data, score["psnr"], score["ssim"], FINISHED]
 

@@ -103,6 +103,7 @@ def _check(config, workdir, processes):
     teacher = _teacher(config)
     keras.utils.set_random_seed(config.seed)
     network = configuration.network(config)
+    configuration.check_sparse(config, network)
     pairs = load_pairs(
         config.data.train, "train", scale, scale * config.data.patch_size
     )

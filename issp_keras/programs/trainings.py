@@ -14,8 +14,10 @@ from issp_keras import files
 from issp_keras.callbacks import count_zeros
 from issp_keras.data import find_source
 from issp_keras.data import is_prepared
+from issp_keras.data.photographs import size_of
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
+from issp_keras.inference import network_path
 from issp_keras.locks import FolderLock
 from issp_keras.programs import configuration
 from issp_keras.programs.results import DIVERGED
@@ -26,6 +28,7 @@ from issp_keras.scores import SMALLEST
 from issp_keras.scores import score_network
 
 _ENTRIES = ("training", "trainings", "seeds", "score_on", "data_dir")
+_BACKEND = "backend.json"
 _BROKEN = (KeyError, TypeError, ValueError)
 
 
@@ -38,6 +41,7 @@ class Training:
         config: `ml_collections.ConfigDict`, a config for `issp train`.
         folder: Path of the folder for the training's files.
         label: String, the name with the seed, for messages.
+        weights: Integer, the number of weights of the network.
     """
 
     def __init__(self, name, seed, config, folder, sources):
@@ -46,6 +50,7 @@ class Training:
         self.config = config
         self.folder = folder
         self.label = f"{name}, seed {seed}"
+        self.weights = 0
         self._sources = sources
         self._result = None
         self._lock = FolderLock(folder)
@@ -97,7 +102,7 @@ class Training:
             "seed": self.seed,
             "settings": configuration.digest(self.config),
             "outcome": outcome,
-            "backend": keras.backend.backend(),
+            "backend": self._backend(),
             "steps": self.config.steps,
             "weights": weights,
             "non_zeros": weights - zeros,
@@ -105,6 +110,17 @@ class Training:
             **entries,
         }
         files.write_json(self.folder / "result.json", result)
+
+    def note_backend(self):
+        """Writes down the backend that trains, since another one may score."""
+        if self.steps_done() < self.config.steps:
+            path = self.folder / _BACKEND
+            files.write_json(path, keras.backend.backend())
+
+    def _backend(self):
+        path = self.folder / _BACKEND
+        # Trainings of earlier versions have no such file.
+        return files.read_json(path) if path.exists() else None
 
     def take_over(self, known):
         """Uses a known result with the same settings, if there is one.
@@ -131,6 +147,8 @@ class Training:
             rate = self.config.learning_rate
             return f"{DIVERGED} at a learning rate of {rate:g}"
         scores = result.get("scores", {})
+        if not scores:
+            return "finished, without test sets"
         return ", ".join(f"{n} {s['psnr']:.2f} dB" for n, s in scores.items())
 
     def steps_done(self) -> int:
@@ -153,8 +171,9 @@ class Training:
         path = self.folder / "metrics.csv"
         if not path.exists():
             return []
-        # Another process may be writing the file.
-        return list(csv.DictReader(files.whole_lines(path)))
+        with blame(f"{path}: is not a readable history", *_BROKEN):
+            # Another process may be writing the file.
+            return list(csv.DictReader(files.whole_lines(path)))
 
     def _cpu_seconds(self):
         path = self.folder / "metrics.csv"
@@ -187,6 +206,7 @@ def list_trainings(config, workdir) -> list[Training]:
             trainings.append(Training(name, seed, settings, path, of_scale))
     _check_photographs(trainings)
     _check_folders(trainings)
+    _check_parts(trainings)
     return trainings
 
 
@@ -200,20 +220,10 @@ def step_costs(trainings: list[Training]) -> dict[Training, float]:
     """Returns the relative cost of a step of each training.
 
     It is the number of weights times the number of LR pixels, since SR networks
-    use most weights once for each pixel. It is 0 if the network cannot be
-    built, because such a training ends at once.
+    use most weights once for each pixel.
     """
-
-    @functools.cache
-    def weights(network):
-        config = ConfigDict({"network": json.loads(network)})
-        try:
-            return configuration.network(config).count_params()
-        except InputError:
-            return 0
-
     return {
-        of: weights(of.config.network.to_json_best_effort(sort_keys=True))
+        of: of.weights
         * of.config.data.batch_size
         * of.config.data.patch_size**2
         for of in trainings
@@ -236,11 +246,37 @@ def _check_entries(config):
             raise InputError(
                 f"--config.{entry}: is {group!r}, expected a group."
             )
+    for entry in config:
+        if entry not in _ENTRIES:
+            raise InputError(
+                f"--config.{entry}: is not an entry, expected one of "
+                f"{', '.join(_ENTRIES)}."
+            )
     for entry in ("seeds", "score_on"):
         if not isinstance(config[entry], (tuple, list)):
             raise InputError(
                 f"--config.{entry}: is {config[entry]!r}, expected a tuple."
             )
+    for seed in config.seeds:
+        if not configuration.is_seed(seed):
+            raise InputError(
+                f"--config.seeds: has {seed!r}, expected {configuration.SEED}."
+            )
+    for source in config.score_on:
+        if not isinstance(source, str):
+            raise InputError(
+                f"--config.score_on: has {source!r}, expected the name of a "
+                "test set or the path of a folder."
+            )
+    for entry in ("seeds", "trainings"):
+        if not len(config[entry]):
+            raise InputError(
+                f"--config.{entry}: is empty, expected at least one."
+            )
+    if len({*config.seeds}) < len(config.seeds):
+        raise InputError(
+            f"--config.seeds: is {config.seeds!r}, expected different seeds."
+        )
 
 
 def _sources(config, scale):
@@ -254,7 +290,21 @@ def _sources(config, scale):
                 "different names."
             )
         sources[name] = find_source(source, "held_out", scale, config.data_dir)
+        for photograph in sources[name]:
+            _check_size(photograph.hr, scale)
     return sources
+
+
+def _check_size(path, scale):
+    """Refuses a photograph that is too small for scores."""
+    height, width = size_of(path)
+    least = max(SMALLEST, scale)
+    # Reading another kind of file raises a clear error.
+    if 0 < min(height, width) < least:
+        raise InputError(
+            f"{path}: is {width}x{height} pixels, expected at least "
+            f"{least}x{least}."
+        )
 
 
 def _source_name(source):
@@ -277,14 +327,33 @@ def _settings(config, name, seed):
 
 
 def _check_photographs(trainings):
-    photographs = {
-        source.strip()
-        for training in trainings
-        for source in training.config.data.train.split(",")
-    }
-    for source in photographs:
-        if not is_prepared(source):
-            find_source(source, "train", 1)
+    for split in ("train", "held_out"):
+        photographs = {
+            source.strip()
+            for training in trainings
+            for source in training.config.data[split].split(",")
+        }
+        for source in filter(None, photographs):
+            if not is_prepared(source):
+                find_source(source, split, 1)
+
+
+def _check_parts(trainings):
+    """Checks what only shows when the parts of the trainings are built."""
+    networks: dict = {}
+    for training in trainings:
+        config = training.config
+        key = config.network.to_json_best_effort(sort_keys=True)
+        try:
+            if key not in networks:
+                networks[key] = configuration.network(config)
+            configuration.check_sparse(config, networks[key])
+            if (teacher := config.get("teacher")) is not None:
+                files.check_file(network_path(teacher.model), "a network")
+        except InputError as error:
+            raise InputError(f"{training.name}: {error}") from error
+        training.weights = networks[key].count_params()
+    keras.backend.clear_session()
 
 
 def _check_folders(trainings):

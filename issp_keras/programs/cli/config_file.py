@@ -1,5 +1,7 @@
 """The flag `--config`, which names a Python file."""
 
+import ast
+import contextlib
 import importlib.resources
 import pathlib
 import re
@@ -86,11 +88,17 @@ def _installed():
 
 def _reason(error, argv):
     """Returns one line; some ml_collections errors hold a traceback."""
+    if isinstance(error, SyntaxError):
+        where = f"{error.filename}, line {error.lineno}"
+        return f"--config: {where}: {error.msg}"
     text = str(error.args[0] if error.args else "").strip()
-    if isinstance(error, (AttributeError, KeyError)) and (
-        entry := _unknown_entry(text, argv)
-    ):
-        return entry
+    if isinstance(error, (AttributeError, KeyError)):
+        if entry := _unknown_entry(text, argv):
+            return entry
+        # An error inside another one has added quotes.
+        with contextlib.suppress(SyntaxError, ValueError):
+            text = str(ast.literal_eval(text))
+        text = text.replace("\n", "; ")
     lines = text.splitlines() or [type(error).__name__]
     return f"--config: {lines[0]}"
 

@@ -11,6 +11,7 @@ from issp_keras.programs.cli import help_text
 
 _ILLEGAL = re.compile(r"flag --([\w.]+)=(.*?): (.*)", re.DOTALL)
 _MISSING = re.compile(r"Missing value for flag -*([\w.]+)")
+_TRACEBACK = "Traceback (most recent call last)"
 _REQUIRED = re.compile(r"flag --([\w.]+)=None: Flag .* must have a value")
 
 
@@ -58,4 +59,10 @@ def _illegal(name, value, reason):
     expected = getattr(parser, "syntactic_help", "")
     if expected:
         return f"--{name}: is {value}, expected {expected}."
-    return f"--{name}: is {value}: {reason.splitlines()[0]}"
+    return f"--{name}: is {value}: {_problem(reason)}"
+
+
+def _problem(reason):
+    """Returns one line. The reason of a traceback is in its last line."""
+    lines = reason.strip().splitlines()
+    return lines[-1 if _TRACEBACK in reason else 0].strip()

@@ -6,18 +6,21 @@
 Each training has its own folder in the workdir. After Ctrl-C or SIGTERM, the
 same command continues after the last step; after another end, it continues
 after the last finished epoch. Finished trainings are not repeated.
---minutes=N stops after the last epoch that probably ends within N minutes, but
-not before the first epoch. Each training then has a checkpoint.
+--minutes=N stops after the last epoch that probably ends within N minutes. The
+length of the first epoch is unknown, so this epoch may end later. With
+--minutes=0, only the tables are written.
 The trainings run in the order of the config. With --turn=N, they take turns of
 N minutes. Several of these commands may share one workdir: each takes a
 training that no other command runs. They run at low priority (--nice).
 
 results.json, results.csv and results.md in the workdir hold PSNR and SSIM on
-each test set, the non-zeros and the time of every finished training. results.md
-also lists the others with their steps. A training that diverges is a result
-too, and is not repeated. --report writes a page for a browser with the table
-and plots. --known takes a results.json of another machine or of an earlier
-version. Trainings in it with the same settings are not repeated.
+each test set, the non-zeros and the time of every finished training of the
+config. A word after the colon selects trainings, so the tables then have only
+these. results.md also lists the others with their steps. A training that
+diverges is a result too, and is not repeated. --report writes a page for a
+browser with the table and plots. --known takes a results.json of another
+machine or of an earlier version. Trainings in it with the same settings are not
+repeated.
 """
 
 from absl import flags

@@ -1,6 +1,8 @@
 """Checks the config of a training, and builds its parts."""
 
+from issp_keras.programs.configuration.entries import SEED
 from issp_keras.programs.configuration.entries import check
+from issp_keras.programs.configuration.entries import is_seed
 from issp_keras.programs.configuration.entries import score_channels
 from issp_keras.programs.configuration.identity import check_same
 from issp_keras.programs.configuration.identity import digest
@@ -10,14 +12,18 @@ from issp_keras.programs.configuration.parts import deployed
 from issp_keras.programs.configuration.parts import loss
 from issp_keras.programs.configuration.parts import network
 from issp_keras.programs.configuration.parts import optimizer
+from issp_keras.programs.configuration.pruning import check_sparse
 from issp_keras.programs.configuration.pruning import sparse_training
 
 __all__ = [
+    "SEED",
     "check",
     "check_network",
     "check_same",
+    "check_sparse",
     "deployed",
     "digest",
+    "is_seed",
     "loss",
     "network",
     "optimizer",

@@ -30,6 +30,15 @@ _SPARSITY = {
     "optimizer_slots",
     *(*METHODS, *DISTRIBUTIONS, *PATTERNS),
 }
+# Entries that a config may have besides those of `_ENTRIES`.
+_OPTIONAL = {
+    "": (
+        *("network", "data", "sparsity", "teacher", "simulated_int8"),
+        *("loss", "dtype_policy", "decay_begin", "halve_at", "ema_momentum"),
+        *("steps_per_execution", "score_channels"),
+    ),
+    "data": ("on_device",),
+}
 _WHOLE = {
     "": ("steps", "steps_per_epoch"),
     "data": ("patch_size", "batch_size"),
@@ -50,6 +59,10 @@ def check(config):
         )
     for group, names in _ENTRIES.items():
         _check_presence(config, group, names)
+    for group, names in _OPTIONAL.items():
+        for name in config[group] if group else config:
+            known = sorted((*_ENTRIES[group], *names))
+            _check_known(_entry(group, name), name, known)
     for group, names in _WHOLE.items():
         for name in names:
             _check_positive(config, group, name)
@@ -100,8 +113,13 @@ def _check_known(entry, name, names):
 
 def _check_positive(config, group, name):
     number = config[group][name] if group else config[name]
-    if not (isinstance(number, int) and number > 0):
+    if not is_whole(number) or number < 1:
         _refuse(_entry(group, name), number, "a positive whole number")
+
+
+def is_whole(value) -> bool:
+    """Whether a value is an integer. In Python, a boolean is one, too."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _check_text(config, group, name):
@@ -131,8 +149,16 @@ def _check_learning_rate(rate):
 
 
 def _check_seed(seed):
-    if not (isinstance(seed, int) and 0 <= seed < 2**32):
-        _refuse("seed", seed, "a whole number from 0 to 2**32 - 1")
+    if not is_seed(seed):
+        _refuse("seed", seed, SEED)
+
+
+SEED = "a whole number from 0 to 2**32 - 1"
+
+
+def is_seed(value) -> bool:
+    """Whether a value can be the seed of a training."""
+    return is_whole(value) and 0 <= value < 2**32
 
 
 def _check_one_of(config, entry, default, names):

@@ -60,6 +60,19 @@ def sparse_training(config) -> SparseTraining | None:
     return callback
 
 
+def check_sparse(config, network):
+    """Raises an `InputError` unless the network can be trained sparse.
+
+    Args:
+        config: `ml_collections.ConfigDict`.
+        network: `keras.Model`, the network of the config.
+    """
+    sparse = sparse_training(config)
+    if sparse is not None:
+        with blame("--config.sparsity", ValueError):
+            sparse.set_model(network)
+
+
 def _part(config, question, parts, default=None, others=()):
     entries = config.sparsity
     name = entries.get(question, default)

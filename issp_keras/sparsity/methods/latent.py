@@ -26,8 +26,10 @@ class Latent(Method):
 
     Special cases:
 
-    - `power=3` is Feather, `power=1` is soft thresholding, and `power=inf` is
-      hard thresholding.
+    - `power=3` has Feather's operator. Feather itself ranks all layers
+      together (`Global()`), and halves the updates of pruned weights only
+      above 95 % zeros.
+    - `power=1` is soft thresholding, and `power=inf` is hard thresholding.
     - `Latent(math.inf, 1.0, shrink_ratio=0.9998)` is like SR-STE. Its pruned
       weights decay. Here the decay is constant. In the paper, it is
       proportional to the learning rate.

@@ -16,11 +16,11 @@ class Regrowth(Method):
     """Regularly prunes small weights and regrows zeros with large gradients.
 
     After each step, the smallest weights become zero, and zeros stay zero.
-    Every `interval` steps, a share of the kept weights is replaced. The
-    smallest kept weights become zero. The same number of zeros is trained
-    again: those whose average gradient (the optimizer's momentum) has the
-    largest magnitude. The share falls from `fraction` to 0 as a cosine over
-    the pruning stage.
+    Every `interval` steps, a share of the kept weights may be replaced. The
+    smallest kept weights then compete with all zeros. Those whose average
+    gradient (the optimizer's momentum) has the largest magnitude are trained,
+    and the others are zero. The share falls from `fraction` to 0 as a cosine
+    over the pruning stage.
 
     With a cubic ramp of the sparsity this is GraNet. At constant sparsity it
     is RigL with momentum instead of the gradient of one batch. With the
