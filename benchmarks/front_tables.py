@@ -128,7 +128,7 @@ up to a latency, minus that of the best dense one."""
 
 _OTHERS = """## x4, networks of other authors
 
-These networks are dense. They have the weights that their authors have
+These networks are dense. They have weights that their authors or others have
 released. Those up to 60 ms are the crosses of the picture. Most were trained
 longer than the networks above, and on more photographs. The int8 files were
 made like those above, without training in int8. The networks without int8 were
@@ -357,8 +357,8 @@ def _bundled_goal(rows):
         f"{slow:.1f} ms. In int8, it has {psnr['int8']} dB and takes "
         f"{fast:.2f} ms, which is {fast / limit:.2f} times the time of "
         "ECBSR-M4C16. The sparse delegate also computes ECBSR-M4C16 in int8, "
-        f"in {_best_ms(rival, 'int8', ('delegate',)):.2f} ms. With the weights "
-        f"of its authors, ECBSR-M4C16 has {float(released['Set5']):.2f} dB on "
+        f"in {_best_ms(rival, 'int8', ('delegate',)):.2f} ms. With released "
+        f"weights, ECBSR-M4C16 has {float(released['Set5']):.2f} dB on "
         f"Set5 in float32 and {float(released['int8 Set5']):.2f} dB in int8.",
         fronts.WIDTH,
     )

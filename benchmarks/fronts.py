@@ -229,10 +229,10 @@ def speedups(
 def published(rows: list[dict], size: str, threads: str) -> list[Point]:
     """Networks of other authors, at the speed that they have here.
 
-    Their weights are those of the authors, after another training. The time of
-    a network that was measured here, too, is the measured one. The others were
-    measured once in multiples of EDSR-baseline's speed. Networks whose int8
-    file was measured are there twice.
+    Their weights were released after another training. The time of a network
+    that was measured here, too, is the measured one. The others were measured
+    once in multiples of EDSR-baseline's speed. Networks whose int8 file was
+    measured are there twice.
 
     Args:
         rows: As in `points`.

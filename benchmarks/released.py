@@ -1,9 +1,9 @@
-"""Measures released weights of other authors, in float32 and in int8.
+"""Measures networks with released weights, in float32 and in int8.
 
     python benchmarks/released.py --checkpoints=ECBSR-M4C16=ECBSR_M4C16_x4.pth
 
-Each entry of `--checkpoints` is a network of `published.csv` and the file of
-its authors. The library must know the network (`issp_keras.models.from_torch`).
+Each entry of `--checkpoints` is a network of `published.csv` and a file with
+its weights. The library must know the network (`issp_keras.models.from_torch`).
 Writes its PSNR on Set5 and Set14, and its speed for an LR image of 160x90
 pixels on one core, into `published.csv`. The speeds are multiples of the speed
 of EDSR-baseline in the same run. `python benchmarks/frontier.py --only_draw`

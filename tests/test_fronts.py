@@ -369,7 +369,7 @@ def test_a_region_compares_a_bundled_network_with_its_rival(
         "Set5. In float32, it has 31.00 dB and takes 15.0 ms. In int8, it has "
         "31.00 dB and takes 2.46 ms, which is 0.31 times the time of "
         "ECBSR-M4C16. The sparse delegate also computes ECBSR-M4C16 in int8, "
-        "in 2.00 ms. With the weights of its authors, ECBSR-M4C16 has 31.00 dB "
+        "in 2.00 ms. With released weights, ECBSR-M4C16 has 31.00 dB "
         "on Set5 in float32 and 30.50 dB in int8."
     )
     # Without the rival, there is nothing to compare with.
