@@ -836,8 +836,8 @@ BAD_INPUT = [
     (
         "train",
         ["--config=swinir_light.py:scal=2", "--workdir=run"],
-        "--config: scal=2: is not a setting of this config, expected scale=4, "
-        "sparsity=0.95.",
+        "--config: swinir_light.py: scal=2: is not a setting of this config, "
+        "expected scale=4, sparsity=0.95.",
     ),
     *(
         (

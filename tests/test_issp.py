@@ -238,13 +238,16 @@ def test_mistakes_get_one_line_before_anything_is_imported(
             "is mine.py: TypeError: a scale is whole",
         ),
         (["def get_config(:"], "mine.py, line 1: "),
+        (["\0"], "mine.py: source code "),
+        (["hello"], "mine.py: name 'hello' is not defined"),
         (
             [
                 "from ml_collections import ConfigDict",
                 "def get_config():",
                 "    return ConfigDict({'training': 1}).trainin",
             ],
-            '\'trainin\'; Did you mean "training" instead of "trainin"?',
+            """mine.py: 'trainin'; Did you mean "training" instead of """
+            '"trainin"?',
         ),
     ],
 )

@@ -88,9 +88,11 @@ def _installed():
 
 def _reason(error, argv):
     """Returns one line; some ml_collections errors hold a traceback."""
+    file = _file_of(argv)
     if isinstance(error, SyntaxError):
-        where = f"{error.filename}, line {error.lineno}"
-        return f"--config: {where}: {error.msg}"
+        # A file that is no text has no line at fault.
+        line = f", line {error.lineno}" if error.lineno else ""
+        return f"--config: {error.filename or file}{line}: {error.msg}"
     text = str(error.args[0] if error.args else "").strip()
     if isinstance(error, (AttributeError, KeyError)):
         if entry := _unknown_entry(text, argv):
@@ -100,7 +102,16 @@ def _reason(error, argv):
             text = str(ast.literal_eval(text))
         text = text.replace("\n", "; ")
     lines = text.splitlines() or [type(error).__name__]
-    return f"--config: {lines[0]}"
+    return f"--config: {file}: {lines[0]}"
+
+
+def _file_of(argv):
+    """Returns the file that `--config` names, without settings."""
+    for word, following in zip(argv, [*argv[1:], ""]):
+        flag, equals, value = word.partition("=")
+        if flag in _FLAGS:
+            return (value if equals else following).partition(":")[0]
+    return "no file"
 
 
 def _unknown_entry(text, argv):
