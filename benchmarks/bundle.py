@@ -139,11 +139,11 @@ def _write(of, folder, data_dir):
     for_all_versions(model, *of.network).save(whole)
     trainings.compress(whole, folder / f"{name}.keras")
     whole.unlink()
+    sets = test_sets(data_dir)
     scores = {}
     for precision, suffix in (("float32", ""), ("int8", "_int8")):
         path = folder / f"{name}{suffix}.tflite"
         print(export(model, path, precision, method=of.method), flush=True)
-        sets = test_sets(data_dir)
         found = trainings.scores(path, of.scale, sets.values(), data_dir)
         scores[precision] = {
             shown: found[source] for shown, source in sets.items()

@@ -339,10 +339,9 @@ def _bundled_goal(rows):
     )
     if own is None or rival is None:
         return ""
-    with fronts.PUBLISHED.open(newline="") as file:
-        [released] = [
-            of for of in csv.DictReader(file) if of["network"] == "ECBSR-M4C16"
-        ]
+    [released] = [
+        of for of in fronts.read_published() if of["network"] == "ECBSR-M4C16"
+    ]
     psnr = {
         precision: f"{own['forms'][precision]['scores']['set5']['psnr']:.2f}"
         for precision in ("float32", "int8")

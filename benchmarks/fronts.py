@@ -15,6 +15,8 @@ PUBLISHED = pathlib.Path(__file__).with_name("published.csv")
 # Set14 has a grey photograph. Here its grey levels (0..255) are compared, as in
 # older papers. Others compare its Y (16..235), which gives more decibels.
 GREY_HERE = "levels"
+# How the columns of that table begin, by precision.
+PREFIXES = {"float32": "", "int8": "int8 "}
 _GREY_DB = 20 * math.log10(255 / 219) / 14
 # The goal of this project: this gain at each latency up to this one.
 _GOAL_DB, LIMIT_MS = 0.15, 30
@@ -226,6 +228,16 @@ def speedups(
     return found
 
 
+def read_published(path: pathlib.Path | None = None) -> list[dict]:
+    """Returns the lines of the table of networks of other authors.
+
+    Args:
+        path: Path of the CSV file. Defaults to `PUBLISHED`.
+    """
+    with (path or PUBLISHED).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def published(rows: list[dict], size: str, threads: str) -> list[Point]:
     """Networks of other authors, at the speed that they have here.
 
@@ -260,11 +272,9 @@ def published_lines(
                     measured[row.get("network"), precision, door] = ms
     if reference is None:
         return []
-    with PUBLISHED.open(newline="") as file:
-        lines = list(csv.DictReader(file))
     found = []
-    for line in lines:
-        for precision, prefix in (("float32", ""), ("int8", "int8 ")):
+    for line in read_published():
+        for precision, prefix in PREFIXES.items():
             if not line[f"{prefix}Set5"]:
                 continue
             door = line["int8 runtime"] if prefix else "XNNPACK"

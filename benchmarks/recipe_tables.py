@@ -132,31 +132,28 @@ def _keys(config):
 def _search_table(figures):
     results = figures["search"]
     names = [name for name in results.names() if not name.endswith(_FEW)]
-    header = ["95 % zeros, x4, 6,000 steps", "non-zeros", *_TITLES]
-    return cli.markdown_table(
-        [*header, "against ISS-P"],
-        [
-            [name, *_cells(results, name, "ISS-P")]
-            for name in _best_first(results, names)
-        ],
-    )
+    return _candidates(results, names, "95 % zeros", "ISS-P", "ISS-P")
 
 
 def _distributions_table(figures):
     """The table of distributions over the layers, with few non-zeros."""
     results = figures["search"]
     names = [name for name in results.names() if name.endswith(_FEW)]
-    header = ["99 % zeros, x4, 6,000 steps", "non-zeros", *_TITLES]
-    return cli.markdown_table(
-        [*header, "against uniform"],
-        [
-            [
-                name.removeprefix(f"{RECIPE}, ").removesuffix(_FEW),
-                *_cells(results, name, f"{RECIPE}, uniform{_FEW}"),
-            ]
-            for name in _best_first(results, names)
-        ],
-    )
+    rival = f"{RECIPE}, uniform{_FEW}"
+    return _candidates(results, names, "99 % zeros", rival, "uniform")
+
+
+def _candidates(results, names, zeros, rival, short):
+    """A table of the search. `short` is the name of the rival in it."""
+    header = [f"{zeros}, x4, 6,000 steps", "non-zeros", *_TITLES]
+    rows = []
+    for name in _best_first(results, names):
+        label = name
+        if name.endswith(_FEW):
+            # All of these use the best method.
+            label = name.removeprefix(f"{RECIPE}, ").removesuffix(_FEW)
+        rows.append([label, *_cells(results, name, rival)])
+    return cli.markdown_table([*header, f"against {short}"], rows)
 
 
 def _comparison_table(figures):

@@ -26,8 +26,7 @@ from issp_keras import models
 from issp_keras.errors import InputError
 from issp_keras.programs import cli
 
-_SIZE = (160, 90)
-_PRECISIONS = {"float32": "", "int8": "int8 "}
+_SIZE = tuple(map(int, fronts.SIZE.split("x")))
 
 flags.DEFINE_list("checkpoints", [], "Pairs NAME=FILE.")
 flags.DEFINE_string("table", str(fronts.PUBLISHED), "CSV file to change.")
@@ -72,7 +71,7 @@ def add_figures(line: dict, row: dict, reference: dict):
     ms = fronts.latencies(reference["forms"]["float32"], size, threads)
     base = ms["XNNPACK"]
     line["grey as"] = fronts.GREY_HERE
-    for precision, prefix in _PRECISIONS.items():
+    for precision, prefix in fronts.PREFIXES.items():
         form = row["forms"][precision]
         for name, shown in fronts.SETS.items():
             line[prefix + shown] = f"{form['scores'][name]['psnr']:.2f}"
@@ -111,9 +110,7 @@ def main(_):
     frontier.circumstances()
     table = pathlib.Path(flag.table)
     files.check_file(table, "a CSV file")
-    with table.open(newline="") as file:
-        reader = csv.DictReader(file)
-        lines, header = list(reader), reader.fieldnames
+    lines = fronts.read_published(table)
     checkpoints = chosen(flag.checkpoints, lines)
     cli.check_photographs("score_on", list(fronts.SETS), flag.data_dir)
     by_name = {line["network"]: line for line in lines}
@@ -128,7 +125,7 @@ def main(_):
     for row in rows:
         add_figures(by_name[row["name"]], row, reference)
     with files.replacing(table) as partial, partial.open("w", newline="") as to:
-        writer = csv.DictWriter(to, header, lineterminator="\n")
+        writer = csv.DictWriter(to, list(lines[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(lines)
     print(f"Wrote {table}.")

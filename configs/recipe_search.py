@@ -11,13 +11,26 @@ word. Expects T91, BSD200, DIV2K_quarter, Kodak24, Set5 and Set14 in `data/`.
 
 from ml_collections import ConfigDict
 
+
+def _layers(**sparsities):
+    """Entries that give layers, by parts of their names, a sparsity."""
+    return {
+        "distribution": "map",
+        "map": {"sparsities": tuple(sparsities.items())},
+    }
+
+
+def _ends(sparsity):
+    """Entries that give the head and the first layer a sparsity."""
+    return _layers(**{"conv_first|head": sparsity})
+
+
 _STEPS = 6000
 CUBIC = {"ramp": "cubic"}
 BEST = "latent, Feather, all of an update"
 # The best distribution of 1 % non-zeros over the layers.
 MORE_IN_THE_ENDS = {
-    "distribution": "map",
-    "map": {"sparsities": (("conv_first", 0.8), ("head", 0.97))},
+    **_layers(conv_first=0.8, head=0.97),
     "target_sparsity": 0.99305,
 }
 
@@ -99,14 +112,12 @@ def _few():
         "global": {"distribution": "global"},
         "ERK": {"distribution": "erk"},
         "first layer 90 %": {
-            "distribution": "map",
-            "map": {"sparsities": (("conv_first", 0.9), ("head", 0.99))},
+            **_layers(conv_first=0.9, head=0.99),
             "target_sparsity": 0.9905,
         },
         "first layer 80 %, head 97 %": MORE_IN_THE_ENDS,
         "first layer 60 %, head 97 %": {
-            "distribution": "map",
-            "map": {"sparsities": (("conv_first", 0.6), ("head", 0.97))},
+            **_layers(conv_first=0.6, head=0.97),
             "target_sparsity": 0.9942,
         },
     }
@@ -119,14 +130,6 @@ def _few():
             }
         }
         for name, distribution in distributions.items()
-    }
-
-
-def _ends(sparsity):
-    """Entries that give the head and the first layer a sparsity."""
-    return {
-        "distribution": "map",
-        "map": {"sparsities": (("conv_first|head", sparsity),)},
     }
 
 
@@ -242,8 +245,7 @@ CANDIDATES = {
     },
     "latent, Feather, head and first layer half": {
         "method": "latent",
-        "distribution": "map",
-        "map": {"sparsities": (("conv_first|head", 0.5),)},
+        **_ends(0.5),
         **CUBIC,
     },
 }

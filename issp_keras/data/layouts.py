@@ -10,6 +10,7 @@ from issp_keras.data.pairs import Pair
 from issp_keras.data.pairs import make_pair
 from issp_keras.data.photographs import photographs_in
 from issp_keras.data.photographs import read_opaque_photograph
+from issp_keras.data.photographs import size_of
 from issp_keras.data.photographs import to_rgb
 from issp_keras.errors import InputError
 
@@ -46,12 +47,7 @@ class PairFiles:
         """
         photograph = read_opaque_photograph(self.hr)
         height, width = photograph.pixels.shape[:2]
-        if min(height, width) < max(smallest, scale):
-            least = max(smallest, scale)
-            raise InputError(
-                f"{self.hr}: is {width}x{height} pixels, expected at least "
-                f"{least}x{least}."
-            )
+        self._check(height, width, max(smallest, scale))
         if self.lr is None:
             return make_pair(photograph, scale)
         lr = read_opaque_photograph(self.lr).pixels
@@ -66,6 +62,28 @@ class PairFiles:
         if lr.ndim != hr.ndim:
             lr, hr = to_rgb(lr), to_rgb(hr)
         return Pair(self.name, lr, hr)
+
+    def check_size(self, scale: int, smallest: int):
+        """Checks the size in the header of HR, as `read` checks its pixels.
+
+        Args:
+            scale: Integer, as in `read`.
+            smallest: Integer, likewise.
+
+        Raises:
+            InputError: If HR is too small.
+        """
+        height, width = size_of(self.hr)
+        # A file without a readable header is refused when it is read.
+        if height and width:
+            self._check(height, width, max(smallest, scale))
+
+    def _check(self, height, width, least):
+        if min(height, width) < least:
+            raise InputError(
+                f"{self.hr}: is {width}x{height} pixels, expected at least "
+                f"{least}x{least}."
+            )
 
 
 def find_pairs(folder: str | pathlib.Path, scale: int) -> list[PairFiles]:

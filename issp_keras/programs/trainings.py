@@ -14,7 +14,6 @@ from issp_keras import files
 from issp_keras.callbacks import count_zeros
 from issp_keras.data import find_source
 from issp_keras.data import is_prepared
-from issp_keras.data.photographs import size_of
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
 from issp_keras.inference import network_path
@@ -247,11 +246,7 @@ def _check_entries(config):
                 f"--config.{entry}: is {group!r}, expected a group."
             )
     for entry in config:
-        if entry not in _ENTRIES:
-            raise InputError(
-                f"--config.{entry}: is not an entry, expected one of "
-                f"{', '.join(_ENTRIES)}."
-            )
+        configuration.check_known(entry, entry, _ENTRIES)
     for entry in ("seeds", "score_on"):
         if not isinstance(config[entry], (tuple, list)):
             raise InputError(
@@ -291,20 +286,8 @@ def _sources(config, scale):
             )
         sources[name] = find_source(source, "held_out", scale, config.data_dir)
         for photograph in sources[name]:
-            _check_size(photograph.hr, scale)
+            photograph.check_size(scale, SMALLEST)
     return sources
-
-
-def _check_size(path, scale):
-    """Refuses a photograph that is too small for scores."""
-    height, width = size_of(path)
-    least = max(SMALLEST, scale)
-    # Reading another kind of file raises a clear error.
-    if 0 < min(height, width) < least:
-        raise InputError(
-            f"{path}: is {width}x{height} pixels, expected at least "
-            f"{least}x{least}."
-        )
 
 
 def _source_name(source):

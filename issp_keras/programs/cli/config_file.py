@@ -58,15 +58,24 @@ def check_config_file():
 def _located(argv):
     """Returns the words of a command with each config name as a path."""
     words = list(argv)
+    for i, flag, value in _values(argv):
+        words[i] = flag + _path(value)
+    return words
+
+
+def _values(words):
+    """Yields the place of each value of `--config`, what precedes it, and it.
+
+    The value may be a word of its own. Then nothing precedes it.
+    """
     for i, word in enumerate(words):
         flag, equals, value = word.partition("=")
         if flag not in _FLAGS:
             continue
         if equals:
-            words[i] = f"{flag}={_path(value)}"
+            yield i, f"{flag}=", value
         elif i + 1 < len(words):
-            words[i + 1] = _path(words[i + 1])
-    return words
+            yield i + 1, "", words[i + 1]
 
 
 def _path(value):
@@ -107,11 +116,8 @@ def _reason(error, argv):
 
 def _file_of(argv):
     """Returns the file that `--config` names, without settings."""
-    for word, following in zip(argv, [*argv[1:], ""]):
-        flag, equals, value = word.partition("=")
-        if flag in _FLAGS:
-            return (value if equals else following).partition(":")[0]
-    return "no file"
+    values = (value for _, _, value in _values(argv))
+    return next(values, "no file").partition(":")[0]
 
 
 def _unknown_entry(text, argv):

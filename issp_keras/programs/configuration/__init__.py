@@ -2,6 +2,7 @@
 
 from issp_keras.programs.configuration.entries import SEED
 from issp_keras.programs.configuration.entries import check
+from issp_keras.programs.configuration.entries import check_known
 from issp_keras.programs.configuration.entries import is_seed
 from issp_keras.programs.configuration.entries import score_channels
 from issp_keras.programs.configuration.identity import check_same
@@ -18,6 +19,7 @@ from issp_keras.programs.configuration.pruning import sparse_training
 __all__ = [
     "SEED",
     "check",
+    "check_known",
     "check_network",
     "check_same",
     "check_sparse",

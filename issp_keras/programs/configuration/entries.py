@@ -14,6 +14,8 @@ from issp_keras.sparsity import DISTRIBUTIONS
 from issp_keras.sparsity import METHODS
 from issp_keras.sparsity import PATTERNS
 
+# What a seed is, for messages.
+SEED = "a whole number from 0 to 2**32 - 1"
 # RGB in float32.
 _BYTES_PER_PIXEL = 12
 _DTYPE_POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -33,7 +35,9 @@ _SPARSITY = {
 # Entries that a config may have besides those of `_ENTRIES`.
 _OPTIONAL = {
     "": (
-        *("network", "data", "sparsity", "teacher", "simulated_int8"),
+        # The groups.
+        *filter(None, _ENTRIES),
+        *("teacher", "simulated_int8"),
         *("loss", "dtype_policy", "decay_begin", "halve_at", "ema_momentum"),
         *("steps_per_execution", "score_channels"),
     ),
@@ -62,7 +66,7 @@ def check(config):
     for group, names in _OPTIONAL.items():
         for name in config[group] if group else config:
             known = sorted((*_ENTRIES[group], *names))
-            _check_known(_entry(group, name), name, known)
+            check_known(_entry(group, name), name, known)
     for group, names in _WHOLE.items():
         for name in names:
             _check_positive(config, group, name)
@@ -72,7 +76,7 @@ def check(config):
     _check_learning_rate(config.learning_rate)
     _check_seed(config.seed)
     for name in config.sparsity:
-        _check_known(f"sparsity.{name}", name, sorted(_SPARSITY))
+        check_known(f"sparsity.{name}", name, sorted(_SPARSITY))
     for name in ("include", "exclude"):
         _check_patterns(f"sparsity.{name}", config.sparsity.get(name))
     _check_end_of_constant_rate(config)
@@ -103,7 +107,8 @@ def _check_presence(config, group, names):
             )
 
 
-def _check_known(entry, name, names):
+def check_known(entry: str, name: str, names):
+    """Raises an `InputError` if a name is not one of those of entries."""
     if name not in names:
         raise InputError(
             f"--config.{entry}: is not an entry, expected one of "
@@ -153,9 +158,6 @@ def _check_seed(seed):
         _refuse("seed", seed, SEED)
 
 
-SEED = "a whole number from 0 to 2**32 - 1"
-
-
 def is_seed(value) -> bool:
     """Whether a value can be the seed of a training."""
     return is_whole(value) and 0 <= value < 2**32
@@ -200,7 +202,7 @@ def _check_teacher(teacher):
             f"a group with the entries {', '.join(_TEACHER)}",
         )
     for name in teacher:
-        _check_known(f"teacher.{name}", name, _TEACHER)
+        check_known(f"teacher.{name}", name, _TEACHER)
     for name, is_usable, expected in (
         ("model", _is_path, "the path of a .keras or .tflite network"),
         ("weight", _is_share, "a number from 0 to 1"),
