@@ -63,7 +63,7 @@ class PairFiles:
             lr, hr = to_rgb(lr), to_rgb(hr)
         return Pair(self.name, lr, hr)
 
-    def check_size(self, scale: int, smallest: int):
+    def check_size(self, scale: int, smallest: int) -> None:
         """Checks the size in the header of HR, as `read` checks its pixels.
 
         Args:
