@@ -21,10 +21,31 @@ EXTRAS = {
     "tensorflow_model_optimization": ("tfmot", "tensorflow"),
     "tifffile": ("tifffile", "sr"),
 }
+BACKENDS = ("tensorflow", "jax")
 _OTHER_BACKEND = (
     "; or pip install 'issp-keras[jax]', with KERAS_BACKEND=jax in the "
     "environment"
 )
+
+
+def check_backend(backend: str) -> None:
+    """Checks that issp_keras can train with a backend of Keras.
+
+    Args:
+        backend: String, what `keras.backend.backend()` returns.
+
+    Raises:
+        InputError: If it cannot.
+    """
+    if backend not in BACKENDS:
+        raise InputError(_wrong_backend(backend))
+
+
+def _wrong_backend(backend):
+    return (
+        f"KERAS_BACKEND: Keras' backend is {backend!r}, expected "
+        f"{' or '.join(BACKENDS)}, in the environment or in Keras' settings."
+    )
 
 
 class MissingPackage(ModuleNotFoundError, InputError):
@@ -45,8 +66,8 @@ def needed_by(user: str) -> Iterator[None]:
             sentence.
 
     Raises:
-        MissingPackage: If an extra installs the package. For other packages,
-            the original error is raised.
+        MissingPackage: If an extra installs the package, or if another backend
+            of Keras needs it. For other packages, the original error is raised.
     """
     try:
         yield
@@ -55,7 +76,10 @@ def needed_by(user: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         package = (error.name or "").split(".")[0]
         if package not in EXTRAS:
-            raise
+            if not _is_raised_by_keras(error):
+                raise
+            sentence = _wrong_backend(package)
+            raise MissingPackage(sentence, name=package) from error
         name, extra = EXTRAS[package]
         sentence = (
             f"{user} needs {name}, which is not installed: pip install "

@@ -132,3 +132,41 @@ def test_a_command_says_it_in_one_line(package, words, sentence):
     assert done.stdout == ""
     assert done.stderr == f"issp {words[0]}: {sentence}\n"
     assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("backend", "sentence"),
+    [
+        (
+            "torch",
+            "KERAS_BACKEND: Keras' backend is 'torch', expected tensorflow or "
+            "jax, in the environment or in Keras' settings.",
+        ),
+        (
+            "numpy",
+            "KERAS_BACKEND: Keras' backend is 'numpy', expected tensorflow or "
+            "jax, in the environment or in Keras' settings.",
+        ),
+        ("nowhere", "KERAS_BACKEND: Unable to import backend : nowhere"),
+    ],
+)
+def test_another_backend_of_keras_is_refused(tmp_path, backend, sentence):
+    words = "train", "--config=quickstart", f"--workdir={tmp_path / 'run'}"
+    done = issp_without(["torch"], *words, KERAS_BACKEND=backend)
+    assert done.stderr.splitlines()[-1] == f"issp train: {sentence}"
+    assert done.returncode == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_callback_refuses_another_backend(monkeypatch):
+    import keras
+
+    import issp_keras
+
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(8)])
+    model.compile("adam", "mse")
+    callback = issp_keras.ISSPCallback(issp_keras.ISSPSchedule(0.5, end_step=2))
+    callback.set_model(model)
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    with pytest.raises(InputError, match=r"^KERAS_BACKEND: .* is 'torch', "):
+        callback.on_train_begin()

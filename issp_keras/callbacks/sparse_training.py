@@ -14,6 +14,7 @@ from issp_keras.callbacks.optimizers import separate_averages
 from issp_keras.callbacks.pruned_model import KernelSnapshot
 from issp_keras.callbacks.pruned_model import PrunedModel
 from issp_keras.callbacks.sparse_update import SparseUpdate
+from issp_keras.extras import check_backend
 from issp_keras.reprs import Readable
 from issp_keras.sparsity import ISSP
 from issp_keras.sparsity import Distribution
@@ -97,7 +98,8 @@ class SparseTraining(Readable, keras.callbacks.Callback):
         TypeError: If `schedule` is not a `PruningSchedule`.
         ValueError: If `schedule` has no end, `optimizer_slots` is neither
             `"keep"` nor `"zero"`, or `verbose` is neither `0` nor `1`. When
-            training begins: if the model is not built or has no prunable
+            training begins: if Keras' backend is neither TensorFlow nor
+            JAX, if the model is not built or has no prunable
             layer, if a rule matches no layer, if the model has a
             `MultiOptimizer`, if the optimizer is already past `end_step`
             while the kernels are not sparse, or if the loaded checkpoint is
@@ -148,6 +150,7 @@ class SparseTraining(Readable, keras.callbacks.Callback):
         self._look_at(model if model.built else None)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        check_backend(keras.backend.backend())
         if self.model.optimizer is None:
             raise ValueError(
                 "Sparse training needs an optimizer: compile the model with "

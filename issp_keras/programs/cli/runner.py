@@ -11,6 +11,7 @@ from absl import flags
 
 from issp_keras.errors import ArgumentError
 from issp_keras.errors import InputError
+from issp_keras.errors import blame
 from issp_keras.extras import needed_by
 from issp_keras.programs import interrupts
 from issp_keras.programs.cli import help_text
@@ -60,8 +61,13 @@ def load(module: str) -> Any:
 
     Args:
         module: String, the name of the module.
+
+    Raises:
+        InputError: If Keras does not know its backend.
     """
-    with interrupts.ending_at_once(), starting():
+    # At its import, Keras refuses a backend that it does not know.
+    unknown = blame("KERAS_BACKEND", ValueError)
+    with interrupts.ending_at_once(), starting(), unknown:
         return importlib.import_module(module)
 
 

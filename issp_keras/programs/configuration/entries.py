@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 from issp_keras import host
 from issp_keras import metrics
 from issp_keras.errors import InputError
+from issp_keras.extras import check_backend
 from issp_keras.programs.configuration.parts import LOSSES
 from issp_keras.programs.configuration.pruning import DENSE
 from issp_keras.sparsity import DISTRIBUTIONS
@@ -50,12 +51,13 @@ _WHOLE = {
 
 
 def check(config):
-    """Raises an `InputError` if an entry is missing or not usable.
+    """Raises an `InputError` if an entry or Keras' backend is not usable.
 
     Args:
         config: `ml_collections.ConfigDict` with the entries of
             `configs/quickstart.py`.
     """
+    check_backend(keras.backend.backend())
     if not isinstance(config, ConfigDict):
         raise InputError(
             f"--config: get_config() returns a {type(config).__name__}, "
