@@ -700,7 +700,18 @@ BAD_INPUT = [
         "--windows: rcan() got an unexpected",
     ),
     ("import_checkpoint", ["m.keras", "n.h5"], "n.h5: expected a name"),
+    ("import_checkpoint", ["m.keras", "m.py/n.keras"], "m.py: is not a folder"),
     ("evaluate", ["--model=m.keras"], "m.keras: is not a Keras model"),
+    (
+        "evaluate",
+        [f"--model={GOLDEN / 'rcan_x3_f8_g2_b2.pth'}"],
+        f"{GOLDEN / 'rcan_x3_f8_g2_b2.pth'}: is a checkpoint of PyTorch, ",
+    ),
+    (
+        "programs.commands.models",
+        ["--output=m.py/n.json"],
+        "--output: m.py: is not a folder",
+    ),
     ("tflite.programs.export", ["m.keras"], "m.keras: is not a Keras model"),
     (
         "tflite.programs.export",

@@ -334,9 +334,31 @@ def test_refuses_an_evaluation_of_nothing(network, arguments, message):
 
 
 def test_networks_of_other_scales_do_not_compare(network):
-    other = issp_keras.load("x4_fast")
-    with pytest.raises(ArgumentError, match="magnifies 4 times, expected 2"):
-        network.evaluate("embedded", other)
+    # Names are loaded.
+    for other in (issp_keras.load("x4_fast"), "x4_fast"):
+        with pytest.raises(ArgumentError, match="magnifies 4 times, expected"):
+            network.evaluate("embedded", other)
+
+
+def test_compares_with_the_path_of_a_network(
+    tflite_path, photographs, tmp_path
+):
+    other = tmp_path / "other.tflite"
+    other.write_bytes(tflite_path.read_bytes())
+    network = issp_keras.load(tflite_path)
+    table = network.evaluate(photographs, other)
+    assert {row["way"] for row in table} == {
+        "bicubic",
+        str(tflite_path),
+        str(other),
+    }
+    table = network.benchmark(other, size=(8, 8), rounds=1, data=photographs)
+    assert len(table) == 3
+
+
+def test_exports_only_to_tflite_files(network, tmp_path):
+    with pytest.raises(ArgumentError, match=r"^`path`: is .*a\.xyz, expected"):
+        network.export(tmp_path / "a.xyz")
 
 
 def test_benchmarks_a_file_with_a_delegate(tflite_path, photographs):

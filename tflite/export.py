@@ -166,7 +166,11 @@ def export(
             model cannot be converted or takes another size, or an argument
             has an unknown value.
     """
-    # A folder that cannot be written should fail before the conversion.
+    # A file that cannot be written should fail before the conversion.
+    if pathlib.Path(path).suffix.lower() != ".tflite":
+        raise ArgumentError(
+            "path", f"is {path}, expected a file ending in .tflite."
+        )
     files.make_folder(pathlib.Path(path).parent)
     size = size_of_file(model, height, width)
     conversion = Conversion(

@@ -13,6 +13,8 @@ from issp_keras.files import StrPath
 from issp_keras.models.bounds import at_most
 from issp_keras.models.bounds import check_archive
 
+_OF_TORCH = (".pth", ".pt", ".ckpt")
+
 
 def load_model(path: StrPath, compile: bool = False) -> keras.Model:
     """Loads a `.keras` file.
@@ -28,6 +30,11 @@ def load_model(path: StrPath, compile: bool = False) -> keras.Model:
     """
     path = pathlib.Path(path)
     files.check_file(path, "a .keras file")
+    if path.suffix.lower() in _OF_TORCH:
+        raise InputError(
+            f"{path}: is a checkpoint of PyTorch, expected a .keras file; "
+            "`issp import` converts checkpoints of known networks."
+        )
     if not zipfile.is_zipfile(path):
         raise InputError(f"{path}: is not a Keras model (a .keras file).")
     # A broken file raises anything, deep in Keras, HDF5 and the backend.

@@ -219,7 +219,7 @@ class LoadedNetwork(Readable):
     def evaluate(
         self,
         data: str | Sequence[str] = _EMBEDDED,
-        *others: LoadedNetwork,
+        *others: LoadedNetwork | StrPath,
         channels: str = "y",
         data_dir: StrPath = "data",
         progress: Callable[[int], None] = lambda done: None,
@@ -236,7 +236,8 @@ class LoadedNetwork(Readable):
                 sets in `data_dir` ("set5", "set14", "b100", "urban100",
                 "manga109"), or "embedded". Defaults to "embedded", three
                 photographs that no network here is trained on.
-            *others: Networks of the same magnification to score too.
+            *others: Networks of the same magnification to score too. A name
+                or path is loaded as by `load`.
             channels: String, "y", as in most papers, or "rgb".
             data_dir: Path of the folder of test sets.
             progress: Callable that receives the number of finished
@@ -255,7 +256,7 @@ class LoadedNetwork(Readable):
         from issp_keras.network.tables import evaluation
 
         return evaluation(
-            _by_name([self, *others]),
+            _by_name([self, *_loaded(others)]),
             _strings("data", data),
             channels,
             data_dir,
@@ -264,7 +265,7 @@ class LoadedNetwork(Readable):
 
     def benchmark(
         self,
-        *others: LoadedNetwork,
+        *others: LoadedNetwork | StrPath,
         size: tuple[int, int] = (128, 128),
         rounds: int = 20,
         protocol: str | None = None,
@@ -282,8 +283,8 @@ class LoadedNetwork(Readable):
         >>> print(issp_keras.load("a.tflite", delegate="sparse").benchmark())
 
         Args:
-            *others: Networks of the same magnification. The timed runs of all
-                networks alternate.
+            *others: Networks of the same magnification. A name or path is
+                loaded as by `load`. The timed runs of all networks alternate.
             size: Pair of integers, LR height and width in pixels.
             rounds: Integer, the number of timed runs.
             protocol: `"mlperf-mobile"`, which replaces `size` and `rounds`, or
@@ -303,12 +304,13 @@ class LoadedNetwork(Readable):
         """
         from issp_keras.network.tables import benchmark
 
+        networks = [self, *_loaded(others)]
         with tempfile.TemporaryDirectory() as folder:
-            paths = [of._file(folder) for of in (self, *others)]
+            paths = [of._file(folder) for of in networks]
             return benchmark(
                 paths,
                 self._threads,
-                _delegate_of((self, *others)),
+                _delegate_of(networks),
                 size,
                 rounds,
                 protocol,
@@ -402,6 +404,13 @@ def load(
         tile=tile,
         self_ensemble=self_ensemble,
     )
+
+
+def _loaded(networks):
+    """Returns networks, names and paths as networks."""
+    return [
+        of if isinstance(of, LoadedNetwork) else load(of) for of in networks
+    ]
 
 
 def _by_name(networks):

@@ -1,10 +1,7 @@
 """The command `issp benchmark`."""
 
-import pathlib
-
 from absl import flags
 
-from issp_keras import files
 from issp_keras.programs import cli
 from issp_keras.programs.commands.benchmark import run
 from issp_keras.tflite.benchmarking import plots
@@ -39,8 +36,6 @@ def main(argv):
         )
     else:
         contest = Contest(paths, protocol, flag.threads, flag.delegate or None)
-    for path in flag.output or ():
-        files.make_folder(pathlib.Path(path).parent)
     with cli.progress_bar("Timing and scoring", 1) as progress:
         rows = benchmark(
             contest, flag.data, protocol, flag.threads, flag.data_dir, progress

@@ -74,6 +74,8 @@ def check_photographs(flag: str, sources: list[str], data_dir: str):
 def check_output(path, *suffixes: str, flag: str = "output", source=None):
     """Checks that a file can be written, before anything is computed.
 
+    Makes the folder of the file if it is missing.
+
     Args:
         path: Path of the file, or None for no file.
         *suffixes: Strings, the allowed suffixes. Without them, every suffix is
@@ -102,6 +104,10 @@ def check_output(path, *suffixes: str, flag: str = "output", source=None):
         raise InputError(
             f"--{flag}: {path}: is the file that is read, expected another one."
         )
+    try:
+        files.make_folder(path.parent)
+    except InputError as error:
+        raise InputError(f"--{flag}: {error}") from error
 
 
 def check_failures(failures: list[str], total: int):

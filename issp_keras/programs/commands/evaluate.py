@@ -17,11 +17,8 @@ and crops to compare. A list of the photographs that cannot be read comes at
 the end. With several --model flags, a table has a column for each network.
 """
 
-import pathlib
-
 from absl import flags
 
-from issp_keras import files
 from issp_keras.data import SUFFIXES
 from issp_keras.errors import InputError
 from issp_keras.metrics import CHANNELS
@@ -60,8 +57,6 @@ def _check_outputs(output, picture):
         )
     cli.check_output(output)
     cli.check_output(picture, *sorted(SUFFIXES), flag="comparison")
-    for path in filter(None, (output, picture)):
-        files.make_folder(pathlib.Path(path).parent)
 
 
 def run():

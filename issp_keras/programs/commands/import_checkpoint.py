@@ -12,6 +12,7 @@ import pathlib
 
 from absl import flags
 
+from issp_keras import files
 from issp_keras.errors import InputError
 from issp_keras.programs import cli
 
@@ -21,6 +22,7 @@ def main(argv):
     if pathlib.Path(target).suffix != ".keras":
         raise InputError(f"{target}: expected a name that ends in .keras.")
     cli.check_file(source, "a .pth file")
+    files.make_folder(pathlib.Path(target).parent)
     cli.load("issp_keras.programs.import_checkpoint").main(argv)
 
 
