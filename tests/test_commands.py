@@ -5,6 +5,7 @@ import functools
 import io
 import json
 import pathlib
+import re
 import sys
 import time
 
@@ -43,10 +44,7 @@ def _refused(result):
     (sentence,) = [
         line
         for line in result.stderr.splitlines()
-        if line.startswith(("train.py", "upscale.py", "evaluate.py"))
-        or line.startswith("compare.py")
-        or line.startswith(("prepare.py", "import_checkpoint"))
-        or line.startswith(("export.py", "inspect.py", "benchmark.py"))
+        if re.match(r"\w+\.py: ", line)
     ]
     return sentence.split(": ", 1)[1]
 
