@@ -41,7 +41,7 @@ def check_backend(backend: str) -> None:
         raise InputError(_wrong_backend(backend))
 
 
-def _wrong_backend(backend):
+def _wrong_backend(backend: str) -> str:
     return (
         f"KERAS_BACKEND: Keras' backend is {backend!r}, expected "
         f"{' or '.join(BACKENDS)}, in the environment or in Keras' settings."

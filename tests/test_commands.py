@@ -861,6 +861,12 @@ BAD_INPUT = [
     ),
     (
         "train",
+        ["--config=quickstart:scale=4", "--workdir=run"],
+        f"--config: is {ROOT / 'configs' / 'quickstart.py'}:scale=4: expected "
+        "no colon, since this config takes no setting.",
+    ),
+    (
+        "train",
         ["--config=m.py", "--workdir=run"],
         "--config: m.py, line 1: invalid syntax",
     ),

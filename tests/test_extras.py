@@ -2,6 +2,7 @@
 
 import sys
 
+import PIL.Image
 import pytest
 from without import issp_without
 from without import run_without
@@ -132,6 +133,17 @@ def test_a_command_says_it_in_one_line(package, words, sentence):
     assert done.stdout == ""
     assert done.stderr == f"issp {words[0]}: {sentence}\n"
     assert done.returncode == 1
+
+
+def test_a_page_of_enlarged_photographs_needs_no_keras(tmp_path):
+    photo, page = tmp_path / "photo.png", tmp_path / "page.html"
+    PIL.Image.new("RGB", (12, 8), "teal").save(photo)
+    words = "upscale", "--model=x2_fast", photo, f"--compare={page}"
+    done = issp_without(["keras", "tensorflow"], *words)
+    assert done.returncode == 0, done.stderr
+    text = page.read_text()
+    assert "Python" in text
+    assert "Keras" not in text
 
 
 @pytest.mark.parametrize(

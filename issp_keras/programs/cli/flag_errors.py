@@ -64,5 +64,7 @@ def _illegal(name, value, reason):
 
 def _problem(reason):
     """Returns one line. The reason of a traceback is in its last line."""
+    if "get_config() takes 0 positional arguments" in reason:
+        return "expected no colon, since this config takes no setting."
     lines = reason.strip().splitlines()
     return lines[-1 if _TRACEBACK in reason else 0].strip()

@@ -91,9 +91,11 @@ def facts(threads: str) -> list[tuple[str, str]]:
     Args:
         threads: String, the number of threads.
     """
-    # Imported here, since programs without a page may not need Keras.
-    import keras
-
+    # Some programs with a page do not need Keras, such as `issp upscale`.
+    versions = {}
+    if keras := sys.modules.get("keras"):
+        backend = keras.backend.backend()
+        versions["Keras"] = f"{keras.__version__} on {backend}"
     machine = host.describe()
     now = datetime.datetime.now(datetime.UTC)
     return [
@@ -103,7 +105,7 @@ def facts(threads: str) -> list[tuple[str, str]]:
         ("Threads", threads),
         ("System", str(machine["system"])),
         ("issp_keras", issp_keras.__version__),
-        ("Keras", f"{keras.__version__} on {keras.backend.backend()}"),
+        *versions.items(),
         *_versions(),
         ("Python", platform.python_version()),
     ]
