@@ -118,8 +118,12 @@ def test_photographs_and_teachers_of_all_trainings_are_packed(folder):
             "training": {"data": {"train": "photographs, more"}},
             "trainings": {
                 "a": {"teacher": {"model": "nets/large.keras"}},
-                "b": {"teacher": {"model": "x4_good"}},
-                "c": {"data": {"train": "others"}, "teacher": None},
+                "b": {"teacher": {"model": "x4_good"}, "pretrained": "x4_fast"},
+                "c": {
+                    "data": {"train": "others"},
+                    "teacher": None,
+                    "pretrained": "nets/small.keras",
+                },
             },
         }
     )

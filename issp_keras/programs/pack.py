@@ -137,14 +137,14 @@ def pack(
 
 
 def sources_of(config) -> list[str]:
-    """Lists what the trainings of a config read: photographs and teachers.
+    """Lists what the trainings of a config read: photographs and networks.
 
     Args:
         config: `ml_collections.ConfigDict`, a config of `issp compare`.
 
     Raises:
         InputError: If the config has no photographs or trainings, or if a
-            teacher is missing.
+            teacher or a pretrained network is missing.
     """
     with blame(
         "--config: is not one of issp compare", AttributeError, KeyError
@@ -155,8 +155,9 @@ def sources_of(config) -> list[str]:
             of.data.train for of in groups if "train" in of.get("data", {})
         ]
         found = [name.strip() for of in folders for name in of.split(",")]
-    for teacher in (of.get("teacher") or {} for of in groups):
-        name = teacher.get("model")
+    networks = [(of.get("teacher") or {}).get("model") for of in groups]
+    networks += [of.get("pretrained") for of in groups]
+    for name in networks:
         # Bundled networks come with the code. This raises an error for a name
         # that is none.
         if name and not find_bundled(name):

@@ -104,6 +104,7 @@ def _check(config, workdir, processes):
     keras.utils.set_random_seed(config.seed)
     network = configuration.network(config)
     configuration.check_sparse(config, network)
+    configuration.begin_pretrained(config, network)
     pairs = load_pairs(
         config.data.train, "train", scale, scale * config.data.patch_size
     )

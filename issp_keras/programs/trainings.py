@@ -331,6 +331,7 @@ def _check_parts(trainings):
             if key not in networks:
                 networks[key] = configuration.network(config)
             configuration.check_sparse(config, networks[key])
+            configuration.begin_pretrained(config, networks[key])
             if (teacher := config.get("teacher")) is not None:
                 files.check_file(network_path(teacher.model), "a network")
         except InputError as error:

@@ -8,6 +8,7 @@ from issp_keras.programs.configuration.entries import score_channels
 from issp_keras.programs.configuration.identity import check_same
 from issp_keras.programs.configuration.identity import digest
 from issp_keras.programs.configuration.int8 import simulated_int8
+from issp_keras.programs.configuration.parts import begin_pretrained
 from issp_keras.programs.configuration.parts import check_network
 from issp_keras.programs.configuration.parts import deployed
 from issp_keras.programs.configuration.parts import loss
@@ -18,6 +19,7 @@ from issp_keras.programs.configuration.pruning import sparse_training
 
 __all__ = [
     "SEED",
+    "begin_pretrained",
     "check",
     "check_known",
     "check_network",

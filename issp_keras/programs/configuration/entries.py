@@ -40,7 +40,7 @@ _OPTIONAL = {
         *filter(None, _ENTRIES),
         *("teacher", "simulated_int8"),
         *("loss", "dtype_policy", "decay_begin", "halve_at", "ema_momentum"),
-        *("steps_per_execution", "score_channels"),
+        *("steps_per_execution", "score_channels", "pretrained"),
     ),
     "data": ("on_device",),
 }
@@ -86,6 +86,7 @@ def check(config):
     _check_one_of(config, "loss", "l1", list(LOSSES))
     _check_one_of(config, "score_channels", "y", metrics.CHANNELS)
     _check_teacher(config.get("teacher"))
+    _check_pretrained(config.get("pretrained"))
     _check_reparameterized(config)
     _check_steps_per_execution(config)
     _check_on_device(config)
@@ -213,6 +214,12 @@ def _check_teacher(teacher):
     ):
         if not is_usable(value := teacher.get(name)):
             _refuse(f"teacher.{name}", value, expected)
+
+
+def _check_pretrained(name):
+    if name is not None and not _is_path(name):
+        expected = "the path of a .keras network, or the name of a bundled one"
+        _refuse("pretrained", name, expected)
 
 
 def _check_reparameterized(config):

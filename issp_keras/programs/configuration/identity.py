@@ -12,6 +12,7 @@ _DEFAULTS = {
     "dtype_policy": "float32",
     "loss": "l1",
     "ema_momentum": None,
+    "pretrained": None,
     "teacher": None,
     "simulated_int8": None,
 }

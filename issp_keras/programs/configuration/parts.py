@@ -8,6 +8,7 @@ from issp_keras import host
 from issp_keras import models
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
+from issp_keras.inference import keras_path
 from issp_keras.losses import L1FFT
 from issp_keras.losses import Distillation
 from issp_keras.models.bounds import at_most
@@ -49,6 +50,38 @@ def network(config, dtype_policy=None) -> keras.Model:
         ),
     ):
         return models.NETWORKS[name](**arguments)
+
+
+def begin_pretrained(config, network: keras.Model) -> None:
+    """Gives a network the weights of `config.pretrained`, if there is one.
+
+    Args:
+        config: `ml_collections.ConfigDict`.
+        network: The network that `config.network` describes.
+
+    Raises:
+        InputError: If the file cannot be loaded, or has other layers.
+    """
+    name = config.get("pretrained")
+    if name is None:
+        return
+    try:
+        given = models.load_model(keras_path(name)).weights
+    except InputError as error:
+        raise InputError(f"--config.pretrained: {error}") from error
+    expected = network.weights
+    differing = (
+        f"{b.path} of shape {tuple(a.shape)}, expected {tuple(b.shape)}"
+        for a, b in zip(given, expected, strict=False)
+        if a.shape != b.shape
+    )
+    count = f"{len(given)} variables, expected {len(expected)}"
+    if problem := next(differing, len(given) != len(expected) and count):
+        raise InputError(
+            f"--config.pretrained: {name}: has {problem}, as in "
+            "--config.network."
+        )
+    network.set_weights([weight.numpy() for weight in given])
 
 
 def deployed(config, network: keras.Model) -> keras.Model:
