@@ -18,6 +18,8 @@ def get_config() -> ConfigDict:
     config = ConfigDict()
     config.seed = 10
     config.steps = 3000
+    # A .keras file or a bundled network whose weights the training begins with.
+    config.pretrained = placeholder(str)
     config.steps_per_epoch = 250
     config.learning_rate = 1e-3
     config.decay_begin = 0

@@ -10,6 +10,7 @@ word. Expects T91, BSD200, DIV2K_quarter, Kodak24, Set5 and Set14 in `data/`.
 """
 
 from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
 
 
 def _layers(**sparsities):
@@ -138,6 +139,7 @@ def training(steps: int) -> ConfigDict:
     config = ConfigDict()
     config.seed = 10
     config.steps = steps
+    config.pretrained = placeholder(str)
     config.steps_per_epoch = 500
     config.learning_rate = 1e-3
     config.decay_begin = 0

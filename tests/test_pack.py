@@ -113,6 +113,7 @@ def test_a_turned_photograph_stays_turned(folder):
 def test_photographs_and_teachers_of_all_trainings_are_packed(folder):
     (folder / "nets").mkdir()
     (folder / "nets" / "large.keras").write_bytes(b"weights")
+    (folder / "nets" / "small.keras").write_bytes(b"weights")
     config = ConfigDict(
         {
             "training": {"data": {"train": "photographs, more"}},
@@ -127,8 +128,9 @@ def test_photographs_and_teachers_of_all_trainings_are_packed(folder):
             },
         }
     )
-    sources = ["photographs", "more", "others", "nets/large.keras"]
-    assert program.sources_of(config) == sources
+    photographs = ["photographs", "more", "others"]
+    networks = ["nets/large.keras", "nets/small.keras"]
+    assert program.sources_of(config) == photographs + networks
     _pack(folder / "pack", sources=("photographs", "nets/large.keras"))
     packed = folder / "pack" / "nets" / "large.keras"
     assert packed.read_bytes() == b"weights"
