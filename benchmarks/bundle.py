@@ -8,7 +8,9 @@ several seeds, the network with the best PSNR on Kodak24 is taken. Each network
 becomes three files in `--output`: a `.keras` file, and `.tflite` files in
 float32 and in full integers. Both `.tflite` files are scored. The facts, the
 scores and the digests of the files are written to `networks.json`. Networks of
-earlier calls stay, unless a new one has their name.
+earlier calls stay, unless a new one has their name. A training that began with
+the weights of a bundled network (`config.pretrained`) keeps the facts of that
+network, and adds its own steps to them.
 """
 
 import hashlib
@@ -24,11 +26,13 @@ import keras
 import trained as trainings
 from absl import flags
 
+from issp_keras import activation_ranges
 from issp_keras import files
 from issp_keras import models
 from issp_keras.errors import InputError
 from issp_keras.programs import cli
 from issp_keras.tflite import export
+from issp_keras.tflite import inspect
 
 _PACKAGE = pathlib.Path(__file__).parent.parent / "issp_keras"
 
@@ -48,6 +52,7 @@ _PHOTOGRAPHS = {
     }
 }
 _MADE_BY = "configs/bundled.py"
+_TUNED_BY = "configs/bundled_int8.py"
 
 
 def test_sets(data_dir) -> dict[str, str]:
@@ -76,13 +81,14 @@ def _quality(of):
         ) from None
 
 
-def bundle(of, folder, data_dir) -> dict:
+def bundle(of, folder, data_dir, earlier) -> dict:
     """Writes the files of a network, and returns its entry of the list.
 
     Args:
         of: `Trained`.
         folder: Path of the folder for the files.
         data_dir: Path of the folder of test sets.
+        earlier: Dict from names to the entries of the list so far.
     """
     name, train = of.result["name"], of.config["data"]["train"]
     if train not in _PHOTOGRAPHS:
@@ -90,9 +96,19 @@ def bundle(of, folder, data_dir) -> dict:
             f"{name}: was trained on {train}, whose licence this program does "
             f"not know; expected {' or '.join(_PHOTOGRAPHS)}."
         )
+    facts, method = _facts(of), of.method
+    if pretrained := of.config.get("pretrained"):
+        if pretrained not in earlier:
+            raise InputError(
+                f"{name}: began with {pretrained}, expected a network of "
+                f"{folder}: {', '.join(earlier) or 'none'}."
+            )
+        facts = _after(earlier[pretrained], facts)
+        network = folder / f"{pretrained}.tflite"
+        method = inspect(network).metadata["method"]
     with tempfile.TemporaryDirectory() as scratch:
         scratch = pathlib.Path(scratch)
-        scores = _write(of, scratch, data_dir)
+        scores = _write(of, scratch, data_dir, method)
         digests = {
             path.name: hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(scratch.iterdir())
@@ -101,23 +117,41 @@ def bundle(of, folder, data_dir) -> dict:
         for file in digests:
             with files.replacing(folder / file) as partial:
                 shutil.copyfile(scratch / file, partial)
+    return {**facts, "scores": scores, "sha256": digests}
+
+
+def _facts(of):
+    """What is known about a network before its files are scored."""
     return {
-        "name": name,
+        "name": of.result["name"],
         "scale": of.scale,
         "architecture": of.network[0],
         **{
             key: of.result[key]
             for key in ("weights", "non_zeros", "steps", "seed")
         },
-        **_PHOTOGRAPHS[train],
+        "int8_steps": 0,
+        **_PHOTOGRAPHS[of.config["data"]["train"]],
         "zeros_in": _zeros_in(of.config["sparsity"]),
         "loss": of.config["loss"],
         "teacher": (of.config.get("teacher") or {}).get("model"),
         "backend": of.result.get("backend"),
         "made_by": _MADE_BY,
         "settings": of.result["settings"],
-        "scores": scores,
-        "sha256": digests,
+    }
+
+
+def _after(before, facts):
+    """The facts of a network that was trained further, with simulated int8."""
+    steps = facts["steps"]
+    return {
+        **before,
+        "name": facts["name"],
+        "non_zeros": facts["non_zeros"],
+        "steps": before["steps"] + steps,
+        "int8_steps": before["int8_steps"] + steps,
+        "made_by": f"{_MADE_BY}, {_TUNED_BY}",
+        "settings": f"{before['settings']}, {facts['settings']}",
     }
 
 
@@ -131,7 +165,7 @@ def _zeros_in(sparsity):
     return f"blocks of {inputs} input and {outputs} output channels"
 
 
-def _write(of, folder, data_dir):
+def _write(of, folder, data_dir, method):
     """Writes the three files of a network, and scores two of them."""
     name = of.result["name"]
     model = models.load_model(of.path)
@@ -143,7 +177,7 @@ def _write(of, folder, data_dir):
     scores = {}
     for precision, suffix in (("float32", ""), ("int8", "_int8")):
         path = folder / f"{name}{suffix}.tflite"
-        print(export(model, path, precision, method=of.method), flush=True)
+        print(export(model, path, precision, method=method), flush=True)
         found = trainings.scores(path, of.scale, sets.values(), data_dir)
         scores[precision] = {
             shown: found[source] for shown, source in sets.items()
@@ -166,6 +200,8 @@ def for_all_versions(model, architecture, options):
         vars(keras.ops).pop("depth_to_space", None)
         copy = models.NETWORKS[architecture](**options)
     copy.set_weights(model.get_weights())
+    if (ranges := activation_ranges.attached(model)) is not None:
+        activation_ranges.attach(copy, ranges)
     return copy
 
 
@@ -192,7 +228,8 @@ def main(_):
     listed = folder / "networks.json"
     entries = files.read_json(listed) if listed.exists() else []
     for name in flag.only or best:
-        entry = bundle(best[name], folder, flag.data_dir)
+        earlier = {of["name"]: of for of in entries}
+        entry = bundle(best[name], folder, flag.data_dir, earlier)
         entries = [of for of in entries if of["name"] != name] + [entry]
         files.write_json(listed, sorted(entries, key=_rank))
     print(f"Wrote {listed}.")

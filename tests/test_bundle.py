@@ -15,6 +15,7 @@ import pytest
 from issp_keras.inference import bundled
 from issp_keras.inference import load_network
 from issp_keras.models import load_model
+from issp_keras.tflite import inspect
 
 _BUNDLE = pathlib.Path(__file__).parent.parent / "benchmarks" / "bundle.py"
 
@@ -72,6 +73,42 @@ def test_a_network_is_put_into_the_package(folder):
     assert network.zeros_in == "blocks of 4 input channels"
     assert (network.loss, network.teacher) == ("l1_fft", None)
     assert network.backend == "tensorflow"
+
+
+def _begin_with(folder, run, pretrained):
+    path = folder / "runs" / run / "config.json"
+    config = json.loads(path.read_text())
+    config["pretrained"] = pretrained
+    config["sparsity"]["method"] = "l1_norm"
+    path.write_text(json.dumps(config))
+
+
+def test_a_network_that_was_trained_further_keeps_its_facts(folder):
+    listed = folder / "networks" / "networks.json"
+    before = {of["name"]: of for of in json.loads(listed.read_text())}
+    finished.write_training(folder / "runs" / "c", "x2_tuned", 0.9)
+    _begin_with(folder, "c", "x2_small")
+    done = _run(folder, "--only=x2_tuned")
+    assert done.returncode == 0, done.stderr
+    after = {of["name"]: of for of in json.loads(listed.read_text())}
+    assert {"x2_small", "x4_old"} < {*after}
+    network = bundled.BundledNetwork(**after["x2_tuned"])
+    assert (network.steps, network.int8_steps) == (10, 5)
+    assert network.settings == "x2_small, x2_tuned"
+    assert network.made_by == "configs/bundled.py, configs/bundled_int8.py"
+    assert network.licence == before["x2_small"]["licence"]
+    assert before["x2_small"]["int8_steps"] == 0
+    for name in ("x2_tuned.tflite", "x2_tuned_int8.tflite"):
+        found = inspect(folder / "networks" / name)
+        assert found.metadata["method"] == "latent"
+
+
+def test_what_it_began_with_must_be_in_the_package(folder):
+    finished.write_training(folder / "runs" / "d", "x2_lost", 0.9)
+    _begin_with(folder, "d", "x9")
+    done = _run(folder, "--only=x2_lost")
+    assert done.returncode
+    assert "x2_lost: began with x9, expected a network of " in done.stderr
 
 
 def test_the_keras_file_is_the_same_but_smaller(folder):

@@ -26,6 +26,7 @@ class BundledNetwork:
         weights: Integer, the number of kernel weights.
         non_zeros: Integer, how many of them are not zero.
         steps: Integer, the steps of the training.
+        int8_steps: Integer, how many of them, at the end, simulated int8.
         seed: Integer, the seed of the training.
         photographs: String, the training data.
         licence: String, the licence of the training data.
@@ -46,6 +47,7 @@ class BundledNetwork:
     weights: int
     non_zeros: int
     steps: int
+    int8_steps: int
     seed: int
     photographs: str
     licence: str

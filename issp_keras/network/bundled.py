@@ -32,10 +32,10 @@ def networks() -> Table:
     Returns:
         `Table` of dicts with the attributes of `BundledNetwork` as keys:
         `name`, `scale`, `architecture`, `weights`, `non_zeros`, `zeros` (the
-        share of weights), `steps`, `seed`, `photographs`, `licence`,
-        `zeros_in`, `loss`, `teacher`, `backend`, `made_by`, `settings`,
-        `scores`, `sha256`, `path` and `bytes`. The first is the default of
-        `load`.
+        share of weights), `steps`, `int8_steps`, `seed`, `photographs`,
+        `licence`, `zeros_in`, `loss`, `teacher`, `backend`, `made_by`,
+        `settings`, `scores`, `sha256`, `path` and `bytes`. The first is the
+        default of `load`.
     """
     rows = [
         {
