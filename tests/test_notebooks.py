@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import pathlib
+import re
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -46,8 +47,10 @@ def test_a_classifier_is_pruned_and_still_right(run):
 
 def test_super_resolution_beats_bicubic_interpolation(run):
     names, printed = run("super_resolution.ipynb")
-    assert names["ours"] > names["bicubic"]
-    assert printed.count("dB") == 6
+    pairs = re.findall(r"bicubic (\S+) dB, network (\S+) dB", printed)
+    assert len(pairs) == 3
+    for bicubic, ours in pairs:
+        assert float(ours) > float(bicubic) + 0.2
     assert names["exported"]
 
 
