@@ -217,3 +217,15 @@ def test_refuses_what_it_cannot_pack(folder):
     (folder / "pack").mkdir()
     with pytest.raises(InputError, match="pack: exists"):
         _pack(folder / "pack")
+
+
+def test_help_lists_its_flags_and_keeps_the_lines_of_its_examples():
+    done = subprocess.run(
+        [sys.executable, "-m", "issp_keras.programs.pack", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for flag in ("--config", "--output", "--limit", "--platforms"):
+        assert f"  {flag}=" in done.stdout
+    assert "compare \\\n      --config=recipe_search" in done.stdout

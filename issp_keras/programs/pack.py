@@ -1,10 +1,6 @@
-"""Packs code, wheels and photographs for a machine without a network.
+r"""Packs code, wheels and photographs for a machine without a network.
 
     python -m issp_keras.programs.pack --config=recipe_search --output=pack
-
-The new folder holds everything that `issp compare` needs on a machine with
-Python, JAX and a GPU. On that machine, run in the folder:
-
     sh install.sh
     KERAS_BACKEND=jax PYTHONPATH=site:. python3 -m issp_keras.programs.compare \
         --config=recipe_search --workdir=runs/recipe_search \
@@ -12,10 +8,12 @@ Python, JAX and a GPU. On that machine, run in the folder:
         --config.training.data.held_out= \
         --config.training.steps_per_execution=500 --minutes=9
 
-Copy the workdir back. Then run the same command without `--config.score_on` on
-a machine with the test sets, to score the trained networks. The pack stores
-photographs of 8 bits as lossless WebP files. It also has the teachers that are
-files. `--limit` is the largest allowed size.
+The first command makes a folder with everything that `issp compare` needs on a
+machine with Python, JAX and a GPU. The other commands run on that machine, in
+this folder. Then copy the workdir back. The last command without
+`--config.score_on`, on a machine with the test sets, scores the networks. The
+pack stores photographs of 8 bits as lossless WebP files. It also has the files
+of teachers and of pretrained networks.
 """
 
 import pathlib

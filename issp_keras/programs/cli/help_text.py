@@ -43,7 +43,8 @@ def of(name: str, docstring: str | None, arguments: dict[str, str]) -> str:
 def own_flags() -> Iterator[flags.Flag]:
     """Yields the flags of this program, without those of other packages."""
     for module, of in flags.FLAGS.flags_by_module_dict().items():
-        if module.split(".")[0] == _PACKAGE:
+        # absl gives the flags of the main module the name of its file.
+        if module.split(".")[0] == _PACKAGE or module == sys.argv[0]:
             # Entries of a config are not listed as flags.
             yield from (flag for flag in of if "." not in flag.name)
 
@@ -107,7 +108,7 @@ def _parts(docstring):
     """Returns the summary, the examples and the rest of a docstring."""
     paragraphs = inspect.cleandoc(docstring).split("\n\n")
     examples = [
-        line.strip()
+        line[4:]
         for paragraph in paragraphs
         if paragraph.startswith("    ")
         for line in paragraph.splitlines()
