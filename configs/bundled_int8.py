@@ -15,15 +15,14 @@ from ml_collections import ConfigDict
 from issp_keras.configs import bundled
 from issp_keras.configs import recipe_search
 
-_STEPS = 10_000
+_STEPS = {"fast": 10_000, "good": 3_000}
 
 
 def get_config(only: str = "") -> ConfigDict:
     config = recipe_search.get_config()
     config.training.update(
         {
-            "steps": _STEPS,
-            "learning_rate": 2e-4,
+            "learning_rate": 5e-4,
             "dtype_policy": "float32",
             "simulated_int8": {"begin_step": 1},
         }
@@ -41,6 +40,7 @@ def get_config(only: str = "") -> ConfigDict:
 def _fine_tuning(name, training):
     return {
         "pretrained": name,
+        "steps": _STEPS[name.partition("_")[2]],
         "network": training["network"],
         "loss": training["loss"],
         "sparsity": {

@@ -839,8 +839,8 @@ BAD_INPUT = [
         "train",
         ["--config=quikstart", "--workdir=run"],
         "--config: quikstart: no such file, expected a file or one of the "
-        "configs of issp_keras: block_comparison, bundled, cat_r, "
-        "compare_methods, dense_rivals, edsr_large, ",
+        "configs of issp_keras: block_comparison, bundled, bundled_int8, "
+        "cat_r, compare_methods, dense_rivals, edsr_large, ",
     ),
     (
         "train",
@@ -858,6 +858,23 @@ BAD_INPUT = [
             ["--config=quickstart"],
             ["--config", "swinir_light:scale=2"],
         )
+    ),
+    (
+        "upscale",
+        ["--scale=5", "a.html"],
+        "--scale: is 5, but the networks that come with issp_keras magnify 2 "
+        "or 3 or 4 times; give another --model.",
+    ),
+    (
+        "tflite.programs.export",
+        ["x2.keras", "--upsampling=transposed_conv"],
+        "--upsampling: is 'transposed_conv', which needs a file of a fixed "
+        "size. Expected --height and --width.",
+    ),
+    (
+        "train",
+        ["--config=recipe", "--workdir=run"],
+        "--config.data.train: data/T91: no such folder",
     ),
     (
         "train",

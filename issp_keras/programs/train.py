@@ -105,12 +105,10 @@ def _check(config, workdir, processes):
     network = configuration.network(config)
     configuration.check_sparse(config, network)
     configuration.begin_pretrained(config, network)
-    pairs = load_pairs(
-        config.data.train, "train", scale, scale * config.data.patch_size
-    )
+    pairs = _load_pairs(config, "train", scale * config.data.patch_size)
     held_out = []
     if config.data.held_out:
-        held_out = load_pairs(config.data.held_out, "held_out", scale, SMALLEST)
+        held_out = _load_pairs(config, "held_out", SMALLEST)
     if teacher and config.teacher.get("cache"):
         cache = pathlib.Path(config.teacher.cache)
         if cache.resolve() == pathlib.Path(workdir).resolve():
@@ -121,6 +119,14 @@ def _check(config, workdir, processes):
             )
         files.make_folder(cache)
     return _Parts(network, sparse, int8, teacher, pairs, held_out)
+
+
+def _load_pairs(config, split, smallest):
+    sources = config.data[split]
+    try:
+        return load_pairs(sources, split, config.network.scale, smallest)
+    except InputError as error:
+        raise InputError(f"--config.data.{split}: {error}") from error
 
 
 def _teacher(config):

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import re
 import sys
 import types
 from typing import Any
@@ -18,6 +19,8 @@ from issp_keras.programs.cli import help_text
 from issp_keras.programs.cli import quiet
 from issp_keras.programs.cli.flag_errors import parse_flags
 from issp_keras.programs.cli.terminal import starting
+
+_BACKTICKED = re.compile(r"`(\w+)`")
 
 
 def run(main, parse_flags=parse_flags, arguments: dict | None = None):
@@ -111,7 +114,8 @@ def as_flags(prefix: str = "--"):
     """Turns errors about an argument into errors about a flag.
 
     A program passes its flags to the library under the same names. The block
-    turns an `ArgumentError` of the library into an error that names the flag.
+    turns an `ArgumentError` of the library into an error that names the flag,
+    and names other flags in place of other arguments.
 
     Args:
         prefix: String before the argument's name, for example
@@ -120,5 +124,11 @@ def as_flags(prefix: str = "--"):
     try:
         yield
     except ArgumentError as error:
-        message = f"{prefix}{error.argument}: {error.problem}"
-        raise InputError(message) from error
+        problem = _BACKTICKED.sub(
+            lambda found: _flag_of(found[1]) or found[0], error.problem
+        )
+        raise InputError(f"{prefix}{error.argument}: {problem}") from error
+
+
+def _flag_of(argument):
+    return f"--{argument}" if argument in flags.FLAGS else None
