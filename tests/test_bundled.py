@@ -93,13 +93,14 @@ def test_networks_use_the_sparse_delegate_if_it_is_compiled(
 
 
 def test_x4_networks_reach_their_goals():
-    scores = {
-        name: find_bundled(name).scores["float32"]
-        for name in ("x4_good", "x4_fast")
-    }
-    assert scores["x4_good"]["Set5"]["psnr"] >= 31.3
-    assert scores["x4_good"]["Set14"]["psnr"] >= 28.0
-    assert scores["x4_fast"]["Set5"]["psnr"] >= 30.9
+    for precision in ("float32", "int8"):
+        good, fast = (
+            find_bundled(name).scores[precision]
+            for name in ("x4_good", "x4_fast")
+        )
+        assert good["Set5"]["psnr"] >= 31.3
+        assert good["Set14"]["psnr"] >= 28.0
+        assert fast["Set5"]["psnr"] >= 30.9
     figures = files.read_json(ROOT / "benchmarks" / "frontier_cpu.json")
     rows = {row["name"]: row["forms"] for row in figures["networks"]}
 
