@@ -2,6 +2,8 @@ r"""Puts trained networks into the package.
 
     issp-compare --config=configs/bundled.py --workdir=runs/bundled
     python benchmarks/bundle.py --runs=runs/bundled
+    issp-compare --config=configs/bundled_int8.py --workdir=runs/bundled_int8
+    python benchmarks/bundle.py --runs=runs/bundled_int8
 
 The name of each training is the name of the bundled network. If a training has
 several seeds, the network with the best PSNR on Kodak24 is taken. Each network
@@ -103,7 +105,7 @@ def bundle(of, folder, data_dir, earlier) -> dict:
                 f"{name}: began with {pretrained}, expected a network of "
                 f"{folder}: {', '.join(earlier) or 'none'}."
             )
-        facts = _after(earlier[pretrained], facts)
+        facts = _after(earlier[pretrained], facts, of.config)
         network = folder / f"{pretrained}.tflite"
         method = inspect(network).metadata["method"]
     with tempfile.TemporaryDirectory() as scratch:
@@ -141,15 +143,25 @@ def _facts(of):
     }
 
 
-def _after(before, facts):
+def _after(before, facts, config):
     """The facts of a network that was trained further, with simulated int8."""
-    steps = facts["steps"]
+    name, steps = facts["name"], facts["steps"]
+    if (config.get("simulated_int8") or {}).get("begin_step") is None:
+        raise InputError(
+            f"{name}: began with {before['name']}, expected a training with "
+            "--config.simulated_int8.begin_step."
+        )
+    if facts["settings"] in before["settings"].split(", "):
+        raise InputError(
+            f"{name}: {before['name']} has had this training already, expected "
+            "another one."
+        )
     return {
         **before,
-        "name": facts["name"],
+        "name": name,
         "non_zeros": facts["non_zeros"],
         "steps": before["steps"] + steps,
-        "int8_steps": before["int8_steps"] + steps,
+        "int8_steps": steps,
         "made_by": f"{_MADE_BY}, {_TUNED_BY}",
         "settings": f"{before['settings']}, {facts['settings']}",
     }

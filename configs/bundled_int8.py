@@ -45,7 +45,7 @@ def _fine_tuning(name, training):
         "loss": training["loss"],
         "sparsity": {
             **training["sparsity"],
-            # The smallest weights are the zeros, which then stay.
+            # It sets the smallest weights to zero. They are zero already.
             "method": "l1_norm",
             "ramp": "constant",
             "end_step": 1,

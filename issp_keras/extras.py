@@ -22,6 +22,8 @@ EXTRAS = {
     "tifffile": ("tifffile", "sr"),
 }
 BACKENDS = ("tensorflow", "jax")
+# What the other backends of Keras import.
+_OF_OTHER_BACKENDS = ("torch", "openvino")
 _OTHER_BACKEND = (
     "; or pip install 'issp-keras[jax]', with KERAS_BACKEND=jax in the "
     "environment"
@@ -49,7 +51,10 @@ def _wrong_backend(backend: str) -> str:
 
 
 class MissingPackage(ModuleNotFoundError, InputError):
-    """The error of a missing package that an extra installs."""
+    """The error of a missing package.
+
+    An extra installs it, or another backend of Keras needs it.
+    """
 
 
 @contextlib.contextmanager
@@ -76,7 +81,8 @@ def needed_by(user: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         package = (error.name or "").split(".")[0]
         if package not in EXTRAS:
-            if not _is_raised_by_keras(error):
+            is_backend = package in _OF_OTHER_BACKENDS
+            if not (is_backend and _is_raised_by_keras(error)):
                 raise
             sentence = _wrong_backend(package)
             raise MissingPackage(sentence, name=package) from error

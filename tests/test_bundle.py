@@ -80,6 +80,7 @@ def _begin_with(folder, run, pretrained):
     config = json.loads(path.read_text())
     config["pretrained"] = pretrained
     config["sparsity"]["method"] = "l1_norm"
+    config["simulated_int8"] = {"begin_step": 1}
     path.write_text(json.dumps(config))
 
 
@@ -98,6 +99,11 @@ def test_a_network_that_was_trained_further_keeps_its_facts(folder):
     assert network.made_by == "configs/bundled.py, configs/bundled_int8.py"
     assert network.licence == before["x2_small"]["licence"]
     assert before["x2_small"]["int8_steps"] == 0
+    # The same training does not count twice.
+    _begin_with(folder, "c", "x2_tuned")
+    done = _run(folder, "--only=x2_tuned")
+    assert done.returncode
+    assert "x2_tuned has had this training already" in done.stderr
     for name in ("x2_tuned.tflite", "x2_tuned_int8.tflite"):
         found = inspect(folder / "networks" / name)
         assert found.metadata["method"] == "latent"

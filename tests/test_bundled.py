@@ -7,6 +7,7 @@ import pytest
 
 import issp_keras
 from issp_keras import files
+from issp_keras.activation_ranges import trained_ranges
 from issp_keras.errors import ArgumentError
 from issp_keras.errors import InputError
 from issp_keras.inference import DEFAULT
@@ -17,6 +18,7 @@ from issp_keras.inference import keras_path
 from issp_keras.inference import load_network
 from issp_keras.inference import name_for_scale
 from issp_keras.inference import network_path
+from issp_keras.models import load_model
 from issp_keras.tflite import delegate
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -90,6 +92,13 @@ def test_networks_use_the_sparse_delegate_if_it_is_compiled(
     # Networks of users have the delegate that they ask for.
     path = find_bundled(DEFAULT).tflite
     assert load_network(path).apply.delegate is None
+
+
+def test_keras_files_have_the_ranges_of_their_training(network):
+    model = load_model(network.keras)
+    ranges = trained_ranges(model)
+    assert len(ranges) > 20
+    assert {*ranges} <= {layer.name for layer in model.layers}
 
 
 def test_x4_networks_reach_their_goals():

@@ -334,9 +334,10 @@ def test_refuses_an_evaluation_of_nothing(network, arguments, message):
 
 
 def test_networks_of_other_scales_do_not_compare(network):
+    message = "magnifies 4 times, expected 2"
     # Names are loaded.
     for other in (issp_keras.load("x4_fast"), "x4_fast"):
-        with pytest.raises(ArgumentError, match="magnifies 4 times, expected"):
+        with pytest.raises(ArgumentError, match=message):
             network.evaluate("embedded", other)
 
 

@@ -107,7 +107,17 @@ def test_refuses_other_files_before_it_writes(config, tmp_path, value, message):
 def test_refuses_a_network_with_other_layers(config, tmp_path):
     with config.unlocked():
         config.network.last_conv = True
-    message = r"before.keras: has .*, expected .*, as in --config.network\."
+    message = (
+        r"before.keras: has head/kernel of shape \(3, 3, 4, 12\), expected "
+        r"\(3, 3, 4, 4\), as in --config.network\."
+    )
+    with pytest.raises(InputError, match=message):
+        train(config, tmp_path / "run")
+
+
+def test_new_weights_cannot_begin_with_others(config, tmp_path):
+    config.sparsity.method = "scratch"
+    message = "--config.sparsity.method: is scratch, which draws new weights"
     with pytest.raises(InputError, match=message):
         train(config, tmp_path / "run")
 

@@ -26,7 +26,8 @@ class BundledNetwork:
         weights: Integer, the number of kernel weights.
         non_zeros: Integer, how many of them are not zero.
         steps: Integer, the steps of the training.
-        int8_steps: Integer, how many of them, at the end, simulated int8.
+        int8_steps: Integer, the steps of its last training if this simulated
+            int8, otherwise 0.
         seed: Integer, the seed of the training.
         photographs: String, the training data.
         licence: String, the licence of the training data.
@@ -34,11 +35,12 @@ class BundledNetwork:
         loss: String, the loss of the training, "l1" or "l1_fft".
         teacher: String, the network whose results it also learned, or None.
         backend: String, the backend of the training, "jax" or "tensorflow".
-        made_by: String, the config that trains it.
+        made_by: String, the configs that train it, separated by commas.
         scores: Dict from "float32" and "int8" to dicts from test sets to dicts
             with "psnr" in dB and "ssim", both on Y.
         sha256: Dict from the names of its three files to their digests.
-        settings: String, the digest of the settings of the training.
+        settings: String, the digests of the settings of its trainings,
+            separated by commas.
     """
 
     name: str

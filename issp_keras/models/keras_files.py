@@ -13,7 +13,7 @@ from issp_keras.files import StrPath
 from issp_keras.models.bounds import at_most
 from issp_keras.models.bounds import check_archive
 
-_OF_TORCH = (".pth", ".pt", ".ckpt")
+_OF_TORCH = (".pth", ".pt")
 
 
 def load_model(path: StrPath, compile: bool = False) -> keras.Model:

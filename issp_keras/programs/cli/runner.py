@@ -12,7 +12,6 @@ from absl import flags
 
 from issp_keras.errors import ArgumentError
 from issp_keras.errors import InputError
-from issp_keras.errors import blame
 from issp_keras.extras import needed_by
 from issp_keras.programs import interrupts
 from issp_keras.programs.cli import help_text
@@ -20,6 +19,9 @@ from issp_keras.programs.cli import quiet
 from issp_keras.programs.cli.flag_errors import parse_flags
 from issp_keras.programs.cli.terminal import starting
 
+# What Keras says at its import.
+_UNKNOWN_BACKEND = "Unable to import backend"
+_DASHES = "--"
 _BACKTICKED = re.compile(r"`(\w+)`")
 
 
@@ -68,10 +70,13 @@ def load(module: str) -> Any:
     Raises:
         InputError: If Keras does not know its backend.
     """
-    # At its import, Keras refuses a backend that it does not know.
-    unknown = blame("KERAS_BACKEND", ValueError)
-    with interrupts.ending_at_once(), starting(), unknown:
-        return importlib.import_module(module)
+    try:
+        with interrupts.ending_at_once(), starting():
+            return importlib.import_module(module)
+    except ValueError as error:
+        if _UNKNOWN_BACKEND not in str(error):
+            raise
+        raise InputError(f"KERAS_BACKEND: {error}") from error
 
 
 def _answer(main, arguments):
@@ -110,7 +115,7 @@ def _status(main, argv):
 
 
 @contextlib.contextmanager
-def as_flags(prefix: str = "--"):
+def as_flags(prefix: str = _DASHES):
     """Turns errors about an argument into errors about a flag.
 
     A program passes its flags to the library under the same names. The block
@@ -124,11 +129,12 @@ def as_flags(prefix: str = "--"):
     try:
         yield
     except ArgumentError as error:
-        problem = _BACKTICKED.sub(
-            lambda found: _flag_of(found[1]) or found[0], error.problem
-        )
+        problem = error.problem
+        if prefix == _DASHES:
+            problem = _BACKTICKED.sub(_with_dashes, problem)
         raise InputError(f"{prefix}{error.argument}: {problem}") from error
 
 
-def _flag_of(argument):
-    return f"--{argument}" if argument in flags.FLAGS else None
+def _with_dashes(found):
+    is_flag = found[1] in flags.FLAGS
+    return f"{_DASHES}{found[1]}" if is_flag else found[0]

@@ -16,6 +16,9 @@ network. These outputs are in teacher/. From
 training simulates int8 kernels and activations. PSNR in metrics.csv is that of
 the float network.
 
+With --config.pretrained=FILE.keras, or the name of a bundled network, the
+training begins with the weights of this network.
+
 With the JAX backend, several processes can share the work, on one or more
 machines that see the same workdir. Start the same command for each process
 with KERAS_BACKEND=jax in the environment, --processes=2,

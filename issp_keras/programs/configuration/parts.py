@@ -60,7 +60,8 @@ def begin_pretrained(config, network: keras.Model) -> None:
         network: The network that `config.network` describes.
 
     Raises:
-        InputError: If the file cannot be loaded, or has other layers.
+        InputError: If the file cannot be loaded, or its weights have other
+            shapes.
     """
     name = config.get("pretrained")
     if name is None:
@@ -71,7 +72,7 @@ def begin_pretrained(config, network: keras.Model) -> None:
         raise InputError(f"--config.pretrained: {error}") from error
     expected = network.weights
     differing = (
-        f"{b.path} of shape {tuple(a.shape)}, expected {tuple(b.shape)}"
+        f"{a.path} of shape {tuple(a.shape)}, expected {tuple(b.shape)}"
         for a, b in zip(given, expected, strict=False)
         if a.shape != b.shape
     )
