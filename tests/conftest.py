@@ -36,6 +36,7 @@ _CORE = (
     "photographs",
     "plain",
     "prepared",
+    "pretrained",
     "resume",
     "schedules",
     "scores",

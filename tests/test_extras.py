@@ -136,6 +136,7 @@ def test_a_command_says_it_in_one_line(package, words, sentence):
 
 
 def test_a_page_of_enlarged_photographs_needs_no_keras(tmp_path):
+    pytest.importorskip("ai_edge_litert")
     photo, page = tmp_path / "photo.png", tmp_path / "page.html"
     PIL.Image.new("RGB", (12, 8), "teal").save(photo)
     words = "upscale", "--model=x2_fast", photo, f"--compare={page}"
