@@ -30,6 +30,19 @@ class ArgumentError(InputError):
 
 
 @contextlib.contextmanager
+def naming(where: str) -> Iterator[None]:
+    """Puts a name before the message of an `InputError` from the block.
+
+    Args:
+        where: String, the flag or the training that led to the bad input.
+    """
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+@contextlib.contextmanager
 def blame(
     what: str, *causes: type[Exception], argument: str | None = None
 ) -> Iterator[None]:

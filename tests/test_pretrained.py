@@ -116,7 +116,7 @@ def test_refuses_a_network_with_other_layers(config, tmp_path):
 
 
 def test_new_weights_cannot_begin_with_others(config, tmp_path):
-    config.sparsity.method = "scratch"
+    config.sparsity.update({"method": "scratch", "end_step": 1})
     message = "--config.sparsity.method: is scratch, which draws new weights"
     with pytest.raises(InputError, match=message):
         train(config, tmp_path / "run")

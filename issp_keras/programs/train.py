@@ -16,6 +16,7 @@ from issp_keras.callbacks import count_zeros
 from issp_keras.data import RandomPatches
 from issp_keras.data import load_pairs
 from issp_keras.errors import InputError
+from issp_keras.errors import naming
 from issp_keras.programs import cli
 from issp_keras.programs import configuration
 from issp_keras.programs.commands.train import run
@@ -123,10 +124,8 @@ def _check(config, workdir, processes):
 
 def _load_pairs(config, split, smallest):
     sources = config.data[split]
-    try:
+    with naming(f"--config.data.{split}"):
         return load_pairs(sources, split, config.network.scale, smallest)
-    except InputError as error:
-        raise InputError(f"--config.data.{split}: {error}") from error
 
 
 def _teacher(config):

@@ -16,6 +16,7 @@ from issp_keras.data import find_source
 from issp_keras.data import is_prepared
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
+from issp_keras.errors import naming
 from issp_keras.inference import network_path
 from issp_keras.locks import FolderLock
 from issp_keras.programs import configuration
@@ -327,15 +328,13 @@ def _check_parts(trainings):
     for training in trainings:
         config = training.config
         key = config.network.to_json_best_effort(sort_keys=True)
-        try:
+        with naming(training.name):
             if key not in networks:
                 networks[key] = configuration.network(config)
             configuration.check_sparse(config, networks[key])
             configuration.begin_pretrained(config, networks[key])
             if (teacher := config.get("teacher")) is not None:
                 files.check_file(network_path(teacher.model), "a network")
-        except InputError as error:
-            raise InputError(f"{training.name}: {error}") from error
         training.weights = networks[key].count_params()
     keras.backend.clear_session()
 

@@ -7,6 +7,7 @@ from issp_keras.data import BENCHMARKS
 from issp_keras.data import find_folder
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
+from issp_keras.errors import naming
 
 
 def no_argument(argv: list[str]):
@@ -96,18 +97,14 @@ def check_output(path, *suffixes: str, flag: str = "output", source=None):
         )
     if path.is_dir():
         raise InputError(f"--{flag}: {path}: is a folder, expected a file.")
-    try:
+    with naming(f"--{flag}"):
         files.check_regular(path)
-    except InputError as error:
-        raise InputError(f"--{flag}: {error}") from error
     if source is not None and path.exists() and path.samefile(source):
         raise InputError(
             f"--{flag}: {path}: is the file that is read, expected another one."
         )
-    try:
+    with naming(f"--{flag}"):
         files.make_folder(path.parent)
-    except InputError as error:
-        raise InputError(f"--{flag}: {error}") from error
 
 
 def check_failures(failures: list[str], total: int):

@@ -11,7 +11,7 @@ from absl import flags
 
 import issp_keras
 from issp_keras import host
-from issp_keras.errors import InputError
+from issp_keras.errors import naming
 from issp_keras.inference import network_path
 from issp_keras.programs import interrupts
 from issp_keras.report.page import check_path
@@ -73,10 +73,8 @@ def check_page(flag: str, path: str | None):
         InputError: If it cannot be written.
     """
     if path is not None:
-        try:
+        with naming(f"--{flag}"):
             check_path(path)
-        except InputError as error:
-            raise InputError(f"--{flag}: {error}") from error
 
 
 def write_page(path: str, page: "report.Page"):

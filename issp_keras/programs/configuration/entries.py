@@ -86,7 +86,7 @@ def check(config):
     _check_one_of(config, "loss", "l1", list(LOSSES))
     _check_one_of(config, "score_channels", "y", metrics.CHANNELS)
     _check_teacher(config.get("teacher"))
-    _check_pretrained(config)
+    _check_pretrained(config.get("pretrained"))
     _check_reparameterized(config)
     _check_steps_per_execution(config)
     _check_on_device(config)
@@ -216,18 +216,10 @@ def _check_teacher(teacher):
             _refuse(f"teacher.{name}", value, expected)
 
 
-def _check_pretrained(config):
-    name = config.get("pretrained")
-    if name is None:
-        return
-    if not _is_path(name):
+def _check_pretrained(name):
+    if name is not None and not _is_path(name):
         expected = "the path of a .keras network, or the name of a bundled one"
         _refuse("pretrained", name, expected)
-    if config.sparsity.method == "scratch":
-        raise InputError(
-            "--config.sparsity.method: is scratch, which draws new weights, "
-            f"but --config.pretrained is {name}; expected another method."
-        )
 
 
 def _check_reparameterized(config):

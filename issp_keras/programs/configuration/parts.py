@@ -8,6 +8,7 @@ from issp_keras import host
 from issp_keras import models
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
+from issp_keras.errors import naming
 from issp_keras.inference import keras_path
 from issp_keras.losses import L1FFT
 from issp_keras.losses import Distillation
@@ -66,10 +67,8 @@ def begin_pretrained(config, network: keras.Model) -> None:
     name = config.get("pretrained")
     if name is None:
         return
-    try:
+    with naming("--config.pretrained"):
         given = models.load_model(keras_path(name)).weights
-    except InputError as error:
-        raise InputError(f"--config.pretrained: {error}") from error
     expected = network.weights
     differing = (
         f"{a.path} of shape {tuple(a.shape)}, expected {tuple(b.shape)}"

@@ -68,9 +68,17 @@ def check_sparse(config, network):
         network: `keras.Model`, the network of the config.
     """
     sparse = sparse_training(config)
-    if sparse is not None:
-        with blame("--config.sparsity", ValueError):
-            sparse.set_model(network)
+    if sparse is None:
+        return
+    pretrained = config.get("pretrained")
+    if pretrained is not None and sparse.method.redraw_seed is not None:
+        raise InputError(
+            f"--config.sparsity.method: is {config.sparsity.method}, which "
+            f"draws new weights, but --config.pretrained is {pretrained}; "
+            "expected another method."
+        )
+    with blame("--config.sparsity", ValueError):
+        sparse.set_model(network)
 
 
 def _part(config, question, parts, default=None, others=()):
