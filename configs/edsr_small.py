@@ -47,6 +47,8 @@ def get_config() -> ConfigDict:
             "iss_p": {"shrink_ratio": 0.95},
         }
     )
+    # A .keras file or a bundled network whose weights the training begins with.
+    config.pretrained = placeholder(str)
     # The first step with simulated int8, or None.
     config.simulated_int8 = ConfigDict({"begin_step": placeholder(int)})
     return config

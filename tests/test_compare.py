@@ -584,7 +584,7 @@ def test_a_mistake_is_found_before_anything_is_trained(config, tmp_path):
     with pytest.raises(InputError, match="a_b-10 is the folder of two"):
         compare(config, tmp_path / "none")
     config.score_on = ("nowhere",)
-    with pytest.raises(InputError, match="nowhere: no such folder"):
+    with pytest.raises(InputError, match=r"score_on: nowhere: no such folder"):
         compare(config, tmp_path / "none")
     del config["score_on"]
     with pytest.raises(InputError, match="has no entry 'score_on'"):
@@ -615,7 +615,11 @@ def test_a_mistake_is_found_before_anything_is_trained(config, tmp_path):
         ("training.ema_momentun", 0.9, "--config.ema_momentun: is not an entr"),
         ("training.data.on_devise", True, "--config.data.on_devise: is not an"),
         ("training.data.patch_size", True, "patch_size: is True, expected a p"),
-        ("training.data.held_out", "nowhere", "nowhere: no such folder"),
+        (
+            "training.data.held_out",
+            "nowhere",
+            "--config.training.data.held_out: nowhere: no such folder",
+        ),
         ("seeds", (), "--config.seeds: is empty, expected at least one"),
         ("seeds", ("ten",), "--config.seeds: has 'ten', expected a whole num"),
         ("seeds", (True,), "--config.seeds: has True, expected a whole number"),
@@ -636,7 +640,7 @@ def test_a_mistake_is_found_before_anything_is_trained(config, tmp_path):
         (
             "trainings.wide",
             ConfigDict({"teacher": {"model": "gone.keras", "weight": 0.5}}),
-            "wide: gone.keras: no such file",
+            "wide: --config.teacher.model: gone.keras: no such file",
         ),
     ],
 )

@@ -1,5 +1,7 @@
 """Trainings that begin with the weights of another network."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -79,6 +81,24 @@ def test_goes_on_without_the_first_weights(config, tmp_path):
     resumed = train(config, tmp_path / "run").get_weights()
     for a, b in zip(whole, resumed, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_does_not_go_on_after_another_beginning(config, before, tmp_path):
+    assert train(config, tmp_path / "run", until=0) is None
+    before.layers[1].kernel.assign(before.layers[1].kernel + 1)
+    before.save(config.pretrained)
+    message = "--config.pretrained: is another network than when .*run was st"
+    with pytest.raises(InputError, match=message):
+        train(config, tmp_path / "run")
+
+
+def test_goes_on_with_a_folder_of_an_earlier_version(config, tmp_path):
+    assert train(config, tmp_path / "run", until=0) is None
+    path = tmp_path / "run" / "inputs.json"
+    inputs = json.loads(path.read_text())
+    del inputs["pretrained"]
+    path.write_text(json.dumps(inputs))
+    assert train(config, tmp_path / "run") is not None
 
 
 @pytest.mark.parametrize(

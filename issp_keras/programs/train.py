@@ -146,7 +146,10 @@ def _train(config, workdir, parts, processes, until, callbacks):
         current = json.loads(config.to_json_best_effort())
         files.write_json(workdir / "config.json", current)
     pairs = parts.pairs
-    check_same_files(workdir, pairs, parts.teacher, processes.is_first)
+    pretrained = config.get("pretrained")
+    check_same_files(
+        workdir, pairs, parts.teacher, pretrained, processes.is_first
+    )
     if parts.teacher:
         cache = config.teacher.get("cache") or workdir / "teacher"
         pairs = parts.teacher.teach(pairs, cache, until)

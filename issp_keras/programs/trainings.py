@@ -285,9 +285,13 @@ def _sources(config, scale):
                 f"--config.score_on: has two test sets named {name}, expected "
                 "different names."
             )
-        sources[name] = find_source(source, "held_out", scale, config.data_dir)
-        for photograph in sources[name]:
-            photograph.check_size(scale, SMALLEST)
+        with naming("--config.score_on"):
+            photographs = find_source(
+                source, "held_out", scale, config.data_dir
+            )
+            for photograph in photographs:
+                photograph.check_size(scale, SMALLEST)
+        sources[name] = photographs
     return sources
 
 
@@ -319,7 +323,8 @@ def _check_photographs(trainings):
         }
         for source in filter(None, photographs):
             if not is_prepared(source):
-                find_source(source, split, 1)
+                with naming(f"--config.training.data.{split}"):
+                    find_source(source, split, 1)
 
 
 def _check_parts(trainings):
@@ -334,7 +339,9 @@ def _check_parts(trainings):
             configuration.check_sparse(config, networks[key])
             configuration.begin_pretrained(config, networks[key])
             if (teacher := config.get("teacher")) is not None:
-                files.check_file(network_path(teacher.model), "a network")
+                with naming("--config.teacher.model"):
+                    path = network_path(teacher.model)
+                    files.check_file(path, "a network")
         training.weights = networks[key].count_params()
     keras.backend.clear_session()
 
