@@ -4,6 +4,7 @@ import ctypes
 import functools
 import pathlib
 import re
+import sys
 from typing import Any
 
 from issp_keras import files
@@ -33,6 +34,11 @@ def library() -> pathlib.Path:
         if found := _find(version):
             return found
         cached = _cached(version)
+        print(
+            "Compiling the sparse delegate; this takes about two minutes.",
+            file=sys.stderr,
+            flush=True,
+        )
         build.build(cached)
     except build.BuildError as error:
         raise InputError(

@@ -4,7 +4,7 @@
  *   issp_network* network =
  *       issp_open_file("network.tflite", NULL, error, sizeof(error));
  *   if (!network) return fail(error);
- *   int tiles = issp_start(network, height, width, 0, 0);
+ *   int tiles = issp_start(network, height, width, 0, -1);
  *   for (int i = 0; i < tiles; ++i) {
  *     issp_upscale(network, i, rgb, 3 * width, 3, larger, 3 * scale * width);
  *   }
@@ -108,7 +108,9 @@ ISSP_API int issp_run(issp_network* network, const void* input, void* output);
  * `overlap` is below 0, they overlap by the receptive field of the network, but
  * by at most a quarter of a tile. If the overlap covers the receptive field,
  * the result equals that of the whole photograph, without seams. The input and
- * output of the network must be RGB. Returns the number of tiles, or -1. */
+ * output of the network must be RGB. Returns the number of tiles, or -1.
+ *
+ * A later `issp_resize` to another size ends this. */
 ISSP_API int issp_start(issp_network* network, int32_t height, int32_t width,
                         int32_t tile, int32_t overlap);
 

@@ -173,7 +173,7 @@ std::string Session::resize(const Size& size) {
 // Makes no plan if the size is still open.
 std::string Session::make_plan(const Size& size) {
   plan_.reset();
-  input_.size = size;
+  input_.size = {};
   if (size == Size{}) return "";
   if (!is_addressable(input_, size)) return too_large(size);
   std::string error;
@@ -181,11 +181,14 @@ std::string Session::make_plan(const Size& size) {
                                      settings_of(options_, pool_.size()),
                                      &pool_, &arena_, &error);
   if (!error.empty()) return error;
+  Size made;
   for (const Operation& of : part_.network.operations) {
-    if (of.kind == Operation::kOutput) output_.size = plan->size(of.input);
+    if (of.kind == Operation::kOutput) made = plan->size(of.input);
   }
-  if (!is_addressable(output_, output_.size)) return too_large(size);
+  if (!is_addressable(output_, made)) return too_large(size);
   plan_ = std::move(plan);
+  input_.size = size;
+  output_.size = made;
   seconds_.assign(part_.network.operations.size(), 0);
   runs_ = 0;
   return "";

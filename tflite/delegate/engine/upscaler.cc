@@ -89,10 +89,11 @@ std::string Upscaler::start(const Size& photograph, int tile, int overlap) {
     overlap = seen < 0 ? kUsualOverlap : up_to(seen, kAlignment);
   }
   const int most = std::min(size.height, size.width) / 4;
-  tiling_ = Tiling(photograph, size, std::min(overlap, most));
-  scale_ = scale;
+  // Memory may be missing for these.
   input_.resize(bytes_of_image(in));
   output_.resize(bytes_of_image(session_.output()));
+  tiling_ = Tiling(photograph, size, std::min(overlap, most));
+  scale_ = scale;
   return "";
 }
 
@@ -119,9 +120,12 @@ Rectangle Upscaler::made(int index) const {
 std::string Upscaler::upscale(int index, const Picture<const uint8_t>& from,
                               const Picture<uint8_t>& to) {
   if (index < 0 || index >= tiling_.count()) return "there is no such tile";
+  if (session_.input().size != tiling_.tile()) {
+    return "the network has another size than its tiles";
+  }
   const Cut down = tiling_.down(index), across = tiling_.across(index);
   read(down, across, from);
-  session_.run(input_.data(), output_.data());
+  if (!session_.run(input_.data(), output_.data())) return "no size is set";
   write(down, across, to);
   if (to.channels > kColors) write_alpha(down, across, from, to);
   return "";

@@ -74,12 +74,12 @@ constexpr double kProduct = 0.34;   // Of a block and a vector.
 constexpr double kWalked = 0.6;     // A block of a tile.
 // The same if four filters are computed at once.
 constexpr double kProductAtOnce = 0.285;
-constexpr double kSets = 3;         // A vector of four filters.
-constexpr double kWritten = 6;      // A vector of sums.
-constexpr double kAdded = 5;        // A vector of an addition.
+constexpr double kSets = 2;         // A vector of four filters.
+constexpr double kWritten = 5.5;    // A vector of sums.
+constexpr double kAdded = 4;        // A vector of an addition.
 constexpr double kPost = 20;        // A vector of a post.
 constexpr double kConverted = 30;   // A vector of pixels, channels last.
-constexpr double kThree = 18;       // The same with three channels.
+constexpr double kThree = 10;       // The same with three channels.
 }  // namespace sparse_int8
 
 // Numbers that fit into the L2 cache.

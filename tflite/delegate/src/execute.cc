@@ -1,15 +1,13 @@
 #include "execute.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
 #include "fill.h"
 
 namespace issp {
-namespace {
-
-}  // namespace
 
 Executor::Executor(const Network& network, const Layout& layout,
                    const std::vector<std::vector<Program>>& programs,
@@ -388,12 +386,18 @@ void Executor::mean_int8(const Step& step, int turn, const Share& share) {
   }
   if (first + step.rows < image.size.height) return;
   const Quantization& in = network_.values[of.input].quantization;
-  const double pixels = double(image.size.height) * image.size.width;
-  const double zero = in.zero_point + kernels_.int8->offset;
+  const Quantization& made = network_.values[of.output].quantization;
+  const int64_t pixels = int64_t(image.size.height) * image.size.width;
+  const int64_t zeros = pixels * (in.zero_point + kernels_.int8->offset);
+  const float scale = in.scale / made.scale / float(pixels);
+  const float zero = float(made.zero_point);
   for (int c = 0; c < row.channels; ++c) {
-    means_[c] = float((double(int8_sums_[c]) / pixels - zero) * in.scale);
+    // XNNPACK adds the zero point before it rounds.
+    const float sum = float(int8_sums_[c] - zeros);
+    means_[c] = std::nearbyint(sum * scale + zero) - zero;
   }
   Int8Row pixel = int8_row_of(of.output, true);
+  pixel.scale.factor = 1;
   pixel.pixels = means_.data();
   pixel.strips = at(step.output.at(turn));
   kernels_.int8->pack(pixel);

@@ -15,6 +15,7 @@
 #define ISSP_NAME "avx512_vnni"
 #define ISSP_LANES 16
 #define ISSP_X86(name) _mm512_##name
+#define ISSP_ENDS
 #define ISSP_GROUP 4
 #define ISSP_WEIGHT(w) _mm512_set1_epi32(w)
 #define ISSP_DOT(sum, x, w) \

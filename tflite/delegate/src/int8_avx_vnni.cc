@@ -15,6 +15,7 @@
 #define ISSP_NAME "avx_vnni"
 #define ISSP_LANES 8
 #define ISSP_X86(name) _mm256_##name
+#define ISSP_ENDS
 #define ISSP_GROUP 1
 #define ISSP_WEIGHT(w) _mm256_set1_epi32(w)
 #define ISSP_DOT(sum, x, w) Vector( \

@@ -28,6 +28,21 @@ struct Int8Range {
   int32_t zero;
 };
 
+// How sums become stored numbers. All ways give the same numbers. The others
+// need fewer instructions than the first.
+enum Int8End {
+  // Sums of any size, and any range.
+  kBoundedEnd,
+  // No image is added. The range has all bytes, and its stored zero point is 0.
+  // Sums times multipliers are below 2^31. So instructions that saturate bound
+  // the result.
+  kSaturatedEnd,
+  // Another image is added. The range has all bytes, sums times multipliers are
+  // below 2^31, and the addition does not overflow if its zero point is added
+  // before the shift.
+  kAddedEnd,
+};
+
 // The sums of a tile, for all outputs. An output has four filters. The sum of
 // filter f adds weights[k] * the input at offsets[k], for k in
 // begins[f]..begins[f + 1].
@@ -69,7 +84,8 @@ struct Int8Post {
   int32_t other_zero;  // That of the other image.
   const float* a;         // Factors below zero, by filter.
   const float* b;         // Other factors, by filter.
-  const int32_t* biases;  // Of `kAffine`, by filter.
+  // Of `kAffine`, and factors of `kMultiply` without an image, by filter.
+  const int32_t* biases;
   const uint8_t* table;   // Of `kLogistic`, by stored number.
   const char* other;      // The other image at the tile, or its one pixel.
   size_t other_row;
@@ -113,7 +129,8 @@ struct Int8Kernels {
   // The function for a tile of `rows` and `vectors`, and groups of 1 or `group`
   // filters; null if there is none. `strided` is for inputs whose vectors are
   // not contiguous.
-  Int8SumsFunction (*find_sums)(int rows, int vectors, int group, bool strided);
+  Int8SumsFunction (*find_sums)(int rows, int vectors, int group, bool strided,
+                                Int8End end);
   // Applies a function after the sums of a tile.
   void (*post)(const Tile& tile, int rows, int vectors, const Int8Post& post);
   BordersFunction borders;

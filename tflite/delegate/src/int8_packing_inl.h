@@ -17,6 +17,11 @@ ISSP_INLINE Vector to_integers(Floats x, const Range& range) {
   return Vector(ISSP_X86(cvtps_epi32)(range.high < x ? range.high : x));
 }
 
+// The same for numbers below 2^31.
+ISSP_INLINE Vector to_integers(Floats x) {
+  return Vector(ISSP_X86(cvtps_epi32)(x));
+}
+
 // Bounds what `to_integers` leaves unbounded.
 ISSP_INLINE Vector bounded(Vector x, const Range& range) {
   return x > range.least ? x : range.least;
@@ -28,10 +33,18 @@ ISSP_INLINE Vector pair_of(Vector a, Vector b, Vector zeros) {
   return Vector(ISSP_X86(adds_epi16)(both, Integers(zeros)));
 }
 
-// Four channels, of 8 bits, within bounds. Four lanes of a channel are side by
-// side.
+ISSP_INLINE Vector pair_of(Vector a, Vector b) {
+  return Vector(ISSP_X86(packs_epi32)(Integers(a), Integers(b)));
+}
+
+// Four channels, of 8 bits. Four lanes of a channel are side by side.
+ISSP_INLINE Vector four_of(Vector ab, Vector cd) {
+  return Vector(ISSP_X86(packus_epi16)(Integers(ab), Integers(cd)));
+}
+
+// The same within bounds.
 ISSP_INLINE Vector four_of(Vector ab, Vector cd, Vector least, Vector most) {
-  Integers all = ISSP_X86(packus_epi16)(Integers(ab), Integers(cd));
+  Integers all = Integers(four_of(ab, cd));
   all = ISSP_X86(max_epu8)(all, Integers(least));
   return Vector(ISSP_X86(min_epu8)(all, Integers(most)));
 }
@@ -99,14 +112,30 @@ struct Packing {
   ISSP_INLINE Vector added(Vector x) const { return x; }
 
   ISSP_INLINE Vector pack(Vector a, Vector b, Vector c, Vector d) const {
-    const Vector all =
-        four_of(pair_of(a, b, zeros), pair_of(c, d, zeros), least, most);
+    return side_by_side(
+        four_of(pair_of(a, b, zeros), pair_of(c, d, zeros), least, most));
+  }
+
+#ifdef ISSP_ENDS
+  // The same as `operand`, of integers without any bound.
+  ISSP_INLINE Vector operand_of_any(Vector x) const {
+    return between(x, range.least, range.most);
+  }
+
+  // Packs stored numbers. They may be beyond the bytes.
+  static ISSP_INLINE Vector saturated(Vector a, Vector b, Vector c, Vector d) {
+    return side_by_side(four_of(pair_of(a, b), pair_of(c, d)));
+  }
+#endif
+
+ private:
+  // The four channels of a lane, side by side.
+  static ISSP_INLINE Vector side_by_side(Vector all) {
 #define ISSP_PLACES(lane) 0x0c080400 + 0x01010101 * (lane % 4)
     return move_bytes(all, Vector{ISSP_LIST(ISSP_PLACES)});
 #undef ISSP_PLACES
   }
 
- private:
   static ISSP_INLINE Vector four_times(int byte) {
     return spread(int(unsigned(byte & 255) * 0x01010101u));
   }
@@ -129,7 +158,14 @@ class Channels {
     }
   }
 
+  template <Int8End kEnd>
   ISSP_INLINE Vector packed(const Packing& packing, int r, int v) const {
+#ifdef ISSP_ENDS
+    if constexpr (kEnd != kBoundedEnd) {
+      return Packing::saturated(of_[0][r][v], of_[1][r][v], of_[2][r][v],
+                                of_[3][r][v]);
+    }
+#endif
     return packing.pack(of_[0][r][v], of_[1][r][v], of_[2][r][v], of_[3][r][v]);
   }
 
@@ -170,6 +206,7 @@ class Channels {
     }
   }
 
+  template <Int8End>
   ISSP_INLINE Vector packed(const Packing&, int r, int v) const {
     return made_[r][v];
   }

@@ -215,9 +215,10 @@ void pack(const Int8Row& row) {
   pack_row<1>(row, convert);
 }
 
-// Writes three channels of the first `count` pixels of a vector.
+// Writes three channels of the first `count` pixels of a vector. `row` is the
+// bytes of a row.
 ISSP_INLINE void write_three(Vector pixels, int count, float* to,
-                             const Int8Scale& scale) {
+                             ptrdiff_t row, const Int8Scale& scale) {
   const Vector zero = spread(scale.range.zero);
   const Floats factor = spread_float(scale.factor);
   const Floats a = to_floats(channel_of(pixels, 0) - zero) * factor;
@@ -226,6 +227,10 @@ ISSP_INLINE void write_three(Vector pixels, int count, float* to,
   const Floats made[] = {interleave<0>(a, b, c), interleave<1>(a, b, c),
                          interleave<2>(a, b, c)};
   if (count == kLanes) {
+    // Otherwise the next row waits for memory, since images do not fit into
+    // the caches.
+    const char* next = reinterpret_cast<const char*>(to) + row;
+    for (int i = 0; i < 3; ++i) __builtin_prefetch(next + i * kBytes, 1, 2);
     __builtin_memcpy(to, made, sizeof(made));
     return;
   }
@@ -234,7 +239,7 @@ ISSP_INLINE void write_three(Vector pixels, int count, float* to,
   for (int i = 0; i < 3 * count; ++i) to[i] = numbers[i];
 }
 
-ISSP_INLINE void write_three(Vector pixels, int count, uint8_t* to,
+ISSP_INLINE void write_three(Vector pixels, int count, uint8_t* to, ptrdiff_t,
                              uint8_t flip) {
   uint8_t lanes[kBytes];
   __builtin_memcpy(lanes, &pixels, kBytes);
@@ -258,10 +263,11 @@ ISSP_INLINE void unpack_three(const Int8Row& row, int t, const How& how) {
     const int begin = l * row.strip + t;
     if (begin >= row.width) break;
     const int left = row.width - begin;
+    const ptrdiff_t pixel = 3 * sizeof(Number);
     write_three(x[l], left < kLanes ? left : kLanes,
                 static_cast<Number*>(row.pixels) +
                     3 * static_cast<ptrdiff_t>(begin),
-                how);
+                row.width * pixel, how);
   }
 }
 

@@ -50,8 +50,10 @@ void post(const Tile& tile, int rows, int vectors, const Int8Post& post) {
       });
       break;
     case kMultiply:
-      make([&](Vector x, int, Vector other) {
-        return range.round(to_floats((x - zero) * (other - other_zero)) *
+      make([&](Vector x, int f, Vector other) {
+        const Vector by =
+            post.other ? other - other_zero : spread(post.biases[f]);
+        return range.round(to_floats((x - zero) * by) *
                            spread_float(post.scale));
       });
       break;

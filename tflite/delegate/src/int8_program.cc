@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <bitset>
+#include <cstdint>
+#include <cstdlib>
 #include <map>
 #include <set>
 #include <tuple>
@@ -12,12 +14,13 @@
 namespace issp {
 namespace {
 
-// Costs of a vector of a tile, in products. `kAlone` is for a block of only one
-// filter of a group, because it waits for a load. The others are for the end of
-// a list of blocks. Tiles of groups have fewer vectors.
+// Costs of a vector of a tile, in products of groups, as measured with AVX-512
+// VNNI. `kSingle` is for a block of only one filter of a group, which waits for
+// its load. `kSet` is for the end of a list of a group's blocks. `kAlone` is for
+// a block if filters are computed one after the other.
+constexpr double kSingle = 1.1;
+constexpr double kSet = 0.5;
 constexpr double kAlone = 1.25;
-constexpr double kSet = 1.5;
-constexpr double kSetAtOnce = 2.7;
 
 class Int8Lowering : public TileLowering {
  public:
@@ -30,17 +33,16 @@ class Int8Lowering : public TileLowering {
         depth_(network.values[of.output].channels) {
     of_program_.is_used = true;
     program_.blocks = 1;
-    switch (of.kind) {
-      case Operation::kQuantize:
-      case Operation::kDequantize:
-        set_scale();
-        break;
-      default:
-        set_filters();
-        set_weights(padding.left);
-        find_sums();
+    const bool converts = of.kind == Operation::kQuantize ||
+                          of.kind == Operation::kDequantize;
+    if (converts) {
+      set_scale();
+    } else {
+      set_filters();
+      set_weights(padding.left);
     }
     set_posts();
+    if (!converts) find_sums();
   }
 
   Program take() { return std::move(program_); }
@@ -51,13 +53,37 @@ class Int8Lowering : public TileLowering {
   using Group = std::vector<const Blocks*>;
 
   void find_sums() {
+    const Int8End end = end_of_sums();
     for (int rows = 1; rows <= kMostRows; ++rows) {
       for (int vectors = 1; vectors <= kMostVectors; ++vectors) {
         of_program_.sums[rows][vectors] =
             kernels_.find_sums(rows, vectors, program_.group,
-                               of_.stride.width != 1);
+                               of_.stride.width != 1, end);
       }
     }
+  }
+
+  Int8End end_of_sums() const {
+    const Int8Range& made = of_program_.made;
+    const bool has_all_bytes =
+        made.low + float(made.zero) == 0 && made.high + float(made.zero) == 255;
+    const bool is_small = std::all_of(
+        of_program_.multipliers.begin(), of_program_.multipliers.end(),
+        [](float multiplier) { return multiplier >= 0 && multiplier < 1; });
+    if (!has_all_bytes || !is_small) return kBoundedEnd;
+    if (program_.adds) return is_safe_addition() ? kAddedEnd : kBoundedEnd;
+    return made.zero == 0 ? kSaturatedEnd : kBoundedEnd;
+  }
+
+  // Whether the fused addition does not overflow with its zero point.
+  bool is_safe_addition() const {
+    const Int8Addition& of = of_program_.addition;
+    const int64_t a = std::abs(int64_t(of.a));
+    const int64_t bytes = 255 * (a + std::abs(int64_t(of.b)));
+    const int64_t zero_of_sums = of_program_.range.zero * a;
+    const int64_t zero = int64_t(of_program_.made.zero) << of.shift;
+    return bytes + std::abs(int64_t(of.bias)) + std::abs(zero_of_sums) + zero <=
+           INT32_MAX;
   }
 
   int as_stored(int zero_point) const { return zero_point + kernels_.offset; }
@@ -107,8 +133,8 @@ class Int8Lowering : public TileLowering {
 
   void set_weights(int left) {
     const std::vector<Blocks> blocks = blocks_of_filters();
-    if (of_.stride.width == 1 && cost_of(grouped(blocks, kernels_.group)) <=
-                                     cost_of(grouped(blocks, 1))) {
+    if (of_.stride.width == 1 &&
+        cost_at_once(grouped(blocks, kernels_.group)) <= cost_alone(blocks)) {
       program_.group = kernels_.group;
     }
     of_program_.begins.push_back(0);
@@ -139,17 +165,23 @@ class Int8Lowering : public TileLowering {
     return sets;
   }
 
-  static double cost_of(const std::vector<Group>& groups) {
+  static double cost_at_once(const std::vector<Group>& groups) {
     double cost = 0;
     for (const Group& group : groups) {
       std::set<int> found;
       for (const auto& [place, set] : sets_of(group)) {
         const bool is_single = (set & (set - 1)) == 0;
-        cost += is_single ? kAlone : double(std::bitset<kBlock>(set).count());
+        cost += is_single ? kSingle : double(std::bitset<kBlock>(set).count());
         found.insert(set);
       }
-      cost += double(found.size()) * (group.size() > 1 ? kSetAtOnce : kSet);
+      cost += double(found.size()) * kSet;
     }
+    return cost;
+  }
+
+  static double cost_alone(const std::vector<Blocks>& blocks) {
+    double cost = 0;
+    for (const Blocks& of : blocks) cost += double(of.size()) * kAlone;
     return cost;
   }
 
@@ -245,8 +277,10 @@ class Int8Lowering : public TileLowering {
     lowered.a = by_filter(post, post.a, &program_.post_numbers);
     lowered.b = by_filter(post, post.b, &program_.post_numbers);
     lowered.biases = by_filter(post, post.biases, &of_program_.integers);
-    for (int32_t& bias : of_program_.integers.back()) {
-      bias -= kernels_.offset * post.addition.a;
+    if (post.kind == kAffine) {
+      for (int32_t& bias : of_program_.integers.back()) {
+        bias -= kernels_.offset * post.addition.a;
+      }
     }
     of_program_.bytes.push_back(table_of(post));
     lowered.table = of_program_.bytes.back().data();

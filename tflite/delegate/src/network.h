@@ -51,7 +51,8 @@ struct Post {
   // For int8. Each post ends with int8 numbers, and `low` and `high` are such
   // numbers.
   Int8Addition addition;        // Of `kAdd` and `kAffine`.
-  std::vector<int32_t> biases;  // Of `kAffine`, by channel.
+  // Of `kAffine`, and factors of `kMultiply` without an image, by channel.
+  std::vector<int32_t> biases;
   float factor = 0;  // Of `kMultiply`; in `kLeaky`, added to round.
   std::vector<uint8_t> table;   // Of `kLogistic`, by number + 128.
   int zero_point = 0;           // Of the input.

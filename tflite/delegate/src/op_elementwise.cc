@@ -136,18 +136,22 @@ std::string build_int8(const GraphNode& node, int a, int b, Builder* builder) {
   const Quantization of_b = tensors.quantization(b);
   const Quantization made = tensors.quantization(node.output());
   Post post;
-  post.kind = node.code == tflite::kMul ? kLeaky : kAffine;
-  find_addition(of_a, of_b, made, node.code == tflite::kSub, &post.addition);
-  const float factor = of_a.scale * of_b.scale / made.scale;
+  const bool multiplies = node.code == tflite::kMul;
+  post.kind = multiplies ? kMultiply : kAffine;
+  if (multiplies) {
+    post.factor = of_a.scale * of_b.scale / made.scale;
+  } else {
+    find_addition(of_a, of_b, made, node.code == tflite::kSub, &post.addition);
+  }
   const std::vector<float> numbers = constant.dense();
   for (int c = 0; c < tensors.channels(node.output()); ++c) {
-    const float number = numbers[numbers.size() == 1 ? 0 : c];
+    const int number = int(numbers[numbers.size() == 1 ? 0 : c]);
     // The addition expects a stored number.
-    const int stored = int(number) + of_b.zero_point;
-    post.biases.push_back(post.addition.bias + post.addition.b * stored);
-    post.a.push_back(number * factor);
+    const int stored = number + of_b.zero_point;
+    post.biases.push_back(multiplies ? number
+                                     : post.addition.bias +
+                                           post.addition.b * stored);
   }
-  post.b = post.a;
   post.zero_point = of_a.zero_point;
   post.made_zero_point = made.zero_point;
   Operation& of = builder->opened(a, node);

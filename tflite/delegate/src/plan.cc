@@ -68,11 +68,10 @@ void Plan::run_steps(int thread) {
     for (int turn = 0; turn < loop.turns; ++turn) {
       for (int i = loop.begin; i < loop.end; ++i) {
         const Step& step = schedule.steps[i];
-        const double begin = seconds_ ? now() : 0;
+        const bool is_timed = seconds_ && thread == 0 && step.operation >= 0;
+        const double begin = is_timed ? thread_now() : 0;
         execute(step, turn, thread);
-        if (seconds_ && thread == 0 && step.operation >= 0) {
-          seconds_[step.operation] += now() - begin;
-        }
+        if (is_timed) seconds_[step.operation] += thread_now() - begin;
       }
     }
   }

@@ -1,12 +1,13 @@
 #include "tune.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <map>
 #include <tuple>
 #include <utility>
 
 #include "clock.h"
+#include "share.h"
 
 namespace issp {
 namespace {
@@ -15,9 +16,15 @@ namespace {
 // about 10 and 100 microseconds.
 constexpr double kProductsOfGroup = 200000;
 constexpr double kProductsOfWaking = 2000000;
-// Timed rows of a step.
+// Rows of a try, at least. A step may be computed several times.
 constexpr int kTimedRows = 12;
-constexpr int kRepetitions = 3;
+constexpr int kRepetitions = 5;
+// After the second repetition, a tile is dropped if it takes this many times as
+// long as the fastest. The first repetition fills the caches.
+constexpr double kDropped = 1.2;
+// A tile wins over an earlier one of the list if the earlier one takes at least
+// this many times as long. So the choice does not depend on chance.
+constexpr double kClearly = 1.02;
 // A file may declare an image so wide that a try takes gigabytes or minutes.
 // Then nothing is timed.
 constexpr double kMostNumbers = 1 << 26;
@@ -28,7 +35,7 @@ using TileShape = std::pair<int, int>;  // Rows and vectors.
 
 // Tiles that suit most operations come first, in case the time is short.
 constexpr TileShape kTiles[] = {
-    {2, 5}, {1, 10}, {3, 2}, {3, 5}, {2, 3}, {2, 2}, {1, 5}, {4, 5},
+    {2, 5}, {1, 10}, {1, 5}, {3, 2}, {3, 5}, {2, 3}, {2, 2}, {4, 5},
     {4, 2}, {4, 1},  {2, 6}, {1, 8}, {1, 4}, {1, 3}, {4, 3}, {3, 3},
     {3, 1}, {1, 2},  {2, 1}, {1, 1}, {2, 4}, {1, 6}, {1, 12}};
 
@@ -42,23 +49,39 @@ class Tuner {
   TileShape fastest(const Step& step, int channels, Program* program) const {
     Step part = step;
     part.rows = std::min(step.rows, kTimedRows);
-    const bool is_timed = !is_long(part, channels, *program);
-    TileShape best{1, 1};
-    double least = INFINITY;
+    std::vector<Timed> timed;
     for (const TileShape& tile : kTiles) {
-      if (least < INFINITY && now() > end_) break;
-      if (!fits(tile, step, *program)) continue;
-      if (!is_timed) return tile;
-      const double seconds = time(tile, part, program);
-      if (seconds < least) {
-        least = seconds;
-        best = tile;
-      }
+      if (fits(tile, step, *program)) timed.push_back({tile, INFINITY});
     }
-    return best;
+    if (timed.empty()) return {1, 1};
+    if (is_long(part, channels, *program)) return timed[0].tile;
+    double least = INFINITY;
+    // Tiles take turns, because other programs may slow down a part of a second.
+    for (int i = 0; i < kRepetitions; ++i) {
+      for (Timed& of : timed) {
+        if (least < INFINITY && now() > end_) break;
+        of.seconds = std::min(of.seconds, time(of.tile, part, program));
+        least = std::min(least, of.seconds);
+      }
+      if (i > 0) drop_slower(kDropped * least, &timed);
+    }
+    drop_slower(kClearly * least, &timed);
+    return timed[0].tile;
   }
 
  private:
+  struct Timed {
+    TileShape tile;
+    double seconds;
+  };
+
+  static void drop_slower(double most, std::vector<Timed>* timed) {
+    timed->erase(
+        std::remove_if(timed->begin(), timed->end(),
+                       [&](const Timed& of) { return of.seconds > most; }),
+        timed->end());
+  }
+
   bool is_long(const Step& part, int channels, const Program& program) const {
     const double vectors = double(part.rows) * program.strip;
     const double numbers =
@@ -73,20 +96,24 @@ class Tuner {
     const auto [rows, vectors] = tile;
     const int group = program.group;
     const int registers = kernels_.registers - 2 - (group > 1 ? group : 0);
-    return rows <= step.rows && vectors <= program.strip &&
+    return has_parts(step.rows, rows) && has_parts(program.strip, vectors) &&
            rows * vectors * group <= registers &&
            program.has_tile(rows, vectors);
   }
 
+  // Whether tiles of this size differ from smaller ones. A step of 4 rows is cut
+  // into two tiles of 2 rows, even if tiles may have 3.
+  static bool has_parts(int all, int size) {
+    return ceil_div(all, ceil_div(all, size)) == size;
+  }
+
   double time(const TileShape& tile, const Step& step, Program* program) const {
     std::tie(program->tile_rows, program->tile_vectors) = tile;
-    double best = INFINITY;
-    for (int i = 0; i < kRepetitions; ++i) {
-      const double begin = thread_now();
+    const double begin = thread_now();
+    for (int rows = 0; rows < kTimedRows; rows += step.rows) {
       executor_.compute(step, 0, *program);
-      best = std::min(best, thread_now() - begin);
     }
-    return best;
+    return thread_now() - begin;
   }
 
   const Kernels& kernels_;
@@ -94,14 +121,26 @@ class Tuner {
   const double end_;
 };
 
-// The step with the most rows of each operation, or null.
-std::vector<const Step*> largest_steps(const Network& network,
-                                       const Schedule& schedule) {
+// A step of each operation, or null. Steps with as many rows compute most of the
+// operation.
+std::vector<const Step*> usual_steps(const Network& network,
+                                     const Schedule& schedule) {
   std::vector<const Step*> steps(network.operations.size());
-  for (const Step& step : schedule.steps) {
-    if (step.kind != Step::kCompute) continue;
-    const Step*& largest = steps[step.operation];
-    if (!largest || step.rows > largest->rows) largest = &step;
+  // Rows of an operation: those of all steps with as many rows, and the most.
+  std::vector<std::vector<int>> rows_of(network.operations.size());
+  std::vector<int> most(network.operations.size(), 0);
+  for (const Loop& loop : schedule.loops) {
+    for (int i = loop.begin; i < loop.end; ++i) {
+      const Step& step = schedule.steps[i];
+      if (step.kind != Step::kCompute) continue;
+      std::vector<int>& of_size = rows_of[step.operation];
+      if (step.rows >= int(of_size.size())) of_size.resize(step.rows + 1);
+      int& rows = of_size[step.rows];
+      rows += step.rows * loop.turns;
+      if (rows <= most[step.operation]) continue;
+      most[step.operation] = rows;
+      steps[step.operation] = &step;
+    }
   }
   return steps;
 }
@@ -131,9 +170,9 @@ void tune(const Network& network, const Layout& layout,
           const Executor& executor, double seconds,
           std::vector<std::vector<Program>>* programs) {
   const Tuner tuner(kernels, executor, now() + seconds);
-  using Key = std::tuple<int, int, int, int, int, int, int, int, bool>;
-  std::map<Key, TileShape> known;
-  for (const Step* step : largest_steps(network, schedule)) {
+  using Key = std::array<int, 11>;
+  std::vector<std::pair<Key, TileShape>> known;
+  for (const Step* step : usual_steps(network, schedule)) {
     if (!step) continue;
     const Operation& of = network.operations[step->operation];
     for (Program& program : (*programs)[step->operation]) {
@@ -149,13 +188,16 @@ void tune(const Network& network, const Layout& layout,
                     of.stride.width,
                     of.block,
                     program.group,
-                    program.int8.is_used};
-      const auto found = known.find(key);
-      const TileShape tile =
-          found != known.end() ? found->second
-                               : tuner.fastest(*step, channels, &program);
-      known[key] = tile;
-      std::tie(program.tile_rows, program.tile_vectors) = tile;
+                    program.int8.is_used,
+                    program.adds,
+                    int(of.posts.size())};
+      auto found = known.begin();
+      while (found != known.end() && found->first != key) ++found;
+      if (found == known.end()) {
+        known.push_back({key, tuner.fastest(*step, channels, &program)});
+        found = known.end() - 1;
+      }
+      std::tie(program.tile_rows, program.tile_vectors) = found->second;
     }
   }
 }

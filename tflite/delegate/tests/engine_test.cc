@@ -310,6 +310,30 @@ TEST(sizes_that_do_not_fit_are_refused_and_others_go_on) {
   EXPECT(issp_run(any.get(), pixels, pixels) == 0);
 }
 
+TEST(another_size_ends_the_tiles) {
+  Random random(8);
+  const Network network =
+      open(upscaler({1, 8, 8, 3}, true, tflite::kFloat32, true, &random));
+  const int side = 16;
+  const std::vector<uint8_t> pixels(3 * side * side, 100);
+  std::vector<uint8_t> result(4 * pixels.size());
+  const auto upscale = [&] {
+    return issp_upscale(network.get(), 0, pixels.data(), 3 * side, 3,
+                        result.data(), 6 * side);
+  };
+  EXPECT(issp_start(network.get(), side, side, 16, -1) == 1);
+  EXPECT(upscale() == 0);
+  EXPECT(issp_resize(network.get(), 8 * side, 8 * side) == 0);
+  EXPECT(upscale() == -1);
+  EXPECT(issp_start(network.get(), side, side, 16, -1) == 1);
+  EXPECT(upscale() == 0);
+  // A size that is refused.
+  EXPECT(issp_resize(network.get(), 0, side) == -1);
+  EXPECT(upscale() == 0);
+  EXPECT(issp_resize(network.get(), 1 << 30, 1 << 30) == -1);
+  EXPECT(upscale() == 0);
+}
+
 TEST(tiles_make_the_photograph_that_one_tile_makes) {
   Random random(8);
   const Model model =

@@ -53,10 +53,12 @@ int done(const Post& post, int channel, int x, int other) {
       return std::min(std::max(sum, int(post.low) - zero),
                       int(post.high) - zero) + zero;
     }
-    case kMultiply:
-      return rounded(float((x - post.zero_point) *
-                           (other - post.other_zero_point)) * post.factor,
-                     post.low, post.high, zero);
+    case kMultiply: {
+      const int by = post.value < 0 ? post.biases[size_t(channel)]
+                                    : other - post.other_zero_point;
+      return rounded(float((x - post.zero_point) * by) * post.factor, post.low,
+                     post.high, zero);
+    }
     case kLeaky: {
       const int from_zero = x - post.zero_point;
       const float factor = from_zero < 0 ? post.a[channel] : post.b[channel];
@@ -135,14 +137,17 @@ Picture mean_of(const Network& network, const Operation& of, Picture in) {
   const Quantization& to = network.values[of.output].quantization;
   Picture made{{1, 1}, in.channels, std::vector<int>(in.channels)};
   for (int c = 0; c < in.channels; ++c) {
-    double sum = 0;
+    int sum = 0;
     for (int y = 0; y < in.size.height; ++y) {
-      for (int x = 0; x < in.size.width; ++x) sum += in.at(y, x, c);
+      for (int x = 0; x < in.size.width; ++x) {
+        sum += in.at(y, x, c) - from.zero_point;
+      }
     }
-    const double pixels = double(in.size.height) * in.size.width;
-    const float mean = float((sum / pixels - from.zero_point) * from.scale);
-    made.numbers[c] = rounded(mean * (1 / to.scale), kLeastInt8, kMostInt8,
-                              to.zero_point);
+    const float scale =
+        from.scale / to.scale / float(in.size.height * in.size.width);
+    made.numbers[c] = int(std::nearbyint(
+        std::min(std::max(float(sum) * scale + float(to.zero_point),
+                          float(kLeastInt8)), float(kMostInt8))));
   }
   return made;
 }
@@ -225,7 +230,9 @@ class Case {
     const double kept = random_.uniform();
     for (int o = 0; o < outputs; ++o) {
       of.int8.bias.push_back(random_.between(-4000, 4000));
-      of.int8.multipliers.push_back(float(0.0001 + 0.02 * random_.uniform()));
+      of.int8.multipliers.push_back(
+          random_.chance(0.01) ? 1.5f
+                               : float(0.0001 + 0.02 * random_.uniform()));
       for (int y = 0; y < of.kernel.height; ++y) {
         for (int c = 0; c < in.channels; ++c) {
           for (int x = 0; x < of.kernel.width; ++x) {
@@ -239,7 +246,9 @@ class Case {
     }
     if (random_.chance(0.3)) of.int8.low = float(random_.between(-128, 0));
     if (random_.chance(0.3)) of.int8.high = float(random_.between(0, 127));
-    of.int8.zero_point = random_.between(-128, 127);
+    // Most layers have ReLU, and so this zero point.
+    of.int8.zero_point =
+        random_.chance(0.5) ? kLeastInt8 : random_.between(-128, 127);
     of.output = add_value(outputs / of.block / of.block);
     Picture made = convolved(network, of, &pictures_);
     for (int posts = random_.below(3); posts > 0; --posts) {
@@ -270,10 +279,11 @@ class Case {
           post.value = v;
         }
       }
-      if (post.value < 0) post.kind = kAffine;
+      if (post.value < 0 && post.kind == kAdd) post.kind = kAffine;
     }
     post.low = kLeastInt8;
-    post.high = float(random_.between(0, 127));
+    post.high =
+        random_.chance(0.5) ? kMostInt8 : float(random_.between(0, 127));
     post.zero_point = random_.between(-128, 127);
     post.other_zero_point = random_.between(-128, 127);
     post.made_zero_point = random_.between(-128, 127);
@@ -287,7 +297,9 @@ class Case {
       // Multiples of 1/256 keep products and sums exact.
       post.a.push_back(float(std::nearbyint(256 * random_.number()) / 256));
       post.b.push_back(float(std::nearbyint(256 * random_.number()) / 256));
-      post.biases.push_back(random_.between(-(1 << 24), 1 << 24));
+      post.biases.push_back(post.kind == kMultiply
+                                ? random_.between(-255, 255)
+                                : random_.between(-(1 << 24), 1 << 24));
     }
     for (int i = 0; i < 256; ++i) {
       post.table.push_back(uint8_t(random_.below(256)));
