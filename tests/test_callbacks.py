@@ -448,6 +448,10 @@ def test_summaries_refuse_what_they_cannot_use(tmp_path):
     callback = ISSPCallback(ISSPSchedule(0.5, end_step=15))
     with pytest.raises(ValueError, match="among the callbacks of the same fit"):
         _fit(_model(), [SparsitySummaries(callback, tmp_path)])
+    model, callback = _model(), ISSPCallback(ISSPSchedule(0.5, end_step=10))
+    _fit(model, [callback])
+    with pytest.raises(ValueError, match="among the callbacks of the same fit"):
+        _fit(model, [SparsitySummaries(callback, tmp_path)])
     callback = ISSPCallback(
         ISSPSchedule(0.5, end_step=15), record_gradients=False
     )

@@ -21,6 +21,7 @@ from issp_keras import SparsitySummaries
 from issp_keras.callbacks import prunable_kernels
 from issp_keras.sparsity import METHODS
 from issp_keras.sparsity import NM
+from issp_keras.sparsity import Latent
 from issp_keras.sparsity import Method
 
 HERE = pathlib.Path(__file__)
@@ -96,6 +97,10 @@ def _weights_of_whole_run(method):
     model = _model()
     _fit(model, [_callback(method)])
     return model.get_weights()
+
+
+def _shares_of_zeros(model):
+    return [float(np.mean(k.numpy() == 0)) for k in prunable_kernels(model)]
 
 
 def _serve():
@@ -216,6 +221,72 @@ def test_a_backup_keeps_the_steps_of_shares(tmp_path, is_first, epochs):
     _fit(whole, [_callback("srp", end_step=30)])
     for a, b in zip(whole.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.versions
+def test_a_backup_inside_an_epoch_keeps_the_steps_of_shares(tmp_path):
+    """Keras repeats the epoch, so there are 4 more steps in all."""
+
+    def fit(*others):
+        model, callback = _model(), _callback(end_step=0.6)
+        backup = keras.callbacks.BackupAndRestore(
+            str(tmp_path), save_freq=4, delete_checkpoint=False
+        )
+        _fit(model, [callback, backup, *others], 3)
+        return model, callback
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(_Stop(epoch=1))
+    model, callback = fit()
+    assert callback.steps() > 30
+    # 0.6 of the 30 steps that were planned.
+    assert callback.pruned_model.pruner.end == 18
+    assert min(_shares_of_zeros(model)) >= 0.7
+
+
+@pytest.mark.versions
+@pytest.mark.parametrize("method", ["iss_p", "iss_r"])
+def test_a_finalized_training_stays_so_when_it_is_resumed(method, tmp_path):
+    model, callback = _model(), _callback(method, end_step=100)
+    with pytest.warns(UserWarning, match="not sparse yet"):
+        _fit(model, [callback], epochs=1)
+    callback.finalize()
+    _fit(model, [callback], epochs=1)
+    path = tmp_path / "model.weights.h5"
+    model.save_weights(path)
+    zeros = _shares_of_zeros(model)
+    assert min(zeros) >= 0.7
+
+    resumed, callback = _model(), _callback(method, end_step=100)
+    callback.set_model(resumed)
+    resumed.load_weights(path)
+    _fit(resumed, [callback], epochs=1)
+    assert _shares_of_zeros(resumed) == zeros
+
+
+def test_an_earlier_checkpoint_is_not_finalized(tmp_path):
+    path = tmp_path / "model.weights.h5"
+    model, callback = _model(), _callback(end_step=20)
+    with pytest.warns(UserWarning, match="not sparse yet"):
+        _fit(model, [callback], epochs=1)
+    model.save_weights(path)
+    callback.finalize()
+    model.load_weights(path)
+    _fit(model, [callback], epochs=1)
+
+    whole = _model()
+    _fit(whole, [_callback(end_step=20)], epochs=2)
+    for a, b in zip(whole.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_equal_numbers_of_other_types_are_the_same_method(tmp_path):
+    path = _checkpoint(tmp_path, method=Latent(3, 1, 1, 2))
+    model, callback = _model(), _callback(Latent(np.float64(3), 1.0, 1.0, 2.0))
+    callback.set_model(model)
+    model.load_weights(path)
+    _fit(model, [callback])
+    assert min(_shares_of_zeros(model)) >= 0.7
 
 
 def test_refuses_a_checkpoint_of_a_training_of_another_length(tmp_path):

@@ -1,6 +1,7 @@
 """The kernels after `fit`."""
 
 import contextlib
+import csv
 import logging
 import math
 import subprocess
@@ -16,12 +17,14 @@ from keras import ops
 from issp_keras import ISSPCallback
 from issp_keras import ISSPSchedule
 from issp_keras import SparseTraining
+from issp_keras import SparsitySummaries
 from issp_keras import keras_internals
 from issp_keras import models
 from issp_keras.callbacks import prunable_kernels
 from issp_keras.sparsity import ACDC
 from issp_keras.sparsity import ERK
 from issp_keras.sparsity import ISSP
+from issp_keras.sparsity import ISSR
 from issp_keras.sparsity import NM
 from issp_keras.sparsity import SRP
 from issp_keras.sparsity import Global
@@ -774,6 +777,49 @@ def test_finalize_inside_a_running_fit_holds_to_its_end(use_ema, batch):
     model = _sequential(keras.optimizers.Adam(0.01, use_ema=use_ema))
     _fit(model, [callback, Finalize()], epochs=1)
     _assert_exact_zeros(model)
+
+
+def test_finalize_ends_the_penalties_of_a_method():
+    """Without a gradient of the loss, only a penalty changes the weights."""
+    method = ISSR(limit=0.5, interval=1, growth=0.001)
+    callback = SparseTraining(ISSPSchedule(0.5, end_step=1000), method)
+    model = _sequential()
+    model.compile(
+        keras.optimizers.SGD(0.1), lambda y, output: 0 * ops.mean(output)
+    )
+    random = _kernels(model)
+    with pytest.warns(UserWarning, match="not sparse yet"):
+        _fit(model, [callback])
+    assert all((a != b).any() for a, b in zip(random, _kernels(model)))
+    callback.finalize()
+    before = _kernels(model)
+    _fit(model, [callback])
+    for kernel, old in zip(_kernels(model), before, strict=True):
+        np.testing.assert_array_equal(kernel, old)
+
+
+def test_the_mask_of_a_finalized_training_is_where_the_zeros_are(tmp_path):
+    schedule = ISSPSchedule(0.7, end_step=1000, ramp="cubic")
+    callback = SparseTraining(schedule)
+    model = _sequential()
+    with pytest.warns(UserWarning, match="not sparse yet"):
+        _fit(model, [callback])
+    callback.finalize()
+    _fit(model, [callback, SparsitySummaries(callback, tmp_path)])
+    lines = (tmp_path / "sparsity.csv").read_text().splitlines()
+    rows = csv.DictReader(lines)
+    assert {row["mask_change"] for row in rows} == {"0.0"}
+    for kernel in callback.snapshot():
+        np.testing.assert_array_equal(kernel.mask, kernel.values == 0)
+
+
+def test_finalize_after_a_finished_fit_leaves_no_state():
+    model, callback = _sequential(), _issp(end_step=10)
+    _fit(model, [callback])
+    count = len(model.optimizer.variables)
+    callback.finalize()
+    assert len(model.optimizer.variables) == count
+    assert not hasattr(model.optimizer, "sparse_training")
 
 
 @pytest.mark.parametrize("method", [SRP(), Latent()])

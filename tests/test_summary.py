@@ -58,6 +58,25 @@ def test_counts_each_kind_of_layer():
     assert rows[-1]["dense_macs"] == sum(r["dense_macs"] for r in rows[:-1])
 
 
+@pytest.mark.parametrize(
+    ("equation", "output_shape", "macs"),
+    [
+        ("bti,io->bto", (6, 7), 6 * 5 * 7),
+        ("...i,io->...o", 7, 6 * 5 * 7),
+        # Each of 6 groups has its own weights.
+        ("bgi,gio->bgo", (6, 7), 6 * 5 * 7),
+        # A sum over 6 positions.
+        ("bti,io->bo", (7,), 6 * 5 * 7),
+        ("bti,tio->bo", (7,), 6 * 5 * 7),
+    ],
+)
+def test_counts_the_multiply_adds_of_einsum(equation, output_shape, macs):
+    x = keras.Input((6, 5))
+    layer = layers.EinsumDense(equation, output_shape, name="einsum")
+    rows, _ = _summary(keras.Model(x, layer(x)), (1, 6, 5))
+    assert rows[-1]["dense_macs"] == macs
+
+
 @pytest.mark.one_backend
 def test_counts_every_step_of_a_recurrent_layer():
     def macs(layer, shape):

@@ -92,10 +92,9 @@ def _counting(layer, kernels, uses):
     def counting(inputs, *args, **kwargs):
         output = call(inputs, *args, **kwargs)
         result = output[0] if isinstance(output, (tuple, list)) else output
+        count = _uses(layer, tuple(inputs.shape), tuple(result.shape))
         for kernel in kernels:
-            uses[id(kernel.variable)] += _uses(
-                layer, kernel.facts, tuple(inputs.shape), tuple(result.shape)
-            )
+            uses[id(kernel.variable)] += count
         return output
 
     return counting
@@ -164,11 +163,10 @@ class _Loop:
         return counting
 
 
-def _uses(layer, facts, input_shape, output_shape):
-    """How often each weight of a kernel is used in one call."""
+def _uses(layer, input_shape, output_shape):
+    """How often each weight of a layer is used in one call."""
     if isinstance(layer, layers.EinsumDense):
-        used = math.prod(facts.shape[axis] for axis in facts.input_axes)
-        return math.prod(input_shape) // used
+        return _uses_in_einsum(layer.equation, input_shape)
     if isinstance(layer, TRANSPOSED):
         return _places(layer, input_shape)
     if isinstance(layer, layers.Dense):
@@ -176,6 +174,16 @@ def _uses(layer, facts, input_shape, output_shape):
     if hasattr(layer, "strides"):
         return _places(layer, output_shape)
     return output_shape[0]
+
+
+def _uses_in_einsum(equation, shape):
+    """The product of the input's axes that the kernel lacks."""
+    inputs, kernel = equation.split("->")[0].split(",")
+    # The ellipsis stands for any number of axes.
+    axes = inputs.replace("...", "." * (len(shape) - len(inputs) + 3))
+    return math.prod(
+        size for axis, size in zip(axes, shape) if axis not in kernel
+    )
 
 
 def _places(layer, shape):

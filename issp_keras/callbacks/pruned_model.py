@@ -19,7 +19,6 @@ from issp_keras.sparsity import Kernel
 from issp_keras.sparsity import Pruner
 from issp_keras.sparsity import Uniform
 from issp_keras.sparsity import zeros
-from issp_keras.sparsity.pruner import FROZEN
 from issp_keras.sparsity.schedules import has_shares
 
 # Multiply-adds are counted for this height and width if a model takes any size.
@@ -64,7 +63,6 @@ class PrunedModel:
             optimizers that wrap it. It is None if the model has none.
         state: `SparseState`, attached to the optimizer. It is None if there
             is no optimizer, and after `detach`.
-        finalized: Boolean, whether `finalize` has ended the pruning stage.
 
     Raises:
         ValueError: If the model has nothing to prune, the parts cannot prune
@@ -75,7 +73,6 @@ class PrunedModel:
         self.model = model
         self.kernels, self.skipped = find_kernels(model, include, exclude)
         self.pruner = Pruner(self._facts(parts["distribution"]), **parts)
-        self.finalized = False
         self.state: SparseState | None = None
         self.optimizer = own_optimizer(model)
         self._trainable = _trainable(model)
@@ -109,13 +106,9 @@ class PrunedModel:
         keras_internals.synchronise(self.model)
         return keras_internals.steps_after(self.optimizer, batches)
 
-    def phase(self, step):
-        """Returns what to do after the update of an optimizer step."""
-        return FROZEN if self.finalized else self.pruner.phase(step)
-
     def is_over(self):
         """Whether the kernels must hold their zeros now."""
-        return self.finalized or self.steps() >= self.pruner.end
+        return self.steps() >= self.pruner.end
 
     def arrays(self):
         """Returns the weights of each kernel, a list of arrays."""
@@ -167,10 +160,7 @@ class PrunedModel:
         masks = self.pruner.final_masks(
             [variable.value for variable in variables], self._states()
         )
-        # A schedule of shares is not known before a training.
-        was_over = (
-            averages and not has_shares(self.pruner.schedule) and self.is_over()
-        )
+        was_over = averages and not self._may_prune()
         for i, (variable, mask) in enumerate(zip(variables, masks)):
             variable.assign(zeros.project(variable.value, mask))
             # Keras replaces the kernels by their averages when `fit` ends.
@@ -216,7 +206,8 @@ class PrunedModel:
         """Ends the pruning stage now."""
         self.project()
         # Only a model with an optimizer can go on with `fit`.
-        self.finalized = self.optimizer is not None
+        if self.optimizer is not None and self._may_prune():
+            self.pruner.finalized_at = self.steps()
 
     def inherit(self, before):
         """Stays finalized if an earlier `PrunedModel` was finalized.
@@ -228,14 +219,28 @@ class PrunedModel:
             before: `PrunedModel`. It is ignored if it has another optimizer.
         """
         if self.optimizer is before.optimizer:
-            self.finalized = before.finalized
+            self.pruner.finalized_at = before.pruner.finalized_at
             if has_shares(self.pruner.schedule):
                 self.follow(before.pruner.schedule)
 
-    def detach(self):
-        """Removes the state from the optimizer when it is not needed."""
-        self.state.detach()
-        self.state = None
+    def detach_if_over(self):
+        """Removes the state from the optimizer if it is not needed.
+
+        If the stage was ended before the schedule's end, the state stays, so
+        that checkpoints tell it.
+        """
+        if self.state is None or self._may_prune():
+            return
+        if self.pruner.finalized_at is None:
+            self.state.detach()
+            self.state = None
+
+    def _may_prune(self):
+        """Whether the pruning stage is not over, or its steps are unknown."""
+        is_known = self.pruner.finalized_at is not None or not has_shares(
+            self.pruner.schedule
+        )
+        return not (is_known and self.is_over())
 
     def _synchronised(self):
         """Updates the variables of the kernels and returns them."""

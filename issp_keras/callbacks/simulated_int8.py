@@ -67,7 +67,9 @@ class SimulatedInt8(Readable, keras.callbacks.Callback):
 
     Args:
         begin_step: Integer, the number of batches before rounding begins. The
-            ranges are updated from the first batch on. Defaults to `0`.
+            ranges are updated from the first batch on. If a network calls a
+            layer several times, each call counts as a batch for this layer.
+            Defaults to `0`.
         momentum: Float in [0, 1), the momentum of the moving averages.
             Defaults to `0.99`.
 

@@ -55,7 +55,8 @@ class SparseTraining(Readable, keras.callbacks.Callback):
     `keras.callbacks.BackupAndRestore` does that. By hand, call
     `callback.set_model(model)`, then `model.load_weights(checkpoint)`. The
     checkpoint holds the state of the method beside the optimizer's variables.
-    A checkpoint of another training raises an error.
+    It also tells whether `finalize` has ended the pruning stage. A checkpoint
+    of another training raises an error.
 
     A callback that restores earlier weights at the end can bring dense
     weights back, for example `EarlyStopping` with
@@ -139,7 +140,7 @@ class SparseTraining(Readable, keras.callbacks.Callback):
         self.optimizer_slots = optimizer_slots
         self.verbose = verbose
         self.record_gradients = record_gradients
-        # A `PrunedModel` from the beginning of `fit` on.
+        # A `PrunedModel` as soon as there is a built model.
         self.pruned_model: Any = None
         self._update: Any = None
 
@@ -219,7 +220,7 @@ class SparseTraining(Readable, keras.callbacks.Callback):
                 stacklevel=2,
             )
             return
-        pruned.detach()
+        pruned.detach_if_over()
         if dense := pruned.lacking():
             warnings.warn(
                 f"The pruning stage is over, but {dense}: a callback may "
@@ -240,8 +241,11 @@ class SparseTraining(Readable, keras.callbacks.Callback):
                 "finalize() needs a model: call `fit` with this callback, or "
                 "`callback.set_model(model)`, first."
             )
-        self._current().finalize()
-        if self._update is not None:
+        pruned = self._current()
+        pruned.finalize()
+        if self._update is None:
+            pruned.detach_if_over()
+        else:
             # The train function of the running `fit` was made before this.
             self.model.make_train_function(force=True)
 
@@ -255,10 +259,22 @@ class SparseTraining(Readable, keras.callbacks.Callback):
         """
         pruned = self.pruned_model
         if has_shares(pruned.pruner.schedule):
-            epochs = 0 if epoch is None else self.params["epochs"] - epoch
-            steps = pruned.steps_after(epochs * self.params["steps"])
+            # After a checkpoint inside an epoch, Keras repeats the epoch. The
+            # training is longer then, and the schedule stays as it is.
+            steps = pruned.state.training_steps
+            if steps is None:
+                epochs = 0 if epoch is None else self.params["epochs"] - epoch
+                steps = pruned.steps_after(epochs * self.params["steps"])
             pruned.follow(self.schedule.for_steps(steps))
+            pruned.state.training_steps = steps
             self._begin()
+
+    def is_running(self) -> bool:
+        """Returns whether the train step of a running `fit` prunes."""
+        optimizer = own_optimizer(self.model) if self.model else None
+        if self._update is None or optimizer is None:
+            return False
+        return vars(optimizer).get("apply") is self._update
 
     def steps(self) -> int:
         """Returns how many steps the optimizer has made, an integer."""
@@ -289,17 +305,10 @@ class SparseTraining(Readable, keras.callbacks.Callback):
         """The `PrunedModel`, made again if the model has changed."""
         pruned = self.pruned_model
         # A running `fit` has compiled the model in its earlier state.
-        is_running = pruned is not None and self._is_installed()
-        if not is_running and (pruned is None or not pruned.is_current()):
+        is_kept = self.is_running() or (pruned and pruned.is_current())
+        if not is_kept:
             self._look_at(self.model)
         return self.pruned_model
-
-    def _is_installed(self):
-        """Whether the train step of the running `fit` prunes."""
-        optimizer = own_optimizer(self.model)
-        if self._update is None or optimizer is None:
-            return False
-        return vars(optimizer).get("apply") is self._update
 
     def _look_at(self, model):
         before, self.pruned_model = self.pruned_model, None

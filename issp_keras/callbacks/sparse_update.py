@@ -154,7 +154,7 @@ class SparseUpdate:
         """Prunes if the optimizer has made an update."""
         # With gradient accumulation, most calls make no update.
         updated = ops.cast(self._optimizer.iterations, "int32") > step
-        phase = ops.where(updated, self._pruned.phase(step), DENSE)
+        phase = ops.where(updated, self._pruner.phase(step), DENSE)
         averages = self._pruned.averages()
         slots = self._slots()
         renewed = self._state.arrays if self._pruner.renews_states else []

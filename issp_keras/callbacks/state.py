@@ -53,16 +53,20 @@ class SparseState(keras.layers.Layer):
         gradient_norms: Variable of shape (kernels,), the norms of the last
             step.
         logged: `Logged`, the masks of the last log; None before a log.
+        training_steps: Integer, the steps of the training from which those of
+            a schedule of shares were computed; None before that.
     """
 
     def __init__(self, optimizers, pruner, scope):
         super().__init__(name=_NAME, trainable=False)
         # Not a list: Keras would save the contents of a list.
         self._optimizers = lambda: optimizers
+        self._pruner = pruner
         self._description = pruner.describe()
         self._loaded = None
         self._shapes = tuple(kernel.shape for kernel in pruner.kernels)
         self._logged = lambda: None
+        self.training_steps: int | None = None
         dtype = pruner.method.state_dtype
         with scope():
             self.prepared = _variable((), "int32")
@@ -87,11 +91,13 @@ class SparseState(keras.layers.Layer):
     def serves(self, pruner):
         """Whether this state fits the training of `pruner`.
 
-        If it does, the state stores the description of `pruner`.
+        If it does, the state belongs to `pruner` from now on.
         """
         description = pruner.describe()
         if any(_differences(self._description, description)):
             return False
+        pruner.finalized_at = self._pruner.finalized_at
+        self._pruner = pruner
         self._description = description
         return True
 
@@ -140,6 +146,12 @@ class SparseState(keras.layers.Layer):
         store["description"] = np.frombuffer(description, np.uint8)
         store["step"] = np.array(self._step())
         store["prepared"] = self.prepared.numpy()
+        for name, number in (
+            ("finalized_at", self._pruner.finalized_at),
+            ("training_steps", self.training_steps),
+        ):
+            if number is not None:
+                store[name] = np.array(number)
         for i, array in enumerate(self.arrays):
             values = array.numpy()
             if values.dtype == bool:
@@ -160,18 +172,20 @@ class SparseState(keras.layers.Layer):
         if any(_differences(description, self._description)):
             return
         self.prepared.assign(np.array(store["prepared"]))
+        self._pruner.finalized_at = _number(store, "finalized_at")
+        self.training_steps = _number(store, "training_steps")
         for i, array in enumerate(self.arrays):
             values = np.array(store[str(i)])
             if array.dtype == "bool":
                 values = _unpacked(values, array.shape)
             array.assign(values.reshape(array.shape))
         # Older checkpoints and trainings without a log have no logged masks.
-        if "logged_step" in set(store.keys()):
+        if (logged_step := _number(store, "logged_step")) is not None:
             masks = [
                 _unpacked(np.array(store[f"logged_{i}"]), shape)
                 for i, shape in enumerate(self._shapes)
             ]
-            self.remember(int(np.array(store["logged_step"])), masks)
+            self.remember(logged_step, masks)
 
     def check(self, pruner):
         """Raises a ValueError if the state is from another training."""
@@ -233,6 +247,13 @@ def _variable(shape, dtype):
         # All replicas have the same value, since their kernels are equal.
         aggregation="only_first_replica",
     )
+
+
+def _number(store, name):
+    """Returns an integer from a checkpoint, or None."""
+    if name not in set(store.keys()):
+        return None
+    return int(np.array(store[name]))
 
 
 def _unpacked(bits, shape):

@@ -98,7 +98,8 @@ class SparsitySummaries(Readable, keras.callbacks.Callback):
     def on_epoch_begin(
         self, epoch: int, logs: dict[str, Any] | None = None
     ) -> None:
-        if self._training.model is not self.model:
+        is_other = self._training.model is not self.model
+        if is_other or not self._training.is_running():
             raise ValueError(
                 "SparsitySummaries needs its `sparse_training` among the "
                 "callbacks of the same fit."

@@ -76,8 +76,8 @@ def share(name, value, received=None) -> float:
     return float(value)
 
 
-def number(name, value, is_allowed, expected):
-    """Returns `value` unchanged.
+def number(name, value, is_allowed, expected) -> float:
+    """Returns `value` as a float.
 
     Args:
         name: String, the argument's name.
@@ -93,7 +93,7 @@ def number(name, value, is_allowed, expected):
         raise ValueError(
             f"`{name}` must be {expected}. Received: {name}={value!r}"
         )
-    return value
+    return float(value)
 
 
 def check_expression(expression):

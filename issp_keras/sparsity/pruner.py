@@ -108,6 +108,10 @@ class Pruner:
         distribution: `Distribution`, such as `Uniform()`.
         pattern: `Pattern`, such as `Unstructured()`.
 
+    Attributes:
+        finalized_at: Integer, the step at which the pruning stage was ended
+            before the schedule's end; None if it was not.
+
     Raises:
         ValueError: If a part cannot prune these kernels, or the method cannot
             prune by this schedule.
@@ -125,6 +129,7 @@ class Pruner:
         self.method = method
         self.distribution = distribution
         self.pattern = pattern
+        self.finalized_at: int | None = None
         for part in (method, distribution, pattern):
             part.check(kernels)
         self.follow(schedule)
@@ -149,6 +154,12 @@ class Pruner:
     @property
     def end(self) -> int:
         """The step after the pruning stage; `begin` for a one-shot method."""
+        if self.finalized_at is not None:
+            return self.finalized_at
+        return self._planned_end
+
+    @property
+    def _planned_end(self):
         check_steps_known(self.schedule)
         if self.method.one_shot:
             return self.schedule.begin_step
@@ -183,7 +194,7 @@ class Pruner:
 
     def clock(self, step: Any, rate: Any = 1.0) -> Any:
         """Returns the `Clock` of a step."""
-        return Clock(step - self.begin, self.end - self.begin, rate)
+        return Clock(step - self.begin, self._planned_end - self.begin, rate)
 
     def refreshed(self, values: Any, states: Any, step: Any) -> Any:
         """Returns the states after the method renews them before a step.
@@ -278,7 +289,8 @@ class Pruner:
             states: List of states, see `final_masks`.
             step: Integer, the last completed step.
         """
-        if step >= self.end:
+        # The last step of the stage makes the zeros exact.
+        if step >= self.end - 1:
             return [zeros.is_pruned(value) for value in values]
         choice = self._choice(max(step, self.begin), exact=True)
         return self._pruned(choice(self._scores(values, states)), states)

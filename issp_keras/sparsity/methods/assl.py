@@ -64,9 +64,8 @@ class ASSL(SRP):
     ):
         super().__init__(limit, interval, growth)
         check_expression(constrained)
-        share("alignment", alignment)
         self.constrained = constrained
-        self.alignment = alignment
+        self.alignment = share("alignment", alignment)
         self.ratio = number("ratio", ratio, lambda x: x >= 0, "at least 0")
 
     def check(self, kernels: Sequence[Kernel]) -> None:

@@ -42,12 +42,13 @@ class ISSP(Method):
         ramp: str = "constant",
         full_rate: float | None = None,
     ):
-        share("shrink_ratio", shrink_ratio)
+        self.shrink_ratio = share("shrink_ratio", shrink_ratio)
         check_ramp(ramp)
         if full_rate is not None:
-            number("full_rate", full_rate, lambda x: x > 0, "above 0")
+            full_rate = number(
+                "full_rate", full_rate, lambda x: x > 0, "above 0"
+            )
         self.full_rate = full_rate
-        self.shrink_ratio = shrink_ratio
         self.ramp = ramp
 
     def update(self, values: Any, unimportant: Any, clock: Clock) -> Any:

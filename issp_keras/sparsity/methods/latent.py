@@ -70,24 +70,21 @@ class Latent(Method):
         shrink_ratio: float = 1.0,
         reach: float | None = None,
     ):
-        number("power", power, lambda x: x >= 1, "at least 1")
-        number(
+        self.power = number("power", power, lambda x: x >= 1, "at least 1")
+        self.pruned_rate = number(
             "pruned_rate",
             pruned_rate,
             lambda x: 0 <= x <= 1,
             "at least 0 and at most 1",
         )
-        number(
+        self.shrink_ratio = number(
             "shrink_ratio",
             shrink_ratio,
             lambda x: 0 < x <= 1,
             "above 0 and at most 1",
         )
         if reach is not None:
-            number("reach", reach, lambda x: x >= 1, "at least 1")
-        self.power = power
-        self.pruned_rate = pruned_rate
-        self.shrink_ratio = shrink_ratio
+            reach = number("reach", reach, lambda x: x >= 1, "at least 1")
         self.reach = reach
 
     def advance(self, choice: Any, changes: Any, clock: Clock) -> Any:
