@@ -351,7 +351,7 @@ def _bundled_goal(rows):
     fast = _best_ms(own, "int8", ("delegate",))
     return textwrap.fill(
         f"The small dense network ECBSR-M4C16 takes {limit:.1f} ms in float32 "
-        "with XNNPACK. The goal for `x4_fast` was a third of that, with "
+        "with XNNPACK. We wanted `x4_fast` to take a third of this time, with "
         f"30.9 dB on Set5. In float32, it has {psnr['float32']} dB and takes "
         f"{slow:.1f} ms. In int8, it has {psnr['int8']} dB and takes "
         f"{fast:.2f} ms, which is {fast / limit:.2f} times the time of "

@@ -40,16 +40,10 @@ def store(of, output):
         Path of the new folder. It replaces an older folder of this training.
     """
     folder = pathlib.Path(output) / of.key
-    older = folder.with_name(f".older-{folder.name}")
-    with files.replacing_folder(folder) as partial:
+    with files.replacing_folder(folder, replace=True) as partial:
         for name in ("config.json", "result.json"):
             shutil.copyfile(of.path.with_name(name), partial / name)
         trainings.compress(of.path, partial / of.path.name)
-        # A folder can only be renamed if no other one has the name.
-        shutil.rmtree(older, ignore_errors=True)
-        if folder.exists():
-            folder.rename(older)
-    shutil.rmtree(older, ignore_errors=True)
     return folder
 
 

@@ -365,9 +365,9 @@ def test_a_region_compares_a_bundled_network_with_its_rival(
     found = " ".join(filled.split("-->")[1].split("<!--")[0].split())
     assert found == (
         "The small dense network ECBSR-M4C16 takes 8.0 ms in float32 with "
-        "XNNPACK. The goal for `x4_fast` was a third of that, with 30.9 dB on "
-        "Set5. In float32, it has 31.00 dB and takes 15.0 ms. In int8, it has "
-        "31.00 dB and takes 2.46 ms, which is 0.31 times the time of "
+        "XNNPACK. We wanted `x4_fast` to take a third of this time, with 30.9 "
+        "dB on Set5. In float32, it has 31.00 dB and takes 15.0 ms. In int8, "
+        "it has 31.00 dB and takes 2.46 ms, which is 0.31 times the time of "
         "ECBSR-M4C16. The sparse delegate also computes ECBSR-M4C16 in int8, "
         "in 2.00 ms. With released weights, ECBSR-M4C16 has 31.00 dB "
         "on Set5 in float32 and 30.50 dB in int8."
