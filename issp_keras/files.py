@@ -113,25 +113,39 @@ def blaming_a_full_disk(folder) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def replacing_folder(path) -> Iterator[pathlib.Path]:
+def replacing_folder(path, replace=False) -> Iterator[pathlib.Path]:
     """Yields a new folder beside `path`, and renames it to `path` at the end.
 
     If the block fails, the new folder is removed. The next call removes the
     folder of a killed process. Two processes must not write the same folder at
     once.
 
+    Args:
+        path: Path of the folder.
+        replace: Boolean, whether the new folder may replace an older one. If a
+            process is killed between the two renames, the older folder has the
+            name `.older-` and its own. Defaults to `False`.
+
     Raises:
         InputError: If the folder cannot be written.
     """
     path = pathlib.Path(path)
     partial = path.with_name(f".partial-{path.name}")
+    older = path.with_name(f".older-{path.name}")
     try:
         with blame(f"{path}: cannot be written", OSError):
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
             yield partial
             _check_before_renaming()
+            is_replaced = replace and path.exists()
+            if is_replaced:
+                # A folder can only be renamed if no other one has the name.
+                shutil.rmtree(older, ignore_errors=True)
+                path.rename(older)
             partial.rename(path)
+            if is_replaced:
+                shutil.rmtree(older, ignore_errors=True)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -192,7 +206,13 @@ def make_folder(path) -> pathlib.Path:
         InputError: If the folder cannot be made or written to.
     """
     path = pathlib.Path(path)
-    with blame(f"{path}: is not a folder that can be written to", OSError):
+    try:
         path.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=path).close()
+    except OSError as error:
+        # The whole message names a temporary file.
+        reason = error.strerror or type(error).__name__
+        raise InputError(
+            f"{path}: is not a folder that can be written to: {reason}"
+        ) from error
     return path

@@ -54,7 +54,7 @@ def test_keras_loads_the_keras_file(network):
     assert keras_path(network.name) == network.keras
     # It cannot load the form in full integers.
     assert keras_path(f"{network.name}_int8") == network.int8
-    with pytest.raises(InputError, match=r"this is a \.tflite file"):
+    with pytest.raises(InputError, match=r"is a \.tflite file, but `export`"):
         issp_keras.load(f"{network.name}_int8").export()
 
 

@@ -305,6 +305,7 @@ def test_upscale_takes_photographs_of_every_kind(run, tmp_path):
         assert result.returncode == 1
         assert "1 of 9 photographs failed:" in result.stderr
         assert "broken.jpg: cannot be read" in result.stderr
+        assert "photos: skipped notes.txt; expected files" in result.stderr
         assert "Traceback" not in result.stderr
     assert {path: path.read_bytes() for path in before} == before
     made = {path.name: path for path in (tmp_path / "photos_x4").iterdir()}
@@ -485,6 +486,13 @@ def test_folders_are_prepared_for_training(
     assert "Wrote ready: 12 photographs, x2." in result.stdout
     pairs = data.open_prepared(tmp_path / "ready", 2)
     assert [pair.name for pair in pairs][:4] == ["a", "b", "grey", "astronaut"]
+
+
+def test_a_test_set_is_prepared(run, folder_of_photographs, tmp_path):
+    folder_of_photographs.rename(folder_of_photographs.with_name("set5"))
+    flag = f"--data_dir={folder_of_photographs.parent}"
+    result = run("prepare", "set5", "p", "--scale=2", flag, cwd=tmp_path)
+    assert result.stdout == "Wrote p: 3 photographs, x2.\n", result.stderr
 
 
 def test_what_cannot_be_read_is_left_out_and_named(
@@ -669,7 +677,17 @@ BAD_INPUT = [
     (
         "evaluate",
         ["--model=x2.keras", "--output=."],
-        "--output: .: is a folder, expected a file",
+        "--output: is ., expected a file ending in .json.",
+    ),
+    (
+        "evaluate",
+        ["--model=x2.keras", "--output=a.jpg"],
+        "--output: is a.jpg, expected a file ending in .json.",
+    ),
+    (
+        "evaluate",
+        ["--model=x2.keras", "--output=here/"],
+        "--output: is here, expected a file ending in .json.",
     ),
     *(
         (
@@ -751,12 +769,7 @@ BAD_INPUT = [
     (
         "tflite.programs.inspect",
         ["m.tflite", "--output=m.tflite"],
-        "--output: m.tflite: is the file that is read, expected another one.",
-    ),
-    (
-        "tflite.programs.inspect",
-        ["m.tflite", "--output=/dev/null"],
-        "--output: /dev/null: is a device or a pipe, expected a file.",
+        "--output: is m.tflite, expected a file ending in .json.",
     ),
     (
         "tflite.programs.export",

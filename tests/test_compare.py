@@ -527,7 +527,19 @@ def test_a_dense_training_has_no_zeros(config, tmp_path):
 @pytest.mark.usefixtures("done")
 def test_results_of_another_config_are_refused(config, tmp_path):
     config.training.steps = 6
-    with pytest.raises(InputError, match="10 was started with another config"):
+    message = r"10 was started with another config: steps \(.* before, 6 now\)"
+    with pytest.raises(InputError, match=message):
+        compare(config, tmp_path)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.usefixtures("done")
+def test_only_changed_entries_of_a_config_are_named(config, tmp_path):
+    config.training.sparsity.target_sparsity = 0.5
+    message = (
+        r"another config: sparsity.target_sparsity \([0-9.]+ before, 0.5 now\);"
+    )
+    with pytest.raises(InputError, match=message):
         compare(config, tmp_path)
 
 

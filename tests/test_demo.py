@@ -7,6 +7,7 @@ from absl import flags
 
 from issp_keras.errors import InputError
 from issp_keras.inference import bundled_networks
+from issp_keras.inference import network_path
 from issp_keras.programs import demo as program
 from issp_keras.web import demo
 from issp_keras.web import engine
@@ -121,14 +122,41 @@ def test_without_a_browser_the_file_is_named(made, networks, monkeypatch):
         run(monkeypatch, opens=False, network=network)
 
 
+def test_a_page_that_is_written_needs_no_browser(
+    made, networks, monkeypatch, tmp_path, capsys
+):
+    network = [f"Mine={networks['Mine']}"]
+    output = tmp_path / "new" / "page.html"
+    run(monkeypatch, opens=False, network=network, output=str(output))
+    assert page.version_of(output) == page.sources_version(networks)
+    assert "found no browser: open " in capsys.readouterr().out
+
+
+def test_a_network_may_be_a_bundled_one(made, monkeypatch, tmp_path):
+    output = tmp_path / "page.html"
+    given = {"network": ["Fast=x4_fast"], "output": str(output), "open": False}
+    run(monkeypatch, **given)
+    path = network_path("x4_fast")
+    assert page.version_of(output) == page.sources_version({"Fast": path})
+
+
 @pytest.mark.parametrize(
     ("values", "words"),
     {
         "file": ({"network": ["a=/no/such.tflite"]}, "expected NAME=PATH"),
         "name": ({"network": ["/no/such.tflite"]}, "expected NAME=PATH"),
-        "page": ({"output": "page.htm"}, r"ends in \.html"),
+        "page": ({"output": "page.htm"}, r"expected a file ending in \.html"),
+        "place": (
+            {"output": f"{__file__}/page.html"},
+            "--output: .*test_demo.py: is not a folder that can be written to",
+        ),
+        "photograph": ({"network": [f"a={__file__}"]}, "expected NAME=PATH"),
+        "bundled": (
+            {"network": ["a=x9_fast"]},
+            "--network=a=x9_fast: x9_fast: no such file, and no bundled",
+        ),
     }.values(),
-    ids=["file", "name", "page"],
+    ids=["file", "name", "page", "place", "photograph", "bundled"],
 )
 def test_what_cannot_be_done_is_a_sentence(made, monkeypatch, values, words):
     with pytest.raises(InputError, match=words):

@@ -16,6 +16,29 @@ def test_a_block_that_fails_leaves_the_old_file_alone(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_signal_before_the_end_leaves_the_old_folder_alone(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "folder"
+    with files.replacing_folder(path, replace=True) as partial:
+        (partial / "old").touch()
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "before_renaming", [interrupt])
+        with (
+            pytest.raises(KeyboardInterrupt),
+            files.replacing_folder(path, replace=True) as partial,
+        ):
+            (partial / "new").touch()
+    assert list(tmp_path.rglob("*")) == [path, path / "old"]
+    with files.replacing_folder(path, replace=True) as partial:
+        (partial / "new").touch()
+    assert list(tmp_path.rglob("*")) == [path, path / "new"]
+
+
 def test_an_error_of_a_full_disk_names_the_folder():
     error = RuntimeError("/a/b/events; No space left on device")
     with (

@@ -320,7 +320,8 @@ def test_networks_that_come_along_are_listed_and_used_by_name(tmp_path):
     listed = json.loads((tmp_path / "models.json").read_text())
     for network, entry in zip(networks, listed, strict=True):
         assert entry["name"] == network.name
-        assert f"{network.bytes:,}" in done.stdout
+        assert f" {network.bytes / 1000:.0f} " in done.stdout
+        assert entry["bytes"] == network.bytes
         for text in (network.name, f"x{network.scale}", network.licence):
             assert text in done.stdout
         model = load_model(network.keras)

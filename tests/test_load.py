@@ -78,9 +78,12 @@ def test_dir_shows_the_public_surface_and_nothing_else():
 def test_networks_lists_what_can_be_loaded():
     table = issp_keras.networks()
     assert table[0]["name"] == DEFAULT
-    for row, line in zip(table, str(table).splitlines()[1:], strict=True):
+    _, *lines = str(table).splitlines()
+    for row, line in zip(table, lines[: len(table)], strict=True):
         assert pathlib.Path(row["path"]).exists()
         assert line.split()[:2] == [row["name"], f"x{row['scale']}"]
+    assert all(len(line) <= 80 for line in lines[: len(table)])
+    assert "Licence of the photographs: research only" in str(table)
     network = issp_keras.load(DEFAULT)
     assert network.scale == table[0]["scale"] == 4
     assert repr(network) == f"LoadedNetwork('{DEFAULT}')"
@@ -169,6 +172,18 @@ def test_an_image_is_turned_upright(network, tmp_path):
     assert made.size == (34, 44)
     np.testing.assert_array_equal(
         np.asarray(made), network.upscale(np.rot90(RGB, -1))
+    )
+
+
+def test_grey_of_16_bits_is_turned_upright(network, tmp_path):
+    deep = GREY.astype(np.uint16) * 257
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    PIL.Image.fromarray(deep).save(tmp_path / "turned.png", exif=exif)
+    with PIL.Image.open(tmp_path / "turned.png") as image:
+        made = network.upscale(image)
+    np.testing.assert_array_equal(
+        np.asarray(made), network.upscale(np.rot90(deep, -1))
     )
 
 
@@ -286,7 +301,7 @@ def test_exports_int8_on_photographs_of_the_users(
 
 
 def test_refuses_to_export_a_file(tflite_path):
-    with pytest.raises(InputError, match=r"is one already: `export` needs"):
+    with pytest.raises(InputError, match=r"is a \.tflite file, but `export`"):
         issp_keras.load(tflite_path).export()
 
 
@@ -355,6 +370,47 @@ def test_compares_with_the_path_of_a_network(
     }
     table = network.benchmark(other, size=(8, 8), rounds=1, data=photographs)
     assert len(table) == 3
+
+
+def test_networks_with_the_same_file_name_are_measured_each(
+    photographs, tmp_path
+):
+    for folder, features in (("a", 4), ("b", 8)):
+        (tmp_path / folder).mkdir()
+        model = issp_keras.models.plain(2, features=features, blocks=1)
+        model.save(tmp_path / folder / "model.keras")
+    network = issp_keras.load(tmp_path / "a" / "model.keras")
+    table = network.benchmark(
+        tmp_path / "b" / "model.keras",
+        size=(8, 8),
+        rounds=1,
+        data=photographs,
+    )
+    _, *rows = table
+    assert [row["label"] for row in rows] == [
+        "dense float32 a/model",
+        "dense float32 b/model",
+    ]
+    assert rows[0]["bytes"] < rows[1]["bytes"]
+
+
+def test_networks_that_run_differently_are_not_compared(tflite_path):
+    network = issp_keras.load(tflite_path)
+    other = issp_keras.load(tflite_path, threads=2)
+    message = "`others`: have other `threads`, expected 1 for all"
+    with pytest.raises(ArgumentError, match=message):
+        network.benchmark(other)
+    a = issp_keras.load(tflite_path, delegate="sparse")
+    b = issp_keras.load(tflite_path, delegate=str(delegate.library()))
+    message = "`others`: have the delegates .* and sparse, expected one deleg"
+    with pytest.raises(ArgumentError, match=message):
+        a.benchmark(b)
+
+
+def test_a_folder_does_not_hide_a_network(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x4_fast").mkdir()
+    assert issp_keras.load("x4_fast").scale == 4
 
 
 def test_exports_only_to_tflite_files(network, tmp_path):

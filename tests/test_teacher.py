@@ -278,6 +278,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(config, tmp_path):
         ("weight", 1.5, "--config.teacher.weight: is 1.5, expected a number"),
         ("weight", None, "--config.teacher.weight: is None, expected"),
         ("self_ensemble", "yes", "self_ensemble: is 'yes', expected True or"),
+        ("self_ensemble", 0, "self_ensemble: is 0, expected True or False"),
         ("cache", __file__, "test_teacher.py: is not a folder"),
         ("cache", 1, "--config.teacher.cache: is 1, expected the path"),
         (

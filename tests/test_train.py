@@ -537,6 +537,20 @@ def test_a_training_does_not_go_on_with_other_photographs(
         train(config, workdir)
 
 
+@pytest.mark.parametrize("end_step", ["soon", -7, 0.5])
+def test_a_dense_training_counts_halvings_from_a_step(
+    config, tmp_path, end_step
+):
+    config.sparsity.method = "dense"
+    config.halve_at = (2,)
+    with config.ignore_type():
+        config.sparsity.end_step = end_step
+    message = rf"--config.sparsity.end_step: is .*{end_step}.*, expected at mos"
+    with pytest.raises(InputError, match=message):
+        train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("entry", ["seed", "sparsity", "data.held_out"])
 def test_refuses_a_config_that_lacks_an_entry(config, tmp_path, entry):
     group, _, name = entry.rpartition(".")

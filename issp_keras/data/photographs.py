@@ -131,7 +131,7 @@ def from_pil(image: PIL.Image.Image) -> Photograph:
     """
     profile = _profile_of(image)
     if image.mode in _DEEP:
-        pixels = np.asarray(image).astype(np.uint16)
+        pixels = _upright(np.asarray(image).astype(np.uint16), image)
         return Photograph("image", pixels, icc_profile=profile)
     if image.mode.startswith(("I", "F")):
         raise ArgumentError(
@@ -307,13 +307,20 @@ def _read_deep(image, file):
             f"{image.format} has more than 8 bits per channel, expected 8 "
             f"bits, or 16 bits in {' or '.join(_FORMATS_OF_16_BITS)}"
         )
-    orientation = image.getexif().get(_ORIENTATION, 1)
+    # Read the EXIF data before Pillow's position in the file changes.
+    image.getexif()
     file.seek(0)
     pixels = read_16_bits(file, image.format)
     if "transparency" in image.info:  # The transparent colour of a PNG file.
         clear = (pixels == image.info["transparency"]).all(-1, keepdims=True)
         alpha = np.where(clear, 0, np.iinfo(np.uint16).max)
         pixels = np.concatenate([pixels, alpha.astype(np.uint16)], axis=-1)
+    return _upright(pixels, image)
+
+
+def _upright(pixels, image):
+    """Turns pixels upright by the EXIF data of their image."""
+    orientation = image.getexif().get(_ORIENTATION, 1)
     return np.ascontiguousarray(turn_back(pixels, _TURNED.get(orientation, 0)))
 
 

@@ -132,7 +132,7 @@ def find_bundled(name: StrPath) -> BundledNetwork | None:
         name: String, the name of a bundled network, or of its form in full
             integers. If a file has this name too, the result is None.
     """
-    if pathlib.Path(name).exists():
+    if pathlib.Path(name).is_file():
         return None
     plain = str(name).removesuffix(_INT8)
     return next((of for of in _NETWORKS if of.name == plain), None)
@@ -157,7 +157,7 @@ def network_path(path: StrPath) -> pathlib.Path:
 
 def _check_name(name: StrPath) -> None:
     path = pathlib.Path(name)
-    if path.name == str(name) and not (path.suffix or path.exists()):
+    if path.name == str(name) and not (path.suffix or path.is_file()):
         names = ", ".join(of.name for of in _NETWORKS)
         raise InputError(
             f"{name}: no such file, and no bundled network; expected a file or "

@@ -22,7 +22,7 @@ from issp_keras.inference.tile_sizes import TILE
 _STRIP = 48
 # The overlap for a network with an unlimited receptive field. Tiles then
 # cannot give exactly the result of the whole photograph.
-_OVERLAP_OF_THE_ALL_SEEING = 32
+_OVERLAP_OF_AN_UNLIMITED_FIELD = 32
 # ITU-R BT.601, the weights with which image libraries convert RGB to grey.
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -179,7 +179,7 @@ class Network:
                 *self._tile[::-1],
             )
         if None in found:
-            return min(_OVERLAP_OF_THE_ALL_SEEING, most)
+            return min(_OVERLAP_OF_AN_UNLIMITED_FIELD, most)
         steps = -(-max(found) // ALIGNMENT)
         return min(steps * ALIGNMENT, most)
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from typing import Any
 
+from issp_keras import files
 from issp_keras.errors import ArgumentError
 from issp_keras.errors import InputError
 from issp_keras.files import StrPath
@@ -49,6 +50,7 @@ class LoadedNetwork(Readable):
         name: String, the name or path that was given.
         path: Path of the file.
         scale: Integer, the magnification.
+        threads: Integer, threads of the TFLite interpreter.
 
     Raises:
         InputError: For the reasons that `load` lists.
@@ -67,7 +69,7 @@ class LoadedNetwork(Readable):
         self.name = str(model)
         self.path: pathlib.Path = network_path(model)
         self._keras_path = keras_path(model)
-        self._threads = threads
+        self.threads = threads
         self._delegate = delegate
         self._network: Network = load_network(
             self.path,
@@ -128,7 +130,7 @@ class LoadedNetwork(Readable):
         """
         from issp_keras.models import load_model
 
-        self._check_keras("model", "has none")
+        self._check_keras("model")
         return load_model(self._keras_path)
 
     def export(
@@ -283,8 +285,10 @@ class LoadedNetwork(Readable):
         >>> print(issp_keras.load("a.tflite", delegate="sparse").benchmark())
 
         Args:
-            *others: Networks of the same magnification. A name or path is
-                loaded as by `load`. The timed runs of all networks alternate.
+            *others: Networks of the same magnification, with the same
+                `threads`. A name or path is loaded as by `load`. A delegate of
+                one network is used for all. The timed runs of all networks
+                alternate.
             size: Pair of integers, LR height and width in pixels.
             rounds: Integer, the number of timed runs.
             protocol: `"mlperf-mobile"`, which replaces `size` and `rounds`, or
@@ -299,18 +303,25 @@ class LoadedNetwork(Readable):
             describe the measurement.
 
         Raises:
-            InputError: If a file only takes images of another size, or an
-                argument is not usable.
+            InputError: If a file only takes images of another size, the
+                networks have different `threads` or delegates, or an argument
+                is not usable.
         """
         from issp_keras.network.tables import benchmark
 
-        networks = [self, *_loaded(others)]
+        networks = [self, *_loaded(others, self.threads)]
+        delegate = _delegate_of(networks)
+        if {of.threads for of in networks} != {self.threads}:
+            raise ArgumentError(
+                "others",
+                f"have other `threads`, expected {self.threads} for all.",
+            )
         with tempfile.TemporaryDirectory() as folder:
-            paths = [of._file(folder) for of in networks]
+            paths = [of._file(folder, i) for i, of in enumerate(networks)]
             return benchmark(
                 paths,
-                self._threads,
-                _delegate_of(networks),
+                self.threads,
+                delegate,
                 size,
                 rounds,
                 protocol,
@@ -319,12 +330,14 @@ class LoadedNetwork(Readable):
                 progress,
             )
 
-    def _file(self, folder):
+    def _file(self, folder, number):
         """Returns the `.tflite` file of the network, exported if needed."""
         if self.path.suffix.lower() == _TFLITE:
             return self.path
-        path = pathlib.Path(folder) / f"{self.path.stem}{_TFLITE}"
-        return self.export(path).path
+        # Networks may have the same name. Labels show the ends of paths.
+        of_path = self.path.resolve().parent.name
+        within = files.make_folder(pathlib.Path(folder) / str(number) / of_path)
+        return self.export(within / f"{self.path.stem}{_TFLITE}").path
 
     def _to_export(self, data, calibration, data_dir):
         """Returns the model, and the export options that depend on it."""
@@ -333,7 +346,7 @@ class LoadedNetwork(Readable):
         from issp_keras.tflite.sources import method_of
         from issp_keras.tflite.sources import pairs_of
 
-        self._check_keras("export", "is one already")
+        self._check_keras("export")
         apply = self._network.apply
         # No copy is needed, since an export does not change the model.
         model = apply.model if isinstance(apply, KerasNetwork) else self.model
@@ -350,11 +363,11 @@ class LoadedNetwork(Readable):
             given["calibration"] = [pair.lr for pair in images]
         return model, given
 
-    def _check_keras(self, what, why):
+    def _check_keras(self, what):
         if self._keras_path.suffix.lower() == _TFLITE:
             raise InputError(
-                f"{self._keras_path}: {why}: `{what}` needs a .keras network, "
-                "but this is a .tflite file."
+                f"{self._keras_path}: is a .tflite file, but `{what}` needs a "
+                ".keras network."
             )
 
 
@@ -406,10 +419,11 @@ def load(
     )
 
 
-def _loaded(networks):
+def _loaded(networks, threads=1):
     """Returns networks, names and paths as networks."""
     return [
-        of if isinstance(of, LoadedNetwork) else load(of) for of in networks
+        of if isinstance(of, LoadedNetwork) else load(of, threads=threads)
+        for of in networks
     ]
 
 
@@ -422,9 +436,15 @@ def _by_name(networks):
 
 
 def _delegate_of(networks):
-    """Returns the first delegate that was given, or None."""
-    given = (of._delegate for of in networks)
-    return next((of for of in given if of not in (None, NO_DELEGATE)), None)
+    """Returns the delegate that was given, or None."""
+    given = {of._delegate for of in networks} - {None, NO_DELEGATE}
+    if len(given) > 1:
+        raise ArgumentError(
+            "others",
+            f"have the delegates {' and '.join(sorted(map(str, given)))}, "
+            "expected one delegate for all.",
+        )
+    return next(iter(given), None)
 
 
 def _strings(argument, sources) -> list[str]:

@@ -16,6 +16,8 @@ from absl import flags
 
 from issp_keras import files
 from issp_keras.errors import InputError
+from issp_keras.errors import naming
+from issp_keras.inference import network_path
 from issp_keras.programs import cli
 from issp_keras.web import find_demo
 from issp_keras.web import make_demo
@@ -25,10 +27,7 @@ def main(argv):
     cli.no_argument(argv)
     networks = _networks(flags.FLAGS.network)
     output = flags.FLAGS.output
-    if output and not output.endswith(".html"):
-        raise InputError(
-            f"--output={output}: expected a name that ends in .html."
-        )
+    cli.check_output(output, ".html")
     page = find_demo(networks)
     if page is None:
         print("Compiling the page; this takes about two minutes.", flush=True)
@@ -38,8 +37,12 @@ def main(argv):
             shutil.copyfile(page, partial)
         page = pathlib.Path(output)
     print(f"{page} needs no other file, and sends nothing to a server.")
-    if flags.FLAGS.open and not webbrowser.open(page.resolve().as_uri()):
-        raise InputError(f"found no browser: open {page} in a browser.")
+    is_open = flags.FLAGS.open and webbrowser.open(page.resolve().as_uri())
+    if flags.FLAGS.open and not is_open:
+        problem = f"found no browser: open {page} in a browser."
+        if not output:
+            raise InputError(problem)
+        print(problem)
 
 
 def _networks(given):
@@ -47,9 +50,12 @@ def _networks(given):
     networks = {}
     for text in given:
         name, separator, path = text.partition("=")
-        if not (name and separator and pathlib.Path(path).is_file()):
+        with naming(f"--network={text}"):
+            path = network_path(path) if separator else pathlib.Path()
+        if not (name and path.suffix == ".tflite" and path.is_file()):
             raise InputError(
-                f"--network={text}: expected NAME=PATH of a .tflite file."
+                f"--network={text}: expected NAME=PATH of a .tflite file, or "
+                "NAME=the name of a bundled network."
             )
         if name in networks:
             raise InputError(f"--network={text}: {name} is given twice.")

@@ -24,7 +24,8 @@ class StopIfDiverged(keras.callbacks.Callback):
 class HeldOutScore(keras.callbacks.Callback):
     """Adds PSNR and SSIM on the held-out photographs to an epoch's logs.
 
-    Without photographs, both are NaN.
+    They are those of the present weights, also if moving averages replace the
+    weights at the end of the training. Without photographs, both are NaN.
     """
 
     def __init__(self, network, pairs, channels, processes):
@@ -71,6 +72,8 @@ class Checkpoint(keras.callbacks.Callback):
             # All processes must save, but only one file is needed.
             with tempfile.TemporaryDirectory() as folder:
                 self.model.save(pathlib.Path(folder) / "unused.keras")
+        # Each process may read the file next.
+        self._processes.wait()
 
 
 class CpuSeconds(keras.callbacks.Callback):

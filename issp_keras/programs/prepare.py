@@ -55,7 +55,7 @@ def _readers(source, scale, data_dir):
     """Returns the number of photographs of a source, and their readers."""
     if source.startswith(_TFDS):
         return _tfds_readers(source.removeprefix(_TFDS), scale, data_dir)
-    photographs = find_source(source, "train", scale)
+    photographs = find_source(source, "train", scale, data_dir or "data")
     readers = (functools.partial(p.read, scale) for p in photographs)
     return len(photographs), readers
 

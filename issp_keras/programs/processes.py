@@ -126,6 +126,13 @@ class Processes:
             keras.distribution.DataParallel(auto_shard_dataset=False)
         )
 
+    def wait(self):
+        """Waits until all processes have come to the same point."""
+        if self.count > 1:
+            from jax.experimental import multihost_utils
+
+            multihost_utils.sync_global_devices("issp_keras")
+
     def apart(self):
         """Returns a context in which this process computes alone."""
         if self.count == 1:

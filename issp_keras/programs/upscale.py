@@ -6,6 +6,7 @@ import pathlib
 
 import PIL.Image
 from absl import flags
+from absl import logging
 
 from issp_keras import files
 from issp_keras.data import SUFFIXES
@@ -68,12 +69,31 @@ def _sources(arguments):
         path = pathlib.Path(argument)
         with blame(f"{argument}: cannot be read", OSError):
             is_folder = path.is_dir()
-        for source in photographs_in(path) if is_folder else [path]:
+        photographs = photographs_in(path) if is_folder else [path]
+        if is_folder:
+            _tell_skipped(path, photographs)
+        for source in photographs:
             # Skip a photograph that is given twice, as file and in a folder.
             if _real(source) not in seen:
                 seen.add(_real(source))
                 sources[source] = path if is_folder else None
     return sources
+
+
+def _tell_skipped(folder, photographs):
+    """Names the files of a folder that are not upscaled."""
+    skipped = [
+        path.name
+        for path in sorted({*folder.iterdir()} - {*photographs})
+        if path.is_file() and not path.name.startswith(".")
+    ]
+    if skipped:
+        logging.warning(
+            "%s: skipped %s; expected files ending in %s.",
+            folder,
+            ", ".join(skipped),
+            ", ".join(sorted(SUFFIXES)),
+        )
 
 
 def _real(path):

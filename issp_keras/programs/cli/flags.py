@@ -47,8 +47,9 @@ def define_network_flags(model: str | None = None):
         "delegate",
         None,
         "For .tflite networks: 'sparse' for the sparse delegate of issp_keras, "
-        "which skips zeros, the path of another delegate library, or 'none'. "
-        "Networks that come with issp_keras use 'sparse' if it is compiled.",
+        "which skips zeros, the path of another delegate library, or 'none'; "
+        "by default 'sparse' for networks that come with issp_keras if it is "
+        "compiled, and else 'none'.",
         short_name="d",
     )
     _define_threads_flag()

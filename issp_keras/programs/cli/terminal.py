@@ -51,14 +51,20 @@ def progress_bar(description: str, total: int | None = None):
 
 
 def print_table(header: list[str], rows: list[list[str]]):
-    """Prints a table. All columns except the first are right-aligned."""
+    """Prints a table. All columns except the first are right-aligned.
+
+    In a narrow terminal, the other columns are wrapped.
+    """
     import rich.console
     import rich.table
 
     table = rich.table.Table()
     for i, name in enumerate(header):
         table.add_column(
-            name, justify="right" if i else "left", overflow="fold"
+            name,
+            justify="right" if i else "left",
+            overflow="fold",
+            no_wrap=i == 0,
         )
     for row in rows:
         table.add_row(*row)

@@ -55,7 +55,7 @@ def _check_outputs(output, picture):
             f"--output: is {output}, expected the name of a JSON file; the "
             "CSV file is written beside it."
         )
-    cli.check_output(output)
+    cli.check_output(output, ".json")
     cli.check_output(picture, *sorted(SUFFIXES), flag="comparison")
 
 

@@ -26,7 +26,7 @@ def main(argv):
         cli.image_size(flag.size)
     path = str(network_path(path))
     cli.check_file(path, "a .tflite file")
-    cli.check_output(flag.output, source=path)
+    cli.check_output(flag.output, ".json", source=path)
     cli.load("issp_keras.tflite.programs.inspect").main([argv[0], path])
 
 

@@ -5,7 +5,8 @@
     issp upscale --model=x4_fast photo.jpg
 
 Prints the name, magnification, architecture, zeros, file size, PSNR and
-training data of each network. --model of every command takes such a name.
+training data of each network. --output writes all that is known about them.
+All commands that take a network take such a name.
 """
 
 from absl import flags
@@ -17,9 +18,11 @@ from issp_keras.programs import cli
 
 def main(argv):
     cli.no_argument(argv)
-    cli.check_output(flags.FLAGS.output)
+    cli.check_output(flags.FLAGS.output, ".json")
     table = networks()
     cli.print_table(table.header, table.cells)
+    for note in table.notes:
+        print(note)
     if flags.FLAGS.output:
         files.write_json(flags.FLAGS.output, table.rows)
         print(f"Wrote {flags.FLAGS.output}.")

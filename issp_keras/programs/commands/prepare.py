@@ -27,7 +27,7 @@ def main(argv):
         )
     for source in sources:
         if not source.startswith(_TFDS):
-            find_folder(source)
+            find_folder(source, flags.FLAGS.data_dir or "data")
     if pathlib.Path(folder).exists():
         raise InputError(f"{folder}: exists, expected a new folder.")
     cli.load("issp_keras.programs.prepare").main(argv)
@@ -39,7 +39,12 @@ def run():
         "scale", None, "Magnification from LR to HR.", lower_bound=2
     )
     flags.mark_flag_as_required("scale")
-    flags.DEFINE_string("data_dir", None, "Folder of TensorFlow Datasets.")
+    flags.DEFINE_string(
+        "data_dir",
+        None,
+        "Folder of test sets or of TensorFlow Datasets; by default 'data' for "
+        "test sets.",
+    )
     cli.run(
         main,
         arguments={

@@ -185,7 +185,7 @@ def _check_end_of_constant_rate(config):
         # Its schedule checks the step.
         return
     end = config.sparsity.end_step
-    is_used = "decay_begin" not in config and "halve_at" not in config
+    is_used = "halve_at" in config or "decay_begin" not in config
     if is_used and not (isinstance(end, int) and 0 <= end <= config.steps):
         _refuse(
             "sparsity.end_step",
@@ -209,11 +209,15 @@ def _check_teacher(teacher):
     for name, is_usable, expected in (
         ("model", _is_path, "the path of a .keras or .tflite network"),
         ("weight", _is_share, "a number from 0 to 1"),
-        ("self_ensemble", lambda x: x in (None, True, False), "True or False"),
+        ("self_ensemble", _is_boolean_or_none, "True or False"),
         ("cache", lambda x: x is None or _is_path(x), "the path of a folder"),
     ):
         if not is_usable(value := teacher.get(name)):
             _refuse(f"teacher.{name}", value, expected)
+
+
+def _is_boolean_or_none(value):
+    return value is None or isinstance(value, bool)
 
 
 def _check_pretrained(name):

@@ -51,6 +51,16 @@ def _decisive(settings):
     return settings
 
 
+def _changes(before, current, group=""):
+    """Yields a text for each entry that differs, also in groups."""
+    for name in sorted({*before, *current}):
+        then, now = before.get(name), current.get(name)
+        if isinstance(then, dict) and isinstance(now, dict):
+            yield from _changes(then, now, f"{group}{name}.")
+        elif then != now:
+            yield f"{group}{name} ({then} before, {now} now)"
+
+
 def check_same(config, path):
     """Raises an `InputError` if a folder belongs to another config.
 
@@ -66,11 +76,7 @@ def check_same(config, path):
         broken = (OSError, ValueError, TypeError, KeyError, AttributeError)
         with blame(f"{path}: is not a readable config", *broken):
             before = _decisive(dict(files.parse_json(path.read_text())))
-        changed = [
-            f"{name} ({before.get(name)} before, {current.get(name)} now)"
-            for name in sorted({*before, *current})
-            if before.get(name) != current.get(name)
-        ]
+        changed = list(_changes(before, current))
         if changed:
             raise InputError(
                 f"--workdir: {path.parent} was started with another config: "
