@@ -52,6 +52,8 @@ import numpy as np
 from absl import app
 from absl import flags
 from engine_library import Engine
+from interpreters import interpreter
+from interpreters import turns
 
 from issp_keras import models
 from issp_keras.data import load_pairs
@@ -70,7 +72,7 @@ flags.DEFINE_multi_enum("only", None, _PARTS, "Parts, else all.")
 flags.DEFINE_list("sizes", ["160x90", "320x180"], "LR sizes of edsr.")
 flags.DEFINE_list("zeros", [0, 50, 90, 95, 99], "Percent, of edsr.")
 flags.DEFINE_bool("quick", False, "Tiny networks, to try the program.")
-# What a child process measures: FILE,WIDTH,HEIGHT,NAME,THREADS,REPEATS.
+# What a child process measures: FILE,NAME,THREADS,REPEATS.
 flags.DEFINE_list("child", None, "For this program's own use.")
 
 SCALE = 4
@@ -161,40 +163,9 @@ def files_of(name, percent, size, folder, alike=None, **variants):
         yield variant, path
 
 
-def interpreter(path, size, with_delegate=False, threads=1, **options):
-    """An interpreter that has run once, and its delegate."""
-    from ai_edge_litert import interpreter as litert
-
-    loaded = delegate.load(**options) if with_delegate else None
-    made = litert.Interpreter(
-        str(path),
-        num_threads=threads,
-        experimental_delegates=[loaded] if loaded else [],
-    )
-    made.allocate_tensors()
-    (image,) = made.get_input_details()
-    width, height = size
-    noise = np.random.default_rng(0).random((1, height, width, 3), np.float32)
-    made.set_tensor(image["index"], noise)
-    made.invoke()
-    return made, loaded
-
-
-def turns(interpreters, repeats):
-    """The median thread time of each in milliseconds. They take turns."""
-    times = {name: [] for name in interpreters}
-    for turn in range(repeats + 1):
-        for name, of in interpreters.items():
-            begin = time.thread_time()
-            of.invoke()
-            if turn:
-                times[name].append(1e3 * (time.thread_time() - begin))
-    return {name: statistics.median(of) for name, of in times.items()}
-
-
 def shares(path, size, repeats):
     """The share of each kind of operation in the delegate's time."""
-    made, loaded = interpreter(path, size, True, profile=1)
+    made, loaded = interpreter(path, True, profile=1)
     for _ in range(repeats):
         made.invoke()
     times = collections.Counter()
@@ -218,10 +189,10 @@ def compared(name, percent, size, repeats, folder):
         variants["dense"] = {"sparse": False}
     paths = dict(files_of(name, percent, size, folder, **variants))
     dense = paths.get("dense", paths["sparse"])
-    made = {"dense": interpreter(dense, size)[0]}
-    made["delegate"], loaded = interpreter(paths["sparse"], size, True)
+    made = {"dense": interpreter(dense)[0]}
+    made["delegate"], loaded = interpreter(paths["sparse"], True)
     if "int8" in paths:
-        made["int8"] = interpreter(paths["int8"], size)[0]
+        made["int8"] = interpreter(paths["int8"])[0]
     medians = turns(made, repeats)
     report = delegate.report(loaded)
     about = inspect(paths["sparse"], size[::-1])
@@ -267,7 +238,7 @@ def compared_engine(name, percent, size, repeats, folder, library):
     noise = np.random.default_rng(0).random((1, *size[::-1], 3), np.float32)
     medians = turns(
         {
-            "delegate": interpreter(path, size, True, always=1)[0],
+            "delegate": interpreter(path, True, always=1)[0],
             "engine": _Invoked(Engine(library, path), noise),
         },
         repeats,
@@ -302,19 +273,19 @@ def compared_int8(name, percent, alike, size, repeats, folder, rival=None):
         )
     )
     made = {
-        "float32": interpreter(paths["float32"], size)[0],
-        "int8": interpreter(paths["int8"], size)[0],
+        "float32": interpreter(paths["float32"])[0],
+        "int8": interpreter(paths["int8"])[0],
     }
-    made["delegate"], loaded = interpreter(paths["int8"], size, True, always=1)
+    made["delegate"], loaded = interpreter(paths["int8"], True, always=1)
     if rival:
-        made["rival"] = interpreter(rival, size)[0]
+        made["rival"] = interpreter(rival)[0]
     medians = turns(made, repeats)
     report = delegate.report(loaded)
     images = [
         of.get_tensor(of.get_output_details()[0]["index"])
         for of in (made["int8"], made["delegate"])
     ]
-    by_default = interpreter(paths["int8"], size, True)
+    by_default = interpreter(paths["int8"], True)
     found = {
         "milliseconds": medians,
         "ratio": medians["int8"] / medians["delegate"],
@@ -459,7 +430,7 @@ def _threads(repeats, alike=None, **options):
             )
             ((_, path),) = paths
             of = {
-                (name, count): _in_a_process(path, size, name, count, repeats)
+                (name, count): _in_a_process(path, name, count, repeats)
                 for count in (1, 2)
                 for name in ("dense", "delegate")
             }
@@ -479,17 +450,16 @@ def _threads(repeats, alike=None, **options):
     return found
 
 
-def _in_a_process(path, size, name, count, repeats):
-    arguments = [str(path), *map(str, size), name, str(count), str(repeats)]
+def _in_a_process(path, name, count, repeats):
+    arguments = [str(path), name, str(count), str(repeats)]
     command = [sys.executable, __file__, f"--child={','.join(arguments)}"]
     lines = subprocess.check_output(command, text=True).splitlines()
     return float(lines[-1])
 
 
-def child(path, width, height, name, count, repeats):
+def child(path, name, count, repeats):
     """Prints the median wall time of one file in milliseconds."""
-    size = int(width), int(height)
-    made, _ = interpreter(path, size, name == "delegate", int(count))
+    made, _ = interpreter(path, name == "delegate", int(count))
     times = []
     for _ in range(int(repeats)):
         begin = time.perf_counter()

@@ -78,9 +78,9 @@ import fronts
 import keras
 import trained as trainings
 from absl import flags
-from timing import machine
 
 from issp_keras import files
+from issp_keras import host
 from issp_keras import models
 from issp_keras.data import EMBEDDED
 from issp_keras.data import load_pairs
@@ -468,7 +468,7 @@ def _check_replaces(known, trained, sizes, threads):
     """Refuses to replace figures that this call does not measure."""
     flag = flags.FLAGS
     here = {
-        "machine": machine(),
+        "machine": host.describe()["model"],
         "cores": os.cpu_count(),
         "kernels": _kernels(),
     }

@@ -24,7 +24,6 @@ import itertools
 import pathlib
 import statistics
 import tempfile
-import time
 
 from timing import run_parts  # First, since it chooses the backend.
 
@@ -34,6 +33,8 @@ import keras
 import numpy as np
 from absl import app
 from absl import flags
+from interpreters import interpreter
+from interpreters import turns
 
 from issp_keras.programs import cli
 from issp_keras.tflite import delegate
@@ -78,46 +79,9 @@ def export(model, path):
     path.write_bytes(converter.convert())
 
 
-def interpreter(path, **options):
-    """An interpreter that has run once, with the delegate if options are given.
-
-    Returns:
-        Pair of the interpreter and the delegate, or None instead of it.
-    """
-    from ai_edge_litert import interpreter as litert
-
-    loaded = delegate.load(**options) if options else None
-    made = litert.Interpreter(
-        str(path),
-        num_threads=1,
-        experimental_delegates=[loaded] if loaded else [],
-    )
-    made.allocate_tensors()
-    (image,) = made.get_input_details()
-    noise = np.random.default_rng(0).random(image["shape"], np.float32)
-    made.set_tensor(image["index"], noise)
-    made.invoke()
-    return made, loaded
-
-
-def turns(interpreters, repeats):
-    """The median thread time of each, in milliseconds.
-
-    They take turns, and the order is reversed after each turn. There are at
-    least `repeats` turns, and at least two seconds of them.
-    """
-    times = {name: [] for name in interpreters}
-    order = list(interpreters.items())
-    begin = time.thread_time()
-    while len(times[order[0][0]]) < repeats or (
-        time.thread_time() - begin < 2 and not flags.FLAGS.quick
-    ):
-        for name, of in order:
-            start = time.thread_time()
-            of.invoke()
-            times[name].append(1e3 * (time.thread_time() - start))
-        order.reverse()
-    return {name: statistics.median(of) for name, of in times.items()}
+def _seconds():
+    """The least CPU time of the turns of a network."""
+    return 0 if flags.FLAGS.quick else 2
 
 
 def drawn(rng):
@@ -204,10 +168,10 @@ def layers(repeats):
         for of, model, what in samples(count, flags.FLAGS.seed):
             export(model, path)
             made = {"dense": interpreter(path)[0]}
-            made["sparse"], loaded = interpreter(path, always=1)
+            made["sparse"], loaded = interpreter(path, True, always=1)
             if delegate.report(loaded).declined:
                 raise RuntimeError(f"the delegate does not take {what}")
-            found = turns(made, repeats)
+            found = turns(made, repeats, _seconds())
             measured.append((of, what, found))
             text = ", ".join(f"{name} {ms:.3f}" for name, ms in found.items())
             print(f"  {what}: {text} ms", flush=True)
@@ -272,8 +236,8 @@ def compared(case, path, repeats):
     made = {}
     for copy in range(_COPIES):
         made["dense", copy], _ = interpreter(path)
-        made["delegate", copy], loaded = interpreter(path, num_threads=1)
-    times = turns(made, repeats)
+        made["delegate", copy], loaded = interpreter(path, True, num_threads=1)
+    times = turns(made, repeats, _seconds())
     medians = {
         name: statistics.median(times[name, i] for i in range(_COPIES))
         for name in ("dense", "delegate")

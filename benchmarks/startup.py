@@ -9,7 +9,6 @@ import of Keras are timed too. The first turn may read from the disk, so it does
 not count.
 """
 
-import json
 import pathlib
 import resource
 import shutil
@@ -23,6 +22,7 @@ import PIL.Image
 from absl import app
 from absl import flags
 
+from issp_keras import files
 from issp_keras import host
 from issp_keras.inference import bundled_networks
 
@@ -114,9 +114,7 @@ def main(argv):
         "commands": figures,
     }
     if flag.output:
-        pathlib.Path(flag.output).write_text(
-            json.dumps(result, indent=2) + "\n"
-        )
+        files.write_json(flag.output, result)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,7 @@ Import it before Keras. It selects the backend that `--backend=` names.
 """
 
 import gc
-import json
 import os
-import platform
 import sys
 import time
 
@@ -17,6 +15,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 from absl import flags
+
+from issp_keras import files
+from issp_keras import host
 
 flags.DEFINE_enum("backend", None, ["tensorflow", "jax"], "Keras' backend.")
 
@@ -89,16 +90,6 @@ def device():
     return tf.config.experimental.get_device_details(gpus[0])["device_name"]
 
 
-def machine():
-    """Names the processor."""
-    try:
-        with open("/proc/cpuinfo") as file:
-            names = [line for line in file if line.startswith("model name")]
-        return names[0].partition(":")[2].strip()
-    except (OSError, IndexError):
-        return platform.processor()
-
-
 def run_parts(parts, only, output):
     """Runs parts of a benchmark, and writes what they find.
 
@@ -115,15 +106,14 @@ def run_parts(parts, only, output):
         print(f"\n{name}")
         result[name] = parts[name]()
     if output:
-        with open(output, "w") as file:
-            json.dump(result, file, indent=2)
+        files.write_json(output, result)
     return result
 
 
 def circumstances():
     """Prints and returns the machine and the software of a benchmark."""
     found = {
-        "machine": machine(),
+        "machine": host.describe()["model"],
         "cores": os.cpu_count(),
         "backend": keras.backend.backend(),
         "device": device(),

@@ -19,9 +19,9 @@ import tempfile
 import delegate
 from absl import app
 from absl import flags
-from timing import machine
 
 from issp_keras import files
+from issp_keras import host
 from issp_keras.web import build_wasm
 
 _HERE = pathlib.Path(__file__).parent
@@ -103,11 +103,11 @@ def main(_):
     for of in found["files"].values():
         for who in ("engine", "litert"):
             of[who] = _summary(of[who])
-    found = {"machine": machine(), "packages": _PACKAGES, **found}
+    machine = host.describe()["model"]
+    found = {"machine": machine, "packages": _PACKAGES, **found}
     _table(found)
     if flags.FLAGS.output:
-        text = json.dumps(found, indent=2) + "\n"
-        pathlib.Path(flags.FLAGS.output).write_text(text)
+        files.write_json(flags.FLAGS.output, found)
 
 
 if __name__ == "__main__":
