@@ -82,6 +82,7 @@ def test_from_a_keras_file_to_tflite_files_and_a_table(
         "6 of 6 sparse",
         "after gzip",
         "for 32x16 pixels",
+        "multiply-adds",
         "XNNPACK on ARM64, ARMv7, x86, WebAssembly runs 0 of 6 layers sparse",
         "Not conv_first, body.0.conv1, body.0.conv2, conv_after_body and 2 more"
         ": its kernel is 3x3 with stride 1",
@@ -91,6 +92,10 @@ def test_from_a_keras_file_to_tflite_files_and_a_table(
     inside = json.loads((tmp_path / "inside.json").read_text())
     assert inside["weights"]["kernels"] == 6
     assert inside["macs"] > inside["sparse_macs"] > 0
+    # Without a size, there are no columns for multiply-adds.
+    unsized = run("tflite.programs.inspect", files[1], cwd=tmp_path).stdout
+    assert "multiply-adds" not in unsized.partition("To see")[0]
+    assert "give the image size: --size=HEIGHT,WIDTH" in unsized
 
     result = run(
         "tflite.programs.benchmark",
@@ -764,7 +769,11 @@ BAD_INPUT = [
         ["--model=x2.keras", "--model=m.tflite", "--report=r.html"],
         "--report: shows one network, but there are 2; expected one --model.",
     ),
-    ("tflite.programs.inspect", ["m.keras"], "m.keras: is not a TFLite model"),
+    (
+        "tflite.programs.inspect",
+        ["m.keras"],
+        "m.keras: is not a TFLite model, expected one",
+    ),
     ("tflite.programs.inspect", ["m.keras", "--size=0,9"], "--size: is '0,9'"),
     (
         "tflite.programs.inspect",

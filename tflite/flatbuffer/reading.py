@@ -66,10 +66,9 @@ def read(path) -> schema.ModelT:
 
 def parse(content: bytes, path) -> schema.ModelT:
     """Like `read`, for bytes in memory; `path` names them in errors."""
+    _check_identifier(content, path)
     # A foreign file can break the generated readers in any way.
     with blame(f"{path}: is not a TFLite model", Exception):
-        if content[4:8] != IDENTIFIER:
-            raise ValueError("has no 'TFL3' in its fifth to eighth byte.")
         try:
             model = _unpacked(content)
         except struct.error as error:
@@ -77,6 +76,14 @@ def parse(content: bytes, path) -> schema.ModelT:
         _check(model)
         _check_sparse(model, path)
     return model
+
+
+def _check_identifier(content, path):
+    if content[4:8] != IDENTIFIER:
+        raise InputError(
+            f"{path}: is not a TFLite model, expected one, such as `issp "
+            "export` writes."
+        )
 
 
 def _unpacked(content):
@@ -97,12 +104,14 @@ def check_constants(path):
         path: Path of the file.
 
     Raises:
-        InputError: If a sparse tensor contradicts itself, a tensor or its
-            quantisation holds NaN, or a weight is infinite.
+        InputError: If the file is not a TFLite model, a sparse tensor
+            contradicts itself, a tensor or its quantisation holds NaN, or a
+            weight is infinite.
     """
     files.check_file(path, "a .tflite file")
     with blame(f"{path}: cannot be read", OSError):
         content = pathlib.Path(path).read_bytes()
+    _check_identifier(content, path)
     has_sparse, broken = False, None
     # A foreign file can break the generated readers in any way.
     with contextlib.suppress(Exception):

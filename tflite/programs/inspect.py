@@ -30,6 +30,7 @@ def describe(about):
 def _print_layers(about):
     rows = []
     has_blocks = any(layer.blocks is not None for layer in about.layers)
+    has_macs = any(layer.macs is not None for layer in about.layers)
     for layer in about.layers:
         kernel = layer.kernel
         rows.append(
@@ -43,8 +44,7 @@ def _print_layers(about):
                 kernel.encoding,
                 f"{kernel.bytes:,}",
                 f"{kernel.dense_bytes:,}",
-                _number(layer.macs),
-                _number(layer.sparse_macs),
+                *[_number(layer.macs), _number(layer.sparse_macs)] * has_macs,
             ]
         )
     weights = about.weights
@@ -61,8 +61,7 @@ def _print_layers(about):
             f"{weights.sparse_kernels} of {weights.kernels} sparse",
             f"{sum(kernel.bytes for kernel in kernels):,}",
             f"{sum(kernel.dense_bytes for kernel in kernels):,}",
-            _number(about.macs),
-            _number(about.sparse_macs),
+            *[_number(about.macs), _number(about.sparse_macs)] * has_macs,
         ]
     )
     cli.print_table(
@@ -76,8 +75,7 @@ def _print_layers(about):
             "stored",
             "bytes",
             "dense",
-            "multiply-adds",
-            "without zeros",
+            *["multiply-adds", "without zeros"] * has_macs,
         ],
         rows,
     )
