@@ -30,6 +30,7 @@ from issp_keras.tflite.products import split_products
 
 RNG = np.random.default_rng(0)
 _CONVERTED: dict = {}
+_SLOW = ("cat", "swinir")
 # The converter quantises kernels dynamically if they have at least 1024
 # weights, so these networks are wide enough.
 NETWORKS = {
@@ -84,12 +85,11 @@ def network(request):
 @pytest.mark.parametrize(
     ("network", "side"),
     [
-        *((network, 16) for network in NETWORKS if network != "cat"),
+        *((network, 16) for network in NETWORKS if network not in _SLOW),
         *((network, None) for network in ("edge_sr", "edsr")),
         pytest.param("rcan", None, marks=pytest.mark.long),
         pytest.param("swinir", None, marks=pytest.mark.long),
-        # CAT is tested with only one size.
-        pytest.param("cat", 16, marks=pytest.mark.long),
+        *(pytest.param(of, 16, marks=pytest.mark.long) for of in _SLOW),
     ],
     indirect=["network"],
 )

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from marks import LONG
 
 from issp_keras import ISSPSchedule
 from issp_keras import SparseTraining
@@ -25,8 +26,6 @@ from issp_keras.sparsity import Latent
 from issp_keras.sparsity import Method
 
 HERE = pathlib.Path(__file__)
-# JAX compiles these trainings faster.
-_LONG = [pytest.mark.long] if keras.backend.backend() == "tensorflow" else []
 
 
 class Kill(keras.callbacks.Callback):
@@ -142,11 +141,10 @@ def train_elsewhere():
     [
         ("iss_p", 2),
         ("latent", 1),
-        ("regrowth", 2),
         *(
-            pytest.param(*of, marks=_LONG)
+            pytest.param(*of, marks=LONG)
             for of in [("iss_p", 4), ("iss_r", 2), ("srp", 1), ("assl", 2)]
-            + [("ac_dc", 1)]
+            + [("ac_dc", 1), ("regrowth", 2)]
         ),
     ],
 )

@@ -21,6 +21,7 @@ import keras
 import numpy as np
 import pytest
 from killed_trainings import differences
+from marks import LONG
 from ml_collections import ConfigDict
 
 from issp_keras import data
@@ -249,11 +250,13 @@ class _Terminates(keras.callbacks.Callback):
         # Twice in the same epoch.
         ((4, 1), 5, 1, {}),
         # After the last step of an epoch, it ends in the next one.
-        ((3,), 4, 1, {}),
+        pytest.param((3,), 4, 1, {}, marks=LONG),
         # The last epoch, after which averages replace the weights.
         ((11,), 11, 3, {"ema_momentum": 0.9}),
         # No callback makes the variables of the optimizer.
-        ((4, 1), 5, 1, {"sparsity": {"method": "dense"}}),
+        pytest.param(
+            *((4, 1), 5, 1, {"sparsity": {"method": "dense"}}), marks=LONG
+        ),
         (
             (4, 1),
             5,
