@@ -1,6 +1,7 @@
 """Tables of networks: the CSV file, a page, and regions of documents."""
 
 import csv
+import functools
 import math
 import os
 import pathlib
@@ -363,13 +364,13 @@ def _bundled_goal(rows):
     )
 
 
-def _alike_table(rows):
-    """The table of the networks x4 that were trained alike."""
+def _alike_table(rows, scale):
+    """The table of the networks of a magnification that were trained alike."""
     header = ["network", "non-zeros", "float32: dB", "ms", "int8: dB"]
     header += ["XNNPACK, ms", "delegate, ms"]
     both = ("XNNPACK", "delegate")
     own = sorted(
-        (row for row in fronts.alike(rows) if row["scale"] == 4),
+        (row for row in fronts.alike(rows) if row["scale"] == scale),
         key=lambda row: (not row["is_sparse"], _best_ms(row, "int8", both)),
     )
     return cli.markdown_table(
@@ -386,9 +387,9 @@ def _alike_table(rows):
     )
 
 
-def _claim(rows):
-    """What the networks x4 say about sparse networks."""
-    return fronts.claim([row for row in rows if row["scale"] == 4])
+def _claim(rows, scale):
+    """What the networks of a magnification say about sparse networks."""
+    return fronts.claim([row for row in rows if row["scale"] == scale])
 
 
 # The figures are the networks of the JSON file.
@@ -398,8 +399,10 @@ REGIONS = Regions(
         "bundled": _bundled_table,
         "bundled_times": _bundled_times_table,
         "bundled_goal": _bundled_goal,
-        "alike_x4": _alike_table,
-        "claim_x4": _claim,
+        "alike_x4": functools.partial(_alike_table, scale=4),
+        "claim_x4": functools.partial(_claim, scale=4),
+        "alike_x2": functools.partial(_alike_table, scale=2),
+        "claim_x2": functools.partial(_claim, scale=2),
     },
 )
 

@@ -308,6 +308,7 @@ _FIGURES = {
         _row("slow", False, {"XNNPACK": 6.0, "delegate": 4.0}, 31),
         _row("fast", False, {"XNNPACK": 2.0}, 30),
         _row("sparse", True, {"XNNPACK": 9.0, "delegate": 5.0}, 31.5),
+        {**_row("sparse x2", True, {"delegate": 3.0}, 35), "scale": 2},
         _bundled("x2_fast", 34, 2),
         _bundled("x4_fast", 31, 4),
         _bundled("x4_good", 31.5, 4),
@@ -345,6 +346,12 @@ _TABLES = {
         "| fast | 200 |  |  | 29.00 | 2.0 |  |",
         "| slow | 200 |  |  | 30.00 | 6.0 | 4.0 |",
     ],
+    "alike_x2": [
+        "| network | non-zeros | float32: dB | ms | int8: dB "
+        "| XNNPACK, ms | delegate, ms |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| sparse x2 | 20 |  |  | 34.00 |  | 3.0 |",
+    ],
 }
 
 
@@ -379,9 +386,14 @@ def test_a_region_compares_a_bundled_network_with_its_rival(
 
 
 def test_a_region_says_what_the_networks_show():
-    text = "<!-- frontier: claim_x4 -->\n<!-- end -->\n"
-    filled = front_tables.REGIONS.fill(text, _FIGURES["networks"], "page.md")
-    assert filled.splitlines()[2].startswith("**Against dense networks in XNN")
+    dense = {**_row("dense x2", False, {"XNNPACK": 4.0}, 34), "scale": 2}
+    networks = [*_FIGURES["networks"], dense]
+    for scale in (4, 2):
+        text = f"<!-- frontier: claim_x{scale} -->\n<!-- end -->\n"
+        filled = front_tables.REGIONS.fill(text, networks, "page.md")
+        claim = filled.splitlines()[2]
+        assert claim.startswith("**Against dense networks in XNNPACK**")
+        assert f"(x{scale}, " in claim
 
 
 @pytest.mark.parametrize("name", _TABLES)
