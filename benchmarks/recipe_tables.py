@@ -84,8 +84,8 @@ class Results:
 
         Returns:
             The difference of the PSNR on the test sets, as the mean over the
-            seeds that both have, and the number of these seeds. None if there
-            is no such seed.
+            seeds that both have with as many steps, and the number of these
+            seeds. None if there is no such seed.
         """
         if name not in self or rival not in self:
             return None
@@ -93,7 +93,7 @@ class Results:
         gains = [
             _test_psnr(own[seed]) - _test_psnr(other[seed])
             for seed in own
-            if seed in other
+            if seed in other and own[seed]["steps"] == other[seed]["steps"]
         ]
         return (statistics.mean(gains), len(gains)) if gains else None
 

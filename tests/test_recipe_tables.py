@@ -43,6 +43,10 @@ def test_a_gain_is_that_of_the_seeds_that_both_have():
     assert results.mean("a", "set5") == 30.75
     assert len(results) == 4
     assert results.count("a") == 2
+    # Trainings of other lengths are not compared.
+    longer = {**_result("longer", 11), "steps": 60000}
+    results = tables.Results([_result("b", 11), longer])
+    assert results.gain("longer", "b") is None
 
 
 def test_a_goal_is_reached_missed_or_open():
