@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from collections.abc import Sequence
 
 
 class InputError(ValueError):
@@ -40,6 +41,18 @@ def naming(where: str) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
+
+
+def some_of(names: Sequence[str], most: int = 5) -> str:
+    """Lists names for a message, such as "a, b and 3 more".
+
+    Args:
+        names: List of strings.
+        most: Integer, how many names are listed. Defaults to `5`.
+    """
+    more = len(names) - most
+    listed = ", ".join(names[:most])
+    return f"{listed} and {more} more" if more > 0 else listed
 
 
 @contextlib.contextmanager

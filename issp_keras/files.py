@@ -138,13 +138,17 @@ def replacing_folder(path, replace=False) -> Iterator[pathlib.Path]:
             partial.mkdir(parents=True)
             yield partial
             _check_before_renaming()
-            is_replaced = replace and path.exists()
-            if is_replaced:
+            if replace and path.exists():
                 # A folder can only be renamed if no other one has the name.
                 shutil.rmtree(older, ignore_errors=True)
                 path.rename(older)
-            partial.rename(path)
-            if is_replaced:
+            try:
+                partial.rename(path)
+            except OSError:
+                if replace and older.exists():
+                    older.rename(path)
+                raise
+            if replace:
                 shutil.rmtree(older, ignore_errors=True)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -1,5 +1,6 @@
 """`issp-demo`, and the page that it finds or builds."""
 
+import importlib.util
 import pathlib
 
 import pytest
@@ -7,7 +8,7 @@ from absl import flags
 
 from issp_keras.errors import InputError
 from issp_keras.inference import bundled_networks
-from issp_keras.inference import network_path
+from issp_keras.inference import find_bundled
 from issp_keras.programs import demo as program
 from issp_keras.web import demo
 from issp_keras.web import engine
@@ -134,9 +135,11 @@ def test_a_page_that_is_written_needs_no_browser(
 
 def test_a_network_may_be_a_bundled_one(made, monkeypatch, tmp_path):
     output = tmp_path / "page.html"
+    # The page needs no LiteRT.
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     given = {"network": ["Fast=x4_fast"], "output": str(output), "open": False}
     run(monkeypatch, **given)
-    path = network_path("x4_fast")
+    path = find_bundled("x4_fast").tflite
     assert page.version_of(output) == page.sources_version({"Fast": path})
 
 
@@ -151,12 +154,13 @@ def test_a_network_may_be_a_bundled_one(made, monkeypatch, tmp_path):
             "--output: .*test_demo.py: is not a folder that can be written to",
         ),
         "photograph": ({"network": [f"a={__file__}"]}, "expected NAME=PATH"),
+        "empty": ({"network": ["a="]}, "^--network=a=: expected NAME=PATH"),
         "bundled": (
             {"network": ["a=x9_fast"]},
             "--network=a=x9_fast: x9_fast: no such file, and no bundled",
         ),
     }.values(),
-    ids=["file", "name", "page", "place", "photograph", "bundled"],
+    ids=["file", "name", "page", "place", "photograph", "empty", "bundled"],
 )
 def test_what_cannot_be_done_is_a_sentence(made, monkeypatch, values, words):
     with pytest.raises(InputError, match=words):

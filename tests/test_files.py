@@ -1,4 +1,5 @@
 import json
+import pathlib
 
 import pytest
 
@@ -36,6 +37,30 @@ def test_a_signal_before_the_end_leaves_the_old_folder_alone(
     assert list(tmp_path.rglob("*")) == [path, path / "old"]
     with files.replacing_folder(path, replace=True) as partial:
         (partial / "new").touch()
+    assert list(tmp_path.rglob("*")) == [path, path / "new"]
+
+
+def test_an_older_folder_is_neither_left_nor_lost(tmp_path, monkeypatch):
+    path, older = tmp_path / "folder", tmp_path / ".older-folder"
+    # A process was killed between the two renames.
+    older.mkdir()
+    with files.replacing_folder(path, replace=True) as partial:
+        (partial / "new").touch()
+    assert list(tmp_path.rglob("*")) == [path, path / "new"]
+
+    rename = pathlib.Path.rename
+
+    def fail(self, target):
+        if self.name.startswith(".partial-"):
+            raise OSError("no place")
+        return rename(self, target)
+
+    monkeypatch.setattr(pathlib.Path, "rename", fail)
+    with (
+        pytest.raises(InputError, match="cannot be written: no place"),
+        files.replacing_folder(path, replace=True) as partial,
+    ):
+        (partial / "newer").touch()
     assert list(tmp_path.rglob("*")) == [path, path / "new"]
 
 

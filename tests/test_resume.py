@@ -233,12 +233,60 @@ def test_a_backup_inside_an_epoch_keeps_the_steps_of_shares(tmp_path):
         _fit(model, [callback, backup, *others], 3)
         return model, callback
 
-    with pytest.raises(KeyboardInterrupt):
-        fit(_Stop(epoch=1))
+    # Together, the repeated steps are more than those of an epoch.
+    for epoch in (1, 1, 2):
+        with pytest.raises(KeyboardInterrupt):
+            fit(_Stop(epoch))
     model, callback = fit()
-    assert callback.steps() > 30
+    assert callback.steps() > 40
     # 0.6 of the 30 steps that were planned.
     assert callback.pruned_model.pruner.end == 18
+    assert min(_shares_of_zeros(model)) >= 0.7
+
+
+def test_shares_of_a_training_of_another_length_are_found_anew(tmp_path):
+    model = _model()
+    with pytest.raises(KeyboardInterrupt):
+        _fit(model, [_callback(end_step=0.6), _Stop(epoch=1)])
+    done = int(model.optimizer.iterations)
+    path = tmp_path / "model.weights.h5"
+    model.save_weights(path)
+    # A new callback on the same optimizer.
+    callback = _callback(end_step=0.9)
+    _fit(model, [callback], epochs=1)
+    assert callback.pruned_model.pruner.end == round(0.9 * (done + 10))
+    assert min(_shares_of_zeros(model)) >= 0.7
+    # A checkpoint of a training of 5 epochs.
+    longer, callback = _model(), _callback(end_step=0.6)
+    callback.set_model(longer)
+    longer.load_weights(path)
+    with pytest.raises(ValueError, match="The checkpoint has another schedule"):
+        _fit(longer, [callback], epochs=10)
+
+
+def test_a_checkpoint_without_pruning_is_not_finalized(tmp_path):
+    path = tmp_path / "model.weights.h5"
+    dense = _model()
+    dense.optimizer.build(dense.trainable_variables)
+    dense.save_weights(path)
+    model, callback = _model(), _callback(end_step=20)
+    with pytest.warns(UserWarning, match="not sparse yet"):
+        _fit(model, [callback], epochs=1)
+    callback.finalize()
+    model.load_weights(path)
+    _fit(model, [callback], epochs=2)
+    assert callback.pruned_model.pruner.end == 20
+    assert min(_shares_of_zeros(model)) >= 0.7
+
+
+def test_the_state_of_a_finalized_training_is_removed_at_the_planned_end():
+    model, callback = _model(), _callback("latent", end_step=20)
+    with pytest.warns(UserWarning, match="not sparse yet"):
+        _fit(model, [callback], epochs=1)
+    callback.finalize()
+    assert callback.pruned_model.state is not None
+    _fit(model, [callback], epochs=1)
+    assert callback.pruned_model.state is None
     assert min(_shares_of_zeros(model)) >= 0.7
 
 

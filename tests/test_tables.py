@@ -1,11 +1,14 @@
 """Tables for terminals, notebooks and programs."""
 
+import functools
 import sys
 import types
 
 import pytest
+import rich.console
 
 from issp_keras.errors import InputError
+from issp_keras.programs import cli
 from issp_keras.tables import Table
 
 ROWS = [{"name": "a<b", "size": 1}, {"name": "c", "size": 1234}]
@@ -19,6 +22,20 @@ def test_prints_with_numbers_to_the_right():
     table = Table(ROWS, COLUMNS, ["A note."])
     assert str(table) == "name  bytes\na<b       1\nc     1,234\nA note."
     assert repr(table) == str(table)
+
+
+@pytest.mark.parametrize("name", ["x4_fast", "latent, Feather, 95% zeros" * 3])
+def test_a_narrow_terminal_shows_all_numbers(name, monkeypatch, capsys):
+    console = functools.partial(
+        rich.console.Console, force_terminal=True, width=80
+    )
+    monkeypatch.setattr(rich.console, "Console", console)
+    numbers = [f"{n}{n}.{n}" for n in range(1, 10)]
+    cli.print_table(["network", *map(str, range(9))], [[name, *numbers]])
+    shown = capsys.readouterr().out
+    assert all(number in shown for number in numbers)
+    # A short first column is not wrapped.
+    assert ("x4_fast" in shown) == (name == "x4_fast")
 
 
 def test_is_a_sequence_of_rows():

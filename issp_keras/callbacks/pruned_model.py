@@ -62,7 +62,7 @@ class PrunedModel:
         optimizer: The optimizer that updates the weights, without the
             optimizers that wrap it. It is None if the model has none.
         state: `SparseState`, attached to the optimizer. It is None if there
-            is no optimizer, and after `detach`.
+            is no optimizer, and if it is not needed any more.
 
     Raises:
         ValueError: If the model has nothing to prune, the parts cannot prune
@@ -226,12 +226,13 @@ class PrunedModel:
     def detach_if_over(self):
         """Removes the state from the optimizer if it is not needed.
 
-        If the stage was ended before the schedule's end, the state stays, so
-        that checkpoints tell it.
+        If the stage was ended before the schedule's end, the state stays until
+        then, so that checkpoints tell it.
         """
         if self.state is None or self._may_prune():
             return
-        if self.pruner.finalized_at is None:
+        is_known = not has_shares(self.pruner.schedule)
+        if is_known and self.steps() >= self.pruner.planned_end:
             self.state.detach()
             self.state = None
 

@@ -14,6 +14,7 @@ from issp_keras.callbacks.optimizers import separate_averages
 from issp_keras.callbacks.pruned_model import KernelSnapshot
 from issp_keras.callbacks.pruned_model import PrunedModel
 from issp_keras.callbacks.sparse_update import SparseUpdate
+from issp_keras.errors import some_of
 from issp_keras.extras import check_backend
 from issp_keras.reprs import Readable
 from issp_keras.sparsity import ISSP
@@ -25,9 +26,6 @@ from issp_keras.sparsity import Uniform
 from issp_keras.sparsity import Unstructured
 from issp_keras.sparsity.pruner import final_sparsity
 from issp_keras.sparsity.schedules import has_shares
-
-# The most names that one line lists.
-_NAMES = 5
 
 
 class SparseTraining(Readable, keras.callbacks.Callback):
@@ -234,7 +232,9 @@ class SparseTraining(Readable, keras.callbacks.Callback):
         """Ends the pruning stage now, before the schedule's end.
 
         The weights that the method would prune become exact zeros. A later
-        `fit` with this callback keeps these zeros (fine-tuning).
+        `fit` with this callback keeps these zeros (fine-tuning). So does one
+        with a new callback of the same settings on the same optimizer, until
+        the schedule's end.
         """
         if self.model is None:
             raise ValueError(
@@ -259,14 +259,11 @@ class SparseTraining(Readable, keras.callbacks.Callback):
         """
         pruned = self.pruned_model
         if has_shares(pruned.pruner.schedule):
-            # After a checkpoint inside an epoch, Keras repeats the epoch. The
-            # training is longer then, and the schedule stays as it is.
-            steps = pruned.state.training_steps
-            if steps is None:
-                epochs = 0 if epoch is None else self.params["epochs"] - epoch
-                steps = pruned.steps_after(epochs * self.params["steps"])
-            pruned.follow(self.schedule.for_steps(steps))
-            pruned.state.training_steps = steps
+            epochs = 0 if epoch is None else self.params["epochs"] - epoch
+            steps = pruned.steps_after(epochs * self.params["steps"])
+            planned = self.params["epochs"] * self.params["steps"]
+            length = pruned.state.length_of(steps, planned)
+            pruned.follow(self.schedule.for_steps(length))
             self._begin()
 
     def is_running(self) -> bool:
@@ -336,10 +333,7 @@ class SparseTraining(Readable, keras.callbacks.Callback):
         )
         if self.verbose:
             for names, reason in pruned.not_pruned():
-                more = len(names) - _NAMES
-                listed = ", ".join(names[:_NAMES])
-                listed += f" and {more} more" if more > 0 else ""
-                _say(f"Not pruned: {listed} ({reason}).")
+                _say(f"Not pruned: {some_of(names)} ({reason}).")
         most = self.pattern.most
         if (target := final_sparsity(self.schedule)) > most:
             logging.warning(

@@ -25,6 +25,18 @@ class Logged(NamedTuple):
     masks: list
 
 
+class Length(NamedTuple):
+    """The length of a training with a schedule of shares.
+
+    Args:
+        steps: Integer, the steps that the shares refer to.
+        batches: Integer, the batches of all epochs of `fit`.
+    """
+
+    steps: int
+    batches: int
+
+
 class SparseState(keras.layers.Layer):
     """The state of a method, which the optimizer holds and saves.
 
@@ -53,8 +65,6 @@ class SparseState(keras.layers.Layer):
         gradient_norms: Variable of shape (kernels,), the norms of the last
             step.
         logged: `Logged`, the masks of the last log; None before a log.
-        training_steps: Integer, the steps of the training from which those of
-            a schedule of shares were computed; None before that.
     """
 
     def __init__(self, optimizers, pruner, scope):
@@ -66,7 +76,8 @@ class SparseState(keras.layers.Layer):
         self._loaded = None
         self._shapes = tuple(kernel.shape for kernel in pruner.kernels)
         self._logged = lambda: None
-        self.training_steps: int | None = None
+        self._length: Length | None = None
+        self._loaded_length: Length | None = None
         dtype = pruner.method.state_dtype
         with scope():
             self.prepared = _variable((), "int32")
@@ -146,12 +157,10 @@ class SparseState(keras.layers.Layer):
         store["description"] = np.frombuffer(description, np.uint8)
         store["step"] = np.array(self._step())
         store["prepared"] = self.prepared.numpy()
-        for name, number in (
-            ("finalized_at", self._pruner.finalized_at),
-            ("training_steps", self.training_steps),
-        ):
-            if number is not None:
-                store[name] = np.array(number)
+        if self._pruner.finalized_at is not None:
+            store["finalized_at"] = np.array(self._pruner.finalized_at)
+        if self._length is not None:
+            store["length"] = np.array(self._length)
         for i, array in enumerate(self.arrays):
             values = array.numpy()
             if values.dtype == bool:
@@ -166,6 +175,8 @@ class SparseState(keras.layers.Layer):
         """Reads the state. Keras calls this; `check` tests whether it fits."""
         if not len(store.keys()):
             # The checkpoint was made without sparse training.
+            self.prepared.assign(0)
+            self._pruner.finalized_at = self._loaded_length = None
             return
         description = json.loads(np.array(store["description"]).tobytes())
         self._loaded = (description, int(np.array(store["step"])))
@@ -173,7 +184,10 @@ class SparseState(keras.layers.Layer):
             return
         self.prepared.assign(np.array(store["prepared"]))
         self._pruner.finalized_at = _number(store, "finalized_at")
-        self.training_steps = _number(store, "training_steps")
+        # Only trainings with a schedule of shares have a length.
+        self._loaded_length = None
+        if "length" in set(store.keys()):
+            self._loaded_length = Length(*np.array(store["length"]).tolist())
         for i, array in enumerate(self.arrays):
             values = np.array(store[str(i)])
             if array.dtype == "bool":
@@ -186,6 +200,24 @@ class SparseState(keras.layers.Layer):
                 for i, shape in enumerate(self._shapes)
             ]
             self.remember(logged_step, masks)
+
+    def length_of(self, steps, batches) -> int:
+        """Returns the steps of the training that shares refer to.
+
+        These are the steps up to the end of `fit`. But after a checkpoint
+        inside an epoch, Keras repeats epochs, so there are more steps. If a
+        checkpoint is loaded, and `fit` has as many batches as before, the
+        steps of before stay.
+
+        Args:
+            steps: Integer, the steps up to the end of `fit`.
+            batches: Integer, the batches of all epochs of `fit`.
+        """
+        loaded, self._loaded_length = self._loaded_length, None
+        if loaded is not None and loaded.batches == batches:
+            steps = loaded.steps
+        self._length = Length(steps, batches)
+        return steps
 
     def check(self, pruner):
         """Raises a ValueError if the state is from another training."""

@@ -17,6 +17,7 @@ from absl import flags
 from issp_keras import files
 from issp_keras.errors import InputError
 from issp_keras.errors import naming
+from issp_keras.inference import find_bundled
 from issp_keras.inference import network_path
 from issp_keras.programs import cli
 from issp_keras.web import find_demo
@@ -49,9 +50,9 @@ def _networks(given):
     """Returns a dict from names to paths of networks."""
     networks = {}
     for text in given:
-        name, separator, path = text.partition("=")
+        name, _, network = text.partition("=")
         with naming(f"--network={text}"):
-            path = network_path(path) if separator else pathlib.Path()
+            path = _file_of(network)
         if not (name and path.suffix == ".tflite" and path.is_file()):
             raise InputError(
                 f"--network={text}: expected NAME=PATH of a .tflite file, or "
@@ -61,6 +62,16 @@ def _networks(given):
             raise InputError(f"--network={text}: {name} is given twice.")
         networks[name] = path
     return networks
+
+
+def _file_of(network):
+    """The `.tflite` file of a path or of the name of a bundled network."""
+    # Without LiteRT, which the page does not need, `network_path` finds the
+    # .keras file of a bundled network.
+    bundled = find_bundled(network)
+    if bundled is None:
+        return network_path(network) if network else pathlib.Path()
+    return bundled.tflite if network == bundled.name else bundled.int8
 
 
 def run():

@@ -16,6 +16,7 @@ from issp_keras.data import to_8_bits
 from issp_keras.data import write_photograph
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
+from issp_keras.errors import some_of
 from issp_keras.inference import upscale_photograph
 from issp_keras.programs import cli
 from issp_keras.programs.commands.upscale import run
@@ -91,7 +92,7 @@ def _tell_skipped(folder, photographs):
         logging.warning(
             "%s: skipped %s; expected files ending in %s.",
             folder,
-            ", ".join(skipped),
+            some_of(skipped),
             ", ".join(sorted(SUFFIXES)),
         )
 

@@ -156,10 +156,11 @@ class Pruner:
         """The step after the pruning stage; `begin` for a one-shot method."""
         if self.finalized_at is not None:
             return self.finalized_at
-        return self._planned_end
+        return self.planned_end
 
     @property
-    def _planned_end(self):
+    def planned_end(self) -> int:
+        """The end of the pruning stage in the schedule."""
         check_steps_known(self.schedule)
         if self.method.one_shot:
             return self.schedule.begin_step
@@ -194,7 +195,7 @@ class Pruner:
 
     def clock(self, step: Any, rate: Any = 1.0) -> Any:
         """Returns the `Clock` of a step."""
-        return Clock(step - self.begin, self._planned_end - self.begin, rate)
+        return Clock(step - self.begin, self.planned_end - self.begin, rate)
 
     def refreshed(self, values: Any, states: Any, step: Any) -> Any:
         """Returns the states after the method renews them before a step.

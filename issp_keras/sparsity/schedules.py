@@ -81,7 +81,8 @@ class ISSPSchedule(Readable, PruningSchedule):
     Each step may also be a float, a share of the training. `fit` then computes
     the steps when it begins. The share is of all optimizer updates from step 0
     to the end of the last epoch. A later `fit` with the same callback and
-    optimizer keeps these steps.
+    optimizer keeps these steps. So does a `fit` of as many batches that goes
+    on from a checkpoint.
 
     Example:
 

@@ -6,6 +6,7 @@ import json
 from absl import flags
 
 from issp_keras import files
+from issp_keras.errors import some_of
 from issp_keras.programs import cli
 from issp_keras.programs.commands.inspect import run
 from issp_keras.tflite import eligibility
@@ -140,11 +141,7 @@ def _print_reasons(layers, reasons):
             for layer, of in zip(layers, reasons, strict=True)
             if of == reason
         ]
-        more = len(names) - _NAMES
-        text = ", ".join(names[:_NAMES])
-        print(
-            f"  Not {text}{f' and {more} more' if more > 0 else ''}: {reason}."
-        )
+        print(f"  Not {some_of(names, _NAMES)}: {reason}.")
 
 
 def _share(part, whole):

@@ -7,6 +7,7 @@ import numpy as np
 
 from issp_keras.errors import InputError
 from issp_keras.errors import blame
+from issp_keras.errors import some_of
 from issp_keras.files import StrPath
 from issp_keras.models.keras_files import load_model
 from issp_keras.models.merging import merge
@@ -199,6 +200,4 @@ def _is_float(array):
 def _listed(verb, names):
     if not names:
         return ""
-    rest = len(names) - _NAMED
-    more = f" and {rest} more" if rest > 0 else ""
-    return f"{verb} {', '.join(names[:_NAMED])}{more}"
+    return f"{verb} {some_of(names, _NAMED)}"

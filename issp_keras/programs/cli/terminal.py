@@ -4,6 +4,8 @@ import contextlib
 import sys
 
 _UNBOUNDED = 10_000
+# The most characters of a cell that is not wrapped.
+_SHORT = 20
 
 
 @contextlib.contextmanager
@@ -53,18 +55,21 @@ def progress_bar(description: str, total: int | None = None):
 def print_table(header: list[str], rows: list[list[str]]):
     """Prints a table. All columns except the first are right-aligned.
 
-    In a narrow terminal, the other columns are wrapped.
+    In a narrow terminal, columns are wrapped, but not a first column of short
+    cells.
     """
     import rich.console
     import rich.table
 
     table = rich.table.Table()
+    # A long first column would leave no space for the others.
+    is_short = max(len(row[0]) for row in [header, *rows]) <= _SHORT
     for i, name in enumerate(header):
         table.add_column(
             name,
             justify="right" if i else "left",
             overflow="fold",
-            no_wrap=i == 0,
+            no_wrap=i == 0 and is_short,
         )
     for row in rows:
         table.add_row(*row)

@@ -185,14 +185,19 @@ def _check_end_of_constant_rate(config):
         # Its schedule checks the step.
         return
     end = config.sparsity.end_step
-    is_used = "halve_at" in config or "decay_begin" not in config
-    if is_used and not (isinstance(end, int) and 0 <= end <= config.steps):
-        _refuse(
-            "sparsity.end_step",
-            end,
-            f"at most the {config.steps} steps of the training, since the "
-            "learning rate falls from there on; or a --config.decay_begin",
+    if isinstance(end, int) and 0 <= end <= config.steps:
+        return
+    expected = f"a whole number from 0 to the {config.steps} steps of the "
+    if "halve_at" in config:
+        expected += "training, since --config.halve_at counts from there on"
+    elif "decay_begin" not in config:
+        expected += (
+            "training, since the learning rate falls from there on; or a "
+            "--config.decay_begin"
         )
+    else:
+        return
+    _refuse("sparsity.end_step", end, expected)
 
 
 def _check_teacher(teacher):

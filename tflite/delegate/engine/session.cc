@@ -173,7 +173,7 @@ std::string Session::resize(const Size& size) {
 // Makes no plan if the size is still open.
 std::string Session::make_plan(const Size& size) {
   plan_.reset();
-  input_.size = {};
+  input_.size = output_.size = {};
   if (size == Size{}) return "";
   if (!is_addressable(input_, size)) return too_large(size);
   std::string error;

@@ -120,12 +120,13 @@ Rectangle Upscaler::made(int index) const {
 std::string Upscaler::upscale(int index, const Picture<const uint8_t>& from,
                               const Picture<uint8_t>& to) {
   if (index < 0 || index >= tiling_.count()) return "there is no such tile";
+  if (session_.input().size == Size{}) return "no size is set";
   if (session_.input().size != tiling_.tile()) {
     return "the network has another size than its tiles";
   }
   const Cut down = tiling_.down(index), across = tiling_.across(index);
   read(down, across, from);
-  if (!session_.run(input_.data(), output_.data())) return "no size is set";
+  session_.run(input_.data(), output_.data());
   write(down, across, to);
   if (to.channels > kColors) write_alpha(down, across, from, to);
   return "";

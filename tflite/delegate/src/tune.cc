@@ -86,8 +86,9 @@ class Tuner {
     const double vectors = double(part.rows) * program.strip;
     const double numbers =
         vectors * kernels_.lanes * (double(channels) + program.outputs);
+    const double tried = vectors * ceil_div(kTimedRows, part.rows);
     return numbers > kMostNumbers ||
-           vectors * double(program.products()) > kMostProducts ||
+           tried * double(program.products()) > kMostProducts ||
            now() > end_ + kMostSeconds;
   }
 

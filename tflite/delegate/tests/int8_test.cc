@@ -231,7 +231,8 @@ class Case {
     for (int o = 0; o < outputs; ++o) {
       of.int8.bias.push_back(random_.between(-4000, 4000));
       of.int8.multipliers.push_back(
-          random_.chance(0.01) ? 1.5f
+          // A product beyond 32 bits.
+          random_.chance(0.02) ? 1e6f
                                : float(0.0001 + 0.02 * random_.uniform()));
       for (int y = 0; y < of.kernel.height; ++y) {
         for (int c = 0; c < in.channels; ++c) {
@@ -290,7 +291,8 @@ class Case {
     post.addition = {random_.between(-(1 << 20), 1 << 20),
                      random_.between(-(1 << 20), 1 << 20),
                      random_.between(-(1 << 24), 1 << 24),
-                     random_.between(16, 22)};
+                     // With 24, the zero point may need more than 32 bits.
+                     random_.chance(0.3) ? 24 : random_.between(16, 22)};
     post.factor = post.kind == kLeaky ? random_.of<float>({0, 1 / 1024.0f})
                                       : float(0.02 * random_.uniform());
     for (int c = 0; c < channels; ++c) {
