@@ -229,10 +229,9 @@ class PrunedModel:
         If the stage was ended before the schedule's end, the state stays until
         then, so that checkpoints tell it.
         """
-        if self.state is None or self._may_prune():
+        if self.state is None or has_shares(self.pruner.schedule):
             return
-        is_known = not has_shares(self.pruner.schedule)
-        if is_known and self.steps() >= self.pruner.planned_end:
+        if self.steps() >= self.pruner.planned_end:
             self.state.detach()
             self.state = None
 

@@ -183,18 +183,17 @@ class SparseState(keras.layers.Layer):
         if any(_differences(description, self._description)):
             return
         self.prepared.assign(np.array(store["prepared"]))
-        self._pruner.finalized_at = _number(store, "finalized_at")
+        self._pruner.finalized_at = _entry(store, "finalized_at")
         # Only trainings with a schedule of shares have a length.
-        self._loaded_length = None
-        if "length" in set(store.keys()):
-            self._loaded_length = Length(*np.array(store["length"]).tolist())
+        length = _entry(store, "length")
+        self._loaded_length = None if length is None else Length(*length)
         for i, array in enumerate(self.arrays):
             values = np.array(store[str(i)])
             if array.dtype == "bool":
                 values = _unpacked(values, array.shape)
             array.assign(values.reshape(array.shape))
         # Older checkpoints and trainings without a log have no logged masks.
-        if (logged_step := _number(store, "logged_step")) is not None:
+        if (logged_step := _entry(store, "logged_step")) is not None:
             masks = [
                 _unpacked(np.array(store[f"logged_{i}"]), shape)
                 for i, shape in enumerate(self._shapes)
@@ -281,11 +280,11 @@ def _variable(shape, dtype):
     )
 
 
-def _number(store, name):
-    """Returns an integer from a checkpoint, or None."""
+def _entry(store, name):
+    """Returns an entry of a checkpoint without its array type, or None."""
     if name not in set(store.keys()):
         return None
-    return int(np.array(store[name]))
+    return np.array(store[name]).tolist()
 
 
 def _unpacked(bits, shape):

@@ -66,12 +66,11 @@ def _networks(given):
 
 def _file_of(network):
     """The `.tflite` file of a path or of the name of a bundled network."""
-    # Without LiteRT, which the page does not need, `network_path` finds the
-    # .keras file of a bundled network.
+    path = network_path(network) if network else pathlib.Path()
     bundled = find_bundled(network)
-    if bundled is None:
-        return network_path(network) if network else pathlib.Path()
-    return bundled.tflite if network == bundled.name else bundled.int8
+    # It is the .keras file without LiteRT, which the page does not need.
+    is_keras = bundled is not None and path == bundled.keras
+    return bundled.tflite if is_keras else path
 
 
 def run():

@@ -26,7 +26,6 @@ from issp_keras.models.torch_weights.writer import write_torch
 _GROUPS = ("params_ema", "params")
 # The prefix of each name after a parallel training.
 _PARALLEL = "module."
-_NAMED = 5
 
 
 def from_torch(checkpoint: StrPath, **arguments: Any) -> keras.Model:
@@ -200,4 +199,4 @@ def _is_float(array):
 def _listed(verb, names):
     if not names:
         return ""
-    return f"{verb} {some_of(names, _NAMED)}"
+    return f"{verb} {some_of(names)}"

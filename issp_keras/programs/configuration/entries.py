@@ -184,20 +184,21 @@ def _check_end_of_constant_rate(config):
     if config.sparsity.method != DENSE:
         # Its schedule checks the step.
         return
-    end = config.sparsity.end_step
-    if isinstance(end, int) and 0 <= end <= config.steps:
-        return
-    expected = f"a whole number from 0 to the {config.steps} steps of the "
     if "halve_at" in config:
-        expected += "training, since --config.halve_at counts from there on"
-    elif "decay_begin" not in config:
-        expected += (
-            "training, since the learning rate falls from there on; or a "
-            "--config.decay_begin"
-        )
-    else:
+        why = "--config.halve_at counts from there on"
+    elif "decay_begin" in config:
+        # The rate falls from there on.
         return
-    _refuse("sparsity.end_step", end, expected)
+    else:
+        why = "the learning rate falls from there on; or a --config.decay_begin"
+    end = config.sparsity.end_step
+    if not (isinstance(end, int) and 0 <= end <= config.steps):
+        _refuse(
+            "sparsity.end_step",
+            end,
+            f"a whole number from 0 to the {config.steps} steps of the "
+            f"training, since {why}",
+        )
 
 
 def _check_teacher(teacher):
