@@ -105,6 +105,10 @@ def test_files_that_cannot_be_compiled_are_named(tmp_path):
     with pytest.raises(InputError, match=r"x\.tflite: no such file\."):
         delegate.compiled_model(path)
     path.write_bytes(b"nonsense")
+    with pytest.raises(InputError, match=r"x\.tflite: is not a TFLite model"):
+        delegate.compiled_model(path)
+    whole = _network(tmp_path, zeros=0.9).read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match=r"x\.tflite: LiteRT cannot compile"):
         delegate.compiled_model(path)
     # The next model does not get the delegate of this one.
