@@ -171,8 +171,9 @@ def _comparison_table(figures):
             rows.append([zeros, label, *cells, str(results.count(name))])
     names = [name for name in results.names() if name.startswith("dense")]
     for name in _best_first(results, names):
-        features, depth = name.removeprefix("dense ").split("x")
-        label = f"{features} features, {depth} layers"
+        shape, *help_ = name.removeprefix("dense ").split(", ", 1)
+        features, depth = shape.split("x")
+        label = ", ".join([f"{features} features, {depth} layers", *help_])
         cells = _cells(results, name, None)
         rows.append(["dense", label, *cells, str(results.count(name))])
     header = ["zeros", "method", "non-zeros", *_TITLES, "against ISS-P"]
@@ -224,16 +225,29 @@ _GOALS = {
 }
 
 
+# What the recipe and its rival get besides the method.
+_HELP = {
+    "the method alone": ("", ""),
+    "with loss and teacher": (recipe_comparison.HELP, ""),
+    "the rival has them, too": (recipe_comparison.HELP,) * 2,
+}
+
+
 def _goals_table(figures):
     results = figures["comparison"]
+    trained = training_names(recipe_comparison.get_config())
     rows = []
     for goal, (share, rival, least) in _GOALS.items():
         ending = f", {share}{_ZEROS}"
         other = rival if rival.startswith("dense") else rival + ending
-        own = _RECIPE_OF.get(share, RECIPE)
-        gain = results.gain(own + ending, other)
-        rows.append([goal, outcome(gain, least)])
-    return cli.markdown_table(["goal", "result"], rows, texts=2)
+        own = _RECIPE_OF.get(share, RECIPE) + ending
+        row = [goal]
+        for of_own, of_other in _HELP.values():
+            gain = results.gain(own + of_own, other + of_other)
+            is_listed = other + of_other in trained
+            row.append(outcome(gain, least) if is_listed else "")
+        rows.append(row)
+    return cli.markdown_table(["goal", *_HELP], rows, texts=4)
 
 
 def outcome(gain: tuple[float, int] | None, least: float) -> str:

@@ -12,8 +12,9 @@ more of their non-zeros in the first layer and the head.
 Dense networks are trained, too. Their numbers of weights are 3 times the
 non-zeros at 90 % (17 features, 16 layers) and 4 times those at 95 % (14
 features, 16 layers). The others are small, large, and the network that is
-pruned. All of this takes some 24 hours on one core. The data is that of
-`recipe_search.py`.
+pruned. The winner and its rivals are also trained with what helps every
+method: a loss of pixels and of their Fourier transform, and a teacher. All of
+this takes some 30 hours on one core. The data is that of `recipe_search.py`.
 
 `recipe_comparison.py:99%` trains only those whose names contain this word.
 `--known=benchmarks/recipe_comparison_cpu.json` skips the trainings whose
@@ -32,6 +33,17 @@ _BEST = (
     "latent, Feather",
     "latent, hard",
     "SR-STE",
+)
+# The best sparse networks, and their rivals, which get the same help.
+HELP = ", L1 and FFT, teacher"
+_HELPED = (
+    f"{_BEST[0]}, 95% zeros",
+    f"{_BEST[0]}, more in the ends, 99% zeros",
+    f"{_BEST[0]}, 90% zeros",
+    "dense 17x16",
+    "gradual magnitude, 95% zeros",
+    "gradual magnitude, 99% zeros",
+    "dense 14x16",
 )
 _BLOCKS = {"pattern": "block", "block": {"inputs": 4, "outputs": 1}}
 
@@ -73,5 +85,11 @@ def get_config(only: str = "") -> ConfigDict:
     for features in (17, 14):
         shape = {"name": "plain", "features": features, "blocks": 8}
         trainings[f"dense {features}x16"] = {**dense, "network": shape}
+    for name in _HELPED:
+        trainings[f"{name}{HELP}"] = {
+            **trainings[name],
+            **recipe_search.FFT,
+            **recipe_search.TEACHER,
+        }
     config.trainings = recipe_search.selected(trainings, only)
     return config

@@ -29,6 +29,11 @@ def _ends(sparsity):
 _STEPS = 6000
 CUBIC = {"ramp": "cubic"}
 BEST = "latent, Feather, all of an update"
+# Changes that help every method.
+FFT = {"loss": "l1_fft"}
+TEACHER = {
+    "teacher": {"model": "x4_good", "weight": 0.5, "self_ensemble": True}
+}
 # The best distribution of 1 % non-zeros over the layers.
 MORE_IN_THE_ENDS = {
     **_layers(conv_first=0.8, head=0.97),
@@ -68,19 +73,15 @@ def _combined():
     """
     best = {"sparsity": CANDIDATES[BEST]}
     magnitude = {"sparsity": CANDIDATES["gradual magnitude"]}
-    fft = {"loss": "l1_fft"}
-    teacher = {
-        "teacher": {"model": "x4_good", "weight": 0.5, "self_ensemble": True}
-    }
     return {
         f"{BEST}, averages": {**best, "ema_momentum": 0.999},
-        f"{BEST}, L1 and FFT": {**best, **fft},
-        f"{BEST}, teacher": {**best, **teacher},
-        f"{BEST}, L1 and FFT, teacher": {**best, **fft, **teacher},
+        f"{BEST}, L1 and FFT": {**best, **FFT},
+        f"{BEST}, teacher": {**best, **TEACHER},
+        f"{BEST}, L1 and FFT, teacher": {**best, **FFT, **TEACHER},
         "gradual magnitude, L1 and FFT, teacher": {
             **magnitude,
-            **fft,
-            **teacher,
+            **FFT,
+            **TEACHER,
         },
         **{
             f"{BEST}, {name}": {"sparsity": {**CANDIDATES[BEST], **changes}}

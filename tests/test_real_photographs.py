@@ -18,20 +18,30 @@ def set5(shared_data):
     return data.load_pairs(str(shared_data / "Set5"), "held_out", 4)
 
 
-@pytest.mark.parametrize("name", ["Set5", "Set14"])
+@pytest.mark.parametrize(
+    "name", ["Set5", pytest.param("Set14", marks=pytest.mark.long)]
+)
 @pytest.mark.parametrize(
     "network", bundled_networks(), ids=lambda network: network.name
 )
 def test_networks_that_come_along_have_their_scores(shared_data, network, name):
-    scale = network.scale
-    pairs = data.load_pairs(str(shared_data / name), "held_out", scale)
+    pairs = data.load_pairs(str(shared_data / name), "held_out", network.scale)
     for precision, of in (("float32", ""), ("int8", "_int8")):
         upscale = load_network(f"{network.name}{of}").upscale
         score = mean_score(upscale, pairs)
         expected = network.scores[precision][name]
         assert score.psnr == pytest.approx(expected["psnr"], abs=0.005)
         assert score.ssim == pytest.approx(expected["ssim"], abs=0.0005)
-        assert score.psnr > mean_score(bicubic(scale), pairs).psnr + 1.5
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_networks_that_come_along_beat_bicubic(shared_data, scale):
+    pairs = data.load_pairs(str(shared_data / "Set5"), "held_out", scale)
+    least = mean_score(bicubic(scale), pairs).psnr + 2.3
+    for network in bundled_networks():
+        if network.scale == scale:
+            for score in network.scores.values():
+                assert score["Set5"]["psnr"] > least
 
 
 def test_a_self_ensemble_is_better_than_one_turn(set5):

@@ -62,7 +62,11 @@ def test_the_longer_trainings_and_their_goals():
             _result("ISS-P, 95% zeros", psnr=30.0),
             _result("gradual magnitude, 95% zeros", psnr=30.1),
             _result(f"{tables.RECIPE}, 95% zeros", psnr=30.35),
+            _result(
+                f"{tables.RECIPE}, 95% zeros, L1 and FFT, teacher", psnr=30.6
+            ),
             _result("dense 14x16", psnr=30.4, non_zeros=1000),
+            _result("dense 14x16, L1 and FFT, teacher", psnr=30.5),
         ]
     )
     document = (
@@ -71,22 +75,36 @@ def test_the_longer_trainings_and_their_goals():
     )
     text = tables.REGIONS.fill(document, {"comparison": results}, "page.md")
     lines = text.splitlines()
-    assert lines[2].endswith(" 4 of 58 trainings are finished.")
+    assert lines[2].endswith(" 6 of 72 trainings are finished.")
     rows = [line for line in lines if line.startswith(("| 9", "| dense"))]
     assert [row.split(" | ")[1:] for row in rows] == [
+        [
+            f"{tables.RECIPE}, L1 and FFT, teacher",
+            *("100", *["30.60"] * 3, "+0.60", "1 |"),
+        ],
         [tables.RECIPE, "100", *["30.35"] * 3, "+0.35", "1 |"],
         ["gradual magnitude", "100", *["30.10"] * 3, "+0.10", "1 |"],
         ["ISS-P", "100", *["30.00"] * 3, "+0.00", "1 |"],
+        [
+            "14 features, 16 layers, L1 and FFT, teacher",
+            *("100", *["30.50"] * 3, "", "1 |"),
+        ],
         ["14 features, 16 layers", "1,000", *["30.40"] * 3, "", "1 |"],
     ]
-    goals = [line.split(" | ")[1] for line in lines if "% zeros" in line[5:]]
-    assert [goal.rstrip(" |") for goal in goals[-6:]] == [
-        "reached: +0.35 dB (1 seed)",
-        "reached: +0.25 dB (1 seed)",
-        "not finished",
-        "not finished",
-        "not finished",
-        "missed: -0.05 dB (1 seed)",
+    goals = [line.strip("| ").split(" | ") for line in lines[-8:-2]]
+    assert [goal[1:] for goal in goals] == [
+        ["reached: +0.35 dB (1 seed)", "reached: +0.60 dB (1 seed)"],
+        [
+            *("reached: +0.25 dB (1 seed)", "reached: +0.50 dB (1 seed)"),
+            "not finished",
+        ],
+        ["not finished"] * 2,
+        ["not finished"] * 3,
+        ["not finished"] * 3,
+        [
+            *("missed: -0.05 dB (1 seed)", "reached: +0.20 dB (1 seed)"),
+            "reached: +0.10 dB (1 seed)",
+        ],
     ]
 
 

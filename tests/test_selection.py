@@ -4,8 +4,23 @@ from keras import ops
 
 from issp_keras.sparsity import Exact
 from issp_keras.sparsity import Sampled
+from issp_keras.sparsity.selection import traced_once
 
 pytestmark = pytest.mark.versions
+
+
+def test_calls_of_equal_shapes_are_traced_once():
+    shapes = []
+
+    @traced_once
+    def double(x):
+        shapes.append(tuple(x.shape))
+        return 2 * x
+
+    for value in ([1.0], [2.0], [3.0, 4.0]):
+        found = double(ops.convert_to_tensor(value))
+        np.testing.assert_array_equal(found, 2 * np.array(value))
+    assert shapes == [(1,), (2,)]
 
 
 def _smallest(values, k):

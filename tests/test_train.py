@@ -252,12 +252,12 @@ class _Terminates(keras.callbacks.Callback):
         # After the last step of an epoch, it ends in the next one.
         pytest.param((3,), 4, 1, {}, marks=LONG),
         # The last epoch, after which averages replace the weights.
-        ((11,), 11, 3, {"ema_momentum": 0.9}),
+        pytest.param((11,), 11, 3, {"ema_momentum": 0.9}, marks=LONG),
         # No callback makes the variables of the optimizer.
         pytest.param(
             *((4, 1), 5, 1, {"sparsity": {"method": "dense"}}), marks=LONG
         ),
-        (
+        pytest.param(
             (4, 1),
             5,
             1,
@@ -265,6 +265,7 @@ class _Terminates(keras.callbacks.Callback):
                 "sparsity": {"method": "dense"},
                 "simulated_int8": {"begin_step": 2},
             },
+            marks=LONG,
         ),
     ],
 )

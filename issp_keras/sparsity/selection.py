@@ -1,9 +1,11 @@
 """Selection of the k smallest scores, exactly or by a sample."""
 
+import functools
 import math
 from collections import defaultdict
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -126,6 +128,38 @@ def _coprime_near(number, size):
     return number
 
 
+def traced_once(function):
+    """Makes the backend trace a function once for all calls of equal shapes.
+
+    A train step contains the same search once for each phase of the training.
+    Tracing a search takes longer than tracing the rest of a phase.
+
+    Args:
+        function: Callable that takes tensors.
+
+    Returns:
+        Callable that takes the same tensors.
+    """
+
+    @functools.cache
+    def traced():
+        # Imported here, because only one of the backends may be installed.
+        if keras.backend.backend() == "jax":
+            import jax
+
+            return jax.jit(function)
+        import tensorflow as tf
+
+        return tf.function(function, autograph=False)
+
+    @functools.wraps(function)
+    def call(*tensors):
+        return traced()(*tensors)
+
+    return call
+
+
+@traced_once
 def smallest(rows, k):
     """Marks the `k` smallest entries of each row.
 
@@ -160,6 +194,7 @@ def smallest(rows, k):
     return ops.cond(ops.any(room > 0), with_ties, lambda: below)
 
 
+@traced_once
 def split(keys, k):
     """Finds a threshold for each row with at most `k` entries below it.
 
