@@ -721,6 +721,7 @@ def test_the_methods_are_compared_on_equal_terms():
     assert callback.schedule.target_sparsity == 0.95
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "name",
     [
