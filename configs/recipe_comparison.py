@@ -12,9 +12,10 @@ more of their non-zeros in the first layer and the head.
 Dense networks are trained, too. Their numbers of weights are 3 times the
 non-zeros at 90 % (17 features, 16 layers) and 4 times those at 95 % (14
 features, 16 layers). The others are small, large, and the network that is
-pruned. The winner and its rivals are also trained with what helps every
-method: a loss of pixels and of their Fourier transform, and a teacher. All of
-this takes some 30 hours on one core. The data is that of `recipe_search.py`.
+pruned. The winner and its rivals are also trained with two changes that may
+help every method: a loss of pixels and of their Fourier transform, and a
+teacher. All of this takes some 30 hours on one core. The data is that of
+`recipe_search.py`.
 
 `recipe_comparison.py:99%` trains only those whose names contain this word.
 `--known=benchmarks/recipe_comparison_cpu.json` skips the trainings whose
@@ -34,7 +35,7 @@ _BEST = (
     "latent, hard",
     "SR-STE",
 )
-# The best sparse networks, and their rivals, which get the same help.
+# The best sparse networks and their rivals are also trained with this.
 HELP = ", L1 and FFT, teacher"
 _HELPED = (
     f"{_BEST[0]}, 95% zeros",

@@ -139,7 +139,7 @@ def test_all_candidates_of_the_search_can_be_trained(
 ):
     config = recipe_search.get_config()
     trainings = _trainings(config, folder_of_photographs, tmp_path)
-    assert len(trainings) == 40
+    assert len(trainings) == 44
     for training in trainings:
         configuration.check(training.config)
         configuration.sparse_training(training.config)
@@ -150,7 +150,7 @@ def test_all_candidates_of_the_search_can_be_trained(
 def test_the_winner_is_trained_longer(folder_of_photographs, tmp_path):
     config = recipe_comparison.get_config()
     trainings = _trainings(config, folder_of_photographs, tmp_path)
-    assert len(trainings) == 58
+    assert len(trainings) == 72
     longer = [of.config for of in trainings if "60,000" in of.label]
     assert [of.steps for of in longer] == [60_000] * 2
     assert {of.sparsity.end_step for of in longer} == {36_000}
