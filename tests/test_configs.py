@@ -156,7 +156,12 @@ def test_the_winner_is_trained_longer(folder_of_photographs, tmp_path):
     assert {of.sparsity.end_step for of in longer} == {36_000}
     assert {of.sparsity.target_sparsity for of in longer} == {0.95}
     only = recipe_comparison.get_config("99%").trainings
-    assert len(only) == 9 and all("99%" in name for name in only)
+    assert len(only) == 11 and all("99%" in name for name in only)
+    helped = [of for of in trainings if "teacher" in of.label]
+    assert len(helped) == 14
+    for training in helped:
+        assert training.config.loss == "l1_fft"
+        assert training.config.teacher.model == "x4_good"
 
 
 def test_blocks_are_compared_with_single_weights(
