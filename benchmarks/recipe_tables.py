@@ -171,9 +171,9 @@ def _comparison_table(figures):
             rows.append([zeros, label, *cells, str(results.count(name))])
     names = [name for name in results.names() if name.startswith("dense")]
     for name in _best_first(results, names):
-        shape, *help_ = name.removeprefix("dense ").split(", ", 1)
+        shape, *added = name.removeprefix("dense ").split(", ", 1)
         features, depth = shape.split("x")
-        label = ", ".join([f"{features} features, {depth} layers", *help_])
+        label = ", ".join([f"{features} features, {depth} layers", *added])
         cells = _cells(results, name, None)
         rows.append(["dense", label, *cells, str(results.count(name))])
     header = ["zeros", "method", "non-zeros", *_TITLES, "against ISS-P"]
