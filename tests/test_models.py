@@ -212,7 +212,6 @@ def test_mixed_precision_is_clean(network, policy):
 
 
 @pytest.mark.versions
-@pytest.mark.one_backend
 def test_saved_networks_load_without_custom_objects(tmp_path):
     image = RNG.random((1, 9, 14, 3), np.float32)
     for name, make in TINY.items():

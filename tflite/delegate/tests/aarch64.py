@@ -4,10 +4,9 @@
 
 Needs a Debian or a system like it, and a Python package index: emulator, C
 library, Python and TFLite for ARM are downloaded to FOLDER, where they stay,
-and nothing is installed. The delegate and those of its C++ tests that compute
-or use threads are compiled by `aarch64-linux-gnu-g++`, or by the package
-`ziglang`. Then the tests run, and each network runs with and without the
-delegate.
+and nothing is installed. The delegate and its C++ tests are compiled by
+`aarch64-linux-gnu-g++`, or by the package `ziglang`. Then the tests run, and
+each network runs with and without the delegate.
 
 Ends with 77, and one sentence, if something that it needs cannot be had.
 """
@@ -23,18 +22,6 @@ import sys
 
 _DELEGATE = pathlib.Path(__file__).parents[1]
 _CANNOT = 77
-# The other tests see no difference between processors.
-_TESTS = (
-    "attention",
-    "delegate",
-    "engine",
-    "float16",
-    "int8",
-    "kernels",
-    "moves",
-    "plan",
-    "thread_pool",
-)
 _TOLERANCE = 1e-5
 _SECONDS = 1200
 # The packages that Python and NumPy need. apt adds their dependencies.
@@ -284,22 +271,20 @@ def _compile(half, command, builder):
     folders = [*builder.FOLDERS, _DELEGATE / "engine", _DELEGATE / "tests"]
     includes = [f"-I{folder}" for folder in folders]
     objects = {}
-    tests = {f"{name}_test" for name in _TESTS}
     for folder in folders:
         is_tests = folder.name == "tests"
         flags = (*builder.FLAGS, "-O1") if is_tests else builder.FLAGS
         for source in sorted(folder.glob("*.cc")):
-            name = source.stem
-            is_other_test = name.endswith("_test") and name not in tests
-            if is_other_test or name.startswith(("fuzz", "soak")):
+            if source.stem.startswith(("fuzz", "soak")):
                 continue
-            objects[name] = half / f"{name}.o"
+            objects[source.stem] = half / f"{source.stem}.o"
             run(
                 [
                     *(*command, *flags, *includes, "-c"),
-                    *(source, "-o", objects[name]),
+                    *(source, "-o", objects[source.stem]),
                 ]
             )
+    tests = {name for name in objects if name.endswith("_test")}
     inside = [path for name, path in objects.items() if name not in tests]
     library = {path.stem for path in builder.SOURCES}
     run(
